@@ -1,0 +1,17 @@
+"""The errors that a person can act on: each names the place, the value found, the rule and the remedy."""
+
+
+class NasionError(Exception):
+    """Anything nasion refuses on purpose; the command line prints it without a traceback."""
+
+
+class DataError(NasionError, ValueError):
+    """A file, row or label that breaks its format's rules."""
+
+
+class SettingError(NasionError, ValueError):
+    """A recipe, option or argument that cannot be meant."""
+
+
+class RunError(NasionError, RuntimeError):
+    """A run folder that cannot be used, or training that cannot go on."""
