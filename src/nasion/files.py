@@ -1,0 +1,110 @@
+"""Reading and writing files safely: written beside and renamed, packed files within limits, pictures within limits."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+import numpy as np
+
+from nasion.errors import DataError
+
+UNPACKED_LIMIT = 4 << 30  # bytes; the largest known keypoint table is a fifth of it
+PICTURE_LIMIT = 100_000_000  # pixels
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """A path to write to, renamed to ``path`` when all went well: a full disk or a kill leaves the older file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        yield beside
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with written_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def opened(path: Path, member: str | None = None, limit: int = UNPACKED_LIMIT) -> Iterator[BinaryIO]:
+    """The bytes of a plain, ``.gz`` or ``.zip`` file (the file named ``member`` in it, or its only one).
+
+    Raises ``DataError`` for an empty, damaged or truncated file, and for one that unpacks to more than ``limit`` bytes,
+    whether it declares so or not.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file.")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty; fetch it again.")
+    try:
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, member, limit)) as stream:
+                yield _Limited.over(stream, path, limit)
+        elif path.suffix == ".gz":
+            with gzip.open(path) as stream:
+                yield _Limited.over(stream, path, limit)
+        else:
+            with path.open("rb", buffering=0) as stream:
+                yield stream
+    except (zipfile.BadZipFile, EOFError, gzip.BadGzipFile, zipfile.zlib.error) as error:
+        raise DataError(f"{path}: damaged or cut short ({error}); fetch it again.") from error
+
+
+def _member(path: Path, archive: zipfile.ZipFile, member: str | None, limit: int) -> zipfile.ZipInfo:
+    files = [entry for entry in archive.infolist() if not entry.is_dir() and not entry.filename.startswith("__MACOSX")]
+    fits = [entry for entry in files if member is None or Path(entry.filename).name == member]
+    if len(fits) != 1:
+        names = ", ".join(entry.filename for entry in files[:5]) or "nothing"
+        raise DataError(f"{path}: one file {member or ''} expected in it; it holds {names}.".replace("  ", " "))
+    if fits[0].file_size > limit:
+        raise DataError(f"{path}: {fits[0].filename} says it unpacks to {fits[0].file_size:,} bytes; the limit is {limit:,}.")
+    return fits[0]
+
+
+class _Limited(io.RawIOBase):
+    """A stream that refuses to give more than ``limit`` bytes, for packed files that declare less than they hold."""
+
+    def __init__(self, stream: BinaryIO, path: Path, limit: int) -> None:
+        self._stream, self._path, self._limit, self._left = stream, path, limit, limit
+
+    @classmethod
+    def over(cls, stream: BinaryIO, path: Path, limit: int) -> BinaryIO:
+        return cls(stream, path, limit)  # type: ignore[return-value]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        chunk = self._stream.read(len(buffer))
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise DataError(f"{self._path}: unpacks to more than {self._limit:,} bytes, the limit.")
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def open_picture(path: Path, colour: bool) -> np.ndarray:
+    """A picture as uint8 (H, W) or (H, W, 3), turned as its EXIF says. Raises ``DataError`` if unreadable or too large."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > PICTURE_LIMIT:
+                raise DataError(f"{path}: {picture.width} x {picture.height} pixels; the limit is {PICTURE_LIMIT:,}.")
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB" if colour else "L"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a readable picture ({error}).") from error

@@ -1,0 +1,110 @@
+"""2x3 affine maps between picture frames: crop, resize, rotate, flip, and the way back.
+
+A map takes ``(x, y)`` of one frame to another: ``[x', y'] = M[:, :2] @ [x, y] + M[:, 2]``. Pixel centres are at
+integers, so a picture of width W covers -0.5 .. W - 0.5; this file is the only place where that half pixel is handled.
+All functions take and give float64 and work on any leading batch dimensions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Float64, Shaped
+
+from nasion.errors import SettingError
+
+
+def identity() -> Float64[np.ndarray, "2 3"]:
+    return np.eye(2, 3)
+
+
+def shift(dx: float, dy: float) -> Float64[np.ndarray, "2 3"]:
+    return np.array([[1.0, 0.0, dx], [0.0, 1.0, dy]])
+
+
+def flip(width: int) -> Float64[np.ndarray, "2 3"]:
+    """Mirror a picture of that width: column x becomes column W - 1 - x."""
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
+
+
+def resize(old: tuple[int, int], new: tuple[int, int]) -> Float64[np.ndarray, "2 3"]:
+    """From a picture of ``old`` (width, height) to the same picture at ``new`` (width, height)."""
+    return box_to_frame(whole_picture(*old), new)
+
+
+def whole_picture(width: int, height: int) -> Float64[np.ndarray, "4"]:
+    """The box x0 y0 x1 y1 that covers a picture to the outer edges of its pixels."""
+    return np.array([-0.5, -0.5, width - 0.5, height - 0.5])
+
+
+def box_to_frame(box: Shaped[np.ndarray, "*batch 4"], size: tuple[int, int]) -> Float64[np.ndarray, "*batch 2 3"]:
+    """Crop ``box`` and resize it to a frame of ``size`` (width, height) pixels.
+
+    Raises ``SettingError`` for a box without area, since there would be no way back from it.
+    """
+    box = np.asarray(box, dtype=np.float64)
+    sides = box[..., 2:] - box[..., :2]
+    if not (sides > 0).all():
+        raise SettingError(f"A box needs x1 > x0 and y1 > y0; found {box[~(sides > 0).all(-1)].tolist()}.")
+    scale = np.asarray(size, dtype=np.float64) / sides
+    maps = np.zeros((*box.shape[:-1], 2, 3))
+    maps[..., 0, 0], maps[..., 1, 1] = scale[..., 0], scale[..., 1]
+    # The box's edge falls on the frame's edge (-0.5), not on the centre of its first pixel.
+    maps[..., :, 2] = -box[..., :2] * scale - 0.5
+    return maps
+
+
+def grow_box(box: Shaped[np.ndarray, "*batch 4"], margin: float) -> Float64[np.ndarray, "*batch 4"]:
+    """The box with ``margin`` times its side added on each side."""
+    box = np.asarray(box, dtype=np.float64)
+    sides = box[..., 2:] - box[..., :2]
+    return np.concatenate([box[..., :2] - margin * sides, box[..., 2:] + margin * sides], axis=-1)
+
+
+def points_box(points: Float[np.ndarray, "*batch K 2"]) -> Float64[np.ndarray, "*batch 4"]:
+    """The tightest box around the labelled points; NaN where a face has none."""
+    points = np.asarray(points, dtype=np.float64)
+    labelled = ~np.isnan(points)
+    low = np.where(labelled, points, np.inf).min(-2)
+    high = np.where(labelled, points, -np.inf).max(-2)
+    box = np.concatenate([low, high], axis=-1)
+    return np.where(np.isfinite(box), box, np.nan)
+
+
+def similarity(
+    center: tuple[float, float],
+    degrees: Float64[np.ndarray, " *batch"],
+    scale: Float64[np.ndarray, " *batch"],
+    move: Float64[np.ndarray, "*batch 2"],
+) -> Float64[np.ndarray, "*batch 2 3"]:
+    """Turn (clockwise in the picture) and scale about ``center``, then move by ``move`` pixels."""
+    angle = np.deg2rad(degrees)
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+    middle = np.asarray(center, dtype=np.float64)
+    return np.concatenate([linear, (middle - linear @ middle + move)[..., None]], axis=-1)
+
+
+def compose(*maps: Shaped[np.ndarray, "*batch 2 3"]) -> Float64[np.ndarray, "*batch2 2 3"]:
+    """The maps one after the other, the first one first; batches broadcast."""
+    result = np.asarray(maps[0], dtype=np.float64)
+    for step in maps[1:]:
+        linear = step[..., :2] @ result[..., :2]
+        offset = step[..., :2] @ result[..., 2:] + step[..., 2:]
+        result = np.concatenate([linear, offset], axis=-1)
+    return result
+
+
+def invert(maps: Shaped[np.ndarray, "*batch 2 3"]) -> Float64[np.ndarray, "*batch 2 3"]:
+    """The way back. Raises ``numpy.linalg.LinAlgError`` for a map that flattens the plane."""
+    linear = np.linalg.inv(np.asarray(maps, dtype=np.float64)[..., :2])
+    return np.concatenate([linear, -linear @ maps[..., 2:]], axis=-1)
+
+
+def apply(maps: Shaped[np.ndarray, "*batch 2 3"], points: Shaped[np.ndarray, "*batch K 2"]) -> Float64[np.ndarray, "*batch K 2"]:
+    """Points through their map; NaN stays NaN."""
+    return np.asarray(points, dtype=np.float64) @ np.swapaxes(maps[..., :2], -1, -2) + maps[..., None, :, 2]
+
+
+def to_unit_square(size: tuple[int, int]) -> Float64[np.ndarray, "2 3"]:
+    """From pixels of a (width, height) frame to -1 .. 1 from edge to edge, as ``grid_sample(align_corners=False)`` counts."""
+    return compose(box_to_frame(whole_picture(*size), (2, 2)), shift(-0.5, -0.5))
