@@ -1,0 +1,79 @@
+"""From a path to ``Faces``: which data set it is, what is kept in the cache, and the splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from nasion import cache, datasets
+from nasion.datasets._faults import Fault
+from nasion.errors import SettingError
+from nasion.faces import Faces
+from nasion.scheme import Scheme
+from nasion.schemes import SCHEMES
+from nasion.splits import Pair, honest_split, similar_pairs
+
+HONEST = ("train", "val")
+
+
+def load_faces(
+    name: str | None,
+    path: str | Path,
+    split: str = "all",
+    *,
+    scheme: Scheme | None = None,
+    skip_faults: bool = False,
+) -> Faces:
+    """Faces of a data set (``name`` None: told by the path): one of its own splits, or ``train``/``val``.
+
+    Where a data set has no ``train`` and ``val`` of its own, ``splits.honest_split`` makes them of all its faces.
+    ``scheme``: bring the faces to it. Raises ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out.
+    """
+    module = datasets.named(name or datasets.recognised(Path(path)))
+    root = Path(path)
+    if split in HONEST and split not in module.SPLITS:
+        faces = _read(module, root, "all", scheme, skip_faults)
+        train, val = honest_split(faces, pairs=_pairs(module, root, faces, skip_faults))
+        faces = train if split == "train" else val
+    elif split in module.SPLITS:
+        faces = _read(module, root, split, scheme, skip_faults)
+    else:
+        own = dict.fromkeys((*module.SPLITS, *HONEST))
+        raise SettingError(f"No split {split!r} in {module.__name__.rpartition('.')[2]}; it has {', '.join(own)}.")
+    return faces if scheme is None or scheme == faces.scheme else faces.to(scheme)
+
+
+def _read(module: ModuleType, root: Path, split: str, scheme: Scheme | None, skip_faults: bool) -> Faces:
+    def make() -> tuple[dict[str, np.ndarray], dict]:
+        faces = module.read(root, split, scheme=scheme, faults=faults)
+        facts = {"scheme": faces.scheme.name, "ids": faces.ids, "groups": dict(faces.groups), "linked": faces.linked}
+        return {"images": np.asarray(faces.images), "points": faces.points}, facts
+
+    faults: list[Fault] | None = [] if skip_faults else None
+    if not hasattr(module, "files"):
+        return module.read(root, split, scheme=scheme, faults=faults)
+    key = cache.content_key(module.files(root, split), module.__name__, split, str(skip_faults))
+    arrays, facts = cache.kept(key, make)
+    return Faces(
+        scheme=SCHEMES[facts["scheme"]],
+        ids=tuple(facts["ids"]),
+        images=arrays["images"],
+        points=np.array(arrays["points"]),
+        groups={group: tuple(values) for group, values in facts["groups"].items()},
+        linked=tuple(facts["linked"]),
+    )
+
+
+def _pairs(module: ModuleType, root: Path, faces: Faces, skip_faults: bool) -> list[Pair]:
+    """The set's similar pictures, kept in the cache where the set says which files it is made of."""
+
+    def make() -> tuple[dict[str, np.ndarray], dict]:
+        pairs = similar_pairs(faces)
+        return {}, {"pairs": [(pair.first, pair.second, pair.similarity, pair.exact) for pair in pairs]}
+
+    if not hasattr(module, "files"):
+        return similar_pairs(faces)
+    key = cache.content_key(module.files(root, "all"), module.__name__, "pairs", str(skip_faults))
+    return [Pair(*pair) for pair in cache.kept(key, make)[1]["pairs"]]

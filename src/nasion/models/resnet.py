@@ -1,0 +1,68 @@
+"""Residual networks of basic blocks (He et al., CVPR 2016) that end in one linear layer.
+
+The convolutions run under autocast if it is on; the last layer always in float32, since bfloat16 knows only every
+quarter or half of a pixel at 60.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """Stem (convolution, norm, ReLU, max-pool 2), then stages of ``blocks`` basic blocks, average pool, linear.
+
+    Every stage but the first halves the picture. Convolutions have a bias, as in the published Kaggle code.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128, 256, 512)
+    blocks: int = 2
+    stem_kernel: int = 7
+    stem_stride: int = 1
+    channels: int = 1
+
+    def build(self, outputs: int) -> nn.Module:
+        """A fresh network with ``outputs`` numbers per picture."""
+        return _Network(self, outputs)
+
+
+class _Network(nn.Module):
+    def __init__(self, shape: ResNet, outputs: int) -> None:
+        super().__init__()
+        width = shape.widths[0]
+        self.stem = nn.Conv2d(shape.channels, width, shape.stem_kernel, shape.stem_stride, shape.stem_kernel // 2)
+        self.norm = nn.BatchNorm2d(width)
+        stages = []
+        for i, wider in enumerate(shape.widths):
+            first = BasicBlock(width, wider, stride=1 if i == 0 else 2)
+            stages.append(nn.Sequential(first, *(BasicBlock(wider, wider) for _ in range(shape.blocks - 1))))
+            width = wider
+        self.stages = nn.Sequential(*stages)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B outputs"]:
+        x = F.max_pool2d(F.relu(self.norm(self.stem(images))), 2)
+        features = self.stages(x).mean((2, 3))
+        with torch.autocast(images.device.type, enabled=False):
+            return self.head(features.float())
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut; a 1x1 convolution on the shortcut where the shape changes."""
+
+    def __init__(self, width: int, wider: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(width, wider, 3, stride, 1), nn.BatchNorm2d(wider)
+        self.conv2, self.norm2 = nn.Conv2d(wider, wider, 3, 1, 1), nn.BatchNorm2d(wider)
+        same = width == wider and stride == 1
+        self.shortcut = nn.Identity() if same else nn.Conv2d(width, wider, 1, stride)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
+        y = F.relu(self.norm1(self.conv1(x)))
+        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
