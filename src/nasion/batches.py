@@ -1,0 +1,160 @@
+"""Faces to uint8 canvases, cut out and decoded once, and canvases to batches on the device; no workers, no per-sample Python.
+
+A canvas shows the face's box (or the whole picture) at the input's resolution, grown by what augmentation can reach.
+``to_source`` is the only way back to the source picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64, UInt8
+from torch import Tensor
+
+from nasion import cache, geometry
+from nasion.augment import Augment, relight, warp
+from nasion.faces import Faces, Picture
+from nasion.files import open_picture
+from nasion.recipe import Recipe
+
+NO_CHANGE = Augment()
+
+
+@dataclass(frozen=True, eq=False)
+class Canvases:
+    """Decoded faces: ``images`` on the device, ``points`` in pixels of the input crop, ``to_source`` from there back.
+
+    ``crop_to_canvas`` takes pixels of the (width, height) input crop to pixels of the canvas.
+    """
+
+    images: UInt8[Tensor, "N C H W"]
+    points: Float64[np.ndarray, "N K 2"]
+    to_source: Float64[np.ndarray, "N 2 3"]
+    crop_to_canvas: Float64[np.ndarray, "2 3"]
+    input_size: tuple[int, int]
+    flip: Int64[np.ndarray, " K"]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pictures in the recipe's pixel range, and points in pixels of the input (NaN: not labelled)."""
+
+    images: Float[Tensor, "B C H W"]
+    points: Float[Tensor, "B K 2"]
+
+
+def canvases(faces: Faces, recipe: Recipe, device: torch.device | str = "cpu", augmented: bool = False) -> Canvases:
+    """Decode faces for a recipe; ``augmented``: with the margin that the recipe's augmentation reaches."""
+    width, height = recipe.input_size
+    margin = recipe.augment.margin if augmented and faces.boxes is not None else 0.0
+    pad_x, pad_y = int(np.ceil(margin * width)), int(np.ceil(margin * height))
+    canvas_size = (width + 2 * pad_x, height + 2 * pad_y)
+    boxes = crop_boxes(faces)
+    to_crop = geometry.box_to_frame(boxes, recipe.input_size)
+    crop_to_canvas = geometry.shift(pad_x, pad_y)
+    corners = np.array([[-0.5 - pad_x, -0.5 - pad_y], [width - 0.5 + pad_x, height - 0.5 + pad_y]])
+    canvas_boxes = geometry.apply(geometry.invert(to_crop), np.broadcast_to(corners, (len(faces), 2, 2))).reshape(-1, 4)
+    images = _cut_all(faces, canvas_boxes, canvas_size, recipe.colour)
+    return Canvases(
+        images=torch.from_numpy(images).to(device),
+        points=geometry.apply(to_crop, faces.points),
+        to_source=geometry.invert(to_crop),
+        crop_to_canvas=crop_to_canvas,
+        input_size=recipe.input_size,
+        flip=faces.scheme.flip,
+    )
+
+
+def crop_boxes(faces: Faces) -> Float64[np.ndarray, "N 4"]:
+    """Each face's box; the whole picture where it has none."""
+    if faces.boxes is not None and not np.isnan(faces.boxes).any():
+        return faces.boxes.astype(np.float64)
+    if isinstance(faces.images, np.ndarray):
+        whole = np.tile(geometry.whole_picture(faces.images.shape[2], faces.images.shape[1]), (len(faces), 1))
+    else:
+        whole = np.stack([geometry.whole_picture(*_size(picture)) for picture in faces.images])
+    if faces.boxes is None:
+        return whole
+    return np.where(np.isnan(faces.boxes).any(axis=1, keepdims=True), whole, faces.boxes.astype(np.float64))
+
+
+def batch(
+    source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np.random.Generator | None = None
+) -> Batch:
+    """The faces at these positions, augmented as the recipe says if a generator is given: one warp for all of them."""
+    change = recipe.augment if rng is not None else NO_CHANGE
+    device = source.images.device
+    draw = change.draw(len(at), source.input_size, rng or np.random.default_rng(0))
+    images = source.images[torch.from_numpy(at).to(device)]
+    points = source.points[at]
+    if change.moves or tuple(images.shape[:1:-1]) != source.input_size:
+        images = warp(images, geometry.compose(draw.maps, source.crop_to_canvas), source.input_size)
+        points = geometry.apply(geometry.invert(draw.maps), points)
+        points = np.where(draw.flipped[:, None, None], points[:, source.flip], points)
+    images = images.float()
+    if change.brightness or change.contrast:
+        images = relight(images, draw)
+    low, high = recipe.pixel_range
+    return Batch(
+        images=images.mul_((high - low) / 255).add_(low),
+        points=torch.from_numpy(points).to(device, torch.float32),
+    )
+
+
+def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[Int64[np.ndarray, " B"]]:
+    """Positions of each batch of an epoch, shuffled by (seed, epoch) alone; a last batch of one face joins the one before."""
+    order = np.random.default_rng([seed, epoch]).permutation(count)
+    batches = np.split(order, range(batch_size, count, batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        # Batch norm has no variance over a single face.
+        batches[-2:] = [np.concatenate(batches[-2:])]
+    return batches
+
+
+def _cut_all(faces: Faces, boxes: Float64[np.ndarray, "N 4"], size: tuple[int, int], colour: bool) -> UInt8[np.ndarray, "N C H W"]:
+    """All canvases; kept in the cache where they come from picture files."""
+    images = faces.images
+    if isinstance(images, np.ndarray) and images.ndim == 3 and not colour and images.shape[:0:-1] == size:
+        if (boxes == geometry.whole_picture(*size)).all():
+            return np.array(images)[:, None]
+
+    def make() -> tuple[dict[str, np.ndarray], dict]:
+        cut = np.stack([_cut(picture, box, size, colour) for picture, box in zip(images, boxes, strict=True)])
+        return {"canvases": cut}, {}
+
+    if not all(isinstance(picture, Path) for picture in images):
+        return make()[0]["canvases"]
+    where = blake2b(boxes.tobytes(), digest_size=16).hexdigest()
+    key = cache.content_key([Path(str(picture)) for picture in images], "canvases", str(size), str(colour), where)
+    return np.array(cache.kept(key, make)[0]["canvases"])
+
+
+def _cut(picture: Picture, box: Float64[np.ndarray, " 4"], size: tuple[int, int], colour: bool) -> UInt8[np.ndarray, "C H W"]:
+    """The box of a picture at ``size``; beyond the picture its edge is repeated. Shrinking averages over all pixels."""
+    from PIL import Image
+
+    image = open_picture(picture, colour) if isinstance(picture, Path) else np.asarray(picture)
+    # Pillow counts from the outer edge of the first pixel, half a pixel before its centre.
+    x0, y0, x1, y1 = (box + 0.5).tolist()
+    height, width = image.shape[:2]
+    before_x, before_y = max(0, int(np.ceil(-x0))), max(0, int(np.ceil(-y0)))
+    after_x, after_y = max(0, int(np.ceil(x1 - width))), max(0, int(np.ceil(y1 - height)))
+    if before_x or before_y or after_x or after_y:
+        image = np.pad(image, ((before_y, after_y), (before_x, after_x), *((0, 0),) * (image.ndim - 2)), mode="edge")
+    part = (x0 + before_x, y0 + before_y, x1 + before_x, y1 + before_y)
+    whole = Image.fromarray(np.ascontiguousarray(image)).convert("RGB" if colour else "L")
+    canvas = np.asarray(whole.resize(size, Image.Resampling.BILINEAR, box=part))
+    return np.moveaxis(canvas, -1, 0) if colour else canvas[None]
+
+
+def _size(picture: Picture) -> tuple[int, int]:
+    """(width, height) of a picture as it is shown."""
+    shape = open_picture(picture, colour=False).shape if isinstance(picture, Path) else picture.shape
+    return shape[1], shape[0]

@@ -1,0 +1,74 @@
+"""One experiment from start to end: a recipe by name, faces by path, a run folder, training, and going on with it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasion import recipes, run, splits
+from nasion.errors import RunError, SettingError
+from nasion.faces import Faces
+from nasion.load import load_faces
+from nasion.recipe import Recipe, override
+from nasion.training import State, Watch, fit
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where a run lies and how its training went."""
+
+    folder: Path
+    state: State
+
+
+def train(
+    recipe: str | Path | Recipe,
+    faces: Faces | str | Path,
+    *,
+    val: Faces | None = None,
+    run_folder: str | Path | None = None,
+    changes: Sequence[str] = (),
+    resume: bool = False,
+    watchers: tuple[Watch, ...] = (),
+) -> Trained:
+    """Train a recipe (name, ``.py`` file or value) on faces or a data set's path, into ``run_folder`` (``runs/<name>``).
+
+    ``val``: faces to choose the best epoch by; else the data set's split, or an honest split of the faces given.
+    ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: go on where the run stopped, with the settings it has.
+    """
+    name, value = _value(recipe)
+    value = override(value, changes)
+    folder = Path(run_folder) if run_folder else Path("runs") / name
+    if resume:
+        value = _resumed(folder, value, changes, recipe)
+    train_faces, val_faces = _sides(value, faces, val)
+    if not resume:
+        facts = {"command": sys.argv, "data": str(faces) if not isinstance(faces, Faces) else "", "faces": [len(train_faces), len(val_faces)]}
+        run.create(folder, name, value, facts)
+    return Trained(folder, fit(value, train_faces, val_faces, folder, resume=resume, watchers=watchers))
+
+
+def _value(recipe: str | Path | Recipe) -> tuple[str, Recipe]:
+    if isinstance(recipe, Recipe):
+        return recipe.data, recipe
+    return Path(recipe).stem, recipes.module(recipe).RECIPE
+
+
+def _resumed(folder: Path, asked: Recipe, changes: Sequence[str], recipe: str | Path | Recipe) -> Recipe:
+    """The run's own recipe; settings that were asked for and differ are refused, since they would make it another run."""
+    parts = recipes.module(recipe) if str(recipe).endswith(".py") else None
+    own = run.recipe_of(folder, parts)
+    if changes and own != asked:
+        raise SettingError(f"{folder} was started with other settings; go on with --resume alone, or start anew with --run FOLDER.")
+    if not (folder / run.CHECKPOINT).is_file():
+        raise RunError(f"{folder} has no checkpoint yet; delete it and start anew.")
+    return own
+
+
+def _sides(recipe: Recipe, faces: Faces | str | Path, val: Faces | None) -> tuple[Faces, Faces]:
+    if not isinstance(faces, Faces):
+        train_faces = load_faces(recipe.data, faces, "train", scheme=recipe.scheme)
+        return train_faces, val if val is not None else load_faces(recipe.data, faces, "val", scheme=recipe.scheme)
+    return (faces, val) if val is not None else splits.honest_split(faces)

@@ -1,0 +1,84 @@
+"""From pictures to points with a trained run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64
+from torch import nn
+
+from nasion import geometry, run
+from nasion.batches import Canvases, batch, canvases
+from nasion.faces import Faces, Images, Predictions
+from nasion.recipe import Recipe
+
+_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network that takes pictures and says points."""
+
+    recipe: Recipe
+    network: nn.Module
+    device: str = "cpu"
+
+    def __call__(self, images: Images, boxes: Float32[np.ndarray, "N 4"] | None = None, ids: Sequence[str] | None = None) -> Predictions:
+        """Points of one face per picture, in the picture's pixels.
+
+        ``images``: uint8 (N, H, W[, 3]), or a list of arrays and paths; ``boxes``: where in the picture the face is (None:
+        all of it); ``ids``: names for the predictions (None: the position).
+        """
+        names = tuple(str(i) for i in range(len(images))) if ids is None else tuple(ids)
+        points = np.full((len(images), len(self.recipe.scheme), 2), np.nan, dtype=np.float32)
+        faces = Faces(scheme=self.recipe.scheme, ids=names, images=images, points=points, boxes=boxes)
+        return self.predict(faces)
+
+    def predict(self, faces: Faces) -> Predictions:
+        """Points for faces, by their ids; their labels are not looked at."""
+        canvas = canvases(faces.to(self.recipe.scheme), self.recipe, self.device)
+        points = predicted_points(self.network, canvas, self.recipe)
+        return Predictions(scheme=self.recipe.scheme, ids=faces.ids, points=points)
+
+
+def load_model(folder: str | Path, *, recipe: ModuleType | None = None, device: str | None = None) -> Model:
+    """The best weights of a run, ready to predict; ``recipe``: the recipe's module, when it defines parts of its own.
+
+    Raises ``RunError`` for a folder that is no run, is of another version, or has no weights yet.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    values = run.recipe_of(Path(folder), recipe)
+    network = values.model.build(values.codec.outputs(values.scheme))
+    network.load_state_dict(run.load_tensors(Path(folder) / run.WEIGHTS)[0])
+    return Model(recipe=values, network=network.to(device, memory_format=torch.channels_last).eval(), device=device)
+
+
+def predicted_points(network: nn.Module, canvas: Canvases, recipe: Recipe) -> Float32[np.ndarray, "N K 2"]:
+    """The network's points for all canvases, in pixels of the source pictures."""
+    device = canvas.images.device
+    was_training = network.training
+    network.eval()
+    parts: list[Float64[np.ndarray, "B K 2"]] = []
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocasts(recipe, device.type)):
+        for start in range(0, len(canvas), _BATCH):
+            at = np.arange(start, min(start + _BATCH, len(canvas)))
+            images = batch(canvas, at, recipe).images.contiguous(memory_format=torch.channels_last)
+            points = recipe.codec.decode(network(images), recipe.input_size)
+            parts.append(geometry.apply(canvas.to_source[at], points.double().cpu().numpy()))
+    network.train(was_training)
+    return np.concatenate(parts).astype(np.float32)
+
+
+def autocasts(recipe: Recipe, device: str) -> bool:
+    """True if the network runs in bfloat16: the recipe insists, or leaves it open and the processor computes in it."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bfloat16"
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    abilities = torch.cpu.get_capabilities()
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))

@@ -1,0 +1,159 @@
+"""One experiment as one frozen value: data, network, codec, loss, training. Numbers change by ``override``, parts in a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import nn
+
+from nasion import metrics
+from nasion.augment import Augment
+from nasion.codecs import Coordinates
+from nasion.errors import SettingError
+from nasion.losses import Loss, squared_error
+from nasion.missing import Missing
+from nasion.scheme import Scheme
+
+
+class Architecture(Protocol):
+    """Settings of a network; ``build`` makes it, with a last linear layer called ``head``."""
+
+    def build(self, outputs: int) -> nn.Module: ...
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba, ICLR 2015)."""
+
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def build(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(network.parameters(), lr=self.lr, betas=self.betas, fused=True)
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """The learning rate times ``factor`` after every ``every`` epochs (PyTorch's StepLR)."""
+
+    every: int = 5
+    factor: float = 0.1
+
+    def __call__(self, done: float, epochs: int) -> float:
+        """What the learning rate is multiplied by when ``done`` of ``epochs`` epochs are done."""
+        return self.factor ** (int(done) // self.every)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """A linear warm-up over ``warmup`` of the training, then half a cosine down to nothing (Loshchilov, ICLR 2017)."""
+
+    warmup: float = 0.05
+
+    def __call__(self, done: float, epochs: int) -> float:
+        part = done / epochs
+        if part < self.warmup:
+            return (part + 1e-3) / (self.warmup + 1e-3)
+        return 0.5 + 0.5 * float(torch.cos(torch.tensor(torch.pi * (part - self.warmup) / (1 - self.warmup), dtype=torch.float64)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a run learns; with the same data and machine it gives the same numbers.
+
+    ``start_at_mean``: the last layer's bias starts at the mean target, so that training need not find the mean face first.
+    ``patience``: stop after so many epochs without a better validation score (None: never). ``precision``: ``auto`` takes
+    bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist.
+    """
+
+    data: str
+    scheme: Scheme
+    input_size: tuple[int, int]
+    model: Architecture
+    optim: Adam
+    epochs: int
+    schedule: StepDecay | Cosine = field(default_factory=StepDecay)
+    codec: Coordinates = field(default_factory=Coordinates)
+    loss: Loss = squared_error
+    augment: Augment = field(default_factory=Augment)
+    missing: Missing = "mask"
+    colour: bool = False
+    pixel_range: tuple[float, float] = (0.0, 1.0)
+    start_at_mean: bool = False
+    batch_size: int = 64
+    patience: int | None = None
+    seed: int = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    score: typing.Callable = metrics.rmse
+
+    def __post_init__(self) -> None:
+        for name, rule in (("epochs", self.epochs > 0), ("batch_size", self.batch_size > 1), ("optim.lr", self.optim.lr > 0)):
+            if not rule:
+                raise SettingError(f"{name} is too small in this recipe; epochs >= 1, batch_size >= 2 and optim.lr > 0 are needed.")
+
+
+def override(recipe: Any, changes: typing.Iterable[str]) -> Any:
+    """The recipe with ``name=value`` changes, as ``optim.lr=1e-4``; ``SettingError`` lists the names or the type wanted."""
+    for change in changes:
+        path, equals, text = change.partition("=")
+        if not equals:
+            raise SettingError(f"--set {change!r} has no value; write name=value, as optim.lr=1e-4.")
+        recipe = _replaced(recipe, path.split("."), text, path)
+    return recipe
+
+
+def settings(recipe: Any, prefix: str = "") -> dict[str, Any]:
+    """All numbers and words that ``override`` can change, by their dotted names."""
+    found: dict[str, Any] = {}
+    for item in dataclasses.fields(recipe):
+        value = getattr(recipe, item.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, Scheme):
+            found |= settings(value, f"{prefix}{item.name}.")
+        elif isinstance(value, (int, float, str, tuple, type(None))) and not isinstance(value, Scheme):
+            found[prefix + item.name] = value
+    return found
+
+
+def _replaced(part: Any, names: list[str], text: str, path: str) -> Any:
+    there = settings(part)
+    if not any(name == names[0] or name.startswith(names[0] + ".") for name in there):
+        close = difflib.get_close_matches(".".join(names), there, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise SettingError(f"--set {path}: no such setting.{hint} There is {', '.join(there)}.")
+    value = getattr(part, names[0])
+    if len(names) > 1:
+        if not dataclasses.is_dataclass(value):
+            raise SettingError(f"--set {path}: {names[0]} is a plain value ({value!r}) and has no {'.'.join(names[1:])}.")
+        new = _replaced(value, names[1:], text, path)
+    elif dataclasses.is_dataclass(value):
+        raise SettingError(f"--set {path}: this is a part; change its numbers ({', '.join(settings(part, ''))}) or swap it in a recipe file.")
+    else:
+        new = _parsed(text, typing.get_type_hints(type(part))[names[0]], path)
+    return dataclasses.replace(part, **{names[0]: new})
+
+
+def _parsed(text: str, kind: Any, path: str) -> Any:
+    origin, inside = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if text not in inside:
+            raise SettingError(f"--set {path}={text}: one of {', '.join(inside)} expected.")
+        return text
+    if origin is tuple:
+        parts = text.strip("()[] ").split(",")
+        kinds = [inside[0]] * len(parts) if inside[-1] is Ellipsis else inside
+        if len(parts) != len(kinds):
+            raise SettingError(f"--set {path}={text}: {len(kinds)} values separated by commas expected.")
+        return tuple(_parsed(value.strip(), item, path) for value, item in zip(parts, kinds, strict=True))
+    if type(None) in inside:
+        return None if text.lower() == "none" else _parsed(text, next(k for k in inside if k is not type(None)), path)
+    words = {"true": True, "false": False}
+    try:
+        return words[text.lower()] if kind is bool else kind(text)
+    except (ValueError, KeyError):
+        wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, str(kind))
+        raise SettingError(f"--set {path}={text}: {wanted} expected.") from None

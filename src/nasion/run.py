@@ -1,0 +1,136 @@
+"""A run folder: what was trained (``run.json``), its weights, its checkpoint, its history. All writes are atomic.
+
+``run.json`` names classes and functions, but only nasion's own (or those of a recipe file that the user hands over) are
+ever looked up, and weights are safetensors: opening a stranger's run executes nothing of theirs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+import nasion
+from nasion.errors import RunError
+from nasion.files import write_text, written_beside
+from nasion.recipe import Recipe
+
+FORMAT = 1
+SETTINGS, WEIGHTS, CHECKPOINT, HISTORY = "run.json", "model.safetensors", "checkpoint.safetensors", "history.json"
+
+
+def create(folder: Path, name: str, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+    """Start a run folder. Raises ``RunError`` where one is already."""
+    if (folder / SETTINGS).exists():
+        raise RunError(f"{folder} already holds a run; go on with it by --resume, or name another folder by --run.")
+    record = {"format": FORMAT, "nasion": nasion.__version__, "name": name, "recipe": to_json(recipe), **facts}
+    write_text(folder / SETTINGS, json.dumps(record, indent=1))
+
+
+def opened(folder: Path) -> dict[str, Any]:
+    """What ``run.json`` says. Raises ``RunError`` for what is no run, or one of another format."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        raise RunError(f"{folder} is no run folder: it has no {SETTINGS}. `nasion train` makes one.")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        found = record["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({error}); train again.") from error
+    if found != FORMAT:
+        raise RunError(
+            f"{folder} was made by nasion {record.get('nasion')} in run format {found}; this is nasion {nasion.__version__}, format {FORMAT}. "
+            f"Open it with that version (pip install nasion=={record.get('nasion')}), or train again."
+        )
+    return record
+
+
+def recipe_of(folder: Path, parts: ModuleType | None = None) -> Recipe:
+    """The recipe that a run was made from; ``parts``: the recipe file, when it defines parts of its own."""
+    return from_json(opened(folder)["recipe"], parts)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Tensors and a JSON value in one safetensors file."""
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with written_beside(path) as beside:
+        try:
+            save_file(whole, beside, metadata={"facts": json.dumps(facts)})
+        except SafetensorError as error:
+            raise OSError(f"{path} could not be written ({error}); the older file is unharmed.") from error
+
+
+def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the JSON value of ``save_tensors``. Raises ``RunError`` if there are none, or the file is damaged."""
+    if not path.is_file():
+        raise RunError(f"{path} is not there: the run has not saved anything yet.")
+    try:
+        with safe_open(path, "pt", device=device) as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({error}).") from error
+
+
+def write_history(folder: Path, history: list[dict[str, float]]) -> None:
+    write_text(folder / HISTORY, json.dumps(history, indent=1))
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """One entry per finished epoch; empty before the first."""
+    path = folder / HISTORY
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def to_json(value: Any) -> Any:
+    """A recipe or part of one as JSON: dataclasses and functions by their full name, tuples as lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = type(value)
+        fields = {item.name: to_json(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return {"is": f"{kind.__module__}.{kind.__qualname__}", **fields}
+    if callable(value):
+        return {"function": f"{value.__module__}.{value.__qualname__}"}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(value: Any, parts: ModuleType | None = None) -> Any:
+    """The inverse of ``to_json``."""
+    if isinstance(value, list):
+        return tuple(from_json(item, parts) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if "function" in value:
+        return _looked_up(value["function"], parts)
+    kind = _looked_up(value["is"], parts)
+    if not dataclasses.is_dataclass(kind):
+        raise RunError(f"{value['is']} is no part of a recipe; the run file was tampered with or is of another version.")
+    try:
+        return kind(**{name: from_json(item, parts) for name, item in value.items() if name != "is"})
+    except TypeError as error:
+        raise RunError(f"{value['is']} of this run has other settings than this version's ({error}); open it with the version that made it.") from error
+
+
+def _looked_up(name: str, parts: ModuleType | None) -> Any:
+    module_name, _, attribute = name.rpartition(".")
+    if module_name == "nasion" or module_name.startswith("nasion."):
+        try:
+            module = import_module(module_name)
+        except ImportError as error:
+            raise RunError(f"This version has no {module_name}, which the run needs ({error}).") from error
+    elif parts is not None and parts.__name__ == module_name:
+        module = parts
+    else:
+        raise RunError(f"The run uses {name}, which is not nasion's own; hand over the recipe file that defines it (--recipe FILE).")
+    found = getattr(module, attribute, None)
+    if found is None or getattr(found, "__module__", None) != module_name:
+        raise RunError(f"There is no {attribute} in {module_name} in this version; open the run with the version that made it.")
+    return found
