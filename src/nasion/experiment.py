@@ -10,7 +10,7 @@ from pathlib import Path
 from nasion import recipes, run, splits
 from nasion.errors import RunError, SettingError
 from nasion.faces import Faces
-from nasion.load import load_faces
+from nasion.load import load_sides
 from nasion.recipe import Recipe, override
 from nasion.training import State, Watch, fit
 
@@ -25,17 +25,17 @@ class Trained:
 
 def train(
     recipe: str | Path | Recipe,
-    faces: Faces | str | Path,
+    faces: Faces | tuple[Faces, Faces] | str | Path,
     *,
-    val: Faces | None = None,
     run_folder: str | Path | None = None,
     changes: Sequence[str] = (),
     resume: bool = False,
+    skip_faults: bool = False,
     watchers: tuple[Watch, ...] = (),
 ) -> Trained:
-    """Train a recipe (name, ``.py`` file or value) on faces or a data set's path, into ``run_folder`` (``runs/<name>``).
+    """Train a recipe (name, ``.py`` file or value) into ``run_folder`` (``runs/<name>``).
 
-    ``val``: faces to choose the best epoch by; else the data set's split, or an honest split of the faces given.
+    ``faces``: a data set's path, (training, validation) faces, or faces of which an honest split makes both.
     ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: go on where the run stopped, with the settings it has.
     """
     name, value = _value(recipe)
@@ -43,9 +43,9 @@ def train(
     folder = Path(run_folder) if run_folder else Path("runs") / name
     if resume:
         value = _resumed(folder, value, changes, recipe)
-    train_faces, val_faces = _sides(value, faces, val)
+    train_faces, val_faces = _sides(value, faces, skip_faults)
     if not resume:
-        facts = {"command": sys.argv, "data": str(faces) if not isinstance(faces, Faces) else "", "faces": [len(train_faces), len(val_faces)]}
+        facts = {"command": sys.argv, "data": str(faces) if isinstance(faces, (str, Path)) else "", "faces": [len(train_faces), len(val_faces)]}
         run.create(folder, name, value, facts)
     return Trained(folder, fit(value, train_faces, val_faces, folder, resume=resume, watchers=watchers))
 
@@ -67,8 +67,7 @@ def _resumed(folder: Path, asked: Recipe, changes: Sequence[str], recipe: str | 
     return own
 
 
-def _sides(recipe: Recipe, faces: Faces | str | Path, val: Faces | None) -> tuple[Faces, Faces]:
-    if not isinstance(faces, Faces):
-        train_faces = load_faces(recipe.data, faces, "train", scheme=recipe.scheme)
-        return train_faces, val if val is not None else load_faces(recipe.data, faces, "val", scheme=recipe.scheme)
-    return (faces, val) if val is not None else splits.honest_split(faces)
+def _sides(recipe: Recipe, faces: Faces | tuple[Faces, Faces] | str | Path, skip_faults: bool) -> tuple[Faces, Faces]:
+    if isinstance(faces, (str, Path)):
+        return load_sides(recipe.data, faces, scheme=recipe.scheme, skip_faults=skip_faults)
+    return splits.honest_split(faces) if isinstance(faces, Faces) else faces

@@ -32,17 +32,25 @@ def load_faces(
     ``scheme``: bring the faces to it. Raises ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out.
     """
     module = datasets.named(name or datasets.recognised(Path(path)))
-    root = Path(path)
     if split in HONEST and split not in module.SPLITS:
-        faces = _read(module, root, "all", scheme, skip_faults)
-        train, val = honest_split(faces, pairs=_pairs(module, root, faces, skip_faults))
-        faces = train if split == "train" else val
-    elif split in module.SPLITS:
-        faces = _read(module, root, split, scheme, skip_faults)
-    else:
+        return load_sides(name, path, scheme=scheme, skip_faults=skip_faults)[HONEST.index(split)]
+    if split not in module.SPLITS:
         own = dict.fromkeys((*module.SPLITS, *HONEST))
         raise SettingError(f"No split {split!r} in {module.__name__.rpartition('.')[2]}; it has {', '.join(own)}.")
-    return faces if scheme is None or scheme == faces.scheme else faces.to(scheme)
+    faces = _read(module, Path(path), split, scheme, skip_faults)
+    return faces if scheme is None else faces.to(scheme)
+
+
+def load_sides(name: str | None, path: str | Path, *, scheme: Scheme | None = None, skip_faults: bool = False) -> tuple[Faces, Faces]:
+    """(training, validation) faces: the data set's own sides, or an honest split."""
+    module = datasets.named(name or datasets.recognised(Path(path)))
+    if set(HONEST) <= set(module.SPLITS):
+        sides = tuple(_read(module, Path(path), side, scheme, skip_faults) for side in HONEST)
+    else:
+        faces = _read(module, Path(path), "all", scheme, skip_faults)
+        sides = honest_split(faces, pairs=_pairs(module, Path(path), faces, skip_faults))
+    train, val = (faces if scheme is None else faces.to(scheme) for faces in sides)
+    return train, val
 
 
 def _read(module: ModuleType, root: Path, split: str, scheme: Scheme | None, skip_faults: bool) -> Faces:

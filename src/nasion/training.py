@@ -6,6 +6,7 @@ Nothing random is carried along: the order of an epoch, the augmentation and the
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -204,6 +205,8 @@ def _fabric(recipe: Recipe) -> Fabric:
     workers = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     accelerator = "auto" if torch.cuda.is_available() else "cpu"
     precision = "bf16-mixed" if autocasts(recipe, "cuda" if torch.cuda.is_available() else "cpu") else "32-true"
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # precision is in the run's settings
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     fabric = Fabric(accelerator=accelerator, devices=workers, strategy="ddp" if workers > 1 else "auto", precision=precision)
     fabric.launch()
     return fabric

@@ -70,7 +70,7 @@ def _table(path: Path, scheme: Scheme, faults: Faults) -> tuple[tuple[str, ...],
     header = next(reader, [])
     columns = _point_columns(header, scheme, path)
     has_boxes = all(name in header for name in _BOX)
-    wanted = [header.index(name) for name in _BOX] * has_boxes + columns
+    wanted = ([header.index(name) for name in _BOX] if has_boxes else []) + columns
     rows: dict[str, list[float]] = {}
     for cells in filter(None, reader):
         place = f"{path.name} line {reader.line_num}"

@@ -44,6 +44,9 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
     faces = draw(count, scheme or SCHEME, seed=seed)
     rng = np.random.default_rng([seed, 1])
     hidden = (rng.uniform(size=len(faces)) < 2 / 3)[:, None] & (rng.uniform(size=faces.labelled.shape) < 0.5)
+    if faces.scheme.norm is not None:
+        # Else hardly a face could be judged relative to its size.
+        hidden[:, faces.scheme.index(name for group in faces.scheme.norm for name in group)] = False
     return hide(faces, hidden)
 
 

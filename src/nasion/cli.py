@@ -1,0 +1,272 @@
+"""The command line. What a command needs is imported when it runs, so that help comes at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from nasion.errors import NasionError, SettingError
+
+if TYPE_CHECKING:
+    from nasion.evaluation import Judgement
+    from nasion.faces import Faces
+    from nasion.scheme import Scheme
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Train, judge and run facial keypoint detectors.")
+data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, find its faults.")
+app.add_typer(data_app, name="data")
+out, err = Console(), Console(stderr=True)
+
+Data = Annotated[str, typer.Option("--data", help="Folder or file of the data set (toy:COUNT for drawn faces).")]
+DataPath = Annotated[str, typer.Argument(help="Folder or file of the data set (toy:COUNT for drawn faces).")]
+Kind = Annotated[Optional[str], typer.Option("--dataset", help="Which data set it is, where the path does not tell.")]
+SchemeName = Annotated[Optional[str], typer.Option("--scheme", help="The scheme of a CSV table of points, as ibug68.")]
+SkipFaults = Annotated[bool, typer.Option("--skip-faults", help="Leave faulty rows out instead of stopping at the first.")]
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name (see: nasion recipes) or a recipe file of your own.")],
+    data: Data,
+    run: Annotated[Optional[Path], typer.Option(help="The run's folder.", show_default="runs/RECIPE")] = None,
+    set: Annotated[Optional[list[str]], typer.Option(help="Change a setting, as optim.lr=1e-4; may be given again.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in this folder stopped.")] = False,
+    skip_faults: SkipFaults = False,
+) -> None:
+    """Train a recipe on a data set; Ctrl-C saves, --resume goes on with the same numbers."""
+    from nasion import experiment, recipes
+    from nasion.progress import TerminalBar, tensorboard
+    from nasion.recipe import override
+    from nasion.training import Interrupted
+
+    _need_torch()
+    folder = run or Path("runs") / Path(recipe).stem
+    value = override(recipes.module(recipe).RECIPE, set or [])
+    with TerminalBar(value, err) as bar:
+        watchers = (bar, *tensorboard(folder))
+        try:
+            done = experiment.train(recipe, data, run_folder=folder, changes=set or [], resume=resume, skip_faults=skip_faults, watchers=watchers)
+        except Interrupted as stop:
+            bar.__exit__()
+            err.print(f"{stop}\nGo on with: nasion train {recipe} --data {data} --run {folder} --resume")
+            raise typer.Exit(130) from stop
+    out.print(f"Best epoch {done.state.best_epoch + 1}: validation score {done.state.best:.4g}. The run is in {done.folder}")
+    out.print(f"Judge it with: nasion evaluate {done.folder} --data {data}", soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    run: Annotated[Optional[Path], typer.Argument(help="A run's folder.")] = None,
+    predictions: Annotated[Optional[Path], typer.Option(help="Instead of a run: any tool's predicted points, as CSV.")] = None,
+    split: Annotated[Optional[str], typer.Option(help="Which faces to judge on.", show_default="val for a run, all for a table")] = None,
+    norm: Annotated[Optional[str], typer.Option(help="box, outer_eye_corners, pupils, or two groups of points a,b:c,d.", show_default="the scheme's own")] = None,
+    threshold: Annotated[Optional[float], typer.Option(help="Of failure rate and AUC, in % of the norm.", show_default="box 7, pupils 10, else 8")] = None,
+    json: Annotated[Optional[Path], typer.Option(help="Write the scores here as well.")] = None,
+    out_folder: Annotated[Optional[Path], typer.Option("--out", help="Where report.html, scores.json and predictions.csv go.", show_default="RUN/evaluation-SPLIT")] = None,
+    dataset: Kind = None,
+    scheme: SchemeName = None,
+    skip_faults: SkipFaults = False,
+) -> None:
+    """Judge a run, or any tool's predictions, on labelled faces."""
+    from nasion import load
+    from nasion import run as runs
+    from nasion.datasets import points_csv
+    from nasion.evaluation import evaluate as judge
+
+    if (run is None) == (predictions is None):
+        raise SettingError("Say what to judge: a run's folder, or --predictions FILE.")
+    split = split or ("val" if run else "all")
+    faces = load.load_faces(dataset or (runs.recipe_of(run).data if run and not scheme else None), data, split, scheme=_scheme(scheme), skip_faults=skip_faults)
+    what = run if predictions is None else points_csv.read_predictions(predictions, faces.scheme)
+    result = judge(what, faces, norm=norm, threshold=None if threshold is None else threshold / 100)
+    _show_scores(result)
+    if json:
+        import json as json_module
+
+        from nasion.files import write_text
+
+        write_text(json, json_module.dumps(result.to_json(), indent=1))
+    _write_report(result, out_folder or (run / f"evaluation-{split}" if run else Path(f"{predictions.stem}-evaluation")), run, f"{run or predictions} on {data}, {split}")
+
+
+@app.command()
+def submit(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")] = Path("submission.csv"),
+) -> None:
+    """Write Kaggle's submission file for the test pictures in the data folder."""
+    from nasion.predict import load_model
+    from nasion.submit import write_kaggle
+
+    _need_torch()
+    rows = write_kaggle(load_model(run), Path(data), output)
+    out.print(f"{rows} rows written to {output}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Where the demo's run and report go.")] = Path("demo"),
+    faces: Annotated[int, typer.Option(min=20, help="How many toy faces are drawn.")] = 2000,
+    epochs: Annotated[int, typer.Option(min=1, help="How long it trains.")] = 30,
+) -> None:
+    """Draw toy faces, train a small network on partly missing labels, judge it and write a report. Needs no data."""
+    _need_torch()
+    from nasion.demo import run_demo
+
+    result, page = run_demo(folder, faces, epochs, err)
+    _show_scores(result)
+    out.print(f"The report: {page.resolve()}", soft_wrap=True)
+
+
+@data_app.command("show")
+def data_show(
+    path: DataPath,
+    split: Annotated[str, typer.Option(help="Which faces.")] = "all",
+    picture: Annotated[Path, typer.Option("-o", "--output", help="Where the contact sheet goes.")] = Path("contact_sheet.png"),
+    dataset: Kind = None,
+    scheme: SchemeName = None,
+    skip_faults: SkipFaults = False,
+) -> None:
+    """Counts, missing labels, sources, duplicates, sizes, and a contact sheet."""
+    from nasion import draw, load
+    from nasion.files import written_beside
+    from nasion.survey import survey
+
+    faces = load.load_faces(dataset, path, split, scheme=_scheme(scheme), skip_faults=skip_faults)
+    found = survey(faces)
+    out.print(f"[bold]{len(faces)} faces[/] of scheme {faces.scheme.name}; {int(faces.complete.sum())} have all {len(faces.scheme)} points; pictures: "
+              + ", ".join(f"{size} ({count})" for size, count in list(found.sizes.items())[:5]))  # fmt: skip
+    for name, values in found.groups.items():
+        out.print(f"{name}: " + ", ".join(f"{value} ({count})" for value, count in list(values.items())[:10]))
+    exact = len({pair.second for pair in found.exact})
+    out.print(f"duplicates: {exact} pictures are byte for byte another's, {len(found.near)} more pairs nearly so")
+    out.print(_table("Missing labels", ("point", "missing", "% of faces"), [(p, str(n), f"{100 * n / max(len(faces), 1):.1f}") for p, n in found.missing.items()]))
+    rows = [(str(count), ", ".join(missing) or "nothing") for count, missing in found.patterns]
+    out.print(_table("Patterns", ("faces", "missing"), [*rows, *([(str(found.other_patterns), "other patterns")] if found.other_patterns else [])]))
+    if "pictures not found" not in found.sizes:
+        with written_beside(picture) as beside:
+            beside.write_bytes(draw.png(draw.contact_sheet(faces)))
+        out.print(f"Contact sheet: {picture}")
+
+
+@data_app.command("check")
+def data_check(path: DataPath, dataset: Kind = None, scheme: SchemeName = None) -> None:
+    """Every fault with its file and row (exit code 1 if any), and labels that look wrong."""
+    from nasion.survey import faults
+
+    found, doubts = faults(dataset, Path(path), _scheme(scheme))
+    for fault in found:
+        out.print(f"[bold red]fault[/] {fault.place}: ", end="")
+        out.print(fault.what, markup=False, highlight=False, soft_wrap=True)
+    for doubt in doubts:
+        out.print(f"[yellow]doubt[/] {doubt.place}: ", end="")
+        out.print(doubt.what, markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{len(found)} faults, {len(doubts)} doubts (readable, but look at them)")
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def recipes() -> None:
+    """The recipes there are, one line each."""
+    from nasion import recipes as package
+
+    for name in package.names():
+        out.print(f"[bold]{name}[/]  {package.headline(name)}", soft_wrap=True)
+
+
+@app.command()
+def datasets() -> None:
+    """The data sets and formats there are, one line each."""
+    from nasion import datasets as package
+
+    for name in package.names():
+        headline = (package.named(name).__doc__ or "").partition("\n")[0]
+        out.print(f"[bold]{name}[/]  {headline}", soft_wrap=True)
+
+
+@app.command()
+def schemes() -> None:
+    """The landmark schemes there are."""
+    from nasion.schemes import SCHEMES
+
+    for scheme in SCHEMES.values():
+        out.print(f"[bold]{scheme.name}[/]  {len(scheme)} points, {len(scheme.mirror)} mirror pairs")
+
+
+def main() -> None:
+    """Run the command line: errors that a person can act on come without a traceback, with exit code 1."""
+    try:
+        app()
+    except NasionError as error:
+        _complain(str(error))
+    except OSError as error:
+        _complain(f"{error.filename or ''} {error.strerror or error}".strip())
+
+
+def _complain(text: str) -> None:
+    err.print("[bold red]nasion:[/] ", end="")
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)
+
+
+def _need_torch() -> None:
+    try:
+        import lightning_fabric  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise SettingError(f"This needs PyTorch ({error}); install it with: pip install 'nasion[pytorch]'") from error
+
+
+def _scheme(name: str | None) -> Scheme | None:
+    from nasion.schemes import scheme_named
+
+    return None if name is None else scheme_named(name)
+
+
+def _show_scores(result: Judgement) -> None:
+    from nasion.report import SHORT, short_row
+
+    rows = [short_row("all", result.overall)]
+    for group, parts in result.groups.items():
+        rows += [short_row(f"{group}: {value}", scores) for value, scores in list(parts.items())[:10]]
+    out.print(_table(f"Errors (relative ones in % of {result.norm}, failures and AUC at {100 * result.threshold:g} %)", SHORT, rows))
+    out.print(_table("By point", SHORT, [short_row(point, scores) for point, scores in result.points.items()]) if len(result.points) <= 30 else "")
+    for why, ids in result.left_out.items():
+        out.print(f"Left out: {len(ids)} {why} ({', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''})", soft_wrap=True)
+
+
+def _write_report(result: Judgement, folder: Path, run: Path | None, title: str) -> None:
+    import json
+
+    from nasion import report
+    from nasion import run as runs
+
+    history = runs.history(run) if run else None
+    recipe = json.dumps(runs.opened(run)["recipe"], indent=1) if run else ""
+    try:
+        page = report.write(result, folder, title=title, history=history, recipe=recipe)
+    except ImportError as error:
+        out.print(f"No report.html ({error}); it needs: pip install 'nasion[report]'", markup=False)
+    else:
+        out.print(f"The report: {page.resolve()}", soft_wrap=True)
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 or (column == "missing" and len(columns) == 2) else "right", no_wrap=i == 0)
+    for cells in rows:
+        table.add_row(*cells)
+    return table
+
+
+if __name__ == "__main__":
+    main()

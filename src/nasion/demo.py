@@ -1,0 +1,36 @@
+"""The demo: toy faces, a small network, a report; the same parts as a real experiment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+
+from nasion import experiment, report, run
+from nasion.errors import RunError
+from nasion.evaluation import Judgement, evaluate
+from nasion.load import load_sides
+from nasion.progress import TerminalBar
+from nasion.recipe import override
+from nasion.recipes.toy_demo import RECIPE
+
+
+def run_demo(folder: Path, count: int, epochs: int, console: Console) -> tuple[Judgement, Path]:
+    """Draw, train, judge on faces held back, write the report. An older demo in the folder is replaced, nothing else is."""
+    if folder.exists():
+        if not (folder / run.SETTINGS).is_file() or run.opened(folder)["name"] != RECIPE.data:
+            raise RunError(f"{folder} exists and is no earlier demo; name another folder by --out.")
+        shutil.rmtree(folder)
+    data = f"toy:{count}"
+    console.print(f"Drawing {count} toy faces, two thirds of them with about half of their labels missing ...")
+    train_faces, val_faces = load_sides("toy", data)
+    console.print(f"{len(train_faces)} to train on, {len(val_faces)} to judge by; {train_faces.labelled.mean():.0%} of the points are labelled.")
+    recipe = override(RECIPE, [f"epochs={epochs}"])
+    with TerminalBar(recipe, console) as bar:
+        experiment.train(recipe, (train_faces, val_faces), run_folder=folder, watchers=(bar,))
+    result = evaluate(folder, val_faces)
+    settings = json.dumps(run.opened(folder)["recipe"], indent=1)
+    page = report.write(result, folder, title=f"nasion demo: {count} toy faces", history=run.history(folder), recipe=settings)
+    return result, page

@@ -1,0 +1,148 @@
+"""Pictures of faces, points and errors, as arrays, matplotlib figures and PNG bytes. Colours can be told apart by everyone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+from PIL import Image, ImageDraw
+
+from nasion import geometry
+from nasion.batches import crop_boxes
+from nasion.errors import SettingError
+from nasion.faces import Faces
+from nasion.files import open_picture
+from nasion.scheme import Scheme
+
+# Okabe and Ito's colours, which colour-blind people can tell apart.
+TRUTH, PREDICTION = (0, 158, 115), (230, 159, 0)
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_TILE = 192
+
+
+def tile(faces: Faces, at: int, marks: Sequence[tuple[Shaped[np.ndarray, "K 2"], tuple[int, int, int]]], caption: str = "") -> UInt8[np.ndarray, "H W 3"]:
+    """One face cut to its box with points drawn; two sets of points are joined by lines where both are there."""
+    picture = faces.images[at]
+    image = open_picture(picture, colour=True) if isinstance(picture, Path) else np.asarray(picture)
+    to_tile = geometry.box_to_frame(geometry.grow_box(crop_boxes(faces[at])[0], 0.0 if faces.boxes is None else 0.15), (_TILE, _TILE))
+    corners = geometry.apply(geometry.invert(to_tile), geometry.whole_picture(_TILE, _TILE).reshape(2, 2)) + 0.5
+    whole = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
+    canvas = whole.transform((_TILE, _TILE), Image.Transform.EXTENT, tuple(corners.reshape(-1)), Image.Resampling.BILINEAR)
+    pen = ImageDraw.Draw(canvas)
+    # Pillow draws from pixel corners.
+    placed = [(geometry.apply(to_tile, points) + 0.5, colour) for points, colour in marks]
+    if len(placed) == 2:
+        for a, b in zip(placed[0][0], placed[1][0], strict=True):
+            if not np.isnan([a, b]).any():
+                pen.line([*a, *b], fill=(255, 255, 255), width=1)
+    for points, colour in placed:
+        for x, y in points[~np.isnan(points).any(-1)]:
+            pen.ellipse([x - 2.5, y - 2.5, x + 2.5, y + 2.5], fill=colour, outline=(0, 0, 0))
+    if caption:
+        pen.rectangle([0, _TILE - 13, _TILE, _TILE], fill=(0, 0, 0))
+        pen.text((3, _TILE - 13), caption, fill=(255, 255, 255))
+    return np.asarray(canvas)
+
+
+def sheet(tiles: Sequence[UInt8[np.ndarray, "H W 3"]], columns: int = 8) -> UInt8[np.ndarray, "H2 W2 3"]:
+    """Tiles of one size side by side, with a thin light gap."""
+    height, width = tiles[0].shape[:2]
+    rows = -(-len(tiles) // columns)
+    columns = min(columns, len(tiles))
+    whole = np.full((rows * (height + 4) - 4, columns * (width + 4) - 4, 3), 255, dtype=np.uint8)
+    for i, image in enumerate(tiles):
+        y, x = (i // columns) * (height + 4), (i % columns) * (width + 4)
+        whole[y : y + height, x : x + width] = image
+    return whole
+
+
+def contact_sheet(faces: Faces, count: int = 32, seed: int = 0) -> UInt8[np.ndarray, "H W 3"]:
+    """Faces drawn at random, with their labels; as many of each source as there are sources."""
+    if len(faces) == 0:
+        raise SettingError("There are no faces to draw.")
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(faces))
+    if "source" in faces.groups:
+        column = faces.group("source")
+        rank = {int(i): r for value in sorted(set(column)) for r, i in enumerate([j for j in order if column[j] == value])}
+        order = np.array(sorted(order, key=lambda i: rank[int(i)]))
+    chosen = sorted(order[:count].tolist())
+    return sheet([tile(faces, i, [(faces.points[i], TRUTH)], faces.ids[i]) for i in chosen])
+
+
+def png(image: UInt8[np.ndarray, "H W 3"]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def history_figure(histories: dict[str, list[dict[str, float]]]) -> Any:
+    """Training loss and validation score by epoch; the best epoch marked."""
+    figure, (left, right) = _figure(2, 9.5)
+    for (name, history), colour in zip(histories.items(), LINES, strict=False):
+        epochs = [row["epoch"] for row in history]
+        left.plot(epochs, [row["loss"] for row in history], "o-", color=colour, label=name, markersize=3)
+        scores = [row["val"] for row in history]
+        right.plot(epochs, scores, "o-", color=colour, label=name, markersize=3)
+        best = int(np.argmin(scores))
+        right.plot(epochs[best], scores[best], "*", color=colour, markersize=13)
+        right.annotate(f"{scores[best]:.3g}", (epochs[best], scores[best]), textcoords="offset points", xytext=(0, 9), ha="center", fontsize=8)
+    left.set(title="Training loss", xlabel="epoch", yscale="log")
+    right.set(title="Validation score (star: best)", xlabel="epoch")
+    if len(histories) > 1:
+        right.legend(frameon=False)
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def cumulative_figure(curves: dict[str, tuple[np.ndarray, np.ndarray]], threshold: float, norm: str) -> Any:
+    """Cumulative error curves up to twice the threshold, in per cent of the norm."""
+    figure, axes = _figure(1, 5.2)
+    for (name, (errors, share)), colour in zip(curves.items(), LINES, strict=False):
+        axes.step(np.concatenate([[0], 100 * errors, [1e9]]), np.concatenate([[0], share, share[-1:]]), where="post", color=colour, label=name)
+    axes.axvline(100 * threshold, color="0.5", linestyle=":", label=f"threshold {100 * threshold:g} %")
+    axes.set(title="Cumulative error curve", xlabel=f"face's NME, % of {norm.replace('_', ' ')}", ylabel="fraction of faces", xlim=(0, 200 * threshold), ylim=(0, 1.02))
+    axes.legend(frameon=False, loc="lower right", fontsize=8)
+    return figure
+
+
+def mean_face_figure(scheme: Scheme, mean: Shaped[np.ndarray, "K 2"], values: Sequence[float], unit: str) -> Any:
+    """Each point of the mean face as a disc as large and dark as its error, with its number."""
+    figure, axes = _figure(1, 5.2)
+    known = ~np.isnan(mean).any(-1) & np.isfinite(values)
+    for a, b in scheme.edge_index:
+        axes.plot(*mean[[a, b]].T, color="0.8", linewidth=1, zorder=1)
+    dots = axes.scatter(*mean[known].T, s=30 + 250 * np.asarray(values)[known] / max(np.nanmax(values), 1e-12), c=np.asarray(values)[known], cmap="viridis_r", zorder=2, edgecolors="black", linewidths=0.5)
+    if len(scheme) <= 30:
+        for i in np.flatnonzero(known):
+            axes.annotate(f"{values[i]:.2g}", mean[i], textcoords="offset points", xytext=(0, 10), ha="center", fontsize=7.5)
+    axes.set(title=f"Error per point ({unit})", xticks=[], yticks=[])
+    axes.margins(0.12)
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
+    figure.colorbar(dots, ax=axes, shrink=0.75)
+    return figure
+
+
+def svg(figure: Any) -> str:
+    """A figure as an inline SVG element."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _figure(panels: int, width: float) -> tuple[Any, Any]:
+    # The object interface: pyplot would keep every figure and want a display.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, 4), layout="constrained")
+    axes = figure.subplots(1, panels)
+    for ax in np.atleast_1d(axes):
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, axes

@@ -1,0 +1,91 @@
+"""What a person watches while something runs: a bar in the terminal, TensorBoard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from nasion.recipe import Recipe
+from nasion.training import State, Watch
+
+_SMOOTH = 0.98
+
+
+class TerminalBar:
+    """A bar over all steps with loss, validation score, faces per second and time left; a line per epoch."""
+
+    def __init__(self, recipe: Recipe, console: Console) -> None:
+        self._recipe, self._console = recipe, console
+        self._speed = self._loss = 0.0
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}/" + str(recipe.epochs)),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4g}  val {task.fields[val]}  {task.fields[speed]:.0f} faces/s"),
+            _TimeLeft(),
+            console=console,
+        )
+        self._task = self._progress.add_task("train", epoch=1, loss=0.0, val="-", speed=0.0, total=None)
+
+    def __enter__(self) -> TerminalBar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def step(self, state: State, faces_per_second: float) -> None:
+        self._speed = faces_per_second if not self._speed else _SMOOTH * self._speed + (1 - _SMOOTH) * faces_per_second
+        recent = state.losses[-50:]
+        self._loss = sum(recent) / max(len(recent), 1)
+        self._progress.update(
+            self._task,
+            total=state.steps * self._recipe.epochs,
+            completed=state.epoch * state.steps + state.step,
+            epoch=state.epoch + 1,
+            loss=self._loss,
+            speed=self._speed,
+        )
+
+    def epoch(self, state: State, row: dict[str, float]) -> None:
+        best = "  best so far" if state.best_epoch == state.epoch - 1 else ""
+        self._console.print(f"epoch {row['epoch']:.0f}: loss {row['loss']:.4g}, val {row['val']:.4g}, lr {row['lr']:.1e}, {row['seconds']:.1f} s{best}")
+        self._progress.update(self._task, val=f"{row['val']:.4g}")
+
+
+class _TimeLeft(ProgressColumn):
+    """Rich's own estimate, said in words."""
+
+    def render(self, task: Task) -> Text:
+        left = TimeRemainingColumn(compact=True).render(task).plain
+        return Text(f"{left} left")
+
+
+class TensorBoard:
+    """Loss, score and learning rate of each epoch, for ``tensorboard --logdir``."""
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder))
+
+    def step(self, state: State, faces_per_second: float) -> None:
+        if state.step % 20 == 0 and state.losses:
+            self._writer.add_scalar("loss/step", state.losses[-1], state.epoch * state.steps + state.step)
+            self._writer.add_scalar("speed/faces_per_second", faces_per_second, state.epoch * state.steps + state.step)
+
+    def epoch(self, state: State, row: dict[str, float]) -> None:
+        for name in ("loss", "val", "lr", "seconds"):
+            self._writer.add_scalar(f"epoch/{name}", row[name], int(row["epoch"]))
+        self._writer.flush()
+
+
+def tensorboard(folder: Path) -> list[Watch]:
+    """A TensorBoard watcher where TensorBoard is installed, else none."""
+    try:
+        return [TensorBoard(folder / "tensorboard")]
+    except ImportError:
+        return []

@@ -1,0 +1,44 @@
+"""Submission files, in exactly the format that the judge takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nasion.datasets import fkd
+from nasion.errors import DataError, RunError
+from nasion.files import write_text
+from nasion.load import load_faces
+from nasion.predict import Model
+from nasion.schemes import fkd15
+
+
+def kaggle(model: Model, data: Path, lookup_file: Path | None = None) -> str:
+    """``RowId,Location`` for every row that Kaggle's look-up table asks for, values clipped to the picture (0 to 96).
+
+    Raises ``DataError`` if the table asks for an image that the test set lacks, ``RunError`` if the model lacks a point.
+    """
+    path = lookup_file or (data if data.is_dir() else data.parent) / fkd.LOOKUP
+    lookup = fkd.read_lookup(path)
+    faces = load_faces("fkd", data, "test")
+    row_of = {int(name.rpartition("/")[2]): row for row, name in enumerate(faces.ids)}
+    unknown = sorted({image for image in lookup.image_ids if image not in row_of})
+    if unknown:
+        raise DataError(f"{path} asks for ImageId {unknown[0]}, which is not among the {len(faces)} test images ({len(unknown)} such in all).")
+    asked = fkd.asked_points(lookup)
+    wanted = np.array(fkd15.points)[np.any(list(asked.values()), axis=0)]
+    lacking = [point for point in wanted if point not in model.recipe.scheme]
+    if lacking:
+        raise RunError(f"The look-up table asks for {lacking[0]}, which this run (scheme {model.recipe.scheme.name}) does not predict.")
+    points = model.predict(faces).to(fkd15).points.reshape(len(faces), -1)
+    at = [(row_of[image], fkd.COLUMNS.index(column)) for image, column in zip(lookup.image_ids, lookup.columns, strict=True)]
+    values = np.clip(points[tuple(np.array(at).T)].astype(np.float64), 0, fkd.SIDE)
+    return "RowId,Location\n" + "".join(f"{row},{value:.5f}\n" for row, value in zip(lookup.row_ids, values.tolist(), strict=True))
+
+
+def write_kaggle(model: Model, data: Path, out: Path) -> int:
+    """Write the submission; how many rows it has."""
+    text = kaggle(model, data)
+    write_text(out, text)
+    return text.count("\n") - 1
