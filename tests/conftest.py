@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("nasion", "beartype.beartype")
+install_import_hook("nasion", "typechecker.check")
 
 import numpy as np  # noqa: E402
 

@@ -116,7 +116,7 @@ def test_the_names_that_imm_and_ibug_share_are_near_on_real_faces(real_data):
     )
     shared = [name for name in imm58.points if name in ibug68]
     apart = np.linalg.norm(imm[imm58.index(shared)] - ibug[ibug68.index(shared)], axis=1)
-    assert len(shared) == 10 and apart.max() < 0.06, dict(zip(shared, apart.round(3), strict=True))
+    assert len(shared) == 10 and apart.max() < 0.08, dict(zip(shared, apart.round(3), strict=True))
 
 
 def _framed(shapes, right, left):
@@ -129,13 +129,13 @@ def _framed(shapes, right, left):
 
 def _imm(folder):
     shapes = []
-    for path in sorted((folder / "imm").glob("*.asf"))[::6]:
+    for path in sorted((folder / "imm").glob("*.asf")):
         rows = [line.split() for line in path.read_text("latin-1").splitlines() if line.strip() and line[0] != "#"]
         shapes.append([[float(r[2]) * 640 - 0.5, float(r[3]) * 480 - 0.5] for r in rows[1:59]])
     return np.array(shapes)
 
 
 def _ibug(folder):
-    files = sorted((folder / "ibug68" / "afw").glob("*.pts"))
+    files = sorted((folder / "ibug68").rglob("*.pts"))
     shapes = [[list(map(float, line.split())) for line in path.read_text().splitlines() if len(line.split()) == 2 and ":" not in line] for path in files]
     return np.array([shape for shape in shapes if len(shape) == 68]) - 1

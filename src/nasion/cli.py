@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Train, judge and run facial keypoint detectors.")
 data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, find its faults.")
 app.add_typer(data_app, name="data")
-out, err = Console(), Console(stderr=True)
+# Under torchrun only the first process speaks.
+_silent = os.environ.get("RANK", "0") != "0"
+out, err = Console(quiet=_silent), Console(stderr=True, quiet=_silent)
 
 Data = Annotated[str, typer.Option("--data", help="Folder or file of the data set (toy:COUNT for drawn faces).")]
 DataPath = Annotated[str, typer.Argument(help="Folder or file of the data set (toy:COUNT for drawn faces).")]

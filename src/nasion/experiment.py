@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,10 +45,15 @@ def train(
     if resume:
         value = _resumed(folder, value, changes, recipe)
     train_faces, val_faces = _sides(value, faces, skip_faults)
-    if not resume:
+    if not resume and first_process():
         facts = {"command": sys.argv, "data": str(faces) if isinstance(faces, (str, Path)) else "", "faces": [len(train_faces), len(val_faces)]}
         run.create(folder, name, value, facts)
     return Trained(folder, fit(value, train_faces, val_faces, folder, resume=resume, watchers=watchers))
+
+
+def first_process() -> bool:
+    """True unless torchrun started this process beside a first one, which does what is to be done once."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _value(recipe: str | Path | Recipe) -> tuple[str, Recipe]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol, runtime_checkable
 from uuid import uuid4
 
 import numpy as np
@@ -18,6 +17,13 @@ from nasion.errors import DataError
 
 UNPACKED_LIMIT = 4 << 30  # bytes; the largest known keypoint table is a fifth of it
 PICTURE_LIMIT = 100_000_000  # pixels
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 @contextmanager
@@ -40,7 +46,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def opened(path: Path, member: str | None = None, limit: int = UNPACKED_LIMIT) -> Iterator[BinaryIO]:
+def opened(path: Path, member: str | None = None, limit: int = UNPACKED_LIMIT) -> Iterator[Stream]:
     """The bytes of a plain, ``.gz`` or ``.zip`` file (the file named ``member`` in it, or its only one).
 
     Raises ``DataError`` for an empty, damaged or truncated file, and for one that unpacks to more than ``limit`` bytes,
@@ -53,10 +59,10 @@ def opened(path: Path, member: str | None = None, limit: int = UNPACKED_LIMIT) -
     try:
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, member, limit)) as stream:
-                yield _Limited.over(stream, path, limit)
+                yield _Limited(stream, path, limit)
         elif path.suffix == ".gz":
             with gzip.open(path) as stream:
-                yield _Limited.over(stream, path, limit)
+                yield _Limited(stream, path, limit)
         else:
             with path.open("rb", buffering=0) as stream:
                 yield stream
@@ -75,26 +81,19 @@ def _member(path: Path, archive: zipfile.ZipFile, member: str | None, limit: int
     return fits[0]
 
 
-class _Limited(io.RawIOBase):
+class _Limited:
     """A stream that refuses to give more than ``limit`` bytes, for packed files that declare less than they hold."""
 
-    def __init__(self, stream: BinaryIO, path: Path, limit: int) -> None:
+    def __init__(self, stream: Stream, path: Path, limit: int) -> None:
         self._stream, self._path, self._limit, self._left = stream, path, limit, limit
 
-    @classmethod
-    def over(cls, stream: BinaryIO, path: Path, limit: int) -> BinaryIO:
-        return cls(stream, path, limit)  # type: ignore[return-value]
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        chunk = self._stream.read(len(buffer))
+    def read(self, size: int = -1, /) -> bytes:
+        # One byte more than is left tells a file that ends here from one that goes on.
+        chunk = self._stream.read(self._left + 1 if size < 0 else size)
         self._left -= len(chunk)
         if self._left < 0:
             raise DataError(f"{self._path}: unpacks to more than {self._limit:,} bytes, the limit.")
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
+        return chunk
 
 
 def open_picture(path: Path, colour: bool) -> np.ndarray:

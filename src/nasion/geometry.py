@@ -84,7 +84,7 @@ def similarity(
     return np.concatenate([linear, (middle - linear @ middle + move)[..., None]], axis=-1)
 
 
-def compose(*maps: Shaped[np.ndarray, "*batch 2 3"]) -> Float64[np.ndarray, "*batch2 2 3"]:
+def compose(*maps: Shaped[np.ndarray, "*#batch 2 3"]) -> Float64[np.ndarray, "... 2 3"]:
     """The maps one after the other, the first one first; batches broadcast."""
     result = np.asarray(maps[0], dtype=np.float64)
     for step in maps[1:]:
@@ -100,7 +100,7 @@ def invert(maps: Shaped[np.ndarray, "*batch 2 3"]) -> Float64[np.ndarray, "*batc
     return np.concatenate([linear, -linear @ maps[..., 2:]], axis=-1)
 
 
-def apply(maps: Shaped[np.ndarray, "*batch 2 3"], points: Shaped[np.ndarray, "*batch K 2"]) -> Float64[np.ndarray, "*batch K 2"]:
+def apply(maps: Shaped[np.ndarray, "*#batch 2 3"], points: Shaped[np.ndarray, "*#batch K 2"]) -> Float64[np.ndarray, "... K 2"]:
     """Points through their map; NaN stays NaN."""
     return np.asarray(points, dtype=np.float64) @ np.swapaxes(maps[..., :2], -1, -2) + maps[..., None, :, 2]
 

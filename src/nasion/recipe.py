@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -20,6 +21,7 @@ from nasion.missing import Missing
 from nasion.scheme import Scheme
 
 
+@runtime_checkable
 class Architecture(Protocol):
     """Settings of a network; ``build`` makes it, with a last linear layer called ``head``."""
 
@@ -89,7 +91,7 @@ class Recipe:
     patience: int | None = None
     seed: int = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    score: typing.Callable = metrics.rmse
+    score: Callable = metrics.rmse
 
     def __post_init__(self) -> None:
         for name, rule in (("epochs", self.epochs > 0), ("batch_size", self.batch_size > 1), ("optim.lr", self.optim.lr > 0)):
@@ -97,7 +99,7 @@ class Recipe:
                 raise SettingError(f"{name} is too small in this recipe; epochs >= 1, batch_size >= 2 and optim.lr > 0 are needed.")
 
 
-def override(recipe: Any, changes: typing.Iterable[str]) -> Any:
+def override(recipe: Any, changes: Iterable[str]) -> Any:
     """The recipe with ``name=value`` changes, as ``optim.lr=1e-4``; ``SettingError`` lists the names or the type wanted."""
     for change in changes:
         path, equals, text = change.partition("=")
@@ -131,7 +133,7 @@ def _replaced(part: Any, names: list[str], text: str, path: str) -> Any:
             raise SettingError(f"--set {path}: {names[0]} is a plain value ({value!r}) and has no {'.'.join(names[1:])}.")
         new = _replaced(value, names[1:], text, path)
     elif dataclasses.is_dataclass(value):
-        raise SettingError(f"--set {path}: this is a part; change its numbers ({', '.join(settings(part, ''))}) or swap it in a recipe file.")
+        raise SettingError(f"--set {path}: this is a part; change its numbers ({', '.join(settings(value))}) or swap it in a recipe file.")
     else:
         new = _parsed(text, typing.get_type_hints(type(part))[names[0]], path)
     return dataclasses.replace(part, **{names[0]: new})

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from nasion.recipe import Recipe
 _UNCHECKED = 16  # steps that an accelerator may run ahead before losses are looked at
 
 
+@runtime_checkable
 class Watch(Protocol):
     """What wants to know how training goes."""
 

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from nasion.errors import SettingError
 from nasion.schemes import mirror_name
 
-Curve = Float64[np.ndarray, "T 3"]
+Curve = Float64[np.ndarray, "*T 3"]
 
 
 @dataclass(frozen=True)

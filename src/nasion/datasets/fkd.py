@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
@@ -23,7 +22,7 @@ from nasion.datasets import _pixel_text
 from nasion.datasets._faults import Faults, note
 from nasion.errors import DataError, SettingError
 from nasion.faces import Faces
-from nasion.files import opened, write_text, written_beside
+from nasion.files import Stream, opened, write_text, written_beside
 from nasion.schemes import fkd15
 
 SCHEME = fkd15
@@ -158,7 +157,7 @@ def _table_file(root: Path, split: str) -> Path:
 class _Rows:
     """The rows of a table with some number columns and one ``Image`` column of grey values, in one pass over its bytes."""
 
-    def __init__(self, stream: BinaryIO, path: Path, columns: tuple[str, ...]) -> None:
+    def __init__(self, stream: Stream, path: Path, columns: tuple[str, ...]) -> None:
         self._lines = _numbered_lines(stream)
         self._name, self._columns = path.name, columns
         _, header = next(self._lines, (0, b""))
@@ -225,7 +224,7 @@ def _show(value: float) -> str:
     return "empty" if math.isnan(value) else f"{value:g}"
 
 
-def _numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def _numbered_lines(stream: Stream) -> Iterator[tuple[int, bytes]]:
     """Lines with their number from 1, without line ends; blank lines are passed over."""
     rest, number = b"", 0
     while block := stream.read(_BLOCK):

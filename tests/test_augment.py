@@ -1,0 +1,114 @@
+"""Augmentation: a bright dot and its point move alike, whatever is drawn, and nothing drawn changes nothing."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nasion import batches, geometry
+from nasion.augment import Augment, relight, warp
+from nasion.faces import Faces
+from nasion.recipes.toy_demo import RECIPE
+from nasion.scheme import Scheme
+
+DOT = Scheme(name="dot", points=("left_eye_center", "right_eye_center"), mirror=(("left_eye_center", "right_eye_center"),))
+EACH = {item.name: Augment(**{item.name: {"flip": 1.0, "rotate": 40.0}.get(item.name, 0.2)}) for item in fields(Augment)}
+EACH["all"] = Augment(flip=0.5, rotate=30, scale=0.2, shift=0.1, brightness=0.1, contrast=0.1)
+
+
+def dotted(points, size=(64, 48), channels=0):
+    """Faces whose second point is a soft bright dot, in colour if there are channels."""
+    width, height = size
+    y, x = np.mgrid[:height, :width]
+    images = np.stack([20 + 200 * np.exp(-((x - p[1, 0]) ** 2 + (y - p[1, 1]) ** 2) / 8) for p in points])
+    images = np.repeat(images[..., None], channels, -1) if channels else images
+    ids = tuple(map(str, range(len(points))))
+    return Faces(scheme=DOT, ids=ids, images=images.astype(np.uint8), points=points.astype(np.float32))
+
+
+def dots(images):
+    """Where the brightest blob of each picture is, to a fraction of a pixel."""
+    weight = images.float().mean(1).numpy()
+    weight = np.clip(weight - np.quantile(weight, 0.9, axis=(1, 2), keepdims=True), 0, None) ** 2
+    y, x = np.mgrid[: weight.shape[1], : weight.shape[2]]
+    total = weight.sum((1, 2))
+    return np.stack([(weight * x).sum((1, 2)) / total, (weight * y).sum((1, 2)) / total], -1)
+
+
+@pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
+@pytest.mark.parametrize("boxed", [False, True], ids=["whole", "boxed"])
+@pytest.mark.parametrize("augment", EACH.values(), ids=EACH)
+def test_a_bright_dot_and_its_point_move_alike(augment, colour, boxed):
+    rng = np.random.default_rng(3)
+    points = rng.uniform([24, 18], [40, 30], (24, 2, 2))
+    faces = dotted(points, channels=3 if colour else 0)
+    if boxed:
+        faces = replace(faces, boxes=np.tile(np.array([8.0, 4, 56, 44], np.float32), (24, 1)))
+    recipe = replace(RECIPE, scheme=DOT, input_size=(60, 50), augment=augment, colour=colour)
+    canvas = batches.canvases(faces, recipe, augmented=True)
+    found = batches.batch(canvas, np.arange(24), recipe, np.random.default_rng(1))
+    # A flip makes the subject's right eye the left one: whichever point the dot is at now must be its own partner.
+    flipped = augment.draw(24, (60, 50), np.random.default_rng(1)).flipped
+    there = np.where(flipped[:, None], found.points[:, 0], found.points[:, 1])
+    np.testing.assert_allclose(dots(found.images), there, atol=0.35)
+    assert found.images.shape == (24, 3 if colour else 1, 50, 60) and found.images.dtype == torch.float32
+    assert 0 <= found.images.min() and found.images.max() <= 1
+
+
+def test_a_dot_moves_with_its_point_in_bfloat16_too():
+    faces = dotted(np.full((4, 2, 2), [30.0, 20.0]))
+    recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=EACH["rotate"])
+    canvas = batches.canvases(faces, recipe, augmented=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = batches.batch(canvas, np.arange(4), recipe, np.random.default_rng(0))
+    np.testing.assert_allclose(dots(found.images), found.points[:, 1], atol=0.35)
+
+
+def test_a_flip_exchanges_left_and_right_names():
+    points = np.array([[[50.0, 20], [10.0, 22]]])
+    recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=Augment(flip=1.0))
+    canvas = batches.canvases(dotted(points), recipe, augmented=True)
+    found = batches.batch(canvas, np.arange(1), recipe, np.random.default_rng(0)).points[0]
+    np.testing.assert_allclose(found, [[63 - 10, 22], [63 - 50, 20]], atol=1e-4)
+
+
+def test_without_a_generator_pixels_come_through_untouched(toy_faces):
+    recipe = replace(RECIPE, input_size=(96, 96), augment=EACH["all"])
+    canvas = batches.canvases(toy_faces, recipe)
+    found = batches.batch(canvas, np.array([3, 0]), recipe)
+    np.testing.assert_array_equal((found.images[:, 0] * 255).round().numpy().astype(np.uint8), toy_faces.images[[3, 0]])
+    np.testing.assert_allclose(found.points, toy_faces.points[[3, 0]], atol=1e-5)
+
+
+def test_an_identity_warp_is_exact_to_a_thousandth_of_a_grey_value():
+    images = torch.randint(0, 256, (2, 1, 20, 30), dtype=torch.uint8)
+    same = warp(images, np.tile(geometry.identity(), (2, 1, 1)), (30, 20))
+    assert (same - images.float()).abs().max() < 2e-2
+
+
+def test_brightness_of_a_tenth_adds_25_grey_values_and_clips():
+    draw = Augment(brightness=0.1).draw(2, (4, 4), np.random.default_rng(0))
+    images = torch.full((2, 1, 4, 4), 250.0)
+    found = relight(images, replace(draw, brightness=np.array([0.1, -0.1]), contrast=np.ones(2)))
+    assert found[0].max() == 255 and found[1].max() == pytest.approx(224.5)
+
+
+@settings(deadline=None, max_examples=30)
+@given(rotate=st.floats(0, 40), scale=st.floats(0, 0.4), shift=st.floats(0, 0.3), width=st.integers(20, 80), seed=st.integers(0, 50))
+def test_the_margin_holds_all_that_augmentation_can_reach(rotate, scale, shift, width, seed):
+    height = 40
+    augment = Augment(flip=0.5, rotate=rotate, scale=scale, shift=shift)
+    maps = augment.draw(40, (width, height), np.random.default_rng(seed)).maps
+    corners = np.array([[-0.5, -0.5], [width - 0.5, -0.5], [-0.5, height - 0.5], [width - 0.5, height - 0.5]])
+    reached = geometry.apply(maps, np.broadcast_to(corners, (40, 4, 2)))
+    beyond = np.abs(reached - [(width - 1) / 2, (height - 1) / 2]).max((0, 1)) / [width, height] - 0.5
+    assert (beyond <= augment.margin + 1e-6).all()
+
+
+def test_the_same_generator_draws_the_same(toy_faces):
+    canvas = batches.canvases(toy_faces, RECIPE, augmented=True)
+    a, b, c = (batches.batch(canvas, np.arange(5), RECIPE, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert torch.equal(a.images, b.images) and torch.equal(a.points, b.points) and not torch.equal(a.images, c.images)

@@ -1,0 +1,68 @@
+"""Safe files: bombs are refused, a failed write leaves the older file, pictures are turned as they say."""
+
+import gzip
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nasion.errors import DataError
+from nasion.files import open_picture, opened, write_text, written_beside
+
+
+def read(path, **options):
+    with opened(path, **options) as stream:
+        return stream.read()
+
+
+def test_a_zip_that_declares_more_than_the_limit_is_refused_before_unpacking(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", b"0" * 10_000)
+    with pytest.raises(DataError, match="says it unpacks to 10,000 bytes; the limit is 5,000"):
+        read(path, limit=5000)
+
+
+def test_a_gz_that_unpacks_to_more_than_the_limit_is_stopped(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"0" * 10_000))
+    with pytest.raises(DataError, match="unpacks to more than 5,000 bytes"):
+        read(path, limit=5000)
+    assert read(path, limit=10_000) == b"0" * 10_000
+
+
+def test_a_zip_without_the_file_says_what_it_holds(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("other.csv", b"1")
+        archive.writestr("__MACOSX/training.csv", b"1")
+    with pytest.raises(DataError, match=r"one file training.csv expected in it; it holds other.csv"):
+        read(path, member="training.csv")
+
+
+def test_a_failed_write_leaves_the_older_file_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(OSError, match="disk full"), written_beside(path) as beside:
+        beside.write_text("half")
+        raise OSError("disk full")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_is_turned_as_its_exif_says_and_alpha_is_dropped(tmp_path):
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    pixels[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    shown = open_picture(tmp_path / "a.png", colour=False)
+    assert shown.shape == (6, 4) and shown[0, 3] == 255
+    Image.new("RGBA", (2, 2), (10, 20, 30, 5)).save(tmp_path / "b.png")
+    assert open_picture(tmp_path / "b.png", colour=True)[0, 0].tolist() == [10, 20, 30]
+
+
+def test_what_is_no_picture_is_refused_by_name(tmp_path):
+    (tmp_path / "a.jpg").write_text("hello")
+    with pytest.raises(DataError, match=r"a.jpg: not a readable picture"):
+        open_picture(tmp_path / "a.jpg", colour=False)

@@ -1,0 +1,57 @@
+"""Treating missing labels, and labels that look wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+
+from nasion import missing
+from nasion.datasets import toy
+from nasion.doubts import doubtful, implausibility
+from nasion.errors import DataError
+
+
+def test_forward_filling_is_what_pandas_does():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(size=(50, 4, 2)).astype(np.float32)
+    points[rng.uniform(size=(50, 4)) < 0.6] = np.nan
+    expected = pandas.DataFrame(points.reshape(50, -1)).ffill().to_numpy().reshape(50, 4, 2)
+    np.testing.assert_array_equal(missing.forward_filled(points), expected)
+
+
+def test_drop_keeps_complete_faces_and_mask_those_with_any_label(toy_faces):
+    hidden = np.zeros((120, 15), bool)
+    hidden[:40] = True
+    hidden[40:100, 3] = True
+    faces = toy.hide(toy_faces, hidden)
+    assert len(missing.treat(faces, "drop")) == 20 and len(missing.treat(faces, "mask")) == 80
+    filled = missing.treat(faces, "forward_fill")
+    assert len(filled) == 120 and not filled.labelled[:40].any() and not filled.labelled[:100, 3].any() and filled.labelled[100:].all()
+
+
+def test_nothing_left_to_train_on_is_refused(toy_faces):
+    hidden = np.zeros((120, 15), bool)
+    hidden[:, 0] = True
+    with pytest.raises(DataError, match="none is complete"):
+        missing.treat(toy.hide(toy_faces, hidden), "drop")
+
+
+def test_swapped_sides_shifted_and_shrunken_labels_stand_out():
+    faces = toy.draw(300, seed=11)
+    points = faces.points.copy()
+    points[3] = points[3, faces.scheme.flip]
+    points[50] += 30
+    points[77] = points[77].mean(0) + 0.2 * (points[77] - points[77].mean(0))
+    wrong = doubtful(faces.__class__(scheme=faces.scheme, ids=faces.ids, images=faces.images, points=points))
+    assert wrong[[3, 50, 77]].all() and wrong.sum() <= 5
+
+
+def test_sound_labels_are_not_doubted_even_when_half_are_missing():
+    faces = toy.read(Path("toy:300:4"))
+    assert doubtful(faces).sum() <= 3
+    assert 0.5 < np.median(implausibility(faces)) < 2
+
+
+def test_too_few_faces_to_learn_a_shape_from_are_not_judged(toy_faces):
+    assert np.isnan(implausibility(toy_faces[:50])).all()

@@ -1,0 +1,101 @@
+"""Recipes: changed by name, refused by name, written and read back."""
+
+import dataclasses
+
+import pytest
+
+from nasion import recipes, run
+from nasion.errors import RunError, SettingError
+from nasion.recipe import Cosine, StepDecay, override, settings
+from nasion.recipes.fkd_resnet import RECIPE
+
+
+def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
+    changed = override(
+        RECIPE, ["optim.lr=3e-4", "batch_size=32", "missing=drop", "model.stem_stride=1", "model.widths=8,16", "patience=none", "start_at_mean=false"]
+    )
+    assert (changed.optim.lr, changed.batch_size, changed.missing, changed.model.stem_stride) == (3e-4, 32, "drop", 1)
+    assert changed.model.widths == (8, 16) and changed.patience is None and changed.start_at_mean is False
+    assert RECIPE.batch_size == 16
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ("optim.rl=1", "--set optim.rl: no such setting. Did you mean lr? There is lr, betas"),
+    ("batchsize=1", "no such setting. Did you mean batch_size? There is data, "),
+    ("batch_size=x", "--set batch_size=x: a whole number expected"),
+    ("batch_size=1.5", "--set batch_size=1.5: a whole number expected"),
+    ("optim.lr=fast", "--set optim.lr=fast: a number expected"),
+    ("missing=ignore", "one of mask, drop, forward_fill expected"),
+    ("start_at_mean=perhaps", "true or false expected"),
+    ("input_size=96", "2 values separated by commas expected"),
+    ("optim=Adam", "this is a part; change its numbers (lr, betas)"),
+    ("epochs.more=1", "epochs is a plain value (15)"),
+    ("batch_size", "has no value; write name=value"),
+    ("epochs=0", "epochs is too small"),
+    ("loss=other", "no such setting"),
+])  # fmt: skip
+def test_a_wrong_name_or_type_is_refused_with_what_there_is(change, message):
+    with pytest.raises(SettingError) as error:
+        override(RECIPE, [change])
+    assert message in str(error.value)
+
+
+def test_all_settings_can_be_listed():
+    names = settings(RECIPE)
+    assert names["optim.lr"] == 1e-4 and names["model.stem_stride"] == 2 and "scheme" not in names and "loss" not in names
+
+
+def test_the_step_schedule_divides_by_ten_every_five_epochs():
+    schedule = StepDecay(every=5, factor=0.1)
+    assert [schedule(e, 15) for e in (0, 4.99, 5, 9.5, 10)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
+def test_the_cosine_warms_up_is_full_and_ends_at_nothing():
+    schedule = Cosine(warmup=0.1)
+    assert schedule(0, 100) < 0.02 and schedule(10, 100) == pytest.approx(1) and schedule(55, 100) == pytest.approx(0.5) and schedule(100, 100) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_is_written_and_read_back_the_same(name):
+    value = recipes.module(name).RECIPE
+    assert run.from_json(run.to_json(value)) == value
+
+
+def test_a_run_file_that_names_strange_code_is_refused():
+    written = run.to_json(RECIPE)
+    for name in ("os.system", "nasion.files.write_text", "nasion.recipe.torch", "nasion.recipe.nothing"):
+        with pytest.raises(RunError):
+            run.from_json(written | {"model": {"is": name, "path": "x"}})
+    with pytest.raises(RunError, match="not nasion's own"):
+        run.from_json(written | {"loss": {"function": "subprocess.run"}})
+    with pytest.raises(RunError, match="other settings than this version's"):
+        run.from_json(written | {"optim": {"is": "nasion.recipe.Adam", "momentum": 1}})
+
+
+def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from dataclasses import dataclass, replace\nfrom torch import nn\nfrom nasion.recipes.fkd_resnet import RECIPE as BASE\n\n\n"
+        "@dataclass(frozen=True)\nclass Tiny:\n    width: int = 4\n\n    def build(self, outputs):\n        return nn.Sequential()\n\n\n"
+        "RECIPE = replace(BASE, model=Tiny())\n"
+    )
+    module = recipes.module(path)
+    written = run.to_json(module.RECIPE)
+    assert written["model"]["is"] == "mine.Tiny" and run.from_json(written, module) == module.RECIPE
+    with pytest.raises(RunError, match="hand over the recipe file"):
+        run.from_json(written)
+
+
+def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(SettingError, match="No recipe 'fkd_resnt'; there is fkd_resnet, toy_demo"):
+        recipes.module("fkd_resnt")
+    with pytest.raises(SettingError, match="no such recipe file"):
+        recipes.module(tmp_path / "a.py")
+    (tmp_path / "b.py").write_text("x = 1\n")
+    with pytest.raises(SettingError, match="must define RECIPE"):
+        recipes.module(tmp_path / "b.py")
+
+
+def test_recipes_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RECIPE.epochs = 3

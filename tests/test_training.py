@@ -1,0 +1,211 @@
+"""The loop: learns, resumes to the last digit, stops when it must, and leaves whole files behind."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import nasion
+from nasion import run, training
+from nasion.augment import Augment
+from nasion.datasets import toy
+from nasion.errors import RunError, SettingError
+from nasion.experiment import train
+from nasion.models.resnet import ResNet
+from nasion.recipe import Adam
+from nasion.recipes.toy_demo import RECIPE
+from nasion.training import Interrupted
+
+SMALL = replace(
+    RECIPE,
+    input_size=(32, 32),
+    model=ResNet(widths=(8, 16), blocks=1, stem_kernel=3, stem_stride=1),
+    batch_size=16,
+    epochs=3,
+    augment=Augment(flip=0.5, rotate=10, shift=0.05, brightness=0.1),
+)
+
+
+@pytest.fixture(scope="module")
+def sides():
+    hidden = np.random.default_rng(0).uniform(size=(60, 15)) < 0.3
+    faces = toy.hide(toy.draw(60, seed=1), hidden)
+    return faces[:45], faces[45:]
+
+
+class StopAt:
+    """Sends Ctrl-C to this process after some steps, as a person would in the middle of an epoch."""
+
+    def __init__(self, epoch, step):
+        self.when = (epoch, step)
+
+    def step(self, state, faces_per_second):
+        if (state.epoch, state.step) == self.when:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def epoch(self, state, row):
+        pass
+
+
+def same_tensors(a, b):
+    a, b = load_file(a), load_file(b)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def without_seconds(history):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("when", [(0, 1), (1, 2), (1, 3)], ids=["in the first epoch", "in the middle", "at an epoch's last step"])
+def test_stopping_and_resuming_gives_the_same_numbers_to_the_last_digit(tmp_path, sides, when, precision):
+    recipe = replace(SMALL, precision=precision)
+    whole = train(recipe, sides, run_folder=tmp_path / "whole")
+    with pytest.raises(Interrupted, match="everything is saved"):
+        train(recipe, sides, run_folder=tmp_path / "parts", watchers=(StopAt(*when),))
+    resumed = train(recipe, sides, run_folder=tmp_path / "parts", resume=True)
+    assert without_seconds(resumed.state.history) == without_seconds(whole.state.history) and len(whole.state.history) == 3
+    for name in (run.WEIGHTS, run.CHECKPOINT):
+        assert same_tensors(tmp_path / "whole" / name, tmp_path / "parts" / name), name
+
+
+def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path, sides):
+    histories = [
+        without_seconds(train(replace(SMALL, seed=seed, epochs=1), sides, run_folder=tmp_path / str(i)).state.history) for i, seed in enumerate((0, 0, 1))
+    ]
+    assert histories[0] == histories[1] != histories[2]
+
+
+def test_it_learns_from_partly_missing_labels(tmp_path):
+    faces = toy.hide(toy.draw(300, seed=3), np.random.default_rng(0).uniform(size=(300, 15)) < 0.4)
+    recipe = replace(SMALL, epochs=15, input_size=(48, 48), model=replace(SMALL.model, widths=(16, 32, 64, 128)), augment=Augment())
+    done = train(recipe, (faces[:260], faces[260:]), run_folder=tmp_path / "run")
+    constant = np.nanmean((faces[260:].points - np.nanmean(faces[:260].points, axis=0)) ** 2) ** 0.5
+    assert done.state.best < 0.75 * constant
+
+
+def test_a_finished_run_resumed_stays_as_it_is(tmp_path, sides):
+    first = train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    again = train(SMALL, sides, run_folder=tmp_path / "run", resume=True)
+    assert again.state == first.state
+
+
+def test_starting_in_a_folder_that_holds_a_run_is_refused(tmp_path, sides):
+    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    with pytest.raises(RunError, match="already holds a run; go on with it by --resume"):
+        train(SMALL, sides, run_folder=tmp_path / "run")
+
+
+def test_resuming_with_other_settings_or_nothing_to_resume_is_refused(tmp_path, sides):
+    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    with pytest.raises(SettingError, match="started with other settings"):
+        train(SMALL, sides, run_folder=tmp_path / "run", changes=["optim.lr=0.5"], resume=True)
+    with pytest.raises(RunError, match="is no run folder"):
+        train(SMALL, sides, run_folder=tmp_path / "nowhere", resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_step_and_faces(tmp_path, sides):
+    with pytest.raises(RunError, match=r"The loss is (nan|inf) in epoch 1, step \d+, on faces toy/1/\d+, .*optim.lr") as error:
+        train(replace(SMALL, optim=Adam(lr=1e30), precision="float32"), sides, run_folder=tmp_path / "run")
+    assert "last checkpoint is unharmed" in str(error.value)
+
+
+def test_patience_ends_training_so_many_epochs_after_the_best(tmp_path, sides):
+    # At this rate nothing is learnt, so that the first epochs stay the best.
+    done = train(replace(SMALL, epochs=30, patience=2, optim=Adam(lr=1e-12), augment=Augment()), sides, run_folder=tmp_path / "run")
+    assert len(done.state.history) == done.state.best_epoch + 1 + 2 < 30
+
+
+def test_a_full_disk_while_saving_leaves_the_older_checkpoint_whole(tmp_path, sides, monkeypatch):
+    folder = tmp_path / "run"
+    train(replace(SMALL, epochs=1), sides, run_folder=folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    state = training.State(epoch=9)
+
+    def full(tensors, path, metadata):
+        Path(path).write_bytes(b"half a checkpoint")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        run.save_tensors(folder / run.CHECKPOINT, {"a": torch.ones(3)}, {"epoch": state.epoch})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_disk_that_is_really_full_is_an_error_that_can_be_read(tmp_path, sides):
+    size = "size=64k"
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(tmp_path)], capture_output=True)
+    if mount.returncode:
+        pytest.skip("may not mount a small disk here")
+    try:
+        (tmp_path / "a.safetensors").write_bytes(b"old")
+        with pytest.raises(OSError):
+            run.save_tensors(tmp_path / "a.safetensors", {"a": torch.ones(1_000_000)}, {})
+        assert (tmp_path / "a.safetensors").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_run_of_another_format_is_refused_with_its_version(tmp_path, sides):
+    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    path = tmp_path / "run" / run.SETTINGS
+    path.write_text(path.read_text().replace('"format": 1', '"format": 99').replace(f'"nasion": "{nasion.__version__}"', '"nasion": "9.9"'))
+    with pytest.raises(RunError, match=r"made by nasion 9.9 in run format 99; this is nasion .*pip install nasion==9.9"):
+        nasion.load_model(tmp_path / "run")
+    path.write_text("{")
+    with pytest.raises(RunError, match="damaged"):
+        nasion.load_model(tmp_path / "run")
+
+
+def test_damaged_weights_are_refused(tmp_path, sides):
+    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    weights = tmp_path / "run" / run.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(RunError, match="damaged"):
+        nasion.load_model(tmp_path / "run")
+
+
+def test_it_trains_in_a_thread_where_signals_cannot_be_caught(tmp_path, sides):
+    found = []
+    worker = threading.Thread(target=lambda: found.append(train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")))
+    worker.start()
+    worker.join()
+    assert found[0].state.epoch == 1
+
+
+def test_a_killed_process_resumes_from_its_last_epoch(tmp_path):
+    command = [sys.executable, "-m", "nasion.cli", "train", "toy_demo", "--data", "toy:80", "--run", str(tmp_path / "run")]
+    settings = [text for change in ("batch_size=8", "epochs=4", "model.widths=8,16") for text in ("--set", change)]
+    process = subprocess.Popen([*command, *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "run" / run.CHECKPOINT).exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    subprocess.run([*command, "--resume"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    whole = tmp_path / "whole"
+    subprocess.run([*command[:-1], str(whole), *settings], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert without_seconds(run.history(tmp_path / "run")) == without_seconds(run.history(whole))
+    assert same_tensors(tmp_path / "run" / run.WEIGHTS, whole / run.WEIGHTS)
+
+
+def test_two_processes_under_torchrun_learn_nearly_what_one_does(tmp_path):
+    settings = [text for change in ("batch_size=16", "epochs=2", "model.widths=8,16", "precision=float32", "augment.rotate=0", "augment.scale=0",
+                                    "augment.shift=0", "augment.flip=0", "augment.brightness=0", "augment.contrast=0") for text in ("--set", change)]  # fmt: skip
+    arguments = ["train", "toy_demo", "--data", "toy:80", *settings]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "nasion.cli", "--"]  # else torchrun takes --run for its own
+    subprocess.run([*launch, *arguments, "--run", str(tmp_path / "two")], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "nasion.cli", *arguments, "--run", str(tmp_path / "one")], check=True, capture_output=True)
+    one, two = (run.history(tmp_path / name) for name in ("one", "two"))
+    # Batch norm sees halves of each batch, so only nearly.
+    assert len(two) == 2 and two[0]["loss"] == pytest.approx(one[0]["loss"], rel=0.3)
