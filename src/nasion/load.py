@@ -62,7 +62,7 @@ def _read(module: ModuleType, root: Path, split: str, scheme: Scheme | None, ski
     faults: list[Fault] | None = [] if skip_faults else None
     if not hasattr(module, "files"):
         return module.read(root, split, scheme=scheme, faults=faults)
-    key = cache.content_key(module.files(root, split), module.__name__, split, str(skip_faults))
+    key = cache.content_key(module.files(root, split), module.__name__, split, scheme.name if scheme else "", str(skip_faults))
     arrays, facts = cache.kept(key, make)
     return Faces(
         scheme=SCHEMES[facts["scheme"]],

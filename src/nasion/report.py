@@ -52,7 +52,7 @@ def page(judgement: Judgement, *, title: str, history: list[dict[str, float]] | 
         columns=COLUMNS,
         tables=_tables(judgement),
         sheets=_sheets(judgement),
-        ordered_by="error" if not np.isnan(judgement.face_nme).all() else "RMSE",
+        ordered_by="NME in %" if not np.isnan(judgement.face_nme).all() else "RMSE in pixels",
         recipe=recipe,
         version=nasion.__version__,
     )
@@ -115,7 +115,7 @@ def _sheets(judgement: Judgement) -> list[tuple[str, str, str]]:
     order = np.argsort(np.where(np.isfinite(error), error, -1))
     order = order[np.isfinite(error[order])]
     found = []
-    for heading, chosen in (("Best faces", order[:_SHOWN]), ("Worst faces", order[::-1][:_SHOWN])):
+    for heading, chosen in (("Best faces", order[:_SHOWN].tolist()), ("Worst faces", order[::-1][:_SHOWN].tolist())):
         unit = 1.0 if np.isnan(judgement.face_nme).all() else 100.0
         marks = [draw.tile(faces, i, [(faces.points[i], draw.TRUTH), (predicted[i], draw.PREDICTION)], f"{faces.ids[i]}  {unit * error[i]:.1f}") for i in chosen]
         if marks:

@@ -187,7 +187,9 @@ def _prepared(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path
     inner = recipe.model.build(recipe.codec.outputs(recipe.scheme))
     if recipe.start_at_mean:
         _start_at_mean(inner, recipe, canvas)
-    inner = inner.to(memory_format=torch.channels_last)
+    if fabric.device.type == "cuda":
+        inner = inner.to(memory_format=torch.channels_last)
+    # On CPU only the pictures are: fused Adam would copy weights in that layout to and fro at every step.
     network, optimizer = fabric.setup(inner, recipe.optim.build(inner))
     return _Session(
         fabric=fabric, recipe=recipe, folder=folder, network=network, inner=inner, optimizer=optimizer, faces=faces, canvas=canvas,

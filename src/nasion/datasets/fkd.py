@@ -23,6 +23,7 @@ from nasion.datasets._faults import Faults, note
 from nasion.errors import DataError, SettingError
 from nasion.faces import Faces
 from nasion.files import Stream, opened, write_text, written_beside
+from nasion.scheme import Scheme
 from nasion.schemes import fkd15
 
 SCHEME = fkd15
@@ -58,10 +59,11 @@ def files(root: Path, split: str) -> list[Path]:
     return [table, lookup] if split == "test" and lookup.is_file() else [table]
 
 
-def read(root: Path, split: str = "all", *, scheme: None = None, faults: Faults = None) -> Faces:
+def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None) -> Faces:
     """All labelled faces (``all``) or the test pictures (``test``, no points) from a folder, ``.zip``, ``.csv`` or ``.csv.gz``.
 
-    Faulty rows raise ``DataError``, or are noted in ``faults`` and left out.
+    Faulty rows raise ``DataError``, or are noted in ``faults`` and left out. The faces are always of scheme fkd15, whatever
+    ``scheme`` says; ``Faces.to`` brings them to another.
     """
     if split not in SPLITS:
         raise SettingError(f"No split {split!r} in fkd; it has {', '.join(SPLITS)}, and train and val through load_faces.")

@@ -1,0 +1,111 @@
+"""Training speed of a recipe: `nasion train` itself, the bare step on random tensors, and a plain loop as it is published.
+
+Usage: python benchmarks/train_step.py [--recipe fkd_resnet] [--steps 40] [--rounds 4] [--published]
+All in one process, in turn, so that a machine that slows down slows all. The plain loop (--published) is the usual one:
+float32, stem stride 1, a Dataset that turns one face at a time into a tensor, a DataLoader, Adam without fusing.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from nasion import recipes, run
+from nasion.datasets import toy
+from nasion.losses import masked_mean, squared_error
+from nasion.predict import autocasts
+from nasion.training import fit
+
+
+def nasion_speed(recipe, faces):
+    """Faces per second of the real loop, from the seconds that it notes for an epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        run.create(Path(folder) / "run", "benchmark", recipe, {})
+        state = fit(replace(recipe, epochs=1), faces, faces[: recipe.batch_size], Path(folder) / "run")
+    return len(faces) / state.history[0]["seconds"]
+
+
+def bare_speed(recipe, steps):
+    """Faces per second of forward, loss, backward and optimizer on one random batch that never changes."""
+    width, height = recipe.input_size
+    network = recipe.model.build(recipe.codec.outputs(recipe.scheme))
+    optimizer = recipe.optim.build(network)
+    images = torch.rand(recipe.batch_size, 3 if recipe.colour else 1, height, width).contiguous(memory_format=torch.channels_last)
+    target = torch.rand(recipe.batch_size, recipe.codec.outputs(recipe.scheme))
+    started = time.perf_counter()
+    for _ in range(steps):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocasts(recipe, "cpu")):
+            output = network(images)
+        loss = squared_error(output.float(), target).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return steps * recipe.batch_size / (time.perf_counter() - started)
+
+
+class OneByOne(Dataset):
+    def __init__(self, faces):
+        self.faces = faces
+
+    def __len__(self):
+        return len(self.faces)
+
+    def __getitem__(self, i):
+        return torch.from_numpy(self.faces.images[i].astype(np.float32) / 255)[None], torch.from_numpy(self.faces.points[i].reshape(-1))
+
+
+def published_speed(recipe, faces):
+    """Faces per second of the plain loop."""
+    model = replace(recipe.model, stem_stride=1, stem_kernel=3)
+    network: nn.Module = model.build(recipe.codec.outputs(recipe.scheme))
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+    started = time.perf_counter()
+    for images, target in DataLoader(OneByOne(faces), recipe.batch_size, shuffle=True):
+        loss, _ = masked_mean(squared_error, network(images), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+    return len(faces) / (time.perf_counter() - started)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", default="fkd_resnet")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--published", action="store_true")
+    options = parser.parse_args()
+    recipe = recipes.module(options.recipe).RECIPE
+    faces = toy.draw(200, recipe.scheme, size=max(recipe.input_size))
+    faces = repeated(faces, options.steps * recipe.batch_size)
+    speeds = {"nasion train": [], "bare step": []} | ({"plain loop, as published": []} if options.published else {})
+    for turn in range(options.rounds + 1):
+        found = {"nasion train": nasion_speed(recipe, faces), "bare step": bare_speed(recipe, options.steps)}
+        if options.published:
+            found["plain loop, as published"] = published_speed(recipe, faces[: 6 * recipe.batch_size])
+        for name, speed in found.items():
+            speeds[name] += [speed] * (turn > 0)  # the first turn warms up
+    precision = "bfloat16" if autocasts(recipe, "cpu") else "float32"
+    print(f"{options.recipe}, batch {recipe.batch_size}, {precision}, {torch.get_num_threads()} threads")
+    for name, found in speeds.items():
+        ratio = statistics.median(a / b for a, b in zip(speeds["nasion train"], found, strict=True))
+        print(f"{name:26}{statistics.median(found):8.0f} faces/s   nasion train is {ratio:.2f} times as fast")
+
+
+def repeated(faces, count):
+    """Faces over and over, each with an id of its own."""
+    at = np.arange(count) % len(faces)
+    points = np.where(np.random.default_rng(0).uniform(size=(count, len(faces.scheme), 1)) < 0.5, np.nan, faces.points[at]).astype(np.float32)
+    return faces.__class__(scheme=faces.scheme, ids=tuple(map(str, range(count))), images=faces.images[at], points=points)
+
+
+if __name__ == "__main__":
+    main()

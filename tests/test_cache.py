@@ -1,0 +1,70 @@
+"""The cache: the same arrays again, made anew when a file changes or an entry is damaged, and never in the way."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from nasion import cache
+from nasion.load import load_faces
+
+
+@pytest.fixture
+def counted():
+    made = []
+
+    def make():
+        made.append(1)
+        return {"a": np.arange(5)}, {"b": [1, 2]}
+
+    return make, made
+
+
+def test_what_is_kept_comes_back_without_being_made_again(counted):
+    make, made = counted
+    for _ in range(3):
+        arrays, value = cache.kept("key", make)
+        assert arrays["a"].tolist() == [0, 1, 2, 3, 4] and value == {"b": [1, 2]}
+    assert len(made) == 1 and not [p for p in cache.folder().iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize("damage", ["facts.json", "a.npy"])
+def test_a_damaged_entry_is_made_anew(counted, damage):
+    make, made = counted
+    cache.kept("key", make)
+    path = cache.folder() / "key" / damage
+    path.write_bytes(path.read_bytes()[:5])
+    assert cache.kept("key", make)[0]["a"].tolist() == [0, 1, 2, 3, 4] and len(made) == 2
+    cache.kept("key", make)
+    assert len(made) == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(counted, monkeypatch, tmp_path):
+    make, made = counted
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NASION_CACHE", str(tmp_path / "file"))
+    (tmp_path / "data").write_text("x")
+    assert cache.kept(cache.content_key([tmp_path / "data"]), make)[1] == {"b": [1, 2]} and len(made) == 1
+
+
+def test_the_key_follows_the_content_not_the_name(tmp_path):
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.write_text("same")
+    b.write_text("same")
+    assert cache.content_key([a]) == cache.content_key([b]) != cache.content_key([a], "other")
+    before = cache.content_key([a])
+    stat = a.stat()
+    a.write_text("emas")
+    os.utime(a, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # the same size and time of change
+    assert cache.content_key([a]) != before
+
+
+def test_a_changed_table_is_read_anew(kaggle_folder, tmp_path):
+    lines = (kaggle_folder / "training.csv").read_text().splitlines()
+    (tmp_path / "training.csv").write_text("\n".join(lines[:40]) + "\n")
+    assert len(load_faces("fkd", tmp_path)) == 39
+    (tmp_path / "training.csv").write_text("\n".join(lines[:30]) + "\n")
+    assert len(load_faces("fkd", tmp_path)) == 29
+    entries = [json.loads(p.read_text()) for p in cache.folder().glob("*/facts.json")]
+    assert len(entries) == 2

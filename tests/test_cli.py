@@ -1,0 +1,154 @@
+"""The command line, as a person uses it: what it prints, what it writes, how it complains."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nasion import cli, run
+from nasion.datasets import fkd, points_csv, toy
+
+
+@pytest.fixture
+def nasion(capsys, monkeypatch, tmp_path):
+    """Run a command in an empty folder: (exit code, everything printed, white space folded)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
+        monkeypatch.setattr(cli, "out", cli.Console(width=200))
+        monkeypatch.setattr(cli, "err", cli.Console(width=200, stderr=True))
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        printed = capsys.readouterr()
+        return code, re.sub(r"\s+", " ", printed.out + printed.err)
+
+    return call
+
+
+SMALL = ["--set", "epochs=2", "--set", "model.widths=8,16", "--set", "batch_size=32"]
+
+
+def test_train_evaluate_and_submit_from_the_command_line(nasion, kaggle_folder):
+    code, said = nasion("train", "fkd_resnet", "--data", kaggle_folder, *SMALL)
+    assert code == 0 and "epoch 2: loss" in said and "Judge it with: nasion evaluate runs/fkd_resnet" in said
+    code, said = nasion("evaluate", "runs/fkd_resnet", "--data", kaggle_folder, "--json", "out.json")
+    assert code == 0 and "source: 15 points" in said and "nose_tip" in said and Path("runs/fkd_resnet/evaluation-val/report.html").is_file()
+    scores = json.loads(Path("out.json").read_text())
+    assert scores["rmse"] == pytest.approx(min(row["val"] for row in run.history(Path("runs/fkd_resnet"))), abs=1e-4)
+    csv = "runs/fkd_resnet/evaluation-val/predictions.csv"
+    code, said = nasion("evaluate", "--predictions", csv, "--data", kaggle_folder, "--split", "val", "--json", "again.json")
+    assert code == 0 and json.loads(Path("again.json").read_text())["rmse"] == pytest.approx(scores["rmse"], abs=1e-4)
+    code, said = nasion("submit", "runs/fkd_resnet", "--data", kaggle_folder, "-o", "submission.csv")
+    assert code == 0 and "250 rows written to submission.csv" in said
+    assert len(Path("submission.csv").read_text().splitlines()) == 251
+
+
+def test_a_table_of_truth_judges_a_table_of_predictions(nasion, tmp_path, toy_faces):
+    points_csv.write(toy_faces, tmp_path / "truth.csv")
+    code, said = nasion("evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "outer_eye_corners")
+    assert code == 0 and "% of outer_eye_corners, failures and AUC at 8 %" in said and Path("truth-evaluation/report.html").is_file()
+    code, said = nasion("evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv")
+    assert code == 1 and "does not say its scheme; name it (--scheme ibug68)" in said
+    code, said = nasion("evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "box")
+    assert code == 1 and "needs boxes" in said
+
+
+def test_evaluate_wants_a_run_or_predictions(nasion, kaggle_folder):
+    assert nasion("evaluate", "--data", kaggle_folder) == (1, "nasion: Say what to judge: a run's folder, or --predictions FILE. ")
+    code, said = nasion("evaluate", "nowhere", "--data", kaggle_folder)
+    assert code == 1 and "nowhere is no run folder" in said
+
+
+def test_data_show_counts_and_draws(nasion, kaggle_folder):
+    code, said = nasion("data", "show", kaggle_folder)
+    assert code == 0 and "120 faces of scheme fkd15; 59 have all 15 points; pictures: 96 x 96 (120)" in said
+    assert "source: 15 points (60), 4 points (60)" in said and "duplicates: 0 pictures" in said
+    assert np.asarray(Image.open("contact_sheet.png")).shape[2] == 3
+
+
+def test_data_check_lists_every_fault_and_exits_with_one(nasion, tmp_path, kaggle_folder):
+    code, said = nasion("data", "check", kaggle_folder)
+    assert code == 0 and "0 faults" in said
+    lines = (kaggle_folder / "training.csv").read_text().splitlines()
+    lines[3] = lines[3].replace(" ", " 256 ", 1)
+    lines[9] = "x" + lines[9]
+    (tmp_path / "training.csv").write_text("\n".join(lines))
+    code, said = nasion("data", "check", ".")
+    assert code == 1 and "training.csv line 4: Image" in said and "training.csv line 10: left_eye_center_x is 'x" in said and "2 faults" in said
+    code, said = nasion("data", "show", ".")
+    assert code == 1 and "--skip-faults" in said
+    code, said = nasion("data", "show", ".", "--skip-faults")
+    assert code == 0 and "118 faces" in said
+
+
+def test_data_check_finds_swapped_labels_and_copies_that_disagree(nasion, tmp_path):
+    faces = toy.draw(150, seed=5)
+    points, images = faces.points.copy(), faces.images.copy()
+    points[3] = points[3, faces.scheme.flip]
+    images[20] = images[21]
+    fkd.write(faces.__class__(scheme=faces.scheme, ids=faces.ids, images=images, points=points), tmp_path)
+    code, said = nasion("data", "check", tmp_path)
+    assert code == 0 and "doubt training/3" in said and "doubt training/21: the same picture as training/20" in said
+
+
+def test_the_lists_name_what_there_is(nasion):
+    assert "fkd_resnet" in nasion("recipes")[1] and "fkd " in nasion("datasets")[1] and "ibug68 68 points" in nasion("schemes")[1]
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["train", "fkd_resnt", "--data", "toy"], "No recipe 'fkd_resnt'"),
+    (["train", "toy_demo", "--data", "toy:50", "--set", "optim.rl=3"], "no such setting"),
+    (["train", "toy_demo", "--data", "toy:x"], "toy faces are asked for as toy, toy:COUNT"),
+    (["train", "fkd_resnet", "--data", "nowhere"], "nowhere: no such file or folder"),
+    (["train", "toy_demo", "--data", "toy:50", "--resume"], "is no run folder"),
+    (["data", "show", "nowhere"], "is no data set that nasion recognises"),
+    (["submit", "nowhere", "--data", "toy"], "is no run folder"),
+])  # fmt: skip
+def test_what_cannot_be_done_is_said_in_one_line_without_a_traceback(nasion, words, message):
+    code, said = nasion(*words)
+    assert code == 1 and message in said and "Traceback" not in said
+
+
+def test_the_demo_draws_trains_judges_and_reports(nasion, tmp_path):
+    code, said = nasion("demo", "--faces", "60", "--epochs", "1")
+    assert code == 0 and "The report:" in said and Path("demo/report.html").is_file()
+    assert nasion("demo", "--faces", "60", "--epochs", "1")[0] == 0  # replaces its own folder
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo").touch()
+    code, said = nasion("demo", "--out", "mine")
+    assert code == 1 and "is no earlier demo" in said and (tmp_path / "mine" / "photo").exists()
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "-m", "nasion.cli", "train", "toy_demo", "--data", "toy:100", "--run", str(tmp_path / "run"), "--set", "epochs=5000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "500"})
+    while not (tmp_path / "run" / run.CHECKPOINT).exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and "everything is saved" in said
+    assert f"nasion train toy_demo --data toy:100 --run {tmp_path / 'run'} --resume" in said and "Traceback" not in said
+
+
+def test_help_comes_at_once_and_without_torch():
+    code = "import sys, nasion.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules or 'lightning_fabric' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "nasion.cli", "--help"], check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 1.0  # 0.2 on a quiet machine

@@ -1,0 +1,191 @@
+"""Judging: golden numbers, groups, matching, what is left out; the report and the submission."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nasion
+from nasion import report, submit
+from nasion.datasets import fkd, points_csv, toy
+from nasion.errors import DataError, RunError, SettingError
+from nasion.evaluation import evaluate
+from nasion.experiment import train
+from nasion.faces import Predictions
+from nasion.recipe import override
+from nasion.recipes.fkd_resnet import RECIPE
+from nasion.schemes import fkd15, ibug68
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, kaggle_folder):
+    small = override(RECIPE, ["epochs=1", "model.widths=8,16", "batch_size=32"])
+    return nasion.load_model(train(small, kaggle_folder, run_folder=tmp_path_factory.mktemp("runs") / "run").folder)
+
+
+def predicted(faces, shift=(0.0, 0.0)):
+    return Predictions(scheme=faces.scheme, ids=faces.ids, points=(faces.points + np.float32(shift)).astype(np.float32))
+
+
+@pytest.mark.parametrize("norm", ["box", "outer_eye_corners", "pupils"])
+def test_the_published_numbers_of_300w_private_come_out(real_data, norm):
+    golden = real_data / "golden"
+    expected = json.loads((golden / "expected.json").read_text())[norm]
+    faces = nasion.load_faces("points_csv", golden / "300w_private_truth.csv", scheme=ibug68)
+    found = evaluate(points_csv.read_predictions(golden / "300w_private_predictions.csv", ibug68), faces, norm=norm).to_json()
+    assert len(faces) == 600 and not found["left_out"]
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=0.005 if name == "auc" else 0.0006), name
+
+
+def test_a_three_pixel_shift_of_a_perfect_prediction(toy_faces):
+    found = evaluate(predicted(toy_faces, (3, 0)), toy_faces, norm="left_eye_center:right_eye_center")
+    eyes = np.linalg.norm(toy_faces.points[:, 0] - toy_faces.points[:, 1], axis=1)
+    assert found.overall.rmse == pytest.approx(np.sqrt(4.5), rel=1e-5) and found.overall.nme == pytest.approx((3 / eyes).mean(), rel=1e-5)
+    assert found.points["nose_tip"].rmse == pytest.approx(np.sqrt(4.5), rel=1e-5) and found.overall.values == 120 * 30
+
+
+def test_the_default_norm_and_threshold_are_the_schemes_own(toy_faces):
+    found = evaluate(predicted(toy_faces), toy_faces)
+    assert (found.norm, found.threshold) == ("pupils", 0.10)
+    ibug = toy.draw(3, ibug68)
+    assert (evaluate(predicted(ibug), ibug).norm, evaluate(predicted(ibug), ibug).threshold) == ("outer_eye_corners", 0.08)
+    with pytest.raises(SettingError, match="threshold of 0"):
+        evaluate(predicted(toy_faces), toy_faces, threshold=0.0)
+
+
+def test_groups_are_reported_apart(toy_faces):
+    source = ("a",) * 20 + ("b",) * 100
+    faces = replace(toy_faces, points=toy_faces.points.copy(), groups={"source": source})
+    faces.points[77] = faces.points[77][:, ::-1]  # a label that looks wrong
+    points = faces.points.copy()
+    points[20:, :, 1] += 2
+    found = evaluate(Predictions(scheme=fkd15, ids=faces.ids, points=points), faces)
+    assert found.groups["source"]["a"].rmse == 0 and found.groups["source"]["b"].rmse == pytest.approx(np.sqrt(2))
+    assert found.groups["labels"]["plausible"].faces >= 110 and 1 <= found.groups["labels"]["doubtful"].faces <= 10
+
+
+def test_predictions_are_matched_by_id_or_by_file_name_in_any_order(toy_faces):
+    faces = replace(toy_faces[:5], ids=tuple(f"dir/{i}.png" for i in range(5)))
+    found = replace(predicted(faces), ids=tuple(f"/else/where/{i}.png" for i in range(5)))
+    order = np.array([3, 1, 4, 0, 2])
+    shuffled = Predictions(scheme=fkd15, ids=tuple(found.ids[i] for i in order), points=found.points[order])
+    assert evaluate(shuffled, faces).overall.rmse == 0
+    stems = replace(found, ids=tuple(map(str, range(5))))
+    assert evaluate(stems, faces).overall.rmse == 0
+    with pytest.raises(SettingError, match="predictions are named as 'x0', faces as 'dir/0.png'"):
+        evaluate(replace(found, ids=tuple(f"x{i}" for i in range(5))), faces)
+
+
+def test_what_is_left_out_is_named_and_a_missing_prediction_is_a_failure(toy_faces):
+    hidden = np.zeros((120, 15), bool)
+    hidden[0] = True
+    hidden[1, 0] = True
+    faces = toy.hide(toy_faces, hidden)
+    some = predicted(toy_faces)
+    kept = Predictions(scheme=fkd15, ids=(*some.ids[:-1], "stranger"), points=some.points)
+    found = evaluate(kept, faces)
+    assert found.left_out == {
+        "faces without a label": [faces.ids[0]],
+        "faces whose norm (pupils) is not labelled, counted in RMSE only": [faces.ids[1]],
+        "faces without a prediction, counted as failures": [faces.ids[-1]],
+        "predictions of no face here": ["stranger"],
+    }
+    assert found.overall.fr == pytest.approx(1 / 118) and found.overall.rmse == 0
+    assert json.dumps(found.to_json()) and found.to_json()["p99"] is not None
+
+
+def test_predictions_of_another_scheme_are_judged_on_what_is_shared(toy_faces):
+    wide = toy.draw(5, ibug68, seed=3)
+    found = evaluate(predicted(toy.draw(5, fkd15, seed=3)), wide, norm="outer_eye_corners")
+    assert found.points["nose_tip"].rmse < 1e-4 and len(found.left_out["points that the predictions' scheme lacks"]) == 68 - 13
+
+
+@pytest.mark.parametrize("header", ["named", "p{}_{}", "part_{}_{}", "numbers"])
+def test_any_tools_csv_is_read(tmp_path, toy_faces, header):
+    faces = toy_faces[:3]
+    points_csv.write(predicted(faces), tmp_path / "a.csv")
+    text = (tmp_path / "a.csv").read_text().splitlines()
+    if header == "numbers":
+        text[0] = "," + ",".join(map(str, range(30)))
+    elif header != "named":
+        text[0] = "file," + ",".join(header.format(i, axis) for i in range(15) for axis in "xy")
+    (tmp_path / "a.csv").write_text("\r\n".join(text))
+    np.testing.assert_array_equal(points_csv.read_predictions(tmp_path / "a.csv", fkd15).points, faces.points)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda t: t.replace("nose_tip_y", "nose_y"), "column nose_tip_y of scheme fkd15 is missing"),
+    (lambda t: "file,p0_x,p0_y\na,1,2\n", "columns for 1 points, scheme fkd15 has 15"),
+    (lambda t: t.replace("\n", ",9\n", 2).replace(",9\n", "\n", 1), "line 2: has 32 columns, 31 expected"),
+    (lambda t: t + t.splitlines()[1] + "\n", "line 5: face 'toy/7/0' occurs a second time"),
+    (lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,abc,", t), "line 2: left_eye_center_x is 'abc', a number or nothing"),
+    (lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,,", t), "line 2: half a point: left_eye_center_x is 'empty'"),
+    (lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,inf,", t), "line 2: left_eye_center_x is infinite"),
+    (lambda t: t.splitlines()[0] + "\n", "no rows"),
+])  # fmt: skip
+def test_a_bad_table_of_points_is_refused_with_its_line(tmp_path, toy_faces, change, message):
+    points_csv.write(predicted(toy_faces[:3]), tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text(change((tmp_path / "a.csv").read_text()))
+    with pytest.raises(DataError) as error:
+        points_csv.read_predictions(tmp_path / "a.csv", fkd15)
+    assert message in str(error.value) and "a.csv" in str(error.value)
+
+
+def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_folder):
+    faces = nasion.load_faces("fkd", kaggle_folder, "val")
+    page = report.write(evaluate(model, faces), tmp_path, title="a <title>", history=[{"epoch": 1, "loss": 2.0, "val": 3.0, "lr": 1e-3, "seconds": 1}])
+    text = page.read_text()
+    for part in ("a &lt;title&gt;", "Cumulative error curve", "Error per point", "Best faces", "Worst faces", "By source", "By point", "Training loss", "Recipe"):
+        assert (part in text) == (part != "Recipe"), part
+    outside = [address for address in re.findall(r"(?:src|href)=\"([^\"]*)", text) if not address.startswith(("data:", "#"))]
+    assert not outside and "<script" not in text
+    assert json.loads((tmp_path / "scores.json").read_text())["faces"] == len(faces)
+    read = points_csv.read_predictions(tmp_path / "predictions.csv", fkd15)
+    np.testing.assert_array_equal(read.points, model.predict(faces).points)
+
+
+def test_a_report_without_pictures_or_norms_is_still_a_report(toy_faces):
+    faces = replace(toy_faces[:4], images=tuple(map(__import__("pathlib").Path, "abcd")))
+    assert "Best faces" not in report.page(evaluate(predicted(faces), faces), title="t")
+    hidden = np.zeros((4, 15), bool)
+    hidden[:, 0] = True
+    text = report.page(evaluate(predicted(faces), toy.hide(toy_faces[:4], hidden)), title="t")
+    assert "faces whose norm" in text and "Best faces" in text
+
+
+def test_a_submission_has_every_asked_row_in_order_and_clipped(tmp_path, model, kaggle_folder):
+    rows = submit.write_kaggle(model, kaggle_folder, tmp_path / "s.csv")
+    lines = (tmp_path / "s.csv").read_text().splitlines()
+    lookup = fkd.read_lookup(kaggle_folder / fkd.LOOKUP)
+    assert lines[0] == "RowId,Location" and rows == len(lines) - 1 == len(lookup.row_ids) == 7 * 30 + 5 * 8
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(lookup.row_ids)
+    values = np.array([float(line.split(",")[1]) for line in lines[1:]])
+    assert values.min() >= 0 and values.max() <= 96
+    points = model.predict(nasion.load_faces("fkd", kaggle_folder, "test")).points
+    assert values[0] == pytest.approx(np.clip(points[0, 0, 0], 0, 96), abs=1e-5)
+    assert values[-1] == pytest.approx(np.clip(points[11, 14, 1], 0, 96), abs=1e-5)
+
+
+def test_a_look_up_table_that_asks_for_a_strange_image_or_point_is_refused(tmp_path, model, kaggle_folder):
+    for name in ("test.csv", fkd.LOOKUP):
+        (tmp_path / name).write_bytes((kaggle_folder / name).read_bytes())
+    with (tmp_path / fkd.LOOKUP).open("a") as file:
+        file.write("999,77,nose_tip_x,\n")
+    with pytest.raises(DataError, match="asks for ImageId 77, which is not among the 12 test images"):
+        submit.kaggle(model, tmp_path)
+    few = replace(model, recipe=replace(model.recipe, scheme=ibug68))
+    with pytest.raises(RunError, match="asks for left_eye_center, which this run"):
+        submit.kaggle(few, kaggle_folder)
+
+
+def test_a_model_takes_arrays_paths_and_boxes(tmp_path, model, toy_faces):
+    Image.fromarray(toy_faces.images[0]).save(tmp_path / "a.png")
+    from_file = model([tmp_path / "a.png"])
+    np.testing.assert_array_equal(from_file.points, model(toy_faces.images[:1]).points)
+    shifted = model([np.pad(toy_faces.images[0], ((5, 0), (9, 0)))], boxes=np.array([[8.5, 4.5, 104.5, 100.5]], np.float32), ids=["x"])
+    np.testing.assert_allclose(shifted.points, from_file.points + [9, 5], atol=1e-3)
+    assert shifted.ids == ("x",)
