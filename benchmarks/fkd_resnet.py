@@ -85,7 +85,7 @@ def record(name, seed, found):
         "command": "nasion train fkd_resnet --data DIR (all runs: python benchmarks/fkd_resnet.py --data DIR)",
         "commit": commit,
         "date": str(date.today()),
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} thread, torch {torch.__version__}",
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} used, torch {torch.__version__}",
         "data": "fkd, honest validation split: 1,166 of 5,541 faces, wrong labels included",
         "metric": "rmse: root of the mean squared error of all labelled x and y values pooled, in pixels of the 96 x 96 picture",
     }

@@ -55,7 +55,7 @@ def test_a_bright_dot_and_its_point_move_alike(augment, colour, boxed):
     there = np.where(flipped[:, None], found.points[:, 0], found.points[:, 1])
     np.testing.assert_allclose(dots(found.images), there, atol=0.35)
     assert found.images.shape == (24, 3 if colour else 1, 50, 60) and found.images.dtype == torch.float32
-    assert 0 <= found.images.min() and found.images.max() <= 1
+    assert found.images.min() >= 0 and found.images.max() <= 1
 
 
 def test_a_dot_moves_with_its_point_in_bfloat16_too():

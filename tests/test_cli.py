@@ -58,11 +58,15 @@ def test_train_evaluate_and_submit_from_the_command_line(nasion, kaggle_folder):
 
 def test_a_table_of_truth_judges_a_table_of_predictions(nasion, tmp_path, toy_faces):
     points_csv.write(toy_faces, tmp_path / "truth.csv")
-    code, said = nasion("evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "outer_eye_corners")
+    code, said = nasion(
+        "evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "outer_eye_corners"
+    )
     assert code == 0 and "% of outer_eye_corners, failures and AUC at 8 %" in said and Path("truth-evaluation/report.html").is_file()
     code, said = nasion("evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv")
     assert code == 1 and "does not say its scheme; name it (--scheme ibug68)" in said
-    code, said = nasion("evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "box")
+    code, said = nasion(
+        "evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "box"
+    )
     assert code == 1 and "needs boxes" in said
 
 

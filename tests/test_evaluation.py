@@ -76,7 +76,7 @@ def test_predictions_are_matched_by_id_or_by_file_name_in_any_order(toy_faces):
     assert evaluate(shuffled, faces).overall.rmse == 0
     stems = replace(found, ids=tuple(map(str, range(5))))
     assert evaluate(stems, faces).overall.rmse == 0
-    with pytest.raises(SettingError, match="predictions are named as 'x0', faces as 'dir/0.png'"):
+    with pytest.raises(SettingError, match=r"predictions are named as 'x0', faces as 'dir/0.png'"):
         evaluate(replace(found, ids=tuple(f"x{i}" for i in range(5))), faces)
 
 
@@ -137,9 +137,21 @@ def test_a_bad_table_of_points_is_refused_with_its_line(tmp_path, toy_faces, cha
 
 def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_folder):
     faces = nasion.load_faces("fkd", kaggle_folder, "val")
-    page = report.write(evaluate(model, faces), tmp_path, title="a <title>", history=[{"epoch": 1, "loss": 2.0, "val": 3.0, "lr": 1e-3, "seconds": 1}])
+    page = report.write(
+        evaluate(model, faces), tmp_path, title="a <title>", history=[{"epoch": 1, "loss": 2.0, "val": 3.0, "lr": 1e-3, "seconds": 1}]
+    )
     text = page.read_text()
-    for part in ("a &lt;title&gt;", "Cumulative error curve", "Error per point", "Best faces", "Worst faces", "By source", "By point", "Training loss", "Recipe"):
+    for part in (
+        "a &lt;title&gt;",
+        "Cumulative error curve",
+        "Error per point",
+        "Best faces",
+        "Worst faces",
+        "By source",
+        "By point",
+        "Training loss",
+        "Recipe",
+    ):
         assert (part in text) == (part != "Recipe"), part
     outside = [address for address in re.findall(r"(?:src|href)=\"([^\"]*)", text) if not address.startswith(("data:", "#"))]
     assert not outside and "<script" not in text

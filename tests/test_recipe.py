@@ -52,7 +52,12 @@ def test_the_step_schedule_divides_by_ten_every_five_epochs():
 
 def test_the_cosine_warms_up_is_full_and_ends_at_nothing():
     schedule = Cosine(warmup=0.1)
-    assert schedule(0, 100) < 0.02 and schedule(10, 100) == pytest.approx(1) and schedule(55, 100) == pytest.approx(0.5) and schedule(100, 100) == pytest.approx(0)
+    assert (
+        schedule(0, 100) < 0.02
+        and schedule(10, 100) == pytest.approx(1)
+        and schedule(55, 100) == pytest.approx(0.5)
+        and schedule(100, 100) == pytest.approx(0)
+    )
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -11,9 +11,7 @@ from nasion.schemes import SCHEMES, cofw29, fkd15, ibug68, imm58, mirror_name, s
 
 def pairs(*spans):
     """(a, b) pairs; (a, b, n) is n pairs a-b, (a+1)-(b-1) ...; (a, b, n, 1) counts both up."""
-    return {
-        tuple(sorted((a + i, b + i * (1 if rest[1:] else -1)))) for a, b, *rest in spans for i in range(rest[0] if rest else 1)
-    }
+    return {tuple(sorted((a + i, b + i * (1 if rest[1:] else -1)))) for a, b, *rest in spans for i in range(rest[0] if rest else 1)}
 
 
 PUBLISHED = {
@@ -137,5 +135,7 @@ def _imm(folder):
 
 def _ibug(folder):
     files = sorted((folder / "ibug68").rglob("*.pts"))
-    shapes = [[list(map(float, line.split())) for line in path.read_text().splitlines() if len(line.split()) == 2 and ":" not in line] for path in files]
+    shapes = [
+        [list(map(float, line.split())) for line in path.read_text().splitlines() if len(line.split()) == 2 and ":" not in line] for path in files
+    ]
     return np.array([shape for shape in shapes if len(shape) == 68]) - 1

@@ -81,7 +81,8 @@ def test_stopping_and_resuming_gives_the_same_numbers_to_the_last_digit(tmp_path
 
 def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path, sides):
     histories = [
-        without_seconds(train(replace(SMALL, seed=seed, epochs=1), sides, run_folder=tmp_path / str(i)).state.history) for i, seed in enumerate((0, 0, 1))
+        without_seconds(train(replace(SMALL, seed=seed, epochs=1), sides, run_folder=tmp_path / str(i)).state.history)
+        for i, seed in enumerate((0, 0, 1))
     ]
     assert histories[0] == histories[1] != histories[2]
 
@@ -200,10 +201,20 @@ def test_a_killed_process_resumes_from_its_last_epoch(tmp_path):
 
 
 def test_two_processes_under_torchrun_learn_nearly_what_one_does(tmp_path):
-    settings = [text for change in ("batch_size=16", "epochs=2", "model.widths=8,16", "precision=float32", "augment.rotate=0", "augment.scale=0",
-                                    "augment.shift=0", "augment.flip=0", "augment.brightness=0", "augment.contrast=0") for text in ("--set", change)]  # fmt: skip
+    still = [f"augment.{name}=0" for name in ("rotate", "scale", "shift", "flip", "brightness", "contrast")]
+    changes = ["batch_size=16", "epochs=2", "model.widths=8,16", "precision=float32", *still]
+    settings = [text for change in changes for text in ("--set", change)]
     arguments = ["train", "toy_demo", "--data", "toy:80", *settings]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "nasion.cli", "--"]  # else torchrun takes --run for its own
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "nasion.cli",
+        "--",
+    ]  # else torchrun takes --run for its own
     subprocess.run([*launch, *arguments, "--run", str(tmp_path / "two")], check=True, capture_output=True)
     subprocess.run([sys.executable, "-m", "nasion.cli", *arguments, "--run", str(tmp_path / "one")], check=True, capture_output=True)
     one, two = (run.history(tmp_path / name) for name in ("one", "two"))

@@ -85,9 +85,7 @@ def crop_boxes(faces: Faces) -> Float64[np.ndarray, "N 4"]:
     return np.where(np.isnan(faces.boxes).any(axis=1, keepdims=True), whole, faces.boxes.astype(np.float64))
 
 
-def batch(
-    source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np.random.Generator | None = None
-) -> Batch:
+def batch(source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np.random.Generator | None = None) -> Batch:
     """The faces at these positions, augmented as the recipe says if a generator is given: one warp for all of them."""
     change = recipe.augment if rng is not None else NO_CHANGE
     device = source.images.device

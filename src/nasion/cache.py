@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from uuid import uuid4
@@ -45,10 +46,8 @@ def kept(key: str, make: Callable[[], tuple[Mapping[str, np.ndarray], dict]]) ->
         return {name: np.load(entry / f"{name}.npy", mmap_mode="r") for name in facts["arrays"]}, facts["value"]
     except (OSError, ValueError, KeyError, EOFError):
         arrays, value = make()
-    try:
+    with suppress(OSError):
         _keep(entry, arrays, value)
-    except OSError:
-        pass
     return dict(arrays), value
 
 
@@ -76,8 +75,6 @@ def _content_hash(path: Path) -> str:
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    try:
+    with suppress(OSError):
         write_text(remembered, digest.hexdigest())
-    except OSError:
-        pass
     return digest.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -16,7 +16,6 @@ from nasion.errors import NasionError, SettingError
 
 if TYPE_CHECKING:
     from nasion.evaluation import Judgement
-    from nasion.faces import Faces
     from nasion.scheme import Scheme
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Train, judge and run facial keypoint detectors.")
@@ -28,8 +27,8 @@ out, err = Console(quiet=_silent), Console(stderr=True, quiet=_silent)
 
 Data = Annotated[str, typer.Option("--data", help="Folder or file of the data set (toy:COUNT for drawn faces).")]
 DataPath = Annotated[str, typer.Argument(help="Folder or file of the data set (toy:COUNT for drawn faces).")]
-Kind = Annotated[Optional[str], typer.Option("--dataset", help="Which data set it is, where the path does not tell.")]
-SchemeName = Annotated[Optional[str], typer.Option("--scheme", help="The scheme of a CSV table of points, as ibug68.")]
+Kind = Annotated[str | None, typer.Option("--dataset", help="Which data set it is, where the path does not tell.")]
+SchemeName = Annotated[str | None, typer.Option("--scheme", help="The scheme of a CSV table of points, as ibug68.")]
 SkipFaults = Annotated[bool, typer.Option("--skip-faults", help="Leave faulty rows out instead of stopping at the first.")]
 
 
@@ -37,8 +36,8 @@ SkipFaults = Annotated[bool, typer.Option("--skip-faults", help="Leave faulty ro
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name (see: nasion recipes) or a recipe file of your own.")],
     data: Data,
-    run: Annotated[Optional[Path], typer.Option(help="The run's folder.", show_default="runs/RECIPE")] = None,
-    set: Annotated[Optional[list[str]], typer.Option(help="Change a setting, as optim.lr=1e-4; may be given again.")] = None,
+    run: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/RECIPE")] = None,
+    set: Annotated[list[str] | None, typer.Option(help="Change a setting, as optim.lr=1e-4; may be given again.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in this folder stopped.")] = False,
     skip_faults: SkipFaults = False,
 ) -> None:
@@ -66,13 +65,19 @@ def train(
 @app.command()
 def evaluate(
     data: Data,
-    run: Annotated[Optional[Path], typer.Argument(help="A run's folder.")] = None,
-    predictions: Annotated[Optional[Path], typer.Option(help="Instead of a run: any tool's predicted points, as CSV.")] = None,
-    split: Annotated[Optional[str], typer.Option(help="Which faces to judge on.", show_default="val for a run, all for a table")] = None,
-    norm: Annotated[Optional[str], typer.Option(help="box, outer_eye_corners, pupils, or two groups of points a,b:c,d.", show_default="the scheme's own")] = None,
-    threshold: Annotated[Optional[float], typer.Option(help="Of failure rate and AUC, in % of the norm.", show_default="box 7, pupils 10, else 8")] = None,
-    json: Annotated[Optional[Path], typer.Option(help="Write the scores here as well.")] = None,
-    out_folder: Annotated[Optional[Path], typer.Option("--out", help="Where report.html, scores.json and predictions.csv go.", show_default="RUN/evaluation-SPLIT")] = None,
+    run: Annotated[Path | None, typer.Argument(help="A run's folder.")] = None,
+    predictions: Annotated[Path | None, typer.Option(help="Instead of a run: any tool's predicted points, as CSV.")] = None,
+    split: Annotated[str | None, typer.Option(help="Which faces to judge on.", show_default="val for a run, all for a table")] = None,
+    norm: Annotated[
+        str | None, typer.Option(help="box, outer_eye_corners, pupils, or two groups of points a,b:c,d.", show_default="the scheme's own")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Of failure rate and AUC, in % of the norm.", show_default="box 7, pupils 10, else 8")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the scores here as well.")] = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Where report.html, scores.json and predictions.csv go.", show_default="RUN/evaluation-SPLIT")
+    ] = None,
     dataset: Kind = None,
     scheme: SchemeName = None,
     skip_faults: SkipFaults = False,
@@ -83,12 +88,15 @@ def evaluate(
     from nasion.datasets import points_csv
     from nasion.evaluation import evaluate as judge
 
-    if (run is None) == (predictions is None):
+    what = run or predictions
+    if what is None or (run and predictions):
         raise SettingError("Say what to judge: a run's folder, or --predictions FILE.")
     split = split or ("val" if run else "all")
-    faces = load.load_faces(dataset or (runs.recipe_of(run).data if run and not scheme else None), data, split, scheme=_scheme(scheme), skip_faults=skip_faults)
-    what = run if predictions is None else points_csv.read_predictions(predictions, faces.scheme)
-    result = judge(what, faces, norm=norm, threshold=None if threshold is None else threshold / 100)
+    faces = load.load_faces(
+        dataset or (runs.recipe_of(run).data if run and not scheme else None), data, split, scheme=_scheme(scheme), skip_faults=skip_faults
+    )
+    judged = points_csv.read_predictions(predictions, faces.scheme) if predictions else run
+    result = judge(judged, faces, norm=norm, threshold=None if threshold is None else threshold / 100)
     _show_scores(result)
     if json:
         import json as json_module
@@ -96,7 +104,12 @@ def evaluate(
         from nasion.files import write_text
 
         write_text(json, json_module.dumps(result.to_json(), indent=1))
-    _write_report(result, out_folder or (run / f"evaluation-{split}" if run else Path(f"{predictions.stem}-evaluation")), run, f"{run or predictions} on {data}, {split}")
+    _write_report(
+        result,
+        out_folder or (run / f"evaluation-{split}" if run else Path(f"{what.stem}-evaluation")),
+        run,
+        f"{what} on {data}, {split}",
+    )
 
 
 @app.command()
@@ -145,13 +158,20 @@ def data_show(
 
     faces = load.load_faces(dataset, path, split, scheme=_scheme(scheme), skip_faults=skip_faults)
     found = survey(faces)
-    out.print(f"[bold]{len(faces)} faces[/] of scheme {faces.scheme.name}; {int(faces.complete.sum())} have all {len(faces.scheme)} points; pictures: "
-              + ", ".join(f"{size} ({count})" for size, count in list(found.sizes.items())[:5]))  # fmt: skip
+    sizes = ", ".join(f"{size} ({count})" for size, count in list(found.sizes.items())[:5])
+    complete = f"{int(faces.complete.sum())} have all {len(faces.scheme)} points"
+    out.print(f"[bold]{len(faces)} faces[/] of scheme {faces.scheme.name}; {complete}; pictures: {sizes}")
     for name, values in found.groups.items():
         out.print(f"{name}: " + ", ".join(f"{value} ({count})" for value, count in list(values.items())[:10]))
     exact = len({pair.second for pair in found.exact})
     out.print(f"duplicates: {exact} pictures are byte for byte another's, {len(found.near)} more pairs nearly so")
-    out.print(_table("Missing labels", ("point", "missing", "% of faces"), [(p, str(n), f"{100 * n / max(len(faces), 1):.1f}") for p, n in found.missing.items()]))
+    out.print(
+        _table(
+            "Missing labels",
+            ("point", "missing", "% of faces"),
+            [(p, str(n), f"{100 * n / max(len(faces), 1):.1f}") for p, n in found.missing.items()],
+        )
+    )
     rows = [(str(count), ", ".join(missing) or "nothing") for count, missing in found.patterns]
     out.print(_table("Patterns", ("faces", "missing"), [*rows, *([(str(found.other_patterns), "other patterns")] if found.other_patterns else [])]))
     if "pictures not found" not in found.sizes:

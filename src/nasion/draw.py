@@ -24,7 +24,9 @@ LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000
 _TILE = 192
 
 
-def tile(faces: Faces, at: int, marks: Sequence[tuple[Shaped[np.ndarray, "K 2"], tuple[int, int, int]]], caption: str = "") -> UInt8[np.ndarray, "H W 3"]:
+def tile(
+    faces: Faces, at: int, marks: Sequence[tuple[Shaped[np.ndarray, "K 2"], tuple[int, int, int]]], caption: str = ""
+) -> UInt8[np.ndarray, "H W 3"]:
     """One face cut to its box with points drawn; two sets of points are joined by lines where both are there."""
     picture = faces.images[at]
     image = open_picture(picture, colour=True) if isinstance(picture, Path) else np.asarray(picture)
@@ -106,7 +108,13 @@ def cumulative_figure(curves: dict[str, tuple[np.ndarray, np.ndarray]], threshol
     for (name, (errors, share)), colour in zip(curves.items(), LINES, strict=False):
         axes.step(np.concatenate([[0], 100 * errors, [1e9]]), np.concatenate([[0], share, share[-1:]]), where="post", color=colour, label=name)
     axes.axvline(100 * threshold, color="0.5", linestyle=":", label=f"threshold {100 * threshold:g} %")
-    axes.set(title="Cumulative error curve", xlabel=f"face's NME, % of {norm.replace('_', ' ')}", ylabel="fraction of faces", xlim=(0, 200 * threshold), ylim=(0, 1.02))
+    axes.set(
+        title="Cumulative error curve",
+        xlabel=f"face's NME, % of {norm.replace('_', ' ')}",
+        ylabel="fraction of faces",
+        xlim=(0, 200 * threshold),
+        ylim=(0, 1.02),
+    )
     axes.legend(frameon=False, loc="lower right", fontsize=8)
     return figure
 
@@ -117,9 +125,17 @@ def mean_face_figure(scheme: Scheme, mean: Shaped[np.ndarray, "K 2"], values: Se
     known = ~np.isnan(mean).any(-1) & np.isfinite(values)
     for a, b in scheme.edge_index:
         axes.plot(*mean[[a, b]].T, color="0.8", linewidth=1, zorder=1)
-    dots = axes.scatter(*mean[known].T, s=30 + 250 * np.asarray(values)[known] / max(np.nanmax(values), 1e-12), c=np.asarray(values)[known], cmap="viridis_r", zorder=2, edgecolors="black", linewidths=0.5)
+    dots = axes.scatter(
+        *mean[known].T,
+        s=30 + 250 * np.asarray(values)[known] / max(np.nanmax(values), 1e-12),
+        c=np.asarray(values)[known],
+        cmap="viridis_r",
+        zorder=2,
+        edgecolors="black",
+        linewidths=0.5,
+    )
     if len(scheme) <= 30:
-        for i in np.flatnonzero(known):
+        for i in np.flatnonzero(known).tolist():
             axes.annotate(f"{values[i]:.2g}", mean[i], textcoords="offset points", xytext=(0, 10), ha="center", fontsize=7.5)
     axes.set(title=f"Error per point ({unit})", xticks=[], yticks=[])
     axes.margins(0.12)

@@ -64,7 +64,7 @@ def _value(recipe: str | Path | Recipe) -> tuple[str, Recipe]:
 
 def _resumed(folder: Path, asked: Recipe, changes: Sequence[str], recipe: str | Path | Recipe) -> Recipe:
     """The run's own recipe; settings that were asked for and differ are refused, since they would make it another run."""
-    parts = recipes.module(recipe) if str(recipe).endswith(".py") else None
+    parts = recipes.module(recipe) if not isinstance(recipe, Recipe) and str(recipe).endswith(".py") else None
     own = run.recipe_of(folder, parts)
     if changes and own != asked:
         raise SettingError(f"{folder} was started with other settings; go on with --resume alone, or start anew with --run FOLDER.")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32
 
 from nasion.errors import DataError, SettingError
 from nasion.scheme import Scheme
@@ -33,7 +33,10 @@ def check_points(scheme: Scheme, ids: Sequence[str], points: np.ndarray) -> None
         found = " x ".join(map(str, points.shape))
         raise DataError(f"Points of {found} do not fit {len(ids)} faces of scheme {scheme.name}, which has {len(scheme)} points with x and y.")
     missing = np.isnan(points)
-    for what, wrong in (("half a point (one coordinate of two)", missing[..., 0] != missing[..., 1]), ("an infinite coordinate", np.isinf(points).any(-1))):
+    for what, wrong in (
+        ("half a point (one coordinate of two)", missing[..., 0] != missing[..., 1]),
+        ("an infinite coordinate", np.isinf(points).any(-1)),
+    ):
         if wrong.any():
             face, point = np.argwhere(wrong)[0]
             value = points[face, point].tolist()
@@ -73,7 +76,7 @@ class Faces:
     @property
     def labelled(self) -> Bool[np.ndarray, "N K"]:
         """True where a point has a label."""
-        return ~np.isnan(self.points[..., 0])
+        return np.asarray(~np.isnan(self.points[..., 0]))
 
     @property
     def complete(self) -> Bool[np.ndarray, " N"]:
@@ -178,9 +181,9 @@ def _rows(images: Images, at: np.ndarray) -> Images:
 
 
 def _joined_images(images: list[Images]) -> Images:
-    if all(isinstance(part, np.ndarray) and part.shape[1:] == images[0].shape[1:] for part in images if isinstance(images[0], np.ndarray)):
-        if isinstance(images[0], np.ndarray):
-            return np.concatenate(images)
+    arrays = [part for part in images if isinstance(part, np.ndarray)]
+    if len(arrays) == len(images) and len({part.shape[1:] for part in arrays}) == 1:
+        return np.concatenate(arrays)
     return tuple(picture for part in images for picture in part)
 
 

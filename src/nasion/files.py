@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,7 @@ def opened(path: Path, member: str | None = None, limit: int = UNPACKED_LIMIT) -
         else:
             with path.open("rb", buffering=0) as stream:
                 yield stream
-    except (zipfile.BadZipFile, EOFError, gzip.BadGzipFile, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: damaged or cut short ({error}); fetch it again.") from error
 
 

@@ -31,7 +31,7 @@ def resize(old: tuple[int, int], new: tuple[int, int]) -> Float64[np.ndarray, "2
     return box_to_frame(whole_picture(*old), new)
 
 
-def whole_picture(width: int, height: int) -> Float64[np.ndarray, "4"]:
+def whole_picture(width: int, height: int) -> Float64[np.ndarray, 4]:
     """The box x0 y0 x1 y1 that covers a picture to the outer edges of its pixels."""
     return np.array([-0.5, -0.5, width - 0.5, height - 0.5])
 

@@ -19,9 +19,7 @@ def absolute_error(output: Float[Tensor, "*shape"], target: Float[Tensor, "*shap
     return (output - target).abs()
 
 
-def masked_mean(
-    loss: Loss, output: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def masked_mean(loss: Loss, output: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Mean loss over the labelled targets (those that are not NaN), and how many they are.
 
     A missing target gives exactly no gradient; without any label the mean is 0, still with a (zero) gradient.

@@ -55,7 +55,7 @@ def load_model(folder: str | Path, *, recipe: ModuleType | None = None, device: 
     values = run.recipe_of(Path(folder), recipe)
     network = values.model.build(values.codec.outputs(values.scheme))
     network.load_state_dict(run.load_tensors(Path(folder) / run.WEIGHTS)[0])
-    return Model(recipe=values, network=network.to(device, memory_format=torch.channels_last).eval(), device=device)
+    return Model(recipe=values, network=network.to(device).eval(), device=device)
 
 
 def predicted_points(network: nn.Module, canvas: Canvases, recipe: Recipe) -> Float32[np.ndarray, "N K 2"]:

@@ -52,7 +52,9 @@ class TerminalBar:
 
     def epoch(self, state: State, row: dict[str, float]) -> None:
         best = "  best so far" if state.best_epoch == state.epoch - 1 else ""
-        self._console.print(f"epoch {row['epoch']:.0f}: loss {row['loss']:.4g}, val {row['val']:.4g}, lr {row['lr']:.1e}, {row['seconds']:.1f} s{best}")
+        self._console.print(
+            f"epoch {row['epoch']:.0f}: loss {row['loss']:.4g}, val {row['val']:.4g}, lr {row['lr']:.1e}, {row['seconds']:.1f} s{best}"
+        )
         self._progress.update(self._task, val=f"{row['val']:.4g}")
 
 

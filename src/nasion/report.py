@@ -36,25 +36,29 @@ def page(judgement: Judgement, *, title: str, history: list[dict[str, float]] | 
 
     template = package_files("nasion").joinpath("report.html.j2").read_text(encoding="utf-8")
     overall, threshold = judgement.overall, f"{100 * judgement.threshold:g} %"
-    return Environment(autoescape=True).from_string(template).render(
-        title=title,
-        subtitle=f"{len(judgement.faces)} faces of scheme {judgement.faces.scheme.name}, {overall.values} coordinates; relative errors in % of {judgement.norm}.",
-        tiles=[
-            ("RMSE, all coordinates pooled", f"{_shown(overall.rmse, 3)} px", f"{overall.values} values"),
-            ("NME", f"{_shown(100 * overall.nme)} %", f"mean of {overall.faces} faces"),
-            ("failures", f"{_shown(100 * overall.fr)} %", f"faces above {threshold}"),
-            ("AUC", f"{_shown(100 * overall.auc)} %", f"up to {threshold}"),
-        ],
-        left_out=[(why, len(ids), ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")) for why, ids in judgement.left_out.items()],
-        history=draw.svg(draw.history_figure({"run": history})) if history else "",
-        cumulative=draw.svg(draw.cumulative_figure(_curves(judgement), judgement.threshold, judgement.norm)),
-        mean_face=draw.svg(_mean_face(judgement)),
-        columns=COLUMNS,
-        tables=_tables(judgement),
-        sheets=_sheets(judgement),
-        ordered_by="NME in %" if not np.isnan(judgement.face_nme).all() else "RMSE in pixels",
-        recipe=recipe,
-        version=nasion.__version__,
+    return (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(
+            title=title,
+            subtitle=f"{len(judgement.faces)} faces of scheme {judgement.faces.scheme.name}; relative errors in % of {judgement.norm}.",
+            tiles=[
+                ("RMSE, all coordinates pooled", f"{_shown(overall.rmse, 3)} px", f"{overall.values} values"),
+                ("NME", f"{_shown(100 * overall.nme)} %", f"mean of {overall.faces} faces"),
+                ("failures", f"{_shown(100 * overall.fr)} %", f"faces above {threshold}"),
+                ("AUC", f"{_shown(100 * overall.auc)} %", f"up to {threshold}"),
+            ],
+            left_out=[(why, len(ids), ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")) for why, ids in judgement.left_out.items()],
+            history=draw.svg(draw.history_figure({"run": history})) if history else "",
+            cumulative=draw.svg(draw.cumulative_figure(_curves(judgement), judgement.threshold, judgement.norm)),
+            mean_face=draw.svg(_mean_face(judgement)),
+            columns=COLUMNS,
+            tables=_tables(judgement),
+            sheets=_sheets(judgement),
+            ordered_by="NME in %" if not np.isnan(judgement.face_nme).all() else "RMSE in pixels",
+            recipe=recipe,
+            version=nasion.__version__,
+        )
     )
 
 
@@ -117,7 +121,12 @@ def _sheets(judgement: Judgement) -> list[tuple[str, str, str]]:
     found = []
     for heading, chosen in (("Best faces", order[:_SHOWN].tolist()), ("Worst faces", order[::-1][:_SHOWN].tolist())):
         unit = 1.0 if np.isnan(judgement.face_nme).all() else 100.0
-        marks = [draw.tile(faces, i, [(faces.points[i], draw.TRUTH), (predicted[i], draw.PREDICTION)], f"{faces.ids[i]}  {unit * error[i]:.1f}") for i in chosen]
+        marks = [
+            draw.tile(faces, i, [(faces.points[i], draw.TRUTH), (predicted[i], draw.PREDICTION)], f"{faces.ids[i]}  {unit * error[i]:.1f}")
+            for i in chosen
+        ]
         if marks:
-            found.append((heading, base64.b64encode(draw.png(draw.sheet(marks))).decode(), f"{len(marks)} {heading.lower()} with labels and predictions"))
+            found.append(
+                (heading, base64.b64encode(draw.png(draw.sheet(marks))).decode(), f"{len(marks)} {heading.lower()} with labels and predictions")
+            )
     return found

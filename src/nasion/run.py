@@ -74,7 +74,7 @@ def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], di
         raise RunError(f"{path} is not there: the run has not saved anything yet.")
     try:
         with safe_open(path, "pt", device=device) as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])
+            return {name: file.get_tensor(name) for name in list(file.keys())}, json.loads(file.metadata()["facts"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged ({error}).") from error
 
@@ -111,12 +111,14 @@ def from_json(value: Any, parts: ModuleType | None = None) -> Any:
     if "function" in value:
         return _looked_up(value["function"], parts)
     kind = _looked_up(value["is"], parts)
-    if not dataclasses.is_dataclass(kind):
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise RunError(f"{value['is']} is no part of a recipe; the run file was tampered with or is of another version.")
     try:
         return kind(**{name: from_json(item, parts) for name, item in value.items() if name != "is"})
     except TypeError as error:
-        raise RunError(f"{value['is']} of this run has other settings than this version's ({error}); open it with the version that made it.") from error
+        raise RunError(
+            f"{value['is']} of this run has other settings than this version's ({error}); open it with the version that made it."
+        ) from error
 
 
 def _looked_up(name: str, parts: ModuleType | None) -> Any:

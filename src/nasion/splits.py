@@ -95,13 +95,15 @@ def honest_split(faces: Faces, fraction: float = FRACTION, pairs: list[Pair] | N
         links += [(first.setdefault(value, i), i) for i, value in enumerate(faces.groups[name]) if value != NO_GROUP]
     cluster = clusters(len(faces), links)
     # By the smallest id of a cluster, so that the order of the faces does not matter.
-    name: dict[int, str] = {}
+    named: dict[int, str] = {}
     for face, root in zip(faces.ids, cluster.tolist(), strict=True):
-        name[root] = min(face, name.get(root, face))
-    draw = {root: _draw(face) for root, face in name.items()}
+        named[root] = min(face, named.get(root, face))
+    draw = {root: _draw(face) for root, face in named.items()}
     validation = np.array([draw[int(root)] < fraction for root in cluster], dtype=bool)
     if validation.all() or not validation.any():
-        raise DataError(f"{len(faces)} faces in {len(draw)} clusters of linked or alike pictures cannot be split by {fraction:g}; give a split of your own.")
+        raise DataError(
+            f"{len(faces)} faces in {len(draw)} clusters of linked or alike pictures cannot be split by {fraction:g}; give a split of your own."
+        )
     return faces[~validation], faces[validation]
 
 

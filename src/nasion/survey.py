@@ -99,7 +99,12 @@ def _disagreement(faces: Faces, pair: Pair, limit: float = 0.1) -> list[Fault]:
     spread = np.ptp(faces.points[pair.first][both], axis=0).max()
     if apart[both].mean() <= limit * spread:
         return []
-    return [Fault(faces.ids[pair.second], f"the same picture as {faces.ids[pair.first]}, but their labels are {apart[both].mean():.1f} pixels apart on average.")]
+    return [
+        Fault(
+            faces.ids[pair.second],
+            f"the same picture as {faces.ids[pair.first]}, but their labels are {apart[both].mean():.1f} pixels apart on average.",
+        )
+    ]
 
 
 def _sizes(faces: Faces) -> dict[str, int]:

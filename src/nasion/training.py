@@ -75,9 +75,7 @@ class _Session:
     watchers: tuple[Watch, ...]
 
 
-def fit(
-    recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path, *, resume: bool = False, watchers: tuple[Watch, ...] = ()
-) -> State:
+def fit(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path, *, resume: bool = False, watchers: tuple[Watch, ...] = ()) -> State:
     """Train a recipe into a run folder that exists already (``run.create``), and tell how it went.
 
     Raises ``RunError`` when the loss is no longer finite, naming step and faces, and ``Interrupted`` after Ctrl-C.
@@ -129,12 +127,17 @@ def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> 
     share = loss
     if fabric.world_size > 1:
         # Weighted by its labels, so that the mean over processes is the mean over the whole batch's labels.
-        share = loss * count * fabric.world_size / fabric.all_reduce(count.clone(), reduce_op="sum").clamp(min=1)
-        loss = fabric.all_reduce(share.detach().clone(), reduce_op="mean")
+        share = loss * count * fabric.world_size / _over_processes(fabric, count, "sum").clamp(min=1)
+        loss = _over_processes(fabric, share.detach(), "mean")
     session.optimizer.zero_grad()
     fabric.backward(share)
     session.optimizer.step()
     return loss.detach()
+
+
+def _over_processes(fabric: Fabric, value: Tensor, how: str) -> Tensor:
+    # A copy, since some backends reduce in place.
+    return torch.as_tensor(fabric.all_reduce(value.clone(), reduce_op=how))
 
 
 def _check(waiting: list[tuple[int, np.ndarray, Tensor]], state: State, faces: Faces) -> None:
@@ -187,9 +190,7 @@ def _prepared(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path
     inner = recipe.model.build(recipe.codec.outputs(recipe.scheme))
     if recipe.start_at_mean:
         _start_at_mean(inner, recipe, canvas)
-    if fabric.device.type == "cuda":
-        inner = inner.to(memory_format=torch.channels_last)
-    # On CPU only the pictures are: fused Adam would copy weights in that layout to and fro at every step.
+    # Only pictures are channels-last: fused Adam would copy weights in that layout to and fro at every step.
     network, optimizer = fabric.setup(inner, recipe.optim.build(inner))
     return _Session(
         fabric=fabric, recipe=recipe, folder=folder, network=network, inner=inner, optimizer=optimizer, faces=faces, canvas=canvas,
@@ -200,7 +201,7 @@ def _prepared(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path
 def _start_at_mean(network: nn.Module, recipe: Recipe, canvas: Canvases) -> None:
     target = recipe.codec.encode(torch.from_numpy(canvas.points).float(), recipe.input_size)
     with torch.no_grad():
-        network.get_submodule("head").bias.copy_(torch.nan_to_num(target.nanmean(0)))
+        network.get_parameter("head.bias").copy_(torch.nan_to_num(target.nanmean(0)))
 
 
 def _fabric(recipe: Recipe) -> Fabric:

@@ -53,7 +53,7 @@ def test_every_data_set_is_surveyed_and_checked(name, example):
 @pytest.mark.parametrize("name", datasets.names())
 def test_every_data_set_refuses_an_unknown_split_with_those_there_are(name, example):
     path, scheme = example[name]
-    with pytest.raises(NasionError, match="No split 'dev' in .*all"):
+    with pytest.raises(NasionError, match=r"No split 'dev' in .*all"):
         load_faces(name, path, "dev", scheme=scheme)
     with pytest.raises(NasionError, match="No split 'dev'"):
         datasets.named(name).read(path, "dev", scheme=scheme)

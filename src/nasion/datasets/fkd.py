@@ -86,8 +86,8 @@ def sources(labelled: Bool[np.ndarray, "N K"]) -> tuple[str, ...]:
     """The annotator of each face, told by which points it has labels for (or, in the test set, is asked for)."""
     four = np.zeros(len(fkd15), dtype=bool)
     four[fkd15.index(FOUR_POINTS)] = True
-    only_four = ~(labelled & ~four).any(axis=1)
-    return tuple("unknown" if not any_point else "4 points" if few else "15 points" for few, any_point in zip(only_four, labelled.any(axis=1), strict=True))
+    others, any_point = np.any(labelled & ~four, axis=1), np.any(labelled, axis=1)
+    return tuple(np.where(others, "15 points", np.where(any_point, "4 points", "unknown")).tolist())
 
 
 def read_lookup(path: Path) -> Lookup:
@@ -105,7 +105,9 @@ def read_lookup(path: Path) -> Lookup:
         try:
             rows.append((int(row["RowId"]), int(row["ImageId"]), row["FeatureName"]))
         except (TypeError, ValueError):
-            raise DataError(f"{path.name} line {reader.line_num}: RowId {row['RowId']!r} and ImageId {row['ImageId']!r} must be whole numbers.") from None
+            raise DataError(
+                f"{path.name} line {reader.line_num}: RowId {row['RowId']!r} and ImageId {row['ImageId']!r} must be whole numbers."
+            ) from None
     if not rows:
         raise DataError(f"{path}: no rows; nothing is asked for.")
     return Lookup(*(tuple(column) for column in zip(*rows, strict=True)))
@@ -126,7 +128,7 @@ def write(faces: Faces, folder: Path) -> None:
         writer.writerow([*COLUMNS, "Image"])
         for image, points in zip(faces.images, faces.points, strict=True):
             numbers = ["" if math.isnan(v) else f"{v:.4f}" for v in points.reshape(-1).tolist()]
-            writer.writerow([*numbers, " ".join(map(str, image.reshape(-1).tolist()))])
+            writer.writerow([*numbers, " ".join(map(str, np.asarray(image).reshape(-1).tolist()))])
 
 
 def write_test(images: UInt8[np.ndarray, "N 96 96"], asked: Bool[np.ndarray, "N K"], folder: Path) -> None:

@@ -100,7 +100,9 @@ def _numbers(cells: list[str], wanted: list[int], header: list[str]) -> list[flo
             raise ValueError(f"{header[at]} is infinite, a number or nothing expected.")
     for x, y in zip(range(0, len(values), 2), range(1, len(values), 2), strict=True):
         if math.isnan(values[x]) != math.isnan(values[y]):
-            raise ValueError(f"half a point: {header[wanted[x]]} is {cells[wanted[x]] or 'empty'!r}, {header[wanted[y]]} is {cells[wanted[y]] or 'empty'!r}.")
+            raise ValueError(
+                f"half a point: {header[wanted[x]]} is {cells[wanted[x]] or 'empty'!r}, {header[wanted[y]]} is {cells[wanted[y]] or 'empty'!r}."
+            )
     return values
 
 
@@ -117,7 +119,9 @@ def _point_columns(header: list[str], scheme: Scheme, path: Path) -> list[int]:
     plain = {divmod(int(name), 2): at for at, name in enumerate(header) if name.isdigit()}
     found = numbered or {(i, "xy"[axis]): at for (i, axis), at in plain.items()}
     if len(found) != 2 * len(scheme):
-        raise DataError(f"{path} line 1: columns for {len(found) / 2:g} points, scheme {scheme.name} has {len(scheme)}; name the right scheme or mend the header.")
+        raise DataError(
+            f"{path} line 1: columns for {len(found) / 2:g} points, scheme {scheme.name} has {len(scheme)}; name the right scheme or mend the header."
+        )
     if set(found) != {(i, axis) for i in range(len(scheme)) for axis in "xy"}:
         raise DataError(f"{path} line 1: the points must be numbered 0 to {len(scheme) - 1}, each with x and y.")
     return [found[i, axis] for i in range(len(scheme)) for axis in "xy"]

@@ -50,9 +50,7 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
     return hide(faces, hidden)
 
 
-def draw(
-    count: int, scheme: Scheme = fkd15, *, seed: int = 0, size: int = SIDE, colour: bool = False, patterns: Sequence[Pattern] = ()
-) -> Faces:
+def draw(count: int, scheme: Scheme = fkd15, *, seed: int = 0, size: int = SIDE, colour: bool = False, patterns: Sequence[Pattern] = ()) -> Faces:
     """Faces of varied pose, light, skin, hair and glasses, square pictures of ``size`` pixels.
 
     ``patterns``: shares of the faces that have only the named points labelled, as ``[(0.7, ("nose_tip", ...))]``; the
@@ -95,7 +93,7 @@ class _View:
         self.size = size
         self.scale = size * rng.uniform(0.4, 0.48)
         self.center = size * np.array([0.5 + rng.normal(0, 0.025), 0.36 + rng.normal(0, 0.02)])
-        self.picture = Image.new("RGB", (size * _OVER,) * 2)
+        self.picture = Image.new("RGB", (size * _OVER, size * _OVER))
         self.pen = ImageDraw.Draw(self.picture)
 
     def place(self, points: np.ndarray) -> np.ndarray:
@@ -163,7 +161,12 @@ def _head(view: _View, rng: np.random.Generator, skin: tuple[int, ...], hair: tu
     view.area(outline, skin)
     fringe = rng.uniform(-0.75, -0.42)
     if rng.uniform() < 0.75:
-        view.area(np.concatenate([skull * [1.05, 1.06, 1], np.array([[-0.75, fringe + 0.12, 0], [rng.uniform(-0.4, 0.4), fringe, 0.05], [0.75, fringe + 0.12, 0]])]), hair)
+        view.area(
+            np.concatenate(
+                [skull * [1.05, 1.06, 1], np.array([[-0.75, fringe + 0.12, 0], [rng.uniform(-0.4, 0.4), fringe, 0.05], [0.75, fringe + 0.12, 0]])]
+            ),
+            hair,
+        )
     if rng.uniform() < 0.12:
         view.line(right[6:] * [0.95, 0.99, 1], hair, 0.12)
         view.line(right[6:] * [-0.95, 0.99, 1], hair, 0.12)
@@ -191,7 +194,10 @@ def _eye(view: _View, rng: np.random.Generator, hair: tuple[int, ...], skin: tup
 
 
 def _nose(view: _View, skin: tuple[int, ...]) -> None:
-    named = {name: points_of((name,), view.face) for name in ("nasion", "nose_bridge_lower", "nose_tip", "nose_base_right_end", "nose_base_left_end", "nose_base")}
+    named = {
+        name: points_of((name,), view.face)
+        for name in ("nasion", "nose_bridge_lower", "nose_tip", "nose_base_right_end", "nose_base_left_end", "nose_base")
+    }
     view.area(np.concatenate([named[n] for n in ("nasion", "nose_tip", "nose_base", "nose_base_left_end")]), _shade(skin, 0.86))
     view.line(np.concatenate([named["nasion"], named["nose_bridge_lower"], named["nose_tip"]]), _shade(skin, 1.12), 0.05)
     view.disc(named["nose_tip"][0], 0.06, _shade(skin, 1.1))

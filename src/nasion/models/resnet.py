@@ -80,5 +80,5 @@ def _convolved(layer: nn.Conv2d, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "
     height, width = (-(-side // layer.stride[0]) for side in x.shape[-2:])
     if not layer.training or x.device.type != "cpu" or height * width > _TINY_MAP:
         return layer(x)
-    columns = F.unfold(x, layer.kernel_size, padding=layer.padding, stride=layer.stride).transpose(1, 2)
+    columns = F.unfold(x, layer.kernel_size, padding=layer.kernel_size[0] // 2, stride=layer.stride).transpose(1, 2)
     return F.linear(columns, layer.weight.flatten(1), layer.bias).unflatten(1, (height, width)).permute(0, 3, 1, 2)
