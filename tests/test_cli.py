@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
-from nasion import cli, run
+from nasion import cli, run, terminal
 from nasion.datasets import fkd, points_csv, toy
 
 
@@ -25,8 +26,8 @@ def nasion(capsys, monkeypatch, tmp_path):
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
-        monkeypatch.setattr(cli, "out", cli.Console(width=200))
-        monkeypatch.setattr(cli, "err", cli.Console(width=200, stderr=True))
+        monkeypatch.setattr(terminal, "out", Console(width=200))
+        monkeypatch.setattr(terminal, "err", Console(width=200, stderr=True))
         try:
             cli.main()
             code = 0
@@ -96,6 +97,16 @@ def test_data_check_lists_every_fault_and_exits_with_one(nasion, tmp_path, kaggl
     assert code == 1 and "--skip-faults" in said
     code, said = nasion("data", "show", ".", "--skip-faults")
     assert code == 0 and "118 faces" in said
+
+
+def test_data_check_reads_the_look_up_table_as_well(nasion, tmp_path, kaggle_folder):
+    for name in ("training.csv", "test.csv", fkd.LOOKUP):
+        (tmp_path / name).write_bytes((kaggle_folder / name).read_bytes())
+    with (tmp_path / fkd.LOOKUP).open("a") as file:
+        file.write("901,1,left_ear_x,\n902,77,nose_tip_x,\n903,x,nose_tip_x,\n")
+    code, said = nasion("data", "check", tmp_path)
+    assert code == 1 and "3 faults" in said and "IdLookupTable.csv line 252: unknown feature 'left_ear_x'" in said
+    assert "line 254: RowId '903' and ImageId 'x'" in said and "asks for ImageId 77" in said
 
 
 def test_data_check_finds_swapped_labels_and_copies_that_disagree(nasion, tmp_path):

@@ -19,7 +19,7 @@ ROWS = [
     ["training", "evaluation", "submit"],
     ["experiment", "draw"],
     ["report", "progress"],
-    ["demo"],
+    ["demo", "terminal"],
     ["cli"],
 ]
 ROW = {name: i for i, names in enumerate(ROWS) for name in names}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from nasion import terminal
 from nasion.errors import NasionError, SettingError
 
 if TYPE_CHECKING:
@@ -21,9 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Train, judge and run facial keypoint detectors.")
 data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, find its faults.")
 app.add_typer(data_app, name="data")
-# Under torchrun only the first process speaks.
-_silent = os.environ.get("RANK", "0") != "0"
-out, err = Console(quiet=_silent), Console(stderr=True, quiet=_silent)
+
 
 Data = Annotated[str, typer.Option("--data", help="Folder or file of the data set (toy:COUNT for drawn faces).")]
 DataPath = Annotated[str, typer.Argument(help="Folder or file of the data set (toy:COUNT for drawn faces).")]
@@ -50,16 +45,16 @@ def train(
     _need_torch()
     folder = run or Path("runs") / Path(recipe).stem
     value = override(recipes.module(recipe).RECIPE, set or [])
-    with TerminalBar(value, err) as bar:
+    with TerminalBar(value, terminal.err) as bar:
         watchers = (bar, *tensorboard(folder))
         try:
             done = experiment.train(recipe, data, run_folder=folder, changes=set or [], resume=resume, skip_faults=skip_faults, watchers=watchers)
         except Interrupted as stop:
             bar.__exit__()
-            err.print(f"{stop}\nGo on with: nasion train {recipe} --data {data} --run {folder} --resume")
+            terminal.err.print(f"{stop}\nGo on with: nasion train {recipe} --data {data} --run {folder} --resume")
             raise typer.Exit(130) from stop
-    out.print(f"Best epoch {done.state.best_epoch + 1}: validation score {done.state.best:.4g}. The run is in {done.folder}")
-    out.print(f"Judge it with: nasion evaluate {done.folder} --data {data}", soft_wrap=True)
+    terminal.out.print(f"Best epoch {done.state.best_epoch + 1}: validation score {done.state.best:.4g}. The run is in {done.folder}")
+    terminal.out.print(f"Judge it with: nasion evaluate {done.folder} --data {data}", soft_wrap=True)
 
 
 @app.command()
@@ -97,7 +92,7 @@ def evaluate(
     )
     judged = points_csv.read_predictions(predictions, faces.scheme) if predictions else run
     result = judge(judged, faces, norm=norm, threshold=None if threshold is None else threshold / 100)
-    _show_scores(result)
+    terminal.show_scores(result)
     if json:
         import json as json_module
 
@@ -124,7 +119,7 @@ def submit(
 
     _need_torch()
     rows = write_kaggle(load_model(run), Path(data), output)
-    out.print(f"{rows} rows written to {output}")
+    terminal.out.print(f"{rows} rows written to {output}")
 
 
 @app.command()
@@ -137,9 +132,9 @@ def demo(
     _need_torch()
     from nasion.demo import run_demo
 
-    result, page = run_demo(folder, faces, epochs, err)
-    _show_scores(result)
-    out.print(f"The report: {page.resolve()}", soft_wrap=True)
+    result, page = run_demo(folder, faces, epochs, terminal.err)
+    terminal.show_scores(result)
+    terminal.out.print(f"The report: {page.resolve()}", soft_wrap=True)
 
 
 @data_app.command("show")
@@ -158,26 +153,11 @@ def data_show(
 
     faces = load.load_faces(dataset, path, split, scheme=_scheme(scheme), skip_faults=skip_faults)
     found = survey(faces)
-    sizes = ", ".join(f"{size} ({count})" for size, count in list(found.sizes.items())[:5])
-    complete = f"{int(faces.complete.sum())} have all {len(faces.scheme)} points"
-    out.print(f"[bold]{len(faces)} faces[/] of scheme {faces.scheme.name}; {complete}; pictures: {sizes}")
-    for name, values in found.groups.items():
-        out.print(f"{name}: " + ", ".join(f"{value} ({count})" for value, count in list(values.items())[:10]))
-    exact = len({pair.second for pair in found.exact})
-    out.print(f"duplicates: {exact} pictures are byte for byte another's, {len(found.near)} more pairs nearly so")
-    out.print(
-        _table(
-            "Missing labels",
-            ("point", "missing", "% of faces"),
-            [(p, str(n), f"{100 * n / max(len(faces), 1):.1f}") for p, n in found.missing.items()],
-        )
-    )
-    rows = [(str(count), ", ".join(missing) or "nothing") for count, missing in found.patterns]
-    out.print(_table("Patterns", ("faces", "missing"), [*rows, *([(str(found.other_patterns), "other patterns")] if found.other_patterns else [])]))
+    terminal.show_survey(found)
     if "pictures not found" not in found.sizes:
         with written_beside(picture) as beside:
             beside.write_bytes(draw.png(draw.contact_sheet(faces)))
-        out.print(f"Contact sheet: {picture}")
+        terminal.out.print(f"Contact sheet: {picture}")
 
 
 @data_app.command("check")
@@ -187,12 +167,12 @@ def data_check(path: DataPath, dataset: Kind = None, scheme: SchemeName = None) 
 
     found, doubts = faults(dataset, Path(path), _scheme(scheme))
     for fault in found:
-        out.print(f"[bold red]fault[/] {fault.place}: ", end="")
-        out.print(fault.what, markup=False, highlight=False, soft_wrap=True)
+        terminal.out.print(f"[bold red]fault[/] {fault.place}: ", end="")
+        terminal.out.print(fault.what, markup=False, highlight=False, soft_wrap=True)
     for doubt in doubts:
-        out.print(f"[yellow]doubt[/] {doubt.place}: ", end="")
-        out.print(doubt.what, markup=False, highlight=False, soft_wrap=True)
-    out.print(f"{len(found)} faults, {len(doubts)} doubts (readable, but look at them)")
+        terminal.out.print(f"[yellow]doubt[/] {doubt.place}: ", end="")
+        terminal.out.print(doubt.what, markup=False, highlight=False, soft_wrap=True)
+    terminal.out.print(f"{len(found)} faults, {len(doubts)} doubts (readable, but look at them)")
     raise typer.Exit(1 if found else 0)
 
 
@@ -202,7 +182,7 @@ def recipes() -> None:
     from nasion import recipes as package
 
     for name in package.names():
-        out.print(f"[bold]{name}[/]  {package.headline(name)}", soft_wrap=True)
+        terminal.out.print(f"[bold]{name}[/]  {package.headline(name)}", soft_wrap=True)
 
 
 @app.command()
@@ -212,7 +192,7 @@ def datasets() -> None:
 
     for name in package.names():
         headline = (package.named(name).__doc__ or "").partition("\n")[0]
-        out.print(f"[bold]{name}[/]  {headline}", soft_wrap=True)
+        terminal.out.print(f"[bold]{name}[/]  {headline}", soft_wrap=True)
 
 
 @app.command()
@@ -221,7 +201,7 @@ def schemes() -> None:
     from nasion.schemes import SCHEMES
 
     for scheme in SCHEMES.values():
-        out.print(f"[bold]{scheme.name}[/]  {len(scheme)} points, {len(scheme.mirror)} mirror pairs")
+        terminal.out.print(f"[bold]{scheme.name}[/]  {len(scheme)} points, {len(scheme.mirror)} mirror pairs")
 
 
 def main() -> None:
@@ -235,8 +215,8 @@ def main() -> None:
 
 
 def _complain(text: str) -> None:
-    err.print("[bold red]nasion:[/] ", end="")
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
+    terminal.err.print("[bold red]nasion:[/] ", end="")
+    terminal.err.print(text, markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)
 
 
@@ -254,41 +234,18 @@ def _scheme(name: str | None) -> Scheme | None:
     return None if name is None else scheme_named(name)
 
 
-def _show_scores(result: Judgement) -> None:
-    from nasion.report import SHORT, short_row
-
-    rows = [short_row("all", result.overall)]
-    for group, parts in result.groups.items():
-        rows += [short_row(f"{group}: {value}", scores) for value, scores in list(parts.items())[:10]]
-    out.print(_table(f"Errors (relative ones in % of {result.norm}, failures and AUC at {100 * result.threshold:g} %)", SHORT, rows))
-    out.print(_table("By point", SHORT, [short_row(point, scores) for point, scores in result.points.items()]) if len(result.points) <= 30 else "")
-    for why, ids in result.left_out.items():
-        out.print(f"Left out: {len(ids)} {why} ({', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''})", soft_wrap=True)
-
-
 def _write_report(result: Judgement, folder: Path, run: Path | None, title: str) -> None:
-    import json
-
     from nasion import report
     from nasion import run as runs
 
     history = runs.history(run) if run else None
-    recipe = json.dumps(runs.opened(run)["recipe"], indent=1) if run else ""
+    recipe = runs.settings_text(run) if run else ""
     try:
         page = report.write(result, folder, title=title, history=history, recipe=recipe)
     except ImportError as error:
-        out.print(f"No report.html ({error}); it needs: pip install 'nasion[report]'", markup=False)
+        terminal.out.print(f"No report.html ({error}); it needs: pip install 'nasion[report]'", markup=False)
     else:
-        out.print(f"The report: {page.resolve()}", soft_wrap=True)
-
-
-def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 or (column == "missing" and len(columns) == 2) else "right", no_wrap=i == 0)
-    for cells in rows:
-        table.add_row(*cells)
-    return table
+        terminal.out.print(f"The report: {page.resolve()}", soft_wrap=True)
 
 
 if __name__ == "__main__":

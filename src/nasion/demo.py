@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -31,6 +30,5 @@ def run_demo(folder: Path, count: int, epochs: int, console: Console) -> tuple[J
     with TerminalBar(recipe, console) as bar:
         experiment.train(recipe, (train_faces, val_faces), run_folder=folder, watchers=(bar,))
     result = evaluate(folder, val_faces)
-    settings = json.dumps(run.opened(folder)["recipe"], indent=1)
-    page = report.write(result, folder, title=f"nasion demo: {count} toy faces", history=run.history(folder), recipe=settings)
+    page = report.write(result, folder, title=f"nasion demo: {count} toy faces", history=run.history(folder), recipe=run.settings_text(folder))
     return result, page

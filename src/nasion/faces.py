@@ -76,7 +76,7 @@ class Faces:
     @property
     def labelled(self) -> Bool[np.ndarray, "N K"]:
         """True where a point has a label."""
-        return np.asarray(~np.isnan(self.points[..., 0]))
+        return np.isfinite(self.points).all(axis=-1)
 
     @property
     def complete(self) -> Bool[np.ndarray, " N"]:

@@ -58,6 +58,26 @@ def recipe_of(folder: Path, parts: ModuleType | None = None) -> Recipe:
     return from_json(opened(folder)["recipe"], parts)
 
 
+def settings_text(folder: Path) -> str:
+    """A run's settings, one line each, by the names that ``--set`` takes; parts are shown with their numbers."""
+    written = opened(folder)["recipe"]
+
+    def lines(value: dict[str, Any], prefix: str) -> list[str]:
+        found = []
+        for name, item in value.items():
+            if isinstance(item, dict) and "function" in item:
+                found.append(f"{prefix}{name} = {item['function'].rpartition('.')[2]}")
+            elif isinstance(item, dict) and name == "scheme":
+                found.append(f"{prefix}{name} = {item['name']}")
+            elif isinstance(item, dict):
+                found += [f"{prefix}{name} = {item['is'].rpartition('.')[2]}", *lines(item, f"{prefix}{name}.")]
+            elif name != "is":
+                found.append(f"{prefix}{name} = {item}")
+        return found
+
+    return "\n".join(lines(written, ""))
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Tensors and a JSON value in one safetensors file."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

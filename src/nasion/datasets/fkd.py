@@ -76,7 +76,7 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
         ids, source = tuple(f"training/{row}" for row in keys), sources(~np.isnan(points[..., 0]))
     else:
         points = np.full((len(numbers), len(fkd15), 2), np.nan, dtype=np.float32)
-        asked = asked_points(read_lookup(path.parent / LOOKUP)) if (path.parent / LOOKUP).is_file() else {}
+        asked = _asked(path.parent / LOOKUP, numbers[:, 0], faults)
         images_asked = np.array([asked.get(int(i), np.zeros(len(fkd15), bool)) for i in numbers[:, 0]]).reshape(-1, len(fkd15))
         ids, source = tuple(f"test/{int(i)}" for i in numbers[:, 0]), sources(images_asked)
     return Faces(scheme=fkd15, ids=ids, images=images, points=points, groups={"source": source})
@@ -90,8 +90,11 @@ def sources(labelled: Bool[np.ndarray, "N K"]) -> tuple[str, ...]:
     return tuple(np.where(others, "15 points", np.where(any_point, "4 points", "unknown")).tolist())
 
 
-def read_lookup(path: Path) -> Lookup:
-    """The look-up table with any line ends (CR CR LF was seen). Raises ``DataError`` for an unknown feature or a bad number."""
+def read_lookup(path: Path, faults: Faults = None) -> Lookup:
+    """The look-up table with any line ends (CR CR LF was seen).
+
+    An unknown feature or a bad number raises ``DataError``, or is noted in ``faults`` and left out.
+    """
     with opened(path) as stream:
         text = re.sub(rb"\r+\n?", b"\n", stream.read()).decode("utf-8-sig")
     reader = csv.DictReader(io.StringIO(text))
@@ -100,17 +103,28 @@ def read_lookup(path: Path) -> Lookup:
         raise DataError(f"{path}: column {sorted(missing)[0]} is missing; the columns are {', '.join(reader.fieldnames or ())}.")
     rows: list[tuple[int, int, str]] = []
     for row in reader:
+        place = f"{path.name} line {reader.line_num}"
         if row["FeatureName"] not in COLUMNS:
-            raise DataError(f"{path.name} line {reader.line_num}: unknown feature {row['FeatureName']!r}; there is {', '.join(COLUMNS)}.")
+            note(faults, place, f"unknown feature {row['FeatureName']!r}; there is {', '.join(COLUMNS)}.")
+            continue
         try:
             rows.append((int(row["RowId"]), int(row["ImageId"]), row["FeatureName"]))
         except (TypeError, ValueError):
-            raise DataError(
-                f"{path.name} line {reader.line_num}: RowId {row['RowId']!r} and ImageId {row['ImageId']!r} must be whole numbers."
-            ) from None
+            note(faults, place, f"RowId {row['RowId']!r} and ImageId {row['ImageId']!r} must be whole numbers.")
     if not rows:
         raise DataError(f"{path}: no rows; nothing is asked for.")
     return Lookup(*(tuple(column) for column in zip(*rows, strict=True)))
+
+
+def _asked(path: Path, images: np.ndarray, faults: Faults) -> dict[int, Bool[np.ndarray, " K"]]:
+    """What the look-up table beside the test pictures asks for, if there is one; that it asks for others is noted."""
+    if not path.is_file():
+        return {}
+    asked = asked_points(read_lookup(path, faults))
+    strange = sorted(set(asked) - set(images.astype(int).tolist()))
+    if strange and faults is not None:
+        note(faults, path.name, f"asks for ImageId {strange[0]}, which is not among the {len(images)} test images ({len(strange)} such in all).")
+    return asked
 
 
 def asked_points(lookup: Lookup) -> dict[int, Bool[np.ndarray, " K"]]:
