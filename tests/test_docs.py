@@ -1,0 +1,93 @@
+"""The documents: the README's tree names every file, its commands exist, its Python runs, its numbers are those of results/."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nasion
+from nasion import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+TREE = re.search(r"```\n(src/nasion/\n.*?)```", README, re.S)[1]
+
+
+def tree_files():
+    """Paths that the README's tree names, each with its comment."""
+    found, folders = {}, []
+    for line in TREE.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name, _, comment = line.strip().partition(" ")
+        folders[depth:] = [name]
+        found["".join(folders)] = comment.strip()
+    return found
+
+
+def test_the_readmes_tree_is_the_real_one_with_a_comment_per_file():
+    source = ROOT / "src"
+    real = {f"src/{path.relative_to(source)}" for path in source.rglob("*") if path.suffix in (".py", ".j2") and path.name != "__init__.py"}
+    named = {name: comment for name, comment in tree_files().items() if name.startswith("src/") and not name.endswith("/")}
+    assert named.keys() == real
+    assert all(len(comment) > 8 for comment in named.values())
+    assert all((ROOT / name).exists() for name in tree_files())
+
+
+def test_every_command_and_option_in_the_documents_exists():
+    text = README + (ROOT / "CHANGELOG.md").read_text() + (ROOT / "docs" / "design.md").read_text()
+    named = set(re.findall(r"nasion ((?:data )?[a-z]+)\b", " ".join(re.findall(r"(?:^|`|/)(nasion [a-z][^`\n]*)", text, re.M))))
+    commands = {c.name or c.callback.__name__ for c in cli.app.registered_commands} | {f"data {c.name}" for c in cli.data_app.registered_commands}
+    assert len(named) >= 8 and named <= commands, named - commands
+    for words, options in re.findall(r"^(?:\S*/)?nasion ((?:data )?[a-z]+)(.*)$", README, re.M):
+        shown = subprocess.run(
+            [sys.executable, "-m", "nasion.cli", *words.split(), "--help"], capture_output=True, text=True, env={"COLUMNS": "200"}
+        ).stdout
+        for option in re.findall(r"(?<!\S)(--?[a-z]+)\b", options.split("   ")[0]):
+            assert option in shown, f"nasion {words} {option}"
+
+
+def test_the_readmes_python_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len(blocks) == 2
+    names = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "(300, 96, 96) (300, 15, 2)" in printed and "[68 68" in printed and "10 10]" in printed
+
+
+def test_the_readmes_results_are_those_of_the_result_files():
+    runs = json.loads((ROOT / "results" / "fkd_resnet.json").read_text())["runs"]
+    rows = [[cell.strip(" `*") for cell in line.strip("| \n").split("|")] for line in README.splitlines() if line.startswith("| ")]
+    found = {row[0]: row for row in rows}
+    for name in ("mask", "drop", "forward_fill", "as published"):
+        row, seeds = found[name], runs[name]
+        for column, key in ((1, "rmse"), (2, "rmse, 15 points"), (3, "rmse, 4 points"), (4, "rmse, plausible")):
+            mean = sum(run[key] for run in seeds.values()) / len(seeds)
+            assert float(row[column].split()[0]) == pytest.approx(mean, abs=0.0051), (name, key)
+
+
+def test_public_names_are_documented_and_nothing_else_is_public():
+    for name in nasion.__all__:
+        value = getattr(nasion, name)
+        assert name == "__version__" or value.__doc__, name
+    text = README + (ROOT / "CHANGELOG.md").read_text()
+    assert all(name in text for name in ("load_faces", "train", "evaluate", "load_model", "join"))
+    with pytest.raises(AttributeError, match="has no 'nothing'"):
+        nasion.nothing
+
+
+def test_importing_nasion_costs_no_torch():
+    code = "import sys; from nasion import Faces, Scheme, join, load_faces; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib')))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_ci_calls_the_readmes_test_command():
+    assert re.search(r"^make test$", (ROOT / ".ci" / "run").read_text(), re.M) and "make test " in README and "make demo " in README
+    makefile = (ROOT / "Makefile").read_text()
+    for part in ("ruff check .", "ruff format --check .", "pyright", "pytest"):
+        assert part in makefile and part in README
