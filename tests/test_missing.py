@@ -1,5 +1,6 @@
 """Treating missing labels, and labels that look wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ from nasion import missing
 from nasion.datasets import toy
 from nasion.doubts import doubtful, implausibility
 from nasion.errors import DataError
+from nasion.experiment import train
+from nasion.models.resnet import ResNet
+from nasion.recipes.toy_demo import RECIPE
+from nasion.training import _prepared
 
 
 def test_forward_filling_is_what_pandas_does():
@@ -55,3 +60,16 @@ def test_sound_labels_are_not_doubted_even_when_half_are_missing():
 
 def test_too_few_faces_to_learn_a_shape_from_are_not_judged(toy_faces):
     assert np.isnan(implausibility(toy_faces[:50])).all()
+
+
+def test_training_may_leave_out_doubtful_faces_and_then_does(tmp_path):
+    faces = toy.draw(220, seed=11)
+    points = faces.points.copy()
+    points[3] = points[3, faces.scheme.flip]
+    faces = replace(faces, points=points)
+    recipe = replace(RECIPE, doubtful="drop", epochs=1, model=ResNet(widths=(8,), blocks=1, stem_stride=2), batch_size=50)
+    state = train(recipe, (faces[:200], faces[200:]), run_folder=tmp_path / "run").state
+    assert state.steps == 4 and doubtful(faces[:200])[3]
+    kept = _prepared(replace(recipe, doubtful="keep"), faces[:200], faces[200:], tmp_path, ())
+    dropped = _prepared(recipe, faces[:200], faces[200:], tmp_path, ())
+    assert "toy/11/3" in kept.faces.ids and "toy/11/3" not in dropped.faces.ids and len(kept.faces) == 200 > len(dropped.faces) >= 196

@@ -1,6 +1,6 @@
 """Labels that look wrong: faces whose labelled points lie together as those of no other face.
 
-For each group of faces a Gaussian of all coordinates is fitted with missing labels left out and outliers trimmed; a face's
+For each annotator a Gaussian of all coordinates is fitted with missing labels left out and outliers trimmed; a face's
 implausibility is its squared Mahalanobis distance per labelled value, in units of the median face's. Swapped sides, shifted,
 shrunken or doubled points stand out; it looks at no picture, so a rare pose may be named as well.
 """
@@ -18,13 +18,13 @@ _LEAST_SPREAD = 1e-4  # of the mean variance, so that points which always move t
 _ROUNDS = 4
 
 
-def implausibility(faces: Faces, group: str | None = None) -> Float64[np.ndarray, " N"]:
-    """One value per face, about 1 for a usual one; NaN for faces without labels or in groups of under ``FEWEST``.
+def implausibility(faces: Faces) -> Float64[np.ndarray, " N"]:
+    """One value per face, about 1 for a usual one; NaN for faces without labels or from sources of under ``FEWEST``.
 
-    ``group``: the group whose values have shapes of their own, as annotators with other habits have.
+    The values of the group ``source``, where there is one, have shapes of their own, since annotators have their habits.
     """
     found = np.full(len(faces), np.nan)
-    values = np.array(faces.groups[group] if group else [""] * len(faces), dtype=object)
+    values = np.array(faces.groups.get("source", ("",) * len(faces)), dtype=object)
     for value in dict.fromkeys(values.tolist()):
         at = np.flatnonzero((values == value) & faces.labelled.any(axis=1))
         if len(at) >= FEWEST:
@@ -32,9 +32,9 @@ def implausibility(faces: Faces, group: str | None = None) -> Float64[np.ndarray
     return found
 
 
-def doubtful(faces: Faces, group: str | None = None) -> Bool[np.ndarray, " N"]:
+def doubtful(faces: Faces) -> Bool[np.ndarray, " N"]:
     """True for faces at least ``IMPLAUSIBLE`` times as implausible as the median one."""
-    return np.nan_to_num(implausibility(faces, group)) >= IMPLAUSIBLE
+    return np.nan_to_num(implausibility(faces)) >= IMPLAUSIBLE
 
 
 def _distances(values: Float64[np.ndarray, "n D"]) -> Float64[np.ndarray, " n"]:

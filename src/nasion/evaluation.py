@@ -170,7 +170,7 @@ def _groups(faces: Faces) -> dict[str, dict[str, np.ndarray]]:
     """Positions by group and value; also faces with plausible and with doubtful labels, where there are enough to tell."""
     columns = {name: np.array(values, dtype=object) for name, values in faces.groups.items()}
     if len(faces) >= FEWEST:
-        wrong = doubtful(faces, "source" if "source" in faces.groups else None)
+        wrong = doubtful(faces)
         columns["labels"] = np.where(wrong, "doubtful", "plausible").astype(object)
     found = {}
     for name, column in columns.items():

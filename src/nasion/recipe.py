@@ -69,6 +69,7 @@ class Recipe:
     """Everything that decides what a run learns; with the same data and machine it gives the same numbers.
 
     ``start_at_mean``: the last layer's bias starts at the mean target, so that training need not find the mean face first.
+    ``doubtful``: ``drop`` trains without faces whose labels look wrong (``doubts.py``); they are judged all the same.
     ``patience``: stop after so many epochs without a better validation score (None: never). ``precision``: ``auto`` takes
     bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist.
     """
@@ -84,6 +85,7 @@ class Recipe:
     loss: Loss = squared_error
     augment: Augment = field(default_factory=Augment)
     missing: Missing = "mask"
+    doubtful: Literal["keep", "drop"] = "keep"
     colour: bool = False
     pixel_range: tuple[float, float] = (0.0, 1.0)
     start_at_mean: bool = False

@@ -79,11 +79,10 @@ def faults(name: str | None, path: Path, scheme: Scheme | None = None) -> tuple[
 
 
 def _doubts(faces: Faces) -> list[Fault]:
-    group = "source" if "source" in faces.groups else None
-    how_much = implausibility(faces, group)
+    how_much = implausibility(faces)
     found = [
         Fault(faces.ids[i], f"its points lie together as no other face's do ({how_much[i]:.0f} times the usual distance); look at its labels.")
-        for i in np.flatnonzero(doubtful(faces, group))
+        for i in np.flatnonzero(doubtful(faces))
     ]
     if isinstance(faces.images, np.ndarray):
         found += [doubt for pair in similar_pairs(faces, DUPLICATE) if pair.exact for doubt in _disagreement(faces, pair)]

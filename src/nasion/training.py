@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from nasion import missing, run
 from nasion.batches import Canvases, batch, canvases, epoch_order
+from nasion.doubts import doubtful
 from nasion.errors import DataError, RunError
 from nasion.faces import Faces
 from nasion.losses import masked_mean
@@ -183,7 +184,8 @@ def _out_of_patience(state: State, recipe: Recipe) -> bool:
 
 def _prepared(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path, watchers: tuple[Watch, ...]) -> _Session:
     fabric = _fabric(recipe)
-    faces = missing.treat(train_faces.to(recipe.scheme), recipe.missing)
+    sound = train_faces[~doubtful(train_faces)] if recipe.doubtful == "drop" else train_faces
+    faces = missing.treat(sound.to(recipe.scheme), recipe.missing)
     val_faces = val_faces.to(recipe.scheme)
     canvas = canvases(faces, recipe, fabric.device, augmented=True)
     torch.manual_seed(recipe.seed)

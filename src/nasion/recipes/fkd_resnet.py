@@ -19,6 +19,7 @@ RECIPE = Recipe(
     loss=squared_error,
     start_at_mean=True,
     missing="mask",
+    doubtful="drop",
     optim=Adam(lr=1e-4),
     schedule=StepDecay(every=5, factor=0.1),
     batch_size=16,
