@@ -24,10 +24,11 @@ VARIANTS = {
     "mask": [],
     "drop": ["missing=drop"],
     "forward_fill": ["missing=forward_fill"],
-    "as published": ["model.stem_stride=1", "model.stem_kernel=3", "start_at_mean=false", "doubtful=keep", "precision=float32"],
+    "as published": ["model.stem_stride=1", "model.stem_kernel=3", "model.stem_pool=2", "start_at_mean=false", "doubtful=keep", "precision=float32"],
     "stem stride 1": ["model.stem_stride=1"],
     "without the mean start": ["start_at_mean=false"],
     "with doubtful labels": ["doubtful=keep"],
+    "max-pool 2 x 2": ["model.stem_pool=2"],
 }
 OUT = Path(__file__).resolve().parents[1] / "results" / "fkd_resnet.json"
 

@@ -18,7 +18,7 @@ _TINY_MAP = 9  # output pixels
 
 @dataclass(frozen=True)
 class ResNet:
-    """Stem (convolution, norm, ReLU, max-pool 2), then stages of ``blocks`` basic blocks, average pool, linear.
+    """Stem (convolution, norm, ReLU, max-pool by 2), then stages of ``blocks`` basic blocks, average pool, linear.
 
     Every stage but the first halves the picture. Convolutions have a bias, as in the published Kaggle code.
     """
@@ -27,6 +27,7 @@ class ResNet:
     blocks: int = 2
     stem_kernel: int = 7
     stem_stride: int = 1
+    stem_pool: int = 2
     channels: int = 1
 
     def build(self, outputs: int) -> nn.Module:
@@ -40,6 +41,7 @@ class _Network(nn.Module):
         width = shape.widths[0]
         self.stem = nn.Conv2d(shape.channels, width, shape.stem_kernel, shape.stem_stride, shape.stem_kernel // 2)
         self.norm = nn.BatchNorm2d(width)
+        self.pool = shape.stem_pool
         stages = []
         for i, wider in enumerate(shape.widths):
             first = BasicBlock(width, wider, stride=1 if i == 0 else 2)
@@ -51,7 +53,7 @@ class _Network(nn.Module):
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B outputs"]:
         # With one channel the layout is lost, and pooling the other one takes ten times as long on CPU.
         stem = self.stem(images).contiguous(memory_format=torch.channels_last)
-        x = F.max_pool2d(F.relu(self.norm(stem)), 2)
+        x = F.max_pool2d(F.relu(self.norm(stem)), self.pool, stride=2, padding=(self.pool - 1) // 2)
         features = self.stages(x).mean((2, 3))
         with torch.autocast(images.device.type, enabled=False):
             return self.head(features.float())
