@@ -10,6 +10,7 @@ from PIL import Image
 
 from nasion import batches, geometry
 from nasion.datasets import toy
+from nasion.faces import crop_boxes
 from nasion.recipes.toy_demo import RECIPE
 
 
@@ -52,7 +53,7 @@ def test_pictures_in_files_and_in_arrays_give_the_same_canvases(tmp_path, toy_fa
 
 def test_a_face_without_a_box_among_boxed_ones_is_the_whole_picture(toy_faces):
     boxes = np.array([[1, 2, 30, 40], [np.nan] * 4], np.float32)
-    found = batches.crop_boxes(replace(toy_faces[:2], boxes=boxes))
+    found = crop_boxes(replace(toy_faces[:2], boxes=boxes))
     assert found.tolist() == [[1, 2, 30, 40], [-0.5, -0.5, 95.5, 95.5]]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import nasion
 from nasion import cli
+from nasion.datasets import points_csv, toy
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -91,3 +92,19 @@ def test_ci_calls_the_readmes_test_command():
     makefile = (ROOT / "Makefile").read_text()
     for part in ("ruff check .", "ruff format --check .", "pyright", "pytest"):
         assert part in makefile and part in README
+
+
+def test_judging_predictions_and_looking_at_data_need_no_torch(tmp_path):
+    """As an installation with the report extra alone would have it: any import of torch or what comes with it fails."""
+    points = tmp_path / "truth.csv"
+    points_csv.write(toy.draw(5, seed=1), points)
+    blocked = (
+        "import sys; sys.modules |= dict.fromkeys(('torch', 'lightning_fabric', 'safetensors', 'tensorboard')); import nasion.cli; nasion.cli.main()"
+    )
+    judge = ["evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15"]
+    for words in (judge, ["data", "show", "toy:30"], ["data", "check", "toy:30"], ["recipes"], ["--help"]):
+        done = subprocess.run([sys.executable, "-c", blocked, *words], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "truth-evaluation" / "report.html").is_file()
+    refused = subprocess.run([sys.executable, "-c", blocked, "demo"], cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 1 and "pip install 'nasion[pytorch]'" in refused.stderr and "Traceback" not in refused.stderr

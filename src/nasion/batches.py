@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nasion import cache, geometry
 from nasion.augment import Augment, relight, warp
-from nasion.faces import Faces, Picture
+from nasion.faces import Faces, Picture, crop_boxes
 from nasion.files import open_picture
 from nasion.recipe import Recipe
 
@@ -70,19 +70,6 @@ def canvases(faces: Faces, recipe: Recipe, device: torch.device | str = "cpu", a
         input_size=recipe.input_size,
         flip=faces.scheme.flip,
     )
-
-
-def crop_boxes(faces: Faces) -> Float64[np.ndarray, "N 4"]:
-    """Each face's box; the whole picture where it has none."""
-    if faces.boxes is not None and not np.isnan(faces.boxes).any():
-        return faces.boxes.astype(np.float64)
-    if isinstance(faces.images, np.ndarray):
-        whole = np.tile(geometry.whole_picture(faces.images.shape[2], faces.images.shape[1]), (len(faces), 1))
-    else:
-        whole = np.stack([geometry.whole_picture(*_size(picture)) for picture in faces.images])
-    if faces.boxes is None:
-        return whole
-    return np.where(np.isnan(faces.boxes).any(axis=1, keepdims=True), whole, faces.boxes.astype(np.float64))
 
 
 def batch(source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np.random.Generator | None = None) -> Batch:
@@ -150,9 +137,3 @@ def _cut(picture: Picture, box: Float64[np.ndarray, " 4"], size: tuple[int, int]
     whole = Image.fromarray(np.ascontiguousarray(image)).convert("RGB" if colour else "L")
     canvas = np.asarray(whole.resize(size, Image.Resampling.BILINEAR, box=part))
     return np.moveaxis(canvas, -1, 0) if colour else canvas[None]
-
-
-def _size(picture: Picture) -> tuple[int, int]:
-    """(width, height) of a picture as it is shown."""
-    shape = open_picture(picture, colour=False).shape if isinstance(picture, Path) else picture.shape
-    return shape[1], shape[0]

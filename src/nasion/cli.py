@@ -79,7 +79,6 @@ def evaluate(
 ) -> None:
     """Judge a run, or any tool's predictions, on labelled faces."""
     from nasion import load
-    from nasion import run as runs
     from nasion.datasets import points_csv
     from nasion.evaluation import evaluate as judge
 
@@ -87,9 +86,7 @@ def evaluate(
     if what is None or (run and predictions):
         raise SettingError("Say what to judge: a run's folder, or --predictions FILE.")
     split = split or ("val" if run else "all")
-    faces = load.load_faces(
-        dataset or (runs.recipe_of(run).data if run and not scheme else None), data, split, scheme=_scheme(scheme), skip_faults=skip_faults
-    )
+    faces = load.load_faces(dataset or (_data_of(run) if run and not scheme else None), data, split, scheme=_scheme(scheme), skip_faults=skip_faults)
     judged = points_csv.read_predictions(predictions, faces.scheme) if predictions else run
     result = judge(judged, faces, norm=norm, threshold=None if threshold is None else threshold / 100)
     terminal.show_scores(result)
@@ -228,6 +225,14 @@ def _need_torch() -> None:
         raise SettingError(f"This needs PyTorch ({error}); install it with: pip install 'nasion[pytorch]'") from error
 
 
+def _data_of(run: Path) -> str:
+    """The name of the data set that a run was trained on."""
+    _need_torch()
+    from nasion.run import recipe_of
+
+    return recipe_of(run).data
+
+
 def _scheme(name: str | None) -> Scheme | None:
     from nasion.schemes import scheme_named
 
@@ -236,10 +241,12 @@ def _scheme(name: str | None) -> Scheme | None:
 
 def _write_report(result: Judgement, folder: Path, run: Path | None, title: str) -> None:
     from nasion import report
-    from nasion import run as runs
 
-    history = runs.history(run) if run else None
-    recipe = runs.settings_text(run) if run else ""
+    history, recipe = None, ""
+    if run:
+        from nasion import run as runs
+
+        history, recipe = runs.history(run), runs.settings_text(run)
     try:
         page = report.write(result, folder, title=title, history=history, recipe=recipe)
     except ImportError as error:

@@ -12,9 +12,8 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from nasion import geometry
-from nasion.batches import crop_boxes
 from nasion.errors import SettingError
-from nasion.faces import Faces
+from nasion.faces import Faces, crop_boxes
 from nasion.files import open_picture
 from nasion.scheme import Scheme
 

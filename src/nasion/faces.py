@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from nasion.errors import DataError, SettingError
+from nasion.files import open_picture
+from nasion.geometry import whole_picture
 from nasion.scheme import Scheme
 
 Picture = Path | np.ndarray  # uint8, (H, W) grey or (H, W, 3) red green blue
@@ -160,6 +162,16 @@ def join(*sets: Faces) -> Faces:
         groups={name: tuple(v for faces in sets for v in faces.groups.get(name, (NO_GROUP,) * len(faces))) for name in names},
         linked=tuple(dict.fromkeys(name for faces in sets for name in faces.linked)),
     )
+
+
+def crop_boxes(faces: Faces) -> Float64[np.ndarray, "N 4"]:
+    """Each face's box; the whole picture where it has none."""
+    boxes = np.full((len(faces), 4), np.nan) if faces.boxes is None else faces.boxes.astype(np.float64)
+    for i in np.flatnonzero(np.isnan(boxes).any(axis=1)).tolist():
+        picture = faces.images[i]
+        shape = open_picture(picture, colour=False).shape if isinstance(picture, Path) else picture.shape
+        boxes[i] = whole_picture(shape[1], shape[0])
+    return boxes
 
 
 def _matched(old: Scheme, new: Scheme, points: np.ndarray, extra: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:

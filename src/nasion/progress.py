@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -70,9 +73,14 @@ class TensorBoard:
     """Loss, score and learning rate of each epoch, for ``tensorboard --logdir``."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def _writer(self) -> Any:
+        # At the first step, so that a run that is refused leaves nothing behind.
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder))
+        return SummaryWriter(str(self._folder))
 
     def step(self, state: State, faces_per_second: float) -> None:
         if state.step % 20 == 0 and state.losses:
@@ -87,7 +95,4 @@ class TensorBoard:
 
 def tensorboard(folder: Path) -> list[Watch]:
     """A TensorBoard watcher where TensorBoard is installed, else none."""
-    try:
-        return [TensorBoard(folder / "tensorboard")]
-    except ImportError:
-        return []
+    return [TensorBoard(folder / "tensorboard")] if find_spec("tensorboard") else []
