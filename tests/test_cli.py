@@ -26,8 +26,8 @@ def nasion(capsys, monkeypatch, tmp_path):
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
-        monkeypatch.setattr(terminal, "out", Console(width=200))
-        monkeypatch.setattr(terminal, "err", Console(width=200, stderr=True))
+        monkeypatch.setattr(terminal, "out", Console(width=200, markup=False, emoji=False))
+        monkeypatch.setattr(terminal, "err", Console(width=200, stderr=True, markup=False, emoji=False))
         try:
             cli.main()
             code = 0
@@ -127,7 +127,7 @@ def test_the_lists_name_what_there_is(nasion):
     (["train", "fkd_resnt", "--data", "toy"], "No recipe 'fkd_resnt'"),
     (["train", "toy_demo", "--data", "toy:50", "--set", "optim.rl=3"], "no such setting"),
     (["train", "toy_demo", "--data", "toy:x"], "toy faces are asked for as toy, toy:COUNT"),
-    (["train", "fkd_resnet", "--data", "nowhere"], "nowhere: no such file or folder"),
+    (["train", "fkd_resnet", "--data", "nowhere"], "nowhere is no data set that nasion recognises"),
     (["train", "toy_demo", "--data", "toy:50", "--resume"], "is no run folder"),
     (["data", "show", "nowhere"], "is no data set that nasion recognises"),
     (["submit", "nowhere", "--data", "toy"], "is no run folder"),
@@ -135,6 +135,31 @@ def test_the_lists_name_what_there_is(nasion):
 def test_what_cannot_be_done_is_said_in_one_line_without_a_traceback(nasion, words, message):
     code, said = nasion(*words)
     assert code == 1 and message in said and "Traceback" not in said
+
+
+def test_a_run_on_other_data_than_toy_is_trained_on_what_the_path_says(nasion, kaggle_folder):
+    code, said = nasion("train", "toy_demo", "--data", "/nowhere/at/all")
+    assert code == 1 and "no data set that nasion recognises" in said
+    code, said = nasion("train", "toy_demo", "--data", kaggle_folder, "--run", "a [run]", *SMALL)
+    assert code == 0 and "The run is in a [run]" in said
+    assert json.loads(Path("a [run]/run.json").read_text())["faces"][0] < 120
+    code, said = nasion("evaluate", "a [run]", "--data", kaggle_folder, "--split", "test")
+    assert code == 1 and "None of the 12 faces has a label to judge by" in said
+
+
+def test_a_run_with_parts_of_its_own_is_judged_with_its_recipe_file(nasion, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass, replace\nfrom nasion.models.resnet import ResNet\nfrom nasion.recipes.toy_demo import RECIPE as R\n\n\n"
+        "@dataclass(frozen=True)\nclass Mine:\n    def build(self, outputs):\n        return ResNet(widths=(8, 16), blocks=1).build(outputs)\n\n\n"
+        "RECIPE = replace(R, model=Mine(), epochs=1)\n"
+    )
+    assert nasion("train", "mine.py", "--data", "toy:60")[0] == 0
+    code, said = nasion("evaluate", "runs/mine", "--data", "toy:60")
+    assert code == 1 and "--recipe FILE" in said
+    code, said = nasion("evaluate", "runs/mine", "--data", "toy:60", "--recipe", "mine.py")
+    assert code == 0 and "The report" in said
+    code, said = nasion("train", "mine.py", "--data", "toy:60", "--resume")
+    assert code == 0
 
 
 def test_the_demo_draws_trains_judges_and_reports(nasion, tmp_path):

@@ -90,7 +90,7 @@ def test_what_is_left_out_is_named_and_a_missing_prediction_is_a_failure(toy_fac
     found = evaluate(kept, faces)
     assert found.left_out == {
         "faces without a label": [faces.ids[0]],
-        "faces whose norm (pupils) is not labelled, counted in RMSE only": [faces.ids[1]],
+        "faces whose norm (pupils) is not labelled or has no length, counted in RMSE only": [faces.ids[1]],
         "faces without a prediction, counted as failures": [faces.ids[-1]],
         "predictions of no face here": ["stranger"],
     }
@@ -98,9 +98,25 @@ def test_what_is_left_out_is_named_and_a_missing_prediction_is_a_failure(toy_fac
     assert json.dumps(found.to_json()) and found.to_json()["p99"] is not None
 
 
+def test_ids_that_are_no_file_names_are_not_matched_by_their_last_part(toy_faces):
+    with pytest.raises(SettingError, match="No prediction is for any of these faces"):
+        evaluate(predicted(toy.draw(5, seed=8)), toy_faces)
+
+
+def test_a_point_left_unpredicted_is_named_and_faces_without_labels_are_refused(toy_faces):
+    points = toy_faces.points.copy()
+    points[3, 10] = np.nan
+    found = evaluate(Predictions(scheme=fkd15, ids=toy_faces.ids, points=points), toy_faces)
+    assert found.left_out == {"faces with a labelled point not predicted, counted as failures": [toy_faces.ids[3]]}
+    assert found.overall.fr == pytest.approx(1 / 120) and found.overall.nme == 0
+    with pytest.raises(SettingError, match="None of the 120 faces has a label"):
+        evaluate(predicted(toy_faces), toy.hide(toy_faces, np.ones((120, 15), bool)))
+
+
 def test_predictions_of_another_scheme_are_judged_on_what_is_shared(toy_faces):
     wide = toy.draw(5, ibug68, seed=3)
     found = evaluate(predicted(toy.draw(5, fkd15, seed=3)), wide, norm="outer_eye_corners")
+    assert found.overall.fr == 0 and found.overall.nme < 1e-5 and found.overall.faces == 5
     assert found.points["nose_tip"].rmse < 1e-4 and len(found.left_out["points that the predictions' scheme lacks"]) == 68 - 13
 
 
@@ -126,6 +142,7 @@ def test_any_tools_csv_is_read(tmp_path, toy_faces, header):
     (lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,,", t), "line 2: half a point: left_eye_center_x is 'empty'"),
     (lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,inf,", t), "line 2: left_eye_center_x is infinite"),
     (lambda t: t.splitlines()[0] + "\n", "no rows"),
+    (lambda t: t.replace("face,", "face,box_x0,box_y0,box_x1,box_y1,").replace("7/0,", "7/0,5,5,5,9,"), "line 2: the box [5.0, 5.0, 5.0, 9.0]"),
 ])  # fmt: skip
 def test_a_bad_table_of_points_is_refused_with_its_line(tmp_path, toy_faces, change, message):
     points_csv.write(predicted(toy_faces[:3]), tmp_path / "a.csv")
@@ -201,3 +218,7 @@ def test_a_model_takes_arrays_paths_and_boxes(tmp_path, model, toy_faces):
     shifted = model([np.pad(toy_faces.images[0], ((5, 0), (9, 0)))], boxes=np.array([[8.5, 4.5, 104.5, 100.5]], np.float32), ids=["x"])
     np.testing.assert_allclose(shifted.points, from_file.points + [9, 5], atol=1e-3)
     assert shifted.ids == ("x",)
+    np.testing.assert_array_equal(model([str(tmp_path / "a.png")]).points, from_file.points)
+    for wrong in (toy_faces.images[0], toy_faces.images[:1] / 255, [toy_faces.images[0] / 255]):
+        with pytest.raises(DataError, match="pictures are uint8 arrays"):
+            model(wrong)

@@ -41,6 +41,18 @@ def test_a_zip_without_the_file_says_what_it_holds(tmp_path):
         read(path, member="training.csv")
 
 
+def test_an_encrypted_zip_is_refused(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", b"1")
+    data = bytearray(path.read_bytes())
+    for header, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(header) + offset] |= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"a.csv cannot be unpacked"):
+        read(path)
+
+
 def test_a_failed_write_leaves_the_older_file_and_nothing_beside_it(tmp_path):
     path = tmp_path / "a.txt"
     write_text(path, "old")

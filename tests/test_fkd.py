@@ -8,10 +8,15 @@ import pandas
 import pytest
 
 from nasion.datasets import _pixel_text, fkd
+from nasion.datasets._faults import Fault
 from nasion.errors import DataError, SettingError
 
 GOOD = " ".join(["0", "7", "42", "255"] * 2304)
 HEADER = ",".join([*fkd.COLUMNS, "Image"])
+
+
+def fkd_fault():
+    return Fault("elsewhere", "something")
 
 
 def table(folder, *rows, header=HEADER, name="training.csv", end="\n"):
@@ -90,6 +95,7 @@ FAULTS = {
     "a coordinate outside": (row(range(30), nose_tip_x=96.5), "line 2: nose_tip_x is 96.5, outside the picture (0 to 96)"),
     "a negative coordinate": (row(range(30), nose_tip_x=-1), "line 2: nose_tip_x is -1, outside"),
     "an infinite coordinate": (row(range(30), nose_tip_x="inf"), "line 2: nose_tip_x is inf, outside"),
+    "an underscore in a number": (row(range(30), nose_tip_x="6_6"), "line 2: nose_tip_x is '6_6', a number or nothing"),
     "half a point": (row(range(30), nose_tip_x=""), "line 2: nose_tip_x is empty but nose_tip_y is 21"),
     "too few columns": (GOOD, "line 2: has 1 columns, 31 expected"),
 }
@@ -158,6 +164,36 @@ def test_a_missing_folder_and_one_without_the_files_are_refused(tmp_path):
         fkd.read(tmp_path)
     with pytest.raises(SettingError, match="No split 'dev' in fkd"):
         fkd.read(tmp_path, "dev")
+
+
+@pytest.mark.parametrize("number", ["inf", "-5", "0", "1.5", "", "x"])
+def test_an_image_id_that_is_no_whole_number_from_1_is_refused(tmp_path, number):
+    (tmp_path / "test.csv").write_text(f"ImageId,Image\n{number},{GOOD}\n")
+    with pytest.raises(DataError, match=f"test.csv line 2: ImageId is '{number}', a whole number from 1"):
+        fkd.read(tmp_path, "test")
+
+
+def test_large_image_ids_stay_apart(tmp_path):
+    (tmp_path / "test.csv").write_text(f"ImageId,Image\n16777216,{GOOD}\n16777217,{GOOD}\n")
+    assert fkd.read(tmp_path, "test").ids == ("test/16777216", "test/16777217")
+
+
+def test_a_header_alone_is_a_fault_also_after_other_faults(tmp_path):
+    (tmp_path / "test.csv").write_text("ImageId,Image\n")
+    with pytest.raises(DataError, match="no rows"):
+        fkd.read(tmp_path, "test", faults=[fkd_fault()])
+
+
+def test_a_file_of_any_name_is_the_file_that_is_read(tmp_path, kaggle_folder):
+    table(tmp_path, row(range(30)), name="mine.csv")
+    (tmp_path / "training.csv").write_bytes((kaggle_folder / "training.csv").read_bytes())
+    assert len(fkd.read(tmp_path / "mine.csv")) == 1 and len(fkd.read(tmp_path / "training.csv")) == 120
+
+
+def test_a_look_up_table_in_another_encoding_is_refused_with_its_line(tmp_path):
+    (tmp_path / fkd.LOOKUP).write_bytes("RowId,ImageId,FeatureName,Location\n1,1,café_x,\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"IdLookupTable.csv line 2: byte 0xe9 is not UTF-8"):
+        fkd.read_lookup(tmp_path / fkd.LOOKUP)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n", "\r"])

@@ -73,3 +73,15 @@ def test_training_may_leave_out_doubtful_faces_and_then_does(tmp_path):
     kept = _prepared(replace(recipe, doubtful="keep"), faces[:200], faces[200:], tmp_path, ())
     dropped = _prepared(recipe, faces[:200], faces[200:], tmp_path, ())
     assert "toy/11/3" in kept.faces.ids and "toy/11/3" not in dropped.faces.ids and len(kept.faces) == 200 > len(dropped.faces) >= 196
+
+
+def test_faces_of_other_sizes_are_compared_in_their_boxes_or_not_at_all():
+    faces = toy.draw(200, seed=11)
+    scale = np.linspace(0.2, 5, 200, dtype=np.float32)
+    boxes = (scale[:, None] * np.array([10, 10, 86, 86], np.float32)).astype(np.float32)
+    points = faces.points * scale[:, None, None]
+    points[3] = points[3, faces.scheme.flip]
+    pictures = tuple(np.zeros((9, 9 + i), np.uint8) for i in range(200))
+    found = doubtful(replace(faces, points=points, boxes=boxes, images=pictures))
+    assert found[3] and found.sum() <= 4
+    assert np.isnan(implausibility(replace(faces, points=points, images=pictures))).all()

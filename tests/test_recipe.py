@@ -31,8 +31,22 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     ("optim=Adam", "this is a part; change its numbers (lr, betas)"),
     ("epochs.more=1", "epochs is a plain value (15)"),
     ("batch_size", "has no value; write name=value"),
-    ("epochs=0", "epochs is too small"),
+    ("epochs=0", "epochs must be from 1; found 0"),
     ("loss=other", "no such setting"),
+    ("optim.lr=nan", "optim.lr must be a number above 0; found nan"),
+    ("optim.lr=inf", "optim.lr must be a number above 0"),
+    ("codec.unit=foo", "one of pixels, relative expected"),
+    ("model.blocks=0", "must be from 1"),
+    ("model.widths=0", "must be from 1"),
+    ("model.channels=2", "model.channels must be 1 (grey) or 3 (colour)"),
+    ("augment.scale=1", "augment.scale is a fraction, from 0 to below 1; found 1.0"),
+    ("augment.rotate=nan", "augment.rotate must be 0 to 180 degrees"),
+    ("input_size=0,0", "input_size must be at least 4,4"),
+    ("pixel_range=0,0", "pixel_range must rise"),
+    ("seed=-1", "seed must be from 0"),
+    ("patience=0", "patience must be from 1, or none"),
+    ("schedule.every=0", "every >= 1"),
+    ("optim.betas=1,1", "optim.betas must be from 0 to below 1"),
 ])  # fmt: skip
 def test_a_wrong_name_or_type_is_refused_with_what_there_is(change, message):
     with pytest.raises(SettingError) as error:

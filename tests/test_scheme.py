@@ -5,6 +5,7 @@ import pytest
 
 from nasion.datasets import toy
 from nasion.errors import SettingError
+from nasion.load import load_faces
 from nasion.scheme import Scheme
 from nasion.schemes import SCHEMES, cofw29, fkd15, ibug68, imm58, mirror_name, scheme_named, wflw98
 
@@ -105,6 +106,16 @@ def test_imm_and_ibug_mean_shapes_mirror_onto_themselves_on_real_labels(real_dat
         shape = _framed(shapes, *scheme.index(["right_eye_outer_corner", "left_eye_outer_corner"])).mean(0)
         mirrored = (shape * [-1, 1])[scheme.flip]
         assert np.abs(mirrored - shape).max() < 0.08, scheme.name  # of the eyes' distance
+
+
+def test_the_kaggle_mean_shape_mirrors_onto_itself_and_onto_ibugs_on_real_labels(real_data):
+    faces = load_faces("fkd", real_data / "fkd")
+    corners = ["right_eye_outer_corner", "left_eye_outer_corner"]
+    shape = _framed(faces.points[faces.complete].astype(float), *fkd15.index(corners)).mean(0)
+    assert np.abs((shape * [-1, 1])[fkd15.flip] - shape).max() < 0.03
+    ibug = _framed(_ibug(real_data), *ibug68.index(corners)).mean(0)
+    shared = [name for name in fkd15.points if name in ibug68]
+    assert len(shared) == 13 and np.linalg.norm(shape[fkd15.index(shared)] - ibug[ibug68.index(shared)], axis=1).max() < 0.03
 
 
 def test_the_names_that_imm_and_ibug_share_are_near_on_real_faces(real_data):

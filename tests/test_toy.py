@@ -57,5 +57,6 @@ def test_the_path_says_how_many_and_which(tmp_path):
     assert len(toy.read(Path("toy:7"))) == 7 and toy.read(Path("toy:3:5")).ids[0] == "toy/5/0"
     assert (toy.read(Path("toy:9")).labelled.sum(1) < 15).any()
     assert toy.read(Path("toy:2"), scheme=ibug68).scheme is ibug68 and toy.SCHEME is fkd15
-    with pytest.raises(SettingError, match="toy:COUNT"):
-        toy.read(Path("toy:many"))
+    for wrong in ("toy:many", "toy:0", "toy:\u00b2", "folder/of/photos", "toy:1:2:3"):
+        with pytest.raises(SettingError, match="toy:COUNT"):
+            toy.read(Path(wrong))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,6 +116,27 @@ def test_resuming_with_other_settings_or_nothing_to_resume_is_refused(tmp_path, 
         train(SMALL, sides, run_folder=tmp_path / "nowhere", resume=True)
 
 
+def test_resuming_on_other_faces_or_under_another_name_is_refused(tmp_path, sides):
+    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    with pytest.raises(RunError, match="was trained on other faces"):
+        train(SMALL, sides[::-1], run_folder=tmp_path / "run", resume=True)
+    with pytest.raises(SettingError, match="holds a run of toy, not of fkd_resnet"):
+        train("fkd_resnet", sides, run_folder=tmp_path / "run", resume=True)
+
+
+def test_a_run_that_failed_before_it_saved_anything_may_be_started_anew(tmp_path, sides):
+    with pytest.raises(RunError, match="lower the learning rate"):
+        train(replace(SMALL, optim=Adam(lr=1e30), precision="float32"), sides, run_folder=tmp_path / "run")
+    assert train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run").state.epoch == 1
+
+
+def test_colour_needs_a_network_for_colour(tmp_path, sides):
+    with pytest.raises(SettingError, match=r"colour=true needs model.channels=3; found 1"):
+        train(replace(SMALL, colour=True), sides, run_folder=tmp_path / "run")
+    recipe = replace(SMALL, colour=True, model=replace(SMALL.model, channels=3), epochs=1)
+    assert train(recipe, sides, run_folder=tmp_path / "colour").state.epoch == 1
+
+
 def test_a_loss_that_is_not_finite_stops_and_names_step_and_faces(tmp_path, sides):
     with pytest.raises(RunError, match=r"The loss is (nan|inf) in epoch 1, step \d+, on faces toy/1/\d+, .*optim.lr") as error:
         train(replace(SMALL, optim=Adam(lr=1e30), precision="float32"), sides, run_folder=tmp_path / "run")
@@ -164,9 +186,21 @@ def test_a_run_of_another_format_is_refused_with_its_version(tmp_path, sides):
     path.write_text(path.read_text().replace('"format": 1', '"format": 99').replace(f'"nasion": "{nasion.__version__}"', '"nasion": "9.9"'))
     with pytest.raises(RunError, match=r"made by nasion 9.9 in run format 99; this is nasion .*pip install nasion==9.9"):
         nasion.load_model(tmp_path / "run")
-    path.write_text("{")
-    with pytest.raises(RunError, match="damaged"):
-        nasion.load_model(tmp_path / "run")
+    for damaged in ("{", '{"format": 1}', "[]"):
+        path.write_text(damaged)
+        with pytest.raises(RunError, match="damaged"):
+            nasion.load_model(tmp_path / "run")
+
+
+def test_weights_that_do_not_fit_and_a_broken_history_are_refused(tmp_path, sides):
+    folder = train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run").folder
+    settings = folder / run.SETTINGS
+    settings.write_text(re.sub(r'("widths": \[\s+)8', r"\g<1>12", settings.read_text()))
+    with pytest.raises(RunError, match="weights do not fit the recipe"):
+        nasion.load_model(folder)
+    (folder / run.HISTORY).write_text("[")
+    with pytest.raises(RunError, match=r"history.json is damaged"):
+        run.history(folder)
 
 
 def test_damaged_weights_are_refused(tmp_path, sides):
@@ -187,12 +221,12 @@ def test_it_trains_in_a_thread_where_signals_cannot_be_caught(tmp_path, sides):
 
 def test_a_killed_process_resumes_from_its_last_epoch(tmp_path):
     command = [sys.executable, "-m", "nasion.cli", "train", "toy_demo", "--data", "toy:80", "--run", str(tmp_path / "run")]
-    settings = [text for change in ("batch_size=8", "epochs=4", "model.widths=8,16") for text in ("--set", change)]
+    settings = [text for change in ("batch_size=8", "epochs=12", "model.widths=8,16") for text in ("--set", change)]
     process = subprocess.Popen([*command, *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (tmp_path / "run" / run.CHECKPOINT).exists() and process.poll() is None:
         time.sleep(0.02)
     process.kill()
-    process.wait()
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
     subprocess.run([*command, "--resume"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     whole = tmp_path / "whole"
     subprocess.run([*command[:-1], str(whole), *settings], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

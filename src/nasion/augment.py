@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Float64, UInt8
 from torch import Tensor
 
 from nasion import geometry
+from nasion.errors import require
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class Augment:
     shift: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(0 <= self.flip <= 1, f"augment.flip is a probability, 0 to 1; found {self.flip}.")
+        require(0 <= self.rotate <= 180, f"augment.rotate must be 0 to 180 degrees; found {self.rotate}.")
+        for name in ("scale", "shift", "brightness", "contrast"):
+            require(0 <= getattr(self, name) < 1, f"augment.{name} is a fraction, from 0 to below 1; found {getattr(self, name)}.")
 
     @property
     def moves(self) -> bool:

@@ -13,6 +13,7 @@ from nasion.errors import NasionError, SettingError
 
 if TYPE_CHECKING:
     from nasion.evaluation import Judgement
+    from nasion.predict import Model
     from nasion.scheme import Scheme
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Train, judge and run facial keypoint detectors.")
@@ -24,6 +25,7 @@ Data = Annotated[str, typer.Option("--data", help="Folder or file of the data se
 DataPath = Annotated[str, typer.Argument(help="Folder or file of the data set (toy:COUNT for drawn faces).")]
 Kind = Annotated[str | None, typer.Option("--dataset", help="Which data set it is, where the path does not tell.")]
 SchemeName = Annotated[str | None, typer.Option("--scheme", help="The scheme of a CSV table of points, as ibug68.")]
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="The recipe file that the run was made with, if it defines parts of its own.")]
 SkipFaults = Annotated[bool, typer.Option("--skip-faults", help="Leave faulty rows out instead of stopping at the first.")]
 
 
@@ -37,24 +39,27 @@ def train(
     skip_faults: SkipFaults = False,
 ) -> None:
     """Train a recipe on a data set; Ctrl-C saves, --resume goes on with the same numbers."""
+    _need_torch()
     from nasion import experiment, recipes
+    from nasion import run as runs
     from nasion.progress import TerminalBar, tensorboard
     from nasion.recipe import override
     from nasion.training import Interrupted
 
-    _need_torch()
     folder = run or Path("runs") / Path(recipe).stem
-    value = override(recipes.module(recipe).RECIPE, set or [])
+    parts = recipes.module(recipe)
+    value = runs.recipe_of(folder, parts) if resume else override(parts.RECIPE, set or [])
+    skipping = " --skip-faults" if skip_faults else ""
     with TerminalBar(value, terminal.err) as bar:
         watchers = (bar, *tensorboard(folder))
         try:
             done = experiment.train(recipe, data, run_folder=folder, changes=set or [], resume=resume, skip_faults=skip_faults, watchers=watchers)
         except Interrupted as stop:
             bar.__exit__()
-            terminal.err.print(f"{stop}\nGo on with: nasion train {recipe} --data {data} --run {folder} --resume")
+            terminal.err.print(f"{stop}\nGo on with: nasion train {recipe} --data {data} --run {folder} --resume{skipping}", soft_wrap=True)
             raise typer.Exit(130) from stop
-    terminal.out.print(f"Best epoch {done.state.best_epoch + 1}: validation score {done.state.best:.4g}. The run is in {done.folder}")
-    terminal.out.print(f"Judge it with: nasion evaluate {done.folder} --data {data}", soft_wrap=True)
+    terminal.out.print(f"Best epoch {done.state.best_epoch + 1}: validation score {done.state.best:.4g}. The run is in {done.folder}", soft_wrap=True)
+    terminal.out.print(f"Judge it with: nasion evaluate {done.folder} --data {data}{skipping}", soft_wrap=True)
 
 
 @app.command()
@@ -76,6 +81,7 @@ def evaluate(
     dataset: Kind = None,
     scheme: SchemeName = None,
     skip_faults: SkipFaults = False,
+    recipe: RecipeFile = None,
 ) -> None:
     """Judge a run, or any tool's predictions, on labelled faces."""
     from nasion import load
@@ -86,22 +92,21 @@ def evaluate(
     if what is None or (run and predictions):
         raise SettingError("Say what to judge: a run's folder, or --predictions FILE.")
     split = split or ("val" if run else "all")
-    faces = load.load_faces(dataset or (_data_of(run) if run and not scheme else None), data, split, scheme=_scheme(scheme), skip_faults=skip_faults)
-    judged = points_csv.read_predictions(predictions, faces.scheme) if predictions else run
+    model = _model(run, recipe) if run else None
+    faces = load.load_faces(dataset, data, split, scheme=_scheme(scheme), skip_faults=skip_faults)
+    judged = points_csv.read_predictions(predictions, faces.scheme) if predictions else model
     result = judge(judged, faces, norm=norm, threshold=None if threshold is None else threshold / 100)
-    terminal.show_scores(result)
+    # Files first: what is printed may go to a pipe that closes.
     if json:
         import json as json_module
 
         from nasion.files import write_text
 
         write_text(json, json_module.dumps(result.to_json(), indent=1))
-    _write_report(
-        result,
-        out_folder or (run / f"evaluation-{split}" if run else Path(f"{what.stem}-evaluation")),
-        run,
-        f"{what} on {data}, {split}",
-    )
+    folder = out_folder or (run / f"evaluation-{split}" if run else Path(f"{what.stem}-evaluation"))
+    said = _write_report(result, folder, run, f"{what.name} on {Path(data).name}, {split}")
+    terminal.show_scores(result)
+    terminal.out.print(said, soft_wrap=True)
 
 
 @app.command()
@@ -109,14 +114,14 @@ def submit(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")] = Path("submission.csv"),
+    recipe: RecipeFile = None,
 ) -> None:
     """Write Kaggle's submission file for the test pictures in the data folder."""
-    from nasion.predict import load_model
+    model = _model(run, recipe)
     from nasion.submit import write_kaggle
 
-    _need_torch()
-    rows = write_kaggle(load_model(run), Path(data), output)
-    terminal.out.print(f"{rows} rows written to {output}")
+    rows = write_kaggle(model, Path(data), output)
+    terminal.out.print(f"{rows} rows written to {output}", soft_wrap=True)
 
 
 @app.command()
@@ -164,11 +169,9 @@ def data_check(path: DataPath, dataset: Kind = None, scheme: SchemeName = None) 
 
     found, doubts = faults(dataset, Path(path), _scheme(scheme))
     for fault in found:
-        terminal.out.print(f"[bold red]fault[/] {fault.place}: ", end="")
-        terminal.out.print(fault.what, markup=False, highlight=False, soft_wrap=True)
+        terminal.headed("fault", str(fault), "bold red")
     for doubt in doubts:
-        terminal.out.print(f"[yellow]doubt[/] {doubt.place}: ", end="")
-        terminal.out.print(doubt.what, markup=False, highlight=False, soft_wrap=True)
+        terminal.headed("doubt", str(doubt), "yellow")
     terminal.out.print(f"{len(found)} faults, {len(doubts)} doubts (readable, but look at them)")
     raise typer.Exit(1 if found else 0)
 
@@ -179,7 +182,7 @@ def recipes() -> None:
     from nasion import recipes as package
 
     for name in package.names():
-        terminal.out.print(f"[bold]{name}[/]  {package.headline(name)}", soft_wrap=True)
+        terminal.headed(name, f"{package.headline(name)}")
 
 
 @app.command()
@@ -189,7 +192,7 @@ def datasets() -> None:
 
     for name in package.names():
         headline = (package.named(name).__doc__ or "").partition("\n")[0]
-        terminal.out.print(f"[bold]{name}[/]  {headline}", soft_wrap=True)
+        terminal.headed(name, f"{headline}")
 
 
 @app.command()
@@ -198,7 +201,7 @@ def schemes() -> None:
     from nasion.schemes import SCHEMES
 
     for scheme in SCHEMES.values():
-        terminal.out.print(f"[bold]{scheme.name}[/]  {len(scheme)} points, {len(scheme.mirror)} mirror pairs")
+        terminal.headed(scheme.name, f"{len(scheme)} points, {len(scheme.mirror)} mirror pairs")
 
 
 def main() -> None:
@@ -212,8 +215,8 @@ def main() -> None:
 
 
 def _complain(text: str) -> None:
-    terminal.err.print("[bold red]nasion:[/] ", end="")
-    terminal.err.print(text, markup=False, highlight=False, soft_wrap=True)
+    terminal.err.print("nasion: ", style="bold red", end="")
+    terminal.err.print(text, highlight=False, soft_wrap=True)
     sys.exit(1)
 
 
@@ -225,12 +228,13 @@ def _need_torch() -> None:
         raise SettingError(f"This needs PyTorch ({error}); install it with: pip install 'nasion[pytorch]'") from error
 
 
-def _data_of(run: Path) -> str:
-    """The name of the data set that a run was trained on."""
+def _model(run: Path, recipe: Path | None) -> Model:
+    """A run's network; ``recipe``: the file that it was made with, if that defines parts of its own."""
     _need_torch()
-    from nasion.run import recipe_of
+    from nasion import recipes
+    from nasion.predict import load_model
 
-    return recipe_of(run).data
+    return load_model(run, recipe=recipes.module(recipe) if recipe else None)
 
 
 def _scheme(name: str | None) -> Scheme | None:
@@ -239,7 +243,8 @@ def _scheme(name: str | None) -> Scheme | None:
     return None if name is None else scheme_named(name)
 
 
-def _write_report(result: Judgement, folder: Path, run: Path | None, title: str) -> None:
+def _write_report(result: Judgement, folder: Path, run: Path | None, title: str) -> str:
+    """Write the evaluation's files; a line that says where they are."""
     from nasion import report
 
     history, recipe = None, ""
@@ -250,9 +255,8 @@ def _write_report(result: Judgement, folder: Path, run: Path | None, title: str)
     try:
         page = report.write(result, folder, title=title, history=history, recipe=recipe)
     except ImportError as error:
-        terminal.out.print(f"No report.html ({error}); it needs: pip install 'nasion[report]'", markup=False)
-    else:
-        terminal.out.print(f"The report: {page.resolve()}", soft_wrap=True)
+        return f"No report.html ({error}); it needs: pip install 'nasion[report]'"
+    return f"The report: {page.resolve()}"
 
 
 if __name__ == "__main__":

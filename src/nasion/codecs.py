@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,7 +18,7 @@ class Coordinates:
     ``unit``: ``pixels`` of the network's input, or ``relative`` to its width and height (0 .. 1 from edge to edge).
     """
 
-    unit: str = "pixels"
+    unit: Literal["pixels", "relative"] = "pixels"
 
     def outputs(self, scheme: Scheme) -> int:
         """How many numbers the network must give for a face."""

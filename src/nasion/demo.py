@@ -18,14 +18,17 @@ from nasion.recipes.toy_demo import RECIPE
 
 def run_demo(folder: Path, count: int, epochs: int, console: Console) -> tuple[Judgement, Path]:
     """Draw, train, judge on faces held back, write the report. An older demo in the folder is replaced, nothing else is."""
-    if folder.exists():
-        if not (folder / run.SETTINGS).is_file() or run.opened(folder)["name"] != RECIPE.data:
-            raise RunError(f"{folder} exists and is no earlier demo; name another folder by --out.")
-        shutil.rmtree(folder)
+    marker = folder / ".nasion-demo"
+    if folder.exists() and any(folder.iterdir()) and not marker.exists():
+        raise RunError(f"{folder} exists and is no earlier demo; name another folder by --out.")
     data = f"toy:{count}"
     console.print(f"Drawing {count} toy faces, two thirds of them with about half of their labels missing ...")
     train_faces, val_faces = load_sides("toy", data)
     console.print(f"{len(train_faces)} to train on, {len(val_faces)} to judge by; {train_faces.labelled.mean():.0%} of the points are labelled.")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    marker.touch()
     recipe = override(RECIPE, [f"epochs={epochs}"])
     with TerminalBar(recipe, console) as bar:
         experiment.train(recipe, (train_faces, val_faces), run_folder=folder, watchers=(bar,))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from nasion import geometry
 from nasion.faces import Faces
 
 IMPLAUSIBLE = 8.0
@@ -19,22 +20,34 @@ _ROUNDS = 4
 
 
 def implausibility(faces: Faces) -> Float64[np.ndarray, " N"]:
-    """One value per face, about 1 for a usual one; NaN for faces without labels or from sources of under ``FEWEST``.
+    """One value per face, about 1 for a usual one; NaN for faces without labels or from sources of under ``FEWEST``,
+    and for faces without boxes in pictures of different sizes.
 
     The values of the group ``source``, where there is one, have shapes of their own, since annotators have their habits.
     """
     found = np.full(len(faces), np.nan)
+    points = _framed(faces)
     values = np.array(faces.groups.get("source", ("",) * len(faces)), dtype=object)
     for value in dict.fromkeys(values.tolist()):
-        at = np.flatnonzero((values == value) & faces.labelled.any(axis=1))
+        at = np.flatnonzero((values == value) & ~np.isnan(points).all(axis=(1, 2)))
         if len(at) >= FEWEST:
-            found[at] = _distances(faces.points[at].reshape(len(at), -1).astype(np.float64))
+            found[at] = _distances(points[at].reshape(len(at), -1))
     return found
 
 
 def doubtful(faces: Faces) -> Bool[np.ndarray, " N"]:
     """True for faces at least ``IMPLAUSIBLE`` times as implausible as the median one."""
     return np.nan_to_num(implausibility(faces)) >= IMPLAUSIBLE
+
+
+def _framed(faces: Faces) -> Float64[np.ndarray, "N K 2"]:
+    """Points where faces of any size lie alike: in their boxes, or in pictures that are all of one size; else NaN."""
+    points = faces.points.astype(np.float64)
+    if faces.boxes is None:
+        return points if isinstance(faces.images, np.ndarray) else np.full_like(points, np.nan)
+    usable = np.all(faces.boxes[:, 2:] > faces.boxes[:, :2], axis=1)
+    boxes = np.where(np.expand_dims(usable, 1), faces.boxes, [0.0, 0.0, 1.0, 1.0])
+    return np.where(np.expand_dims(usable, (1, 2)), geometry.apply(geometry.box_to_frame(boxes, (100, 100)), points), np.nan)
 
 
 def _distances(values: Float64[np.ndarray, "n D"]) -> Float64[np.ndarray, " n"]:

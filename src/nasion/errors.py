@@ -13,5 +13,11 @@ class SettingError(NasionError, ValueError):
     """A recipe, option or argument that cannot be meant."""
 
 
+def require(rule: bool, what: str) -> None:
+    """Raise ``SettingError`` saying what is required, unless the rule holds."""
+    if not rule:
+        raise SettingError(what)
+
+
 class RunError(NasionError, RuntimeError):
     """A run folder that cannot be used, or training that cannot go on."""

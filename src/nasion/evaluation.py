@@ -72,24 +72,31 @@ def evaluate(what: Any, faces: Faces, *, norm: str | None = None, threshold: flo
     ``norm``: box, outer_eye_corners, pupils or two groups of points ``a,b:c,d`` (None: the scheme's own); ``threshold``: of
     failure rate and AUC, a fraction of the norm (None: 0.07 for the box, 0.10 for pupils, else 0.08).
     """
+    if not faces.labelled.any():
+        raise SettingError(f"None of the {len(faces)} faces has a label to judge by; take another split (--split).")
     predictions = _predicted(what, faces)
     aligned, missing, extra = matched(predictions.to(faces.scheme), faces)
     name = norm or default_norm(faces)
     limit = THRESHOLDS.get(name, 0.08) if threshold is None else threshold
     if not limit > 0:
         raise SettingError(f"A threshold of {limit} makes no sense; give a fraction above 0, as 0.08.")
-    apart = metrics.distances(faces.points, aligned.points)
+    lacking = [point for point in faces.scheme.points if point not in predictions.scheme]
+    truth = faces.points.copy()
+    truth[:, faces.scheme.index(lacking)] = np.nan
+    apart = metrics.distances(truth, aligned.points)
     scale = metrics.norms(faces.scheme, faces.points, faces.boxes, name)
-    judge = _Judge(faces.points, aligned.points, apart, scale, limit)
+    judge = _Judge(truth, aligned.points, apart, scale, limit)
+    partly = np.isinf(apart).any(axis=1) & ~np.isnan(aligned.points).all(axis=(1, 2))
     everyone = np.arange(len(faces))
     left_out = {
         "faces without a label": [faces.ids[i] for i in np.flatnonzero(~faces.labelled.any(axis=1))],
-        f"faces whose norm ({name}) is not labelled, counted in RMSE only": [
+        f"faces whose norm ({name}) is not labelled or has no length, counted in RMSE only": [
             faces.ids[i] for i in np.flatnonzero(faces.labelled.any(axis=1) & np.isnan(scale))
         ],
         "faces without a prediction, counted as failures": missing,
+        "faces with a labelled point not predicted, counted as failures": [faces.ids[i] for i in np.flatnonzero(partly)],
         "predictions of no face here": extra,
-        "points that the predictions' scheme lacks": [p for p in faces.scheme.points if p not in predictions.scheme],
+        "points that the predictions' scheme lacks": lacking,
     }
     return Judgement(
         norm=name,
@@ -121,12 +128,13 @@ def default_norm(faces: Faces) -> str:
 def matched(predictions: Predictions, faces: Faces) -> tuple[Predictions, list[str], list[str]]:
     """Predictions in the order of the faces (NaN where there is none), faces without one, predictions without a face.
 
-    By id; where ids do not agree, by the file's name, if that is unambiguous.
+    By id; where ids do not agree and are file names, by the file's name without its folder or ending, if unambiguous.
     """
+    are_files = all(PurePath(name).suffix for name in faces.ids)
     for key in (str, lambda name: PurePath(name).name, lambda name: PurePath(name).stem):
         at = {key(name): i for i, name in enumerate(predictions.ids)}
         wanted = [key(name) for name in faces.ids]
-        if len(at) == len(predictions) and len(set(wanted)) == len(wanted) and any(name in at for name in wanted):
+        if (key is str or are_files) and len(at) == len(predictions) and len(set(wanted)) == len(wanted) and any(name in at for name in wanted):
             break
     else:
         raise SettingError(

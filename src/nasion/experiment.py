@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from nasion import recipes, run, splits
@@ -43,12 +44,15 @@ def train(
     value = override(value, changes)
     folder = Path(run_folder) if run_folder else Path("runs") / name
     if resume:
-        value = _resumed(folder, value, changes, recipe)
-    train_faces, val_faces = _sides(value, faces, skip_faults)
+        value = _resumed(folder, name, value, changes, recipe)
+    sides = _sides(value, faces, skip_faults)
+    key = _faces_key(*sides)
+    if resume and run.opened(folder)["faces_key"] != key:
+        raise RunError(f"{folder} was trained on other faces; go on with the data it was started with, or start anew with --run FOLDER.")
     if not resume and first_process():
-        facts = {"command": sys.argv, "data": str(faces) if isinstance(faces, (str, Path)) else "", "faces": [len(train_faces), len(val_faces)]}
+        facts = {"command": sys.argv, "data": str(faces) if isinstance(faces, (str, Path)) else "", "faces": list(map(len, sides)), "faces_key": key}
         run.create(folder, name, value, facts)
-    return Trained(folder, fit(value, train_faces, val_faces, folder, resume=resume, watchers=watchers))
+    return Trained(folder, fit(value, *sides, folder, resume=resume, watchers=watchers))
 
 
 def first_process() -> bool:
@@ -62,10 +66,12 @@ def _value(recipe: str | Path | Recipe) -> tuple[str, Recipe]:
     return Path(recipe).stem, recipes.module(recipe).RECIPE
 
 
-def _resumed(folder: Path, asked: Recipe, changes: Sequence[str], recipe: str | Path | Recipe) -> Recipe:
+def _resumed(folder: Path, name: str, asked: Recipe, changes: Sequence[str], recipe: str | Path | Recipe) -> Recipe:
     """The run's own recipe; settings that were asked for and differ are refused, since they would make it another run."""
     parts = recipes.module(recipe) if not isinstance(recipe, Recipe) and str(recipe).endswith(".py") else None
-    own = run.recipe_of(folder, parts)
+    own, own_name = run.recipe_of(folder, parts), run.opened(folder)["name"]
+    if own_name != name:
+        raise SettingError(f"{folder} holds a run of {own_name}, not of {name}; resume it by its own name.")
     if changes and own != asked:
         raise SettingError(f"{folder} was started with other settings; go on with --resume alone, or start anew with --run FOLDER.")
     if not (folder / run.CHECKPOINT).is_file():
@@ -73,7 +79,15 @@ def _resumed(folder: Path, asked: Recipe, changes: Sequence[str], recipe: str | 
     return own
 
 
+def _faces_key(train_faces: Faces, val_faces: Faces) -> str:
+    """A name for just these faces and labels, so that a run is not resumed on others."""
+    digest = blake2b(digest_size=16)
+    for faces in (train_faces, val_faces):
+        digest.update("\0".join(faces.ids).encode() + faces.points.tobytes())
+    return digest.hexdigest()
+
+
 def _sides(recipe: Recipe, faces: Faces | tuple[Faces, Faces] | str | Path, skip_faults: bool) -> tuple[Faces, Faces]:
     if isinstance(faces, (str, Path)):
-        return load_sides(recipe.data, faces, scheme=recipe.scheme, skip_faults=skip_faults)
+        return load_sides(None, faces, scheme=recipe.scheme, skip_faults=skip_faults)
     return splits.honest_split(faces) if isinstance(faces, Faces) else faces

@@ -64,6 +64,10 @@ class Faces:
 
     def __post_init__(self) -> None:
         check_points(self.scheme, self.ids, self.points)
+        for name, picture in [("images", self.images)] if isinstance(self.images, np.ndarray) else zip(self.ids, self.images, strict=False):
+            if isinstance(picture, np.ndarray) and (picture.dtype != np.uint8 or picture.ndim - (name == "images") not in (2, 3)):
+                found = f"{picture.dtype} of {' x '.join(map(str, picture.shape))}"
+                raise DataError(f"{name}: pictures are uint8 arrays of height x width or height x width x 3, with values 0 to 255; found {found}.")
         columns = {"images": self.images, "boxes": self.boxes, "occluded": self.occluded, **self.groups}
         for name, column in columns.items():
             if column is not None and len(column) != len(self.ids):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import os
 import zipfile
 import zlib
@@ -59,7 +60,7 @@ def opened(path: Path, member: str | None = None, limit: int = UNPACKED_LIMIT) -
         raise DataError(f"{path}: the file is empty; fetch it again.")
     try:
         if path.suffix == ".zip":
-            with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, member, limit)) as stream:
+            with zipfile.ZipFile(path) as archive, _opened_member(path, archive, _member(path, archive, member, limit)) as stream:
                 yield _Limited(stream, path, limit)
         elif path.suffix == ".gz":
             with gzip.open(path) as stream:
@@ -67,8 +68,24 @@ def opened(path: Path, member: str | None = None, limit: int = UNPACKED_LIMIT) -
         else:
             with path.open("rb", buffering=0) as stream:
                 yield stream
-    except (zipfile.BadZipFile, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path}: damaged or cut short ({error}); fetch it again.") from error
+
+
+def decoded(data: bytes, path: Path) -> str:
+    """Text in UTF-8 (a byte order mark is passed over). Raises ``DataError`` saying where another encoding shows."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DataError(f"{path} line {line}: byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8.") from error
+
+
+def _opened_member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> zipfile.ZipExtFile:
+    try:
+        return archive.open(entry)
+    except (RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{path}: {entry.filename} cannot be unpacked ({error}); unpack it yourself and give the folder.") from error
 
 
 def _member(path: Path, archive: zipfile.ZipFile, member: str | None, limit: int) -> zipfile.ZipInfo:

@@ -10,10 +10,12 @@ from types import ModuleType
 import numpy as np
 import torch
 from jaxtyping import Float32, Float64
+from numpy.typing import ArrayLike
 from torch import nn
 
 from nasion import geometry, run
 from nasion.batches import Canvases, batch, canvases
+from nasion.errors import RunError
 from nasion.faces import Faces, Images, Predictions
 from nasion.recipe import Recipe
 
@@ -28,12 +30,15 @@ class Model:
     network: nn.Module
     device: str = "cpu"
 
-    def __call__(self, images: Images, boxes: Float32[np.ndarray, "N 4"] | None = None, ids: Sequence[str] | None = None) -> Predictions:
+    def __call__(self, images: Images | Sequence[str], boxes: ArrayLike | None = None, ids: Sequence[str] | None = None) -> Predictions:
         """Points of one face per picture, in the picture's pixels.
 
         ``images``: uint8 (N, H, W[, 3]), or a list of arrays and paths; ``boxes``: where in the picture the face is (None:
         all of it); ``ids``: names for the predictions (None: the position).
         """
+        if not isinstance(images, np.ndarray):
+            images = tuple(Path(picture) if isinstance(picture, str) else picture for picture in images)
+        boxes = None if boxes is None else np.asarray(boxes, dtype=np.float32)
         names = tuple(str(i) for i in range(len(images))) if ids is None else tuple(ids)
         points = np.full((len(images), len(self.recipe.scheme), 2), np.nan, dtype=np.float32)
         faces = Faces(scheme=self.recipe.scheme, ids=names, images=images, points=points, boxes=boxes)
@@ -54,7 +59,10 @@ def load_model(folder: str | Path, *, recipe: ModuleType | None = None, device: 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     values = run.recipe_of(Path(folder), recipe)
     network = values.model.build(values.codec.outputs(values.scheme))
-    network.load_state_dict(run.load_tensors(Path(folder) / run.WEIGHTS)[0])
+    try:
+        network.load_state_dict(run.load_tensors(Path(folder) / run.WEIGHTS)[0])
+    except RuntimeError as error:
+        raise RunError(f"{folder}: the weights do not fit the recipe in {run.SETTINGS} ({str(error).splitlines()[-1].strip()}).") from error
     return Model(recipe=values, network=network.to(device).eval(), device=device)
 
 

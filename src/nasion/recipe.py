@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from torch import nn
 from nasion import metrics
 from nasion.augment import Augment
 from nasion.codecs import Coordinates
-from nasion.errors import SettingError
+from nasion.errors import SettingError, require
 from nasion.losses import Loss, squared_error
 from nasion.missing import Missing
 from nasion.scheme import Scheme
@@ -35,6 +36,10 @@ class Adam:
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
 
+    def __post_init__(self) -> None:
+        require(0 < self.lr < math.inf, f"optim.lr must be a number above 0; found {self.lr}.")
+        require(all(0 <= beta < 1 for beta in self.betas), f"optim.betas must be from 0 to below 1; found {self.betas}.")
+
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.Adam(network.parameters(), lr=self.lr, betas=self.betas, fused=True)
 
@@ -46,6 +51,9 @@ class StepDecay:
     every: int = 5
     factor: float = 0.1
 
+    def __post_init__(self) -> None:
+        require(self.every > 0 and 0 < self.factor <= 1, f"The schedule needs every >= 1 and factor above 0 up to 1; found {self}.")
+
     def __call__(self, done: float, epochs: int) -> float:
         """What the learning rate is multiplied by when ``done`` of ``epochs`` epochs are done."""
         return self.factor ** (int(done) // self.every)
@@ -56,6 +64,9 @@ class Cosine:
     """A linear warm-up over ``warmup`` of the training, then half a cosine down to nothing (Loshchilov, ICLR 2017)."""
 
     warmup: float = 0.05
+
+    def __post_init__(self) -> None:
+        require(0 <= self.warmup < 1, f"schedule.warmup is a fraction, from 0 to below 1; found {self.warmup}.")
 
     def __call__(self, done: float, epochs: int) -> float:
         part = done / epochs
@@ -96,9 +107,12 @@ class Recipe:
     score: Callable = metrics.rmse
 
     def __post_init__(self) -> None:
-        for name, rule in (("epochs", self.epochs > 0), ("batch_size", self.batch_size > 1), ("optim.lr", self.optim.lr > 0)):
-            if not rule:
-                raise SettingError(f"{name} is too small in this recipe; epochs >= 1, batch_size >= 2 and optim.lr > 0 are needed.")
+        require(self.epochs >= 1, f"epochs must be from 1; found {self.epochs}.")
+        require(self.batch_size >= 2, f"batch_size must be from 2, since batch norm needs two faces; found {self.batch_size}.")
+        require(self.patience is None or self.patience >= 1, f"patience must be from 1, or none; found {self.patience}.")
+        require(self.seed >= 0, f"seed must be from 0; found {self.seed}.")
+        require(min(self.input_size) >= 4, f"input_size must be at least 4,4 (width, height); found {self.input_size}.")
+        require(self.pixel_range[0] < self.pixel_range[1], f"pixel_range must rise; found {self.pixel_range}.")
 
 
 def override(recipe: Any, changes: Iterable[str]) -> Any:

@@ -28,8 +28,8 @@ SETTINGS, WEIGHTS, CHECKPOINT, HISTORY = "run.json", "model.safetensors", "check
 
 
 def create(folder: Path, name: str, recipe: Recipe, facts: Mapping[str, Any]) -> None:
-    """Start a run folder. Raises ``RunError`` where one is already."""
-    if (folder / SETTINGS).exists():
+    """Start a run folder. Raises ``RunError`` where one is already that has saved something to go on from."""
+    if (folder / CHECKPOINT).exists():
         raise RunError(f"{folder} already holds a run; go on with it by --resume, or name another folder by --run.")
     record = {"format": FORMAT, "nasion": nasion.__version__, "name": name, "recipe": to_json(recipe), **facts}
     write_text(folder / SETTINGS, json.dumps(record, indent=1))
@@ -43,6 +43,8 @@ def opened(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         found = record["format"]
+        if found == FORMAT and not {"name", "recipe", "faces_key"} <= record.keys():
+            raise ValueError("its name, recipe or faces_key is missing")
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged ({error}); train again.") from error
     if found != FORMAT:
@@ -106,7 +108,10 @@ def write_history(folder: Path, history: list[dict[str, float]]) -> None:
 def history(folder: Path) -> list[dict[str, float]]:
     """One entry per finished epoch; empty before the first."""
     path = folder / HISTORY
-    return json.loads(path.read_text()) if path.is_file() else []
+    try:
+        return json.loads(path.read_text()) if path.is_file() else []
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error}); delete it, --resume writes it anew.") from error
 
 
 def to_json(value: Any) -> Any:

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 # Under torchrun only the first process speaks.
 _silent = os.environ.get("RANK", "0") != "0"
-out, err = Console(quiet=_silent), Console(stderr=True, quiet=_silent)
+# No markup: what is printed may hold a path or a name with brackets in it.
+out = Console(quiet=_silent, markup=False, emoji=False)
+err = Console(stderr=True, quiet=_silent, markup=False, emoji=False)
+
+
+def headed(word: str, text: str, style: str = "bold") -> None:
+    """A line that begins with a word in a style of its own."""
+    out.print(word, style=style, end="  ")
+    out.print(text, highlight=False, soft_wrap=True)
 
 
 def show_scores(result: Judgement) -> None:
@@ -36,7 +44,7 @@ def show_survey(found: Survey) -> None:
     faces = found.faces
     sizes = ", ".join(f"{size} ({count})" for size, count in list(found.sizes.items())[:5])
     complete = f"{int(faces.complete.sum())} have all {len(faces.scheme)} points"
-    out.print(f"[bold]{len(faces)} faces[/] of scheme {faces.scheme.name}; {complete}; pictures: {sizes}")
+    out.print(f"{len(faces)} faces of scheme {faces.scheme.name}; {complete}; pictures: {sizes}")
     for name, values in found.groups.items():
         out.print(f"{name}: " + ", ".join(f"{value} ({count})" for value, count in list(values.items())[:10]))
     exact = len({pair.second for pair in found.exact})

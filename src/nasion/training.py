@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from nasion import missing, run
 from nasion.batches import Canvases, batch, canvases, epoch_order
 from nasion.doubts import doubtful
-from nasion.errors import DataError, RunError
+from nasion.errors import DataError, RunError, require
 from nasion.faces import Faces
 from nasion.losses import masked_mean
 from nasion.predict import autocasts, predicted_points
@@ -158,7 +158,12 @@ def _check(waiting: list[tuple[int, np.ndarray, Tensor]], state: State, faces: F
 def _finish_epoch(session: _Session, state: State) -> None:
     """Validate, keep the weights if they are the best so far, and note the epoch."""
     recipe, faces = session.recipe, session.val_faces
-    score = recipe.score(faces.points, predicted_points(session.inner, session.val_canvas, recipe)).value
+    points = predicted_points(session.inner, session.val_canvas, recipe)
+    if not np.isfinite(points).all():
+        raise RunError(
+            f"The network predicts {points[~np.isfinite(points)][0]} after epoch {state.epoch + 1}; lower the learning rate (--set optim.lr=...)."
+        )
+    score = recipe.score(faces.points, points).value
     if not np.isfinite(score):
         raise DataError("The validation faces have no labels to score against; give a validation set that has some.")
     row = {
@@ -183,6 +188,8 @@ def _out_of_patience(state: State, recipe: Recipe) -> bool:
 
 
 def _prepared(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path, watchers: tuple[Watch, ...]) -> _Session:
+    channels, expected = getattr(recipe.model, "channels", None), 3 if recipe.colour else 1
+    require(channels in (None, expected), f"colour={str(recipe.colour).lower()} needs model.channels={expected}; found {channels}.")
     fabric = _fabric(recipe)
     sound = train_faces[~doubtful(train_faces)] if recipe.doubtful == "drop" else train_faces
     faces = missing.treat(sound.to(recipe.scheme), recipe.missing)

@@ -67,7 +67,7 @@ def test_every_data_set_with_pictures_splits_honestly(name, example):
 
 def test_what_is_no_data_set_is_refused_with_the_way_to_name_it(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
-    for path in (tmp_path, tmp_path / "a.csv", tmp_path / "nowhere"):
+    for path in (tmp_path, tmp_path / "a.csv", tmp_path / "nowhere", tmp_path / "toys"):
         with pytest.raises(NasionError, match=r"--dataset \(fkd, points_csv, toy\)"):
             load_faces(None, path)
     with pytest.raises(NasionError, match="No data set 'kaggle'; there is fkd"):

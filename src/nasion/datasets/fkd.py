@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float64, UInt8
 
 from nasion.datasets import _pixel_text
 from nasion.datasets._faults import Faults, note
 from nasion.errors import DataError, SettingError
 from nasion.faces import Faces
-from nasion.files import Stream, opened, write_text, written_beside
+from nasion.files import Stream, decoded, opened, write_text, written_beside
 from nasion.scheme import Scheme
 from nasion.schemes import fkd15
 
@@ -72,12 +72,12 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
         rows = _Rows(stream, path, ("ImageId",) if split == "test" else COLUMNS)
         keys, numbers, images = rows.collect(faults)
     if split == "all":
-        points = numbers.reshape(-1, len(fkd15), 2)
+        points = numbers.astype(np.float32).reshape(-1, len(fkd15), 2)
         ids, source = tuple(f"training/{row}" for row in keys), sources(~np.isnan(points[..., 0]))
     else:
         points = np.full((len(numbers), len(fkd15), 2), np.nan, dtype=np.float32)
         asked = _asked(path.parent / LOOKUP, numbers[:, 0], faults)
-        images_asked = np.array([asked.get(int(i), np.zeros(len(fkd15), bool)) for i in numbers[:, 0]]).reshape(-1, len(fkd15))
+        images_asked = np.array([asked.get(int(i), np.zeros(len(fkd15), bool)) for i in numbers[:, 0]], dtype=bool).reshape(-1, len(fkd15))
         ids, source = tuple(f"test/{int(i)}" for i in numbers[:, 0]), sources(images_asked)
     return Faces(scheme=fkd15, ids=ids, images=images, points=points, groups={"source": source})
 
@@ -96,7 +96,7 @@ def read_lookup(path: Path, faults: Faults = None) -> Lookup:
     An unknown feature or a bad number raises ``DataError``, or is noted in ``faults`` and left out.
     """
     with opened(path) as stream:
-        text = re.sub(rb"\r+\n?", b"\n", stream.read()).decode("utf-8-sig")
+        text = decoded(re.sub(rb"\r+\n?", b"\n", stream.read()), path)
     reader = csv.DictReader(io.StringIO(text))
     missing = {"RowId", "ImageId", "FeatureName"} - set(reader.fieldnames or ())
     if missing:
@@ -167,9 +167,9 @@ def _table_file(root: Path, split: str) -> Path:
         if not found:
             raise DataError(f"{root}: no {stem}.zip, {stem}.csv or {stem}.csv.gz in it; give the folder that holds Kaggle's files.")
         return found[0]
-    if root.name.startswith(stem):
-        return root
-    return _table_file(root.parent, split)
+    other = _STEMS["test" if split == "all" else "all"]
+    # A file of the other split stands for its folder; a file of any other name is what it is said to be.
+    return _table_file(root.parent, split) if root.name.startswith(other) else root
 
 
 class _Rows:
@@ -186,8 +186,9 @@ class _Rows:
         self._width, self._image = len(names), names.index("Image")
         self._at = [names.index(name) for name in columns]
 
-    def collect(self, faults: Faults) -> tuple[list[int], Float32[np.ndarray, "N C"], UInt8[np.ndarray, "N 96 96"]]:
+    def collect(self, faults: Faults) -> tuple[list[int], Float64[np.ndarray, "N C"], UInt8[np.ndarray, "N 96 96"]]:
         """Row numbers from 0, the numbers (NaN where empty) and the images of all good rows."""
+        before = len(faults or ())
         keys: list[int] = []
         numbers: list[list[float]] = []
         images = np.empty((1024, SIDE * SIDE), dtype=np.uint8)
@@ -200,10 +201,10 @@ class _Rows:
                 keys.append(row)
             except ValueError as error:
                 note(faults, f"{self._name} line {line}", str(error))
-        if not keys and not faults:
+        if not keys and (faults is None or len(faults) == before):
             raise DataError(f"{self._name}: no rows below the header.")
         images.resize((len(keys), SIDE * SIDE), refcheck=False)
-        table = np.array(numbers, dtype=np.float32).reshape(len(keys), len(self._columns))
+        table = np.array(numbers, dtype=np.float64).reshape(len(keys), len(self._columns))
         return keys, table, images.reshape(-1, SIDE, SIDE)
 
     def _row(self, text: bytes, image: UInt8[np.ndarray, " n"]) -> list[float]:
@@ -222,20 +223,23 @@ class _Rows:
         return values
 
     def _number(self, cell: bytes, name: str) -> float:
+        if name == "ImageId":
+            if not cell.isdigit() or not 0 < int(cell) < 1 << 53:
+                raise ValueError(f"ImageId is {_text(cell)}, a whole number from 1 expected.")
+            return float(cell)
         if not cell:
-            if name == "ImageId":
-                raise ValueError("ImageId is empty, a whole number expected.")
             return math.nan
         try:
-            value = float(cell)
+            value = float(cell.replace(b"_", b"?"))  # Python would read 6_6 as 66
         except ValueError:
-            raise ValueError(f"{name} is {cell[:30].decode('utf-8', 'replace')!r}, a number or nothing expected.") from None
-        if name == "ImageId":
-            if value != int(value):
-                raise ValueError(f"ImageId is {value}, a whole number expected.")
-        elif value < 0 or value > SIDE:
+            raise ValueError(f"{name} is {_text(cell)}, a number or nothing expected.") from None
+        if value < 0 or value > SIDE:
             raise ValueError(f"{name} is {value:g}, outside the picture (0 to {SIDE}).")
         return value
+
+
+def _text(cell: bytes) -> str:
+    return repr(cell[:30].decode("utf-8", "replace"))
 
 
 def _show(value: float) -> str:

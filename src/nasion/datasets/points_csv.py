@@ -18,7 +18,7 @@ import numpy as np
 from nasion.datasets._faults import Faults, note
 from nasion.errors import DataError, SettingError
 from nasion.faces import Faces, Predictions
-from nasion.files import opened, write_text
+from nasion.files import decoded, opened, write_text
 from nasion.scheme import Scheme
 
 SCHEME = None
@@ -28,12 +28,14 @@ _NUMBERED = re.compile(r"(?:p|part_)?(\d+)_([xy])$")
 
 
 def recognises(root: Path) -> bool:
-    """True for a CSV file with a box or numbered points in its header."""
+    """True for a CSV file whose header has a box, or x and y of a point after the first column."""
     if not root.is_file() or root.suffix not in (".csv", ".gz") or root.stat().st_size == 0:
         return False
     with opened(root) as stream:
         header = stream.read(4096).split(b"\n")[0].decode("utf-8", "replace").strip().split(",")
-    return "box_x0" in header or (len(header) > 2 and header[1] in ("0", "p0_x", "part_0_x"))
+    if len(header) < 3 or "Image" in header:
+        return False
+    return "box_x0" in header or header[1] in ("0", "p0_x", "part_0_x") or (header[1].endswith("_x") and header[2] == header[1][:-1] + "y")
 
 
 def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None) -> Faces:
@@ -65,7 +67,7 @@ def write(predictions: Predictions | Faces, path: Path) -> None:
 
 def _table(path: Path, scheme: Scheme, faults: Faults) -> tuple[tuple[str, ...], np.ndarray, np.ndarray | None]:
     with opened(path) as stream:
-        text = stream.read().decode("utf-8-sig")
+        text = decoded(stream.read(), path)
     reader = csv.reader(io.StringIO(text))
     header = next(reader, [])
     columns = _point_columns(header, scheme, path)
@@ -79,7 +81,10 @@ def _table(path: Path, scheme: Scheme, faults: Faults) -> tuple[tuple[str, ...],
                 raise ValueError(f"has {len(cells)} columns, {len(header)} expected.")
             if cells[0] in rows:
                 raise ValueError(f"face {cells[0]!r} occurs a second time; each face has one row.")
-            rows[cells[0]] = _numbers(cells, wanted, header)
+            numbers = _numbers(cells, wanted, header)
+            if has_boxes and not (numbers[2] > numbers[0] and numbers[3] > numbers[1]):
+                raise ValueError(f"the box {numbers[:4]} has no area; x1 > x0 and y1 > y0 expected.")
+            rows[cells[0]] = numbers
         except ValueError as error:
             note(faults, place, str(error))
     if not rows:

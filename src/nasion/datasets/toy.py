@@ -38,8 +38,8 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
     if split not in SPLITS:
         raise SettingError(f"No split {split!r} in toy; it has {', '.join(SPLITS)}, and train and val through load_faces.")
     words = str(root).split(":")[1:]
-    if len(words) > 2 or not all(word.isdigit() for word in words):
-        raise SettingError(f"{root}: toy faces are asked for as toy, toy:COUNT or toy:COUNT:SEED.")
+    if not recognises(root) or len(words) > 2 or not all(word.isdecimal() for word in words) or words[:1] == ["0"]:
+        raise SettingError(f"{root}: toy faces are asked for as toy, toy:COUNT or toy:COUNT:SEED, with COUNT from 1.")
     count, seed = (*map(int, words), *(1000, 0)[len(words) :])
     faces = draw(count, scheme or SCHEME, seed=seed)
     rng = np.random.default_rng([seed, 1])

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nasion.errors import require
+
 _TINY_MAP = 9  # output pixels
 
 
@@ -29,6 +31,12 @@ class ResNet:
     stem_stride: int = 1
     stem_pool: int = 2
     channels: int = 1
+
+    def __post_init__(self) -> None:
+        sizes = (*self.widths, self.blocks, self.stem_kernel, self.stem_stride, self.stem_pool)
+        require(len(self.widths) > 0 and min(sizes) > 0, f"Widths, blocks, kernel, stride and pool must be from 1; found {self}.")
+        require(self.stem_kernel % 2 == 1, f"model.stem_kernel must be odd; found {self.stem_kernel}.")
+        require(self.channels in (1, 3), f"model.channels must be 1 (grey) or 3 (colour); found {self.channels}.")
 
     def build(self, outputs: int) -> nn.Module:
         """A fresh network with ``outputs`` numbers per picture."""
