@@ -2,9 +2,9 @@
 
 Source: a "dual-framework" Kaggle system, its PyTorch half; published Kaggle RMSE 2.10, on this data's hidden test 2.257.
 Command: nasion train fkd_resnet --data DIR
-Time: 13 epochs in 350 s on one core (27 s an epoch beside another job, 18 to 20 s alone).
-Reached: RMSE 3.265 on the honest validation split with its wrong labels, 2.534 on faces with plausible labels; the
-published settings in the same loop: 3.334 and 2.630. All runs: results/fkd_resnet.json.
+Time: 11 to 15 epochs, 285 to 350 s on one core beside another job; 19 s an epoch alone.
+Reached: RMSE 3.22 (3 seeds, 3.19 to 3.26) on the honest validation split with its wrong labels, 2.47 on faces with
+plausible labels; the published settings in the same loop 3.33 and 2.63. All runs: results/fkd_resnet.json.
 Differences: the diagram's stem (7 x 7; the published code has 3 x 3) at stride 2 and a 3 x 3 max-pool, by experiment;
 the last bias starts at the mean face; training faces whose labels look wrong are left out; bfloat16 where the processor
 computes in it; a split that cannot leak instead of a random one. The diagram has 10 blocks (11.2 M parameters), not the 12
