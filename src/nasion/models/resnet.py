@@ -7,6 +7,7 @@ quarter or half of a pixel at 60.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -85,10 +86,20 @@ class BasicBlock(nn.Module):
 def _convolved(layer: nn.Conv2d, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
     """``layer(x)``, as one matrix product where a map is tiny.
 
-    Training on CPU only: there oneDNN's backward pass over a 2 x 2 map takes 3 to 4 times as long as unfolding and a product.
+    Training on CPU only: there oneDNN's backward pass over a 2 x 2 map takes 4 times as long as a product with all weights.
+    Gathering the inputs of each output pixel is a product too, with ones and zeros: exact, and faster than ``F.unfold``.
     """
-    height, width = (-(-side // layer.stride[0]) for side in x.shape[-2:])
+    size, stride = (x.shape[-2], x.shape[-1]), layer.stride[0]
+    height, width = (-(-side // stride) for side in size)
     if not layer.training or x.device.type != "cpu" or height * width > _TINY_MAP:
         return layer(x)
-    columns = F.unfold(x, layer.kernel_size, padding=layer.kernel_size[0] // 2, stride=layer.stride).transpose(1, 2)
+    gathered = x.flatten(2) @ _taps(size, layer.kernel_size[0], stride, x.dtype)
+    columns = gathered.unflatten(2, (-1, height * width)).flatten(1, 2).transpose(1, 2)
     return F.linear(columns, layer.weight.flatten(1), layer.bias).unflatten(1, (height, width)).permute(0, 3, 1, 2)
+
+
+@cache
+def _taps(size: tuple[int, int], kernel: int, stride: int, dtype: torch.dtype) -> Float[Tensor, "HW taps"]:
+    """Ones where a pixel of a (height, width) map is what a tap of the kernel sees at an output pixel, taps before outputs."""
+    pixels = torch.eye(size[0] * size[1]).unflatten(1, size)[:, None]
+    return F.unfold(pixels, kernel, padding=kernel // 2, stride=stride).flatten(1).to(dtype)
