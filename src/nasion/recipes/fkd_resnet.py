@@ -2,8 +2,8 @@
 
 Source: a "dual-framework" Kaggle system, its PyTorch half; published Kaggle RMSE 2.10, on this data's hidden test 2.257.
 Command: nasion train fkd_resnet --data DIR
-Time: 11 to 15 epochs, 285 to 350 s on one core beside another job; 19 s an epoch alone.
-Reached: RMSE 3.22 (3 seeds, 3.19 to 3.26) on the honest validation split with its wrong labels, 2.47 on faces with
+Time: 13 to 15 epochs of 16 to 18 s, 230 to 265 s in all, on one core.
+Reached: RMSE 3.23 (3 seeds, 3.21 to 3.26) on the honest validation split with its wrong labels, 2.48 on faces with
 plausible labels; the published settings in the same loop 3.33 and 2.63. All runs: results/fkd_resnet.json.
 Differences: the diagram's stem (7 x 7; the published code has 3 x 3) at stride 2 and a 3 x 3 max-pool, by experiment;
 the last bias starts at the mean face; training faces whose labels look wrong are left out; bfloat16 where the processor
