@@ -35,7 +35,7 @@ def nasion_speed(recipe, faces):
 def bare_speed(recipe, steps):
     """Faces per second of forward, loss, backward and optimizer on one random batch that never changes."""
     width, height = recipe.input_size
-    network = recipe.model.build(recipe.codec.outputs(recipe.scheme))
+    network = recipe.network()
     optimizer = recipe.optim.build(network)
     images = torch.rand(recipe.batch_size, 3 if recipe.colour else 1, height, width).contiguous(memory_format=torch.channels_last)
     target = torch.rand(recipe.batch_size, recipe.codec.outputs(recipe.scheme))
@@ -64,7 +64,7 @@ class OneByOne(Dataset):
 def published_speed(recipe, faces):
     """Faces per second of the plain loop."""
     model = replace(recipe.model, stem_stride=1, stem_kernel=3, stem_pool=2)
-    network: nn.Module = model.build(recipe.codec.outputs(recipe.scheme))
+    network = replace(recipe, model=model).network()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
     started = time.perf_counter()
     for images, target in DataLoader(OneByOne(faces), recipe.batch_size, shuffle=True):

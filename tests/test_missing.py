@@ -67,7 +67,7 @@ def test_training_may_leave_out_doubtful_faces_and_then_does(tmp_path):
     points = faces.points.copy()
     points[3] = points[3, faces.scheme.flip]
     faces = replace(faces, points=points)
-    recipe = replace(RECIPE, doubtful="drop", epochs=1, model=ResNet(widths=(8,), blocks=1, stem_stride=2), batch_size=50)
+    recipe = replace(RECIPE, doubtful="drop", epochs=1, model=ResNet(widths=(8,), blocks=(1,)), batch_size=50)
     state = train(recipe, (faces[:200], faces[200:]), run_folder=tmp_path / "run").state
     assert state.steps == 4 and doubtful(faces[:200])[3]
     kept = _prepared(replace(recipe, doubtful="keep"), faces[:200], faces[200:], tmp_path, ())

@@ -38,7 +38,10 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     ("codec.unit=foo", "one of pixels, relative expected"),
     ("model.blocks=0", "must be from 1"),
     ("model.widths=0", "must be from 1"),
-    ("model.channels=2", "model.channels must be 1 (grey) or 3 (colour)"),
+    ("model.blocks=2,2", "model.blocks needs one number, or 5, one per stage"),
+    ("box_scale=0", "box_scale must be a number above 0"),
+    ("augment.hue=0.6", "augment.hue must be 0 to 0.5"),
+    ("augment.shift_px=-1", "augment.shift_px is a number of pixels"),
     ("augment.scale=1", "augment.scale is a fraction, from 0 to below 1; found 1.0"),
     ("augment.rotate=nan", "augment.rotate must be 0 to 180 degrees"),
     ("input_size=0,0", "input_size must be at least 4,4"),
@@ -106,7 +109,7 @@ def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
 
 
 def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(SettingError, match="No recipe 'fkd_resnt'; there is fkd_resnet, toy_demo"):
+    with pytest.raises(SettingError, match="No recipe 'fkd_resnt'; there is fkd_resnet, .*toy_demo, or give the path"):
         recipes.module("fkd_resnt")
     with pytest.raises(SettingError, match="no such recipe file"):
         recipes.module(tmp_path / "a.py")

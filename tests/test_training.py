@@ -30,7 +30,7 @@ from nasion.training import Interrupted
 SMALL = replace(
     RECIPE,
     input_size=(32, 32),
-    model=ResNet(widths=(8, 16), blocks=1, stem_kernel=3, stem_stride=1),
+    model=ResNet(widths=(8, 16), blocks=(1,), stem_kernel=3, stem_stride=1, stem_pool=2),
     batch_size=16,
     epochs=3,
     augment=Augment(flip=0.5, rotate=10, shift=0.05, brightness=0.1),
@@ -130,10 +130,9 @@ def test_a_run_that_failed_before_it_saved_anything_may_be_started_anew(tmp_path
     assert train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run").state.epoch == 1
 
 
-def test_colour_needs_a_network_for_colour(tmp_path, sides):
-    with pytest.raises(SettingError, match=r"colour=true needs model.channels=3; found 1"):
-        train(replace(SMALL, colour=True), sides, run_folder=tmp_path / "run")
-    recipe = replace(SMALL, colour=True, model=replace(SMALL.model, channels=3), epochs=1)
+def test_a_recipe_in_colour_has_a_network_for_colour(tmp_path, sides):
+    recipe = replace(SMALL, colour=True, epochs=1)
+    assert recipe.network().stem.weight.shape[1] == 3 and SMALL.network().stem.weight.shape[1] == 1
     assert train(recipe, sides, run_folder=tmp_path / "colour").state.epoch == 1
 
 

@@ -16,12 +16,13 @@ from jaxtyping import Float, Float64, Int64, UInt8
 from torch import Tensor
 
 from nasion import cache, geometry
-from nasion.augment import Augment, relight, warp
+from nasion.augment import Augment, grey, relight, warp
 from nasion.faces import Faces, Picture, crop_boxes
 from nasion.files import open_picture
 from nasion.recipe import Recipe
 
 NO_CHANGE = Augment()
+_FAR = 8  # times the picture's longer side
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +54,15 @@ class Batch:
 def canvases(faces: Faces, recipe: Recipe, device: torch.device | str = "cpu", augmented: bool = False) -> Canvases:
     """Decode faces for a recipe; ``augmented``: with the margin that the recipe's augmentation reaches."""
     width, height = recipe.input_size
-    margin = recipe.augment.margin if augmented and faces.boxes is not None else 0.0
-    pad_x, pad_y = int(np.ceil(margin * width)), int(np.ceil(margin * height))
+    pad_x, pad_y = recipe.augment.margin(recipe.input_size) if augmented and faces.boxes is not None else (0, 0)
     canvas_size = (width + 2 * pad_x, height + 2 * pad_y)
-    boxes = crop_boxes(faces)
+    boxes = crop_boxes(faces, recipe.box_scale)
     to_crop = geometry.box_to_frame(boxes, recipe.input_size)
     crop_to_canvas = geometry.shift(pad_x, pad_y)
     corners = np.array([[-0.5 - pad_x, -0.5 - pad_y], [width - 0.5 + pad_x, height - 0.5 + pad_y]])
     canvas_boxes = geometry.apply(geometry.invert(to_crop), np.broadcast_to(corners, (len(faces), 2, 2))).reshape(-1, 4)
-    images = _cut_all(faces, canvas_boxes, canvas_size, recipe.colour)
+    colour = recipe.colour or (augmented and recipe.augment.in_colour and not _all_grey(faces))
+    images = _cut_all(faces, canvas_boxes, canvas_size, colour)
     return Canvases(
         images=torch.from_numpy(images).to(device),
         points=geometry.apply(to_crop, faces.points),
@@ -84,8 +85,10 @@ def batch(source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np
         points = geometry.apply(geometry.invert(draw.maps), points)
         points = np.where(draw.flipped[:, None, None], points[:, source.flip], points)
     images = images.float()
-    if change.brightness or change.contrast:
+    if change.relights:
         images = relight(images, draw)
+    if not recipe.colour:
+        images = grey(images)
     low, high = recipe.pixel_range
     return Batch(
         images=images.mul_((high - low) / 255).add_(low),
@@ -97,10 +100,16 @@ def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[Int6
     """Positions of each batch of an epoch, shuffled by (seed, epoch) alone; a last batch of one face joins the one before."""
     order = np.random.default_rng([seed, epoch]).permutation(count)
     batches = np.split(order, range(batch_size, count, batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
+    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
         # Batch norm has no variance over a single face.
         batches[-2:] = [np.concatenate(batches[-2:])]
     return batches
+
+
+def _all_grey(faces: Faces) -> bool:
+    """True if no picture can have colour, so that there is none to change."""
+    images = faces.images
+    return isinstance(images, np.ndarray) and images.ndim == 3
 
 
 def _cut_all(faces: Faces, boxes: Float64[np.ndarray, "N 4"], size: tuple[int, int], colour: bool) -> UInt8[np.ndarray, "N C H W"]:
@@ -129,11 +138,29 @@ def _cut(picture: Picture, box: Float64[np.ndarray, " 4"], size: tuple[int, int]
     # Pillow counts from the outer edge of the first pixel, half a pixel before its centre.
     x0, y0, x1, y1 = (box + 0.5).tolist()
     height, width = image.shape[:2]
-    before_x, before_y = max(0, int(np.ceil(-x0))), max(0, int(np.ceil(-y0)))
-    after_x, after_y = max(0, int(np.ceil(x1 - width))), max(0, int(np.ceil(y1 - height)))
-    if before_x or before_y or after_x or after_y:
-        image = np.pad(image, ((before_y, after_y), (before_x, after_x), *((0, 0),) * (image.ndim - 2)), mode="edge")
-    part = (x0 + before_x, y0 + before_y, x1 + before_x, y1 + before_y)
-    whole = Image.fromarray(np.ascontiguousarray(image)).convert("RGB" if colour else "L")
-    canvas = np.asarray(whole.resize(size, Image.Resampling.BILINEAR, box=part))
+    if max(x1 - x0, y1 - y0, width - x0, x1, height - y0, y1) > _FAR * max(width, height):
+        columns, rows = _shares((x0, x1), size[0], width), _shares((y0, y1), size[1], height)
+        averaged = np.einsum("yh,xw,hw...->yx...", rows, columns, image, optimize=True)
+        part = Image.fromarray(np.rint(averaged).astype(np.uint8)).convert("RGB" if colour else "L")
+    else:
+        before_x, before_y = max(0, int(np.ceil(-x0))), max(0, int(np.ceil(-y0)))
+        after_x, after_y = max(0, int(np.ceil(x1 - width))), max(0, int(np.ceil(y1 - height)))
+        if before_x or before_y or after_x or after_y:
+            image = np.pad(image, ((before_y, after_y), (before_x, after_x), *((0, 0),) * (image.ndim - 2)), mode="edge")
+        whole = Image.fromarray(np.ascontiguousarray(image)).convert("RGB" if colour else "L")
+        inside = (x0 + before_x, y0 + before_y, x1 + before_x, y1 + before_y)
+        part = whole.resize(size, Image.Resampling.BILINEAR, box=inside)
+    canvas = np.asarray(part)
     return np.moveaxis(canvas, -1, 0) if colour else canvas[None]
+
+
+def _shares(side: tuple[float, float], count: int, length: int) -> Float64[np.ndarray, "count length"]:
+    """How much each of ``length`` pixels counts in each of ``count`` equal stretches from side[0] to side[1], edges repeated.
+
+    For boxes that leave the picture so far that padding it would not fit into memory.
+    """
+    ends = np.linspace(*side, count + 1)
+    edges = np.concatenate([[-np.inf], np.arange(1, length), [np.inf]])
+    overlap = np.minimum(ends[1:, None], edges[1:]) - np.maximum(ends[:-1, None], edges[:-1])
+    overlap = np.maximum(overlap, 0)
+    return overlap / overlap.sum(1, keepdims=True)

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from nasion.errors import DataError, SettingError
-from nasion.files import open_picture
-from nasion.geometry import whole_picture
+from nasion.files import picture_size
+from nasion.geometry import grow_box, whole_picture
 from nasion.scheme import Scheme
 
 Picture = Path | np.ndarray  # uint8, (H, W) grey or (H, W, 3) red green blue
@@ -72,6 +72,11 @@ class Faces:
         for name, column in columns.items():
             if column is not None and len(column) != len(self.ids):
                 raise DataError(f"{len(column)} {name} for {len(self.ids)} faces; each face needs one.")
+        if self.boxes is not None:
+            flat = np.flatnonzero(~((self.boxes[:, 2:] > self.boxes[:, :2]).all(axis=1) | np.isnan(self.boxes).any(axis=1)))
+            if len(flat):
+                box = self.boxes[flat[0]].tolist()
+                raise DataError(f"Face {self.ids[flat[0]]!r} has the box {box}; x1 > x0 and y1 > y0 expected, or NaN for the whole picture.")
         unknown = [name for name in self.linked if name not in self.groups]
         if unknown:
             raise DataError(f"Linked groups {unknown} are not among the groups {list(self.groups)}.")
@@ -168,13 +173,11 @@ def join(*sets: Faces) -> Faces:
     )
 
 
-def crop_boxes(faces: Faces) -> Float64[np.ndarray, "N 4"]:
-    """Each face's box; the whole picture where it has none."""
-    boxes = np.full((len(faces), 4), np.nan) if faces.boxes is None else faces.boxes.astype(np.float64)
-    for i in np.flatnonzero(np.isnan(boxes).any(axis=1)).tolist():
-        picture = faces.images[i]
-        shape = open_picture(picture, colour=False).shape if isinstance(picture, Path) else picture.shape
-        boxes[i] = whole_picture(shape[1], shape[0])
+def crop_boxes(faces: Faces, scale: float = 1.0) -> Float64[np.ndarray, "N 4"]:
+    """Each face's box with its sides times ``scale``; the whole picture, as it is, where it has none."""
+    boxes = np.full((len(faces), 4), np.nan) if faces.boxes is None else grow_box(faces.boxes, (scale - 1) / 2)
+    without = np.isnan(boxes).any(axis=1)
+    boxes[without] = [whole_picture(*picture_size(faces.images[i])) for i in np.flatnonzero(without)] if without.any() else 0
     return boxes
 
 

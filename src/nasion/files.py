@@ -19,6 +19,7 @@ from nasion.errors import DataError
 
 UNPACKED_LIMIT = 4 << 30  # bytes; the largest known keypoint table is a fifth of it
 PICTURE_LIMIT = 100_000_000  # pixels
+_ORIENTATION, _LYING = 0x0112, 5  # the EXIF tag, and its first value of a picture stored lying on its side
 
 
 @runtime_checkable
@@ -125,3 +126,17 @@ def open_picture(path: Path, colour: bool) -> np.ndarray:
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB" if colour else "L"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a readable picture ({error}).") from error
+
+
+def picture_size(picture: Path | np.ndarray) -> tuple[int, int]:
+    """(width, height) of an array, or of a file as ``open_picture`` turns it, from its header alone."""
+    from PIL import Image
+
+    if isinstance(picture, np.ndarray):
+        return picture.shape[1], picture.shape[0]
+    try:
+        with Image.open(picture) as image:
+            turned = image.getexif().get(_ORIENTATION, 1) >= _LYING
+            return (image.height, image.width) if turned else image.size
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{picture}: not a readable picture ({error}).") from error

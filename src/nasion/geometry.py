@@ -36,6 +36,16 @@ def whole_picture(width: int, height: int) -> Float64[np.ndarray, 4]:
     return np.array([-0.5, -0.5, width - 0.5, height - 0.5])
 
 
+def to_relative(points: Shaped[np.ndarray, "*batch 2"], size: Shaped[np.ndarray, "*#batch 2"]) -> Float64[np.ndarray, "*batch 2"]:
+    """Pixels of a picture of ``size`` (width, height) as fractions of it, 0 to 1 from edge to edge; NaN stays NaN."""
+    return (np.asarray(points, dtype=np.float64) + 0.5) / size
+
+
+def from_relative(fractions: Shaped[np.ndarray, "*batch 2"], size: Shaped[np.ndarray, "*#batch 2"]) -> Float64[np.ndarray, "*batch 2"]:
+    """The inverse of ``to_relative``."""
+    return np.asarray(fractions, dtype=np.float64) * size - 0.5
+
+
 def box_to_frame(box: Shaped[np.ndarray, "*batch 4"], size: tuple[int, int]) -> Float64[np.ndarray, "*batch 2 3"]:
     """Crop ``box`` and resize it to a frame of ``size`` (width, height) pixels.
 

@@ -28,7 +28,8 @@ def load_faces(
 ) -> Faces:
     """Faces of a data set (``name`` None: told by the path): one of its own splits, or ``train``/``val``.
 
-    Where a data set has no ``train`` and ``val`` of its own, ``splits.honest_split`` makes them of all its faces.
+    Where a data set has no ``train`` and ``val`` of its own, ``splits.honest_split`` makes them of all its faces, or of the
+    split that it names as ``POOL``.
     ``scheme``: bring the faces to it. Raises ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out.
     """
     module = datasets.named(name or datasets.recognised(Path(path)))
@@ -47,7 +48,7 @@ def load_sides(name: str | None, path: str | Path, *, scheme: Scheme | None = No
     if set(HONEST) <= set(module.SPLITS):
         sides = tuple(_read(module, Path(path), side, scheme, skip_faults) for side in HONEST)
     else:
-        faces = _read(module, Path(path), "all", scheme, skip_faults)
+        faces = _read(module, Path(path), getattr(module, "POOL", "all"), scheme, skip_faults)
         sides = honest_split(faces, pairs=_pairs(module, Path(path), faces, skip_faults))
     train, val = (faces if scheme is None else faces.to(scheme) for faces in sides)
     return train, val

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Int64
 from numpy.typing import ArrayLike
-from torch import nn
+from torch import Tensor, nn
 
 from nasion import geometry, run
-from nasion.batches import Canvases, batch, canvases
+from nasion.batches import Batch, Canvases, batch, canvases
 from nasion.errors import RunError
 from nasion.faces import Faces, Images, Predictions
 from nasion.recipe import Recipe
@@ -58,7 +58,7 @@ def load_model(folder: str | Path, *, recipe: ModuleType | None = None, device: 
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     values = run.recipe_of(Path(folder), recipe)
-    network = values.model.build(values.codec.outputs(values.scheme))
+    network = values.network()
     try:
         network.load_state_dict(run.load_tensors(Path(folder) / run.WEIGHTS)[0])
     except RuntimeError as error:
@@ -68,18 +68,30 @@ def load_model(folder: str | Path, *, recipe: ModuleType | None = None, device: 
 
 def predicted_points(network: nn.Module, canvas: Canvases, recipe: Recipe) -> Float32[np.ndarray, "N K 2"]:
     """The network's points for all canvases, in pixels of the source pictures."""
+    return np.concatenate([source_points(output, canvas, at, recipe) for at, output, _ in outputs(network, canvas, recipe)])
+
+
+def source_points(output: Tensor, canvas: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe) -> Float32[np.ndarray, "B K 2"]:
+    """Points in pixels of the source pictures, from what the network said of the canvases at these positions."""
+    points = recipe.codec.decode(output, recipe.input_size).double().cpu().numpy()
+    return geometry.apply(canvas.to_source[at], points).astype(np.float32)
+
+
+def outputs(network: nn.Module, canvas: Canvases, recipe: Recipe) -> Iterator[tuple[Int64[np.ndarray, " B"], Tensor, Batch]]:
+    """(positions, the network's output in float32, the batch it saw) for all canvases, unchanged, in inference mode."""
     device = canvas.images.device
     was_training = network.training
     network.eval()
-    parts: list[Float64[np.ndarray, "B K 2"]] = []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocasts(recipe, device.type)):
+    try:
         for start in range(0, len(canvas), _BATCH):
             at = np.arange(start, min(start + _BATCH, len(canvas)))
-            images = batch(canvas, at, recipe).images.contiguous(memory_format=torch.channels_last)
-            points = recipe.codec.decode(network(images), recipe.input_size)
-            parts.append(geometry.apply(canvas.to_source[at], points.double().cpu().numpy()))
-    network.train(was_training)
-    return np.concatenate(parts).astype(np.float32)
+            # Not around the yield, else what the caller computes between two batches would run in it as well.
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocasts(recipe, device.type)):
+                seen = batch(canvas, at, recipe)
+                output = network(seen.images.contiguous(memory_format=torch.channels_last)).float()
+            yield at, output, seen
+    finally:
+        network.train(was_training)
 
 
 def autocasts(recipe: Recipe, device: str) -> bool:

@@ -24,9 +24,9 @@ from nasion.scheme import Scheme
 
 @runtime_checkable
 class Architecture(Protocol):
-    """Settings of a network; ``build`` makes it, with a last linear layer called ``head``."""
+    """Settings of a network; ``build`` makes it for pictures of a size (width, height), with a last linear layer ``head``."""
 
-    def build(self, outputs: int) -> nn.Module: ...
+    def build(self, outputs: int, size: tuple[int, int], channels: int) -> nn.Module: ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,14 @@ class Adam:
 
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.Adam(network.parameters(), lr=self.lr, betas=self.betas, fused=True)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The learning rate as it is, from the first step to the last."""
+
+    def __call__(self, done: float, epochs: int) -> float:
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,8 @@ class Recipe:
     ``start_at_mean``: the last layer's bias starts at the mean target, so that training need not find the mean face first.
     ``doubtful``: ``drop`` trains without faces whose labels look wrong (``doubts.py``); they are judged all the same.
     ``patience``: stop after so many epochs without a better validation score (None: never). ``precision``: ``auto`` takes
-    bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist.
+    bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist. ``box_scale``: the network sees
+    the face's box with its sides times this; ``pixel_range``: what black and white become.
     """
 
     data: str
@@ -91,13 +100,14 @@ class Recipe:
     model: Architecture
     optim: Adam
     epochs: int
-    schedule: StepDecay | Cosine = field(default_factory=StepDecay)
+    schedule: Constant | StepDecay | Cosine = field(default_factory=Constant)
     codec: Coordinates = field(default_factory=Coordinates)
     loss: Loss = squared_error
     augment: Augment = field(default_factory=Augment)
     missing: Missing = "mask"
     doubtful: Literal["keep", "drop"] = "keep"
     colour: bool = False
+    box_scale: float = 1.0
     pixel_range: tuple[float, float] = (0.0, 1.0)
     start_at_mean: bool = False
     batch_size: int = 64
@@ -108,11 +118,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs must be from 1; found {self.epochs}.")
-        require(self.batch_size >= 2, f"batch_size must be from 2, since batch norm needs two faces; found {self.batch_size}.")
+        require(self.batch_size >= 1, f"batch_size must be from 1; found {self.batch_size}.")
         require(self.patience is None or self.patience >= 1, f"patience must be from 1, or none; found {self.patience}.")
         require(self.seed >= 0, f"seed must be from 0; found {self.seed}.")
         require(min(self.input_size) >= 4, f"input_size must be at least 4,4 (width, height); found {self.input_size}.")
+        require(0 < self.box_scale < math.inf, f"box_scale must be a number above 0; found {self.box_scale}.")
         require(self.pixel_range[0] < self.pixel_range[1], f"pixel_range must rise; found {self.pixel_range}.")
+
+    def network(self) -> nn.Module:
+        """A fresh network, its weights drawn from torch's generator."""
+        return self.model.build(self.codec.outputs(self.scheme), self.input_size, 3 if self.colour else 1)
 
 
 def override(recipe: Any, changes: Iterable[str]) -> Any:

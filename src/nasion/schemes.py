@@ -190,7 +190,10 @@ imm58 = Scheme(
     norm=OUTER_CORNERS,
 )  # fmt: skip
 
-SCHEMES = {scheme.name: scheme for scheme in (fkd15, imm58, ibug68, wflw98, cofw29)}
+# The "nose tip" of the Berkeley course: IMM's point 52.
+imm_nose = Scheme(name="imm_nose", points=("nose_base",), mirror=())
+
+SCHEMES = {scheme.name: scheme for scheme in (fkd15, imm58, ibug68, wflw98, cofw29, imm_nose)}
 
 
 def scheme_named(name: str) -> Scheme:

@@ -18,16 +18,17 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from nasion import missing, run
 from nasion.batches import Canvases, batch, canvases, epoch_order
 from nasion.doubts import doubtful
-from nasion.errors import DataError, RunError, require
+from nasion.errors import DataError, RunError
 from nasion.faces import Faces
 from nasion.losses import masked_mean
-from nasion.predict import autocasts, predicted_points
+from nasion.predict import autocasts, outputs, source_points
 from nasion.recipe import Recipe
 
 _UNCHECKED = 16  # steps that an accelerator may run ahead before losses are looked at
@@ -158,7 +159,7 @@ def _check(waiting: list[tuple[int, np.ndarray, Tensor]], state: State, faces: F
 def _finish_epoch(session: _Session, state: State) -> None:
     """Validate, keep the weights if they are the best so far, and note the epoch."""
     recipe, faces = session.recipe, session.val_faces
-    points = predicted_points(session.inner, session.val_canvas, recipe)
+    points, val_loss = _validated(session)
     if not np.isfinite(points).all():
         raise RunError(
             f"The network predicts {points[~np.isfinite(points)][0]} after epoch {state.epoch + 1}; lower the learning rate (--set optim.lr=...)."
@@ -170,6 +171,7 @@ def _finish_epoch(session: _Session, state: State) -> None:
         "epoch": state.epoch + 1,
         "loss": float(np.mean(state.losses)),
         "val": float(score),
+        "val_loss": val_loss,
         "lr": recipe.optim.lr * recipe.schedule(state.epoch, recipe.epochs),
         "seconds": state.seconds,
     }
@@ -183,20 +185,29 @@ def _finish_epoch(session: _Session, state: State) -> None:
         watch.epoch(state, row)
 
 
+def _validated(session: _Session) -> tuple[Float32[np.ndarray, "N K 2"], float]:
+    """The validation faces' points, in pixels of their pictures, and the loss over all their labels."""
+    recipe, canvas = session.recipe, session.val_canvas
+    points, total, count = [], 0.0, 0.0
+    for at, output, seen in outputs(session.inner, canvas, recipe):
+        points.append(source_points(output, canvas, at, recipe))
+        loss, labels = masked_mean(recipe.loss, output, recipe.codec.encode(seen.points, recipe.input_size))
+        total, count = total + float(loss * labels), count + float(labels)
+    return np.concatenate(points), total / max(count, 1)
+
+
 def _out_of_patience(state: State, recipe: Recipe) -> bool:
     return recipe.patience is not None and state.epoch > 0 and state.epoch - 1 - state.best_epoch >= recipe.patience
 
 
 def _prepared(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path, watchers: tuple[Watch, ...]) -> _Session:
-    channels, expected = getattr(recipe.model, "channels", None), 3 if recipe.colour else 1
-    require(channels in (None, expected), f"colour={str(recipe.colour).lower()} needs model.channels={expected}; found {channels}.")
     fabric = _fabric(recipe)
     sound = train_faces[~doubtful(train_faces)] if recipe.doubtful == "drop" else train_faces
     faces = missing.treat(sound.to(recipe.scheme), recipe.missing)
     val_faces = val_faces.to(recipe.scheme)
     canvas = canvases(faces, recipe, fabric.device, augmented=True)
     torch.manual_seed(recipe.seed)
-    inner = recipe.model.build(recipe.codec.outputs(recipe.scheme))
+    inner = recipe.network()
     if recipe.start_at_mean:
         _start_at_mean(inner, recipe, canvas)
     # Only pictures are channels-last: fused Adam would copy weights in that layout to and fro at every step.
@@ -210,7 +221,9 @@ def _prepared(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path
 def _start_at_mean(network: nn.Module, recipe: Recipe, canvas: Canvases) -> None:
     target = recipe.codec.encode(torch.from_numpy(canvas.points).float(), recipe.input_size)
     with torch.no_grad():
-        network.get_parameter("head.bias").copy_(torch.nan_to_num(target.nanmean(0)))
+        mean = torch.nan_to_num(target.nanmean(0))
+        ends_in_sigmoid = getattr(recipe.model, "sigmoid", False)
+        network.get_parameter("head.bias").copy_(torch.logit(mean.clamp(1e-3, 1 - 1e-3)) if ends_in_sigmoid else mean)
 
 
 def _fabric(recipe: Recipe) -> Fabric:

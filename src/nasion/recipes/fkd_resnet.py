@@ -21,7 +21,7 @@ RECIPE = Recipe(
     data="fkd",
     scheme=fkd15,
     input_size=(96, 96),
-    model=ResNet(widths=(32, 64, 128, 256, 512), blocks=2, stem_kernel=7, stem_stride=2, stem_pool=3),
+    model=ResNet(widths=(32, 64, 128, 256, 512), blocks=(2,), bias=True, shortcut_norm=False),
     codec=Coordinates(unit="pixels"),
     loss=squared_error,
     start_at_mean=True,

@@ -14,7 +14,7 @@ RECIPE = Recipe(
     data="toy",
     scheme=fkd15,
     input_size=(64, 64),
-    model=ResNet(widths=(16, 32, 64, 128), blocks=1, stem_kernel=3, stem_stride=1),
+    model=ResNet(widths=(16, 32, 64, 128), blocks=(1,), stem_kernel=3, stem_stride=1, stem_pool=2, bias=True, shortcut_norm=False),
     codec=Coordinates(unit="relative"),
     loss=squared_error,
     start_at_mean=True,

@@ -1,0 +1,86 @@
+"""Small networks of convolutions and dense layers, as course reports print them (LeNet's form, LeCun et al., 1998)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nasion.errors import require
+
+
+@dataclass(frozen=True)
+class ConvNet:
+    """Padded convolutions, each with its pool (1: none) and ReLU; then dense layers with ReLU; then the linear ``head``.
+
+    ``kernels`` and ``pools``: a size per convolution, or one for all. ``first_pool``: the kind of the first pool, all others are max-pools.
+    ``dropout``: the part of the last map's channels that is left out before the dense layers, in training.
+    """
+
+    filters: tuple[int, ...] = (6, 16, 32, 32)
+    kernels: tuple[int, ...] = (3,)
+    pools: tuple[int, ...] = (2,)
+    dense: tuple[int, ...] = (240,)
+    first_pool: Literal["max", "average"] = "max"
+    dropout: float = 0.0
+    sigmoid: bool = False
+
+    def __post_init__(self) -> None:
+        count = len(self.filters)
+        for name, sizes in (("kernels", self.kernels), ("pools", self.pools)):
+            require(len(sizes) in (1, count), f"model.{name} needs one number, or {count}, one per convolution; found {sizes}.")
+        require(min(*self.filters, *self.kernels, *self.pools, *self.dense) > 0, f"Filters, kernels, pools and dense sizes must be from 1; found {self}.")
+        require(all(kernel % 2 for kernel in self.kernels), f"model.kernels must be odd; found {self.kernels}.")
+        require(0 <= self.dropout < 1, f"model.dropout is a fraction, from 0 to below 1; found {self.dropout}.")
+
+    def layers(self) -> list[tuple[int, int, int]]:
+        """(filters, kernel, pool) of each convolution."""
+        count = len(self.filters)
+        kernels, pools = (sizes * count if len(sizes) == 1 else sizes for sizes in (self.kernels, self.pools))
+        return list(zip(self.filters, kernels, pools, strict=True))
+
+    def build(self, outputs: int, size: tuple[int, int] = (96, 96), channels: int = 1) -> nn.Module:
+        """A fresh network with ``outputs`` numbers per picture of ``channels`` and (width, height) ``size``."""
+        width, height = size
+        for _, _, pool in self.layers():
+            width, height = width // pool, height // pool
+        require(min(width, height) > 0, f"input_size {size} is too small for pools {self.pools}: nothing is left of the picture.")
+        return _Network(self, outputs, channels, self.filters[-1] * width * height)
+
+
+class _Network(nn.Module):
+    """Layers in the order and by the names in which the reports print them."""
+
+    def __init__(self, shape: ConvNet, outputs: int, channels: int, features: int) -> None:
+        super().__init__()
+        for i, (filters, kernel, pool) in enumerate(shape.layers(), start=1):
+            self.add_module(f"conv{i}", nn.Conv2d(channels, filters, kernel, padding=kernel // 2))
+            if pool > 1:
+                averaged = shape.first_pool == "average" and i == 1
+                self.add_module("avgpool" if averaged else f"maxpool{i}", nn.AvgPool2d(pool) if averaged else nn.MaxPool2d(pool))
+            self.add_module(f"relu{i}", nn.ReLU())
+            channels = filters
+        if shape.dropout:
+            self.add_module("dropout", nn.Dropout2d(shape.dropout))
+        self.add_module("flatten", nn.Flatten())
+        for i, size in enumerate(shape.dense, start=1):
+            self.add_module(f"fc{i}", nn.Linear(features, size))
+            self.add_module(f"relu{len(shape.filters) + i}", nn.ReLU())
+            features = size
+        self.head = nn.Linear(features, outputs)
+        self.limit = nn.Sigmoid() if shape.sigmoid else nn.Identity()
+
+    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B outputs"]:
+        x = images
+        for name, layer in self.named_children():
+            if name in ("head", "limit"):
+                continue
+            x = layer(x)
+            if name == "conv1":
+                # With one channel the layout is lost, and pooling the other one takes ten times as long on CPU.
+                x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, enabled=False):
+            return self.limit(self.head(x.float()))

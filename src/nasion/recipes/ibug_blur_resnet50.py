@@ -1,0 +1,33 @@
+"""iBUG's 68 points by a ResNet50 with blur-pooling.
+
+Source: E. Khwaja, CS 294 project 4, bells and whistles; published class MAE 46.41 pixels.
+Command: nasion train ibug_blur_resnet50 --data DIR
+Time: TODO
+Reached: TODO
+Differences: TODO
+"""
+
+from dataclasses import replace
+
+from nasion.augment import Augment
+from nasion.codecs import Coordinates
+from nasion.losses import squared_error
+from nasion.models.resnet import resnet50
+from nasion.recipe import Adam, Recipe
+from nasion.schemes import ibug68
+
+
+RECIPE = Recipe(
+    data="ibug68",
+    scheme=ibug68,
+    input_size=(224, 224),
+    box_scale=1.25,
+    pixel_range=(-1.0, 1.0),
+    model=replace(resnet50, stem_bias=True, blur=True, sigmoid=True),
+    codec=Coordinates(unit="relative"),
+    loss=squared_error,
+    augment=Augment(flip=0.5, rotate=15, shift=0.1, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
+    optim=Adam(lr=5e-4),
+    batch_size=64,
+    epochs=16,
+)

@@ -1,0 +1,33 @@
+"""iBUG's 68 points by a WideResNet50-2 that ends in a sigmoid.
+
+Source: E. Khwaja, CS 294 project 4, part 3; published training MSE 2e-5, class MAE 23.08 pixels.
+Command: nasion train ibug_wide_resnet50 --data DIR
+Time: TODO
+Reached: TODO
+Differences: TODO
+"""
+
+from dataclasses import replace
+
+from nasion.augment import Augment
+from nasion.codecs import Coordinates
+from nasion.losses import squared_error
+from nasion.models.resnet import wide_resnet50_2
+from nasion.recipe import Adam, Recipe
+from nasion.schemes import ibug68
+
+
+RECIPE = Recipe(
+    data="ibug68",
+    scheme=ibug68,
+    input_size=(224, 224),
+    box_scale=1.25,
+    pixel_range=(-1.0, 1.0),
+    model=replace(wide_resnet50_2, stem_bias=True, sigmoid=True),
+    codec=Coordinates(unit="relative"),
+    loss=squared_error,
+    augment=Augment(flip=0.5, rotate=15, shift=0.1, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
+    optim=Adam(lr=1e-4),
+    batch_size=64,
+    epochs=62,
+)

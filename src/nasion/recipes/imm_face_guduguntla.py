@@ -1,0 +1,31 @@
+"""IMM's 58 points by five convolutions and three dense layers, the first with twelve 5 x 5 filters.
+
+Source: S. Guduguntla, project 5, part 2; published MSE of relative coordinates 1.16e-4 (training), 2.34e-3 (validation).
+Command: nasion train imm_face_guduguntla --data DIR
+Time: TODO
+Reached: TODO
+Differences: input size, the other filters and the dense sizes are only in a lost picture; here 160 x 120, 3 x 3, 16, 20, 24,
+32 filters, dense 512, 256. The strength of brightness and saturation is not documented.
+"""
+
+from nasion.augment import Augment
+from nasion.codecs import Coordinates
+from nasion.losses import squared_error
+from nasion.models.convnet import ConvNet
+from nasion.recipe import Adam, Recipe
+from nasion.schemes import imm58
+
+
+RECIPE = Recipe(
+    data="imm",
+    scheme=imm58,
+    input_size=(160, 120),
+    pixel_range=(-0.5, 0.5),
+    model=ConvNet(filters=(12, 16, 20, 24, 32), kernels=(5, 3, 3, 3, 3), pools=(1, 1, 1, 4, 4), dense=(512, 256)),
+    codec=Coordinates(unit="relative"),
+    loss=squared_error,
+    augment=Augment(rotate=15, shift_px=10, brightness=0.2, saturation=0.2),
+    optim=Adam(lr=1e-4),
+    batch_size=64,
+    epochs=100,
+)

@@ -1,0 +1,30 @@
+"""IMM's 58 points by six convolutions and two dense layers, strongly augmented.
+
+Source: E. Khwaja, CS 294 project 4, part 2; published MSE of relative coordinates 6.06e-3 (training), 1.28e-2 (validation).
+Command: nasion train imm_face_khwaja --data DIR
+Time: TODO
+Reached: TODO
+Differences: batch size and the strength of the colour jitter are not documented.
+"""
+
+from nasion.augment import Augment
+from nasion.codecs import Coordinates
+from nasion.losses import squared_error
+from nasion.models.convnet import ConvNet
+from nasion.recipe import Adam, Recipe
+from nasion.schemes import imm58
+
+
+RECIPE = Recipe(
+    data="imm",
+    scheme=imm58,
+    input_size=(160, 120),
+    pixel_range=(-1.0, 1.0),
+    model=ConvNet(filters=(16, 32, 64, 128, 256, 512), kernels=(3,), pools=(2,), dense=(512,)),
+    codec=Coordinates(unit="relative"),
+    loss=squared_error,
+    augment=Augment(flip=0.5, rotate=15, shift=0.1, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
+    optim=Adam(lr=1e-3),
+    batch_size=4,
+    epochs=50,
+)

@@ -1,0 +1,32 @@
+"""IMM's 58 points as imm_face_khwaja, with an average pool first, dropout and a sigmoid at the end.
+
+Source: E. Khwaja, CS 294 project 4, part 2, improved model; published MSE 4.48e-3 (training), 3.00e-3 (validation).
+Command: nasion train imm_face_khwaja_v2 --data DIR
+Time: TODO
+Reached: TODO
+Differences: batch size and the strength of the colour jitter are not documented.
+"""
+
+from nasion.augment import Augment
+from nasion.codecs import Coordinates
+from nasion.losses import squared_error
+from nasion.models.convnet import ConvNet
+from nasion.recipe import Adam, Recipe
+from nasion.schemes import imm58
+
+
+RECIPE = Recipe(
+    data="imm",
+    scheme=imm58,
+    input_size=(160, 120),
+    pixel_range=(-1.0, 1.0),
+    model=ConvNet(
+        filters=(16, 32, 64, 128, 256, 512), kernels=(3,), pools=(2,), dense=(512,), first_pool="average", dropout=0.2, sigmoid=True
+    ),
+    codec=Coordinates(unit="relative"),
+    loss=squared_error,
+    augment=Augment(flip=0.5, rotate=15, shift=0.1, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
+    optim=Adam(lr=1e-3),
+    batch_size=4,
+    epochs=50,
+)

@@ -1,0 +1,28 @@
+"""The nose point of IMM with one convolution and a learning rate a hundred times too high: how it fails.
+
+Source: S. Guduguntla, project 5, part 1, second experiment; published MSE of relative coordinates about 2.25e-1 (validation).
+Command: nasion train imm_nose_guduguntla_ablation --data DIR
+Time: TODO
+Reached: TODO
+Differences: as imm_nose_guduguntla: input size, filters and dense size are not documented.
+"""
+
+from nasion.codecs import Coordinates
+from nasion.losses import squared_error
+from nasion.models.convnet import ConvNet
+from nasion.recipe import Adam, Recipe
+from nasion.schemes import imm_nose
+
+
+RECIPE = Recipe(
+    data="imm",
+    scheme=imm_nose,
+    input_size=(80, 60),
+    pixel_range=(-0.5, 0.5),
+    model=ConvNet(filters=(12,), kernels=(3,), pools=(2,), dense=(64,)),
+    codec=Coordinates(unit="relative"),
+    loss=squared_error,
+    optim=Adam(lr=1e-1),
+    batch_size=64,
+    epochs=15,
+)

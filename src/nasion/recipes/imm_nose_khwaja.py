@@ -1,0 +1,28 @@
+"""The nose point of IMM by NoseNet, four convolutions and two dense layers.
+
+Source: E. Khwaja, CS 294 project 4, part 1; published MSE of relative coordinates 6.58e-4 (training), 1.74e-3 (validation).
+Command: nasion train imm_nose_khwaja --data DIR
+Time: TODO
+Reached: TODO
+Differences: batch size not documented, here that of the PyTorch tutorial which its loader follows.
+"""
+
+from nasion.codecs import Coordinates
+from nasion.losses import squared_error
+from nasion.models.convnet import ConvNet
+from nasion.recipe import Adam, Recipe
+from nasion.schemes import imm_nose
+
+
+RECIPE = Recipe(
+    data="imm",
+    scheme=imm_nose,
+    input_size=(80, 60),
+    pixel_range=(-0.5, 0.5),
+    model=ConvNet(filters=(6, 16, 32, 32), kernels=(3,), pools=(2,), dense=(240,)),
+    codec=Coordinates(unit="relative"),
+    loss=squared_error,
+    optim=Adam(lr=1e-3),
+    batch_size=2,
+    epochs=25,
+)

@@ -1,0 +1,31 @@
+"""The nose point of IMM by NoseNet with an average pool first, dropout and a sigmoid at the end.
+
+Source: E. Khwaja, CS 294 project 4, part 1, alternative model; published MSE 2.50e-4 (training), 1.13e-3 (validation).
+Command: nasion train imm_nose_khwaja_v2 --data DIR
+Time: TODO
+Reached: TODO
+Differences: batch size not documented, here that of the PyTorch tutorial which its loader follows.
+"""
+
+from nasion.codecs import Coordinates
+from nasion.losses import squared_error
+from nasion.models.convnet import ConvNet
+from nasion.recipe import Adam, Recipe
+from nasion.schemes import imm_nose
+
+
+RECIPE = Recipe(
+    data="imm",
+    scheme=imm_nose,
+    input_size=(80, 60),
+    pixel_range=(-0.5, 0.5),
+    model=ConvNet(
+        filters=(6, 16, 32, 32), kernels=(3,), pools=(2,), dense=(240,), first_pool="average", dropout=0.2, sigmoid=True
+    ),
+    codec=Coordinates(unit="relative"),
+    loss=squared_error,
+    start_at_mean=True,
+    optim=Adam(lr=5e-4),
+    batch_size=1,
+    epochs=25,
+)
