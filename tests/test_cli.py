@@ -150,7 +150,8 @@ def test_a_run_on_other_data_than_toy_is_trained_on_what_the_path_says(nasion, k
 def test_a_run_with_parts_of_its_own_is_judged_with_its_recipe_file(nasion, tmp_path):
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass, replace\nfrom nasion.models.resnet import ResNet\nfrom nasion.recipes.toy_demo import RECIPE as R\n\n\n"
-        "@dataclass(frozen=True)\nclass Mine:\n    def build(self, outputs, size, channels):\n        return ResNet(widths=(8, 16), blocks=(1,)).build(outputs, size, channels)\n\n\n"
+        "@dataclass(frozen=True)\nclass Mine:\n    def build(self, outputs, size, channels):\n"
+        "        return ResNet(widths=(8, 16), blocks=(1,)).build(outputs, size, channels)\n\n\n"
         "RECIPE = replace(R, model=Mine(), epochs=1)\n"
     )
     assert nasion("train", "mine.py", "--data", "toy:60")[0] == 0

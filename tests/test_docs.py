@@ -39,10 +39,11 @@ def test_the_readmes_tree_is_the_real_one_with_a_comment_per_file():
 
 def test_every_command_and_option_in_the_documents_exists():
     text = README + (ROOT / "CHANGELOG.md").read_text() + (ROOT / "docs" / "design.md").read_text()
-    named = set(re.findall(r"nasion ((?:data )?[a-z]+)\b", " ".join(re.findall(r"(?:^|`|/)(nasion [a-z][^`\n]*)", text, re.M))))
-    commands = {c.name or c.callback.__name__ for c in cli.app.registered_commands} | {f"data {c.name}" for c in cli.data_app.registered_commands}
+    named = set(re.findall(r"nasion ((?:data |look )?[a-z]+)\b", " ".join(re.findall(r"(?:^|`|/)(nasion [a-z][^`\n]*)", text, re.M))))
+    commands = {c.name or c.callback.__name__ for c in cli.app.registered_commands}
+    commands |= {f"{group} {c.callback.__name__}" for group in ("data", "look") for c in getattr(cli, f"{group}_app").registered_commands}
     assert len(named) >= 8 and named <= commands, named - commands
-    for words, options in re.findall(r"^(?:\S*/)?nasion ((?:data )?[a-z]+)(.*)$", README, re.M):
+    for words, options in re.findall(r"^(?:\S*/)?nasion ((?:data |look )?[a-z]+)(.*)$", README, re.M):
         shown = subprocess.run(
             [sys.executable, "-m", "nasion.cli", *words.split(), "--help"], capture_output=True, text=True, env={"COLUMNS": "200"}
         ).stdout

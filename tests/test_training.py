@@ -30,7 +30,7 @@ from nasion.training import Interrupted
 SMALL = replace(
     RECIPE,
     input_size=(32, 32),
-    model=ResNet(widths=(8, 16), blocks=(1,), stem_kernel=3, stem_stride=1, stem_pool=2),
+    model=ResNet(widths=(8, 16), blocks=(1,), stem_kernel=3, stem_stride=1, stem_pool=2, bias=True, shortcut_norm=False),
     batch_size=16,
     epochs=3,
     augment=Augment(flip=0.5, rotate=10, shift=0.05, brightness=0.1),

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nasion import experiment, report, run
+from nasion import experiment, look, report, run
 from nasion.errors import RunError
 from nasion.evaluation import Judgement, evaluate
 from nasion.load import load_sides
+from nasion.predict import load_model
 from nasion.progress import TerminalBar
 from nasion.recipe import override
 from nasion.recipes.toy_demo import RECIPE
@@ -33,5 +34,6 @@ def run_demo(folder: Path, count: int, epochs: int, console: Console) -> tuple[J
     with TerminalBar(recipe, console) as bar:
         experiment.train(recipe, (train_faces, val_faces), run_folder=folder, watchers=(bar,))
     result = evaluate(folder, val_faces)
-    page = report.write(result, folder, title=f"nasion demo: {count} toy faces", history=run.history(folder), recipe=run.settings_text(folder))
+    shown = report.Background(run.history(folder), run.settings_text(folder), look.for_report(load_model(folder), val_faces))
+    page = report.write(result, folder, title=f"nasion demo: {count} toy faces", background=shown)
     return result, page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw
 from nasion import geometry
 from nasion.errors import SettingError
 from nasion.faces import Faces, crop_boxes
-from nasion.files import open_picture
+from nasion.files import open_picture, written_beside
 from nasion.scheme import Scheme
 
 # Okabe and Ito's colours, which colour-blind people can tell apart.
@@ -33,19 +34,28 @@ def tile(
     corners = geometry.apply(geometry.invert(to_tile), geometry.whole_picture(_TILE, _TILE).reshape(2, 2)) + 0.5
     whole = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
     canvas = whole.transform((_TILE, _TILE), Image.Transform.EXTENT, tuple(corners.reshape(-1)), Image.Resampling.BILINEAR)
+    return marked(np.asarray(canvas), [(geometry.apply(to_tile, points), colour) for points, colour in marks], caption)
+
+
+def marked(
+    image: UInt8[np.ndarray, "H W 3"], marks: Sequence[tuple[Shaped[np.ndarray, "K 2"], tuple[int, int, int]]], caption: str = "", radius: float = 2.5
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A picture with points, in its own pixels, drawn into it; two sets of points are joined by lines where both are there."""
+    canvas = Image.fromarray(image)
     pen = ImageDraw.Draw(canvas)
     # Pillow draws from pixel corners.
-    placed = [(geometry.apply(to_tile, points) + 0.5, colour) for points, colour in marks]
+    placed = [(points + 0.5, colour) for points, colour in marks]
     if len(placed) == 2:
         for a, b in zip(placed[0][0], placed[1][0], strict=True):
             if not np.isnan([a, b]).any():
                 pen.line([*a, *b], fill=(255, 255, 255), width=1)
     for points, colour in placed:
         for x, y in points[~np.isnan(points).any(-1)]:
-            pen.ellipse([x - 2.5, y - 2.5, x + 2.5, y + 2.5], fill=colour, outline=(0, 0, 0))
+            pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour, outline=(0, 0, 0))
     if caption:
-        pen.rectangle([0, _TILE - 13, _TILE, _TILE], fill=(0, 0, 0))
-        pen.text((3, _TILE - 13), caption, fill=(255, 255, 255))
+        width, height = canvas.size
+        pen.rectangle([0, height - 13, width, height], fill=(0, 0, 0))
+        pen.text((3, height - 13), caption, fill=(255, 255, 255))
     return np.asarray(canvas)
 
 
@@ -82,23 +92,34 @@ def png(image: UInt8[np.ndarray, "H W 3"]) -> bytes:
 
 
 def history_figure(histories: dict[str, list[dict[str, float]]]) -> Any:
-    """Training loss and validation score by epoch; the best epoch marked."""
+    """Losses and validation score by epoch of one run or several; the best epoch marked."""
     figure, (left, right) = _figure(2, 9.5)
-    for (name, history), colour in zip(histories.items(), LINES, strict=False):
+    for (name, history), colour in zip(histories.items(), itertools.cycle(LINES), strict=False):
         epochs = [row["epoch"] for row in history]
-        left.plot(epochs, [row["loss"] for row in history], "o-", color=colour, label=name, markersize=3)
+        several = f"{name}, " if len(histories) > 1 else ""
+        left.plot(epochs, [row["loss"] for row in history], "-", color=colour, label=f"{several}training")
+        if all("val_loss" in row for row in history):
+            left.plot(epochs, [row["val_loss"] for row in history], "--", color=colour, label=f"{several}validation")
         scores = [row["val"] for row in history]
-        right.plot(epochs, scores, "o-", color=colour, label=name, markersize=3)
+        right.plot(epochs, scores, "-", color=colour, label=name)
         best = int(np.argmin(scores))
-        right.plot(epochs[best], scores[best], "*", color=colour, markersize=13)
-        right.annotate(f"{scores[best]:.3g}", (epochs[best], scores[best]), textcoords="offset points", xytext=(0, 9), ha="center", fontsize=8)
-    left.set(title="Training loss", xlabel="epoch", yscale="log")
-    right.set(title="Validation score (star: best)", xlabel="epoch")
+        right.plot(epochs[best], scores[best], "*", color=colour, markersize=11)
+        if len(histories) == 1:
+            right.annotate(f"{scores[best]:.3g}", (epochs[best], scores[best]), textcoords="offset points", xytext=(0, 9), ha="center", fontsize=8)
+    left.set(title="Loss", xlabel="epoch", yscale="log")
+    right.set(title="Validation score (star: best)", xlabel="epoch", yscale="log" if _spread(histories) > 20 else "linear")
+    left.legend(frameon=False, fontsize=8)
     if len(histories) > 1:
-        right.legend(frameon=False)
+        right.legend(frameon=False, fontsize=8)
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
     return figure
+
+
+def _spread(histories: dict[str, list[dict[str, float]]]) -> float:
+    """How many times larger the largest score is than the smallest."""
+    scores = [row["val"] for history in histories.values() for row in history]
+    return max(scores, default=1) / max(min(scores, default=1), 1e-12)
 
 
 def cumulative_figure(curves: dict[str, tuple[np.ndarray, np.ndarray]], threshold: float, norm: str) -> Any:
@@ -144,12 +165,48 @@ def mean_face_figure(scheme: Scheme, mean: Shaped[np.ndarray, "K 2"], values: Se
     return figure
 
 
+def grid_figure(panels: Sequence[tuple[str, Shaped[np.ndarray, "H W *C"]]], title: str, columns: int = 8) -> Any:
+    """Labelled maps in a grid, all on one scale about zero; pictures (uint8) among them are shown as they are."""
+    from matplotlib.figure import Figure
+
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    height, width = panels[0][1].shape[:2]
+    figure = Figure(figsize=(1.25 * columns + 0.9, (1.25 * height / width + 0.25) * rows + 0.5), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(rows, columns)).reshape(-1)
+    limit = max((float(np.abs(map_).max()) for _, map_ in panels if map_.dtype != np.uint8), default=1.0) or 1.0
+    shown = None
+    for ax in axes:
+        ax.set_axis_off()
+    for ax, (label, map_) in zip(axes, panels, strict=False):
+        if map_.dtype == np.uint8:
+            ax.imshow(map_, cmap="gray", vmin=0, vmax=255)
+        elif map_.ndim == 3:
+            ax.imshow(0.5 + map_ / (2 * limit))
+        else:
+            shown = ax.imshow(map_, cmap="PuOr_r", vmin=-limit, vmax=limit, interpolation="nearest")
+        ax.set_title(label, fontsize=8, pad=2)
+    figure.suptitle(title, fontsize=10)
+    if shown is not None:
+        figure.colorbar(shown, ax=axes.tolist(), shrink=0.8)
+    return figure
+
+
 def svg(figure: Any) -> str:
     """A figure as an inline SVG element."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+def save(picture: Any, path: Path) -> None:
+    """A picture's pixels, or a figure, as a PNG file."""
+    with written_beside(path) as beside:
+        if isinstance(picture, np.ndarray):
+            beside.write_bytes(png(picture))
+        else:
+            picture.savefig(beside, format="png", dpi=130)
 
 
 def _figure(panels: int, width: float) -> tuple[Any, Any]:

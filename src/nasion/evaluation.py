@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -15,6 +15,7 @@ from nasion import metrics
 from nasion.doubts import FEWEST, doubtful
 from nasion.errors import SettingError
 from nasion.faces import NO_GROUP, Faces, Predictions
+from nasion.files import picture_size
 
 THRESHOLDS = {"box": 0.07, "outer_eye_corners": 0.08, "pupils": 0.10}
 _PERCENTILES = (50, 90, 95, 99)
@@ -22,11 +23,14 @@ _PERCENTILES = (50, 90, 95, 99)
 
 @dataclass(frozen=True)
 class Scores:
-    """Errors of a set of faces: ``rmse`` in pixels, all others as fractions of the norm (NaN where nothing was counted)."""
+    """Errors of a set of faces: ``rmse`` and ``mae`` of the coordinates in pixels, ``mse_relative`` of the coordinates as
+    fractions of the picture, all others as fractions of the norm (NaN where nothing was counted)."""
 
     faces: int
     values: int
     rmse: float
+    mae: float
+    mse_relative: float
     nme: float
     fr: float
     auc: float
@@ -36,18 +40,23 @@ class Scores:
         """As JSON shows it: relative numbers in per cent, None for what was not counted."""
         relative = {"nme": self.nme, "fr": self.fr, "auc": self.auc} | {f"p{p}": v for p, v in self.percentiles.items()}
         shown = {name: _number(100 * value, 4) for name, value in relative.items()}
-        return {"faces": self.faces, "values": self.values, "rmse": _number(self.rmse, 5), **shown}
+        absolute = {"rmse": _number(self.rmse, 5), "mae": _number(self.mae, 5), "mse_relative": _number(self.mse_relative, 9)}
+        return {"faces": self.faces, "values": self.values, **absolute, **shown}
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """Scores of predictions on faces; ``face_nme`` is NaN for faces that could not be counted."""
+    """Scores of predictions on faces; ``face_nme`` is NaN for faces that could not be counted.
+
+    ``norms``: the same by each usual norm that these faces have, at its usual threshold (``THRESHOLDS``).
+    """
 
     norm: str
     threshold: float
     overall: Scores
     points: Mapping[str, Scores]
     groups: Mapping[str, Mapping[str, Scores]]
+    norms: Mapping[str, Scores]
     left_out: Mapping[str, list[str]]
     faces: Faces
     predictions: Predictions
@@ -62,6 +71,7 @@ class Judgement:
             "scheme": self.faces.scheme.name,
             "left_out": {why: {"count": len(ids), "first": ids[:10]} for why, ids in self.left_out.items()},
             "points": {name: scores.per_cent() for name, scores in self.points.items()},
+            "norms": {name: scores.per_cent() for name, scores in self.norms.items()},
             "groups": {group: {value: s.per_cent() for value, s in parts.items()} for group, parts in self.groups.items()},
         }
 
@@ -85,7 +95,7 @@ def evaluate(what: Any, faces: Faces, *, norm: str | None = None, threshold: flo
     truth[:, faces.scheme.index(lacking)] = np.nan
     apart = metrics.distances(truth, aligned.points)
     scale = metrics.norms(faces.scheme, faces.points, faces.boxes, name)
-    judge = _Judge(truth, aligned.points, apart, scale, limit)
+    judge = _Judge(truth, aligned.points, apart, _picture_sizes(faces), scale, limit)
     partly = np.isinf(apart).any(axis=1) & ~np.isnan(aligned.points).all(axis=(1, 2))
     everyone = np.arange(len(faces))
     left_out = {
@@ -104,6 +114,7 @@ def evaluate(what: Any, faces: Faces, *, norm: str | None = None, threshold: flo
         overall=judge.scores(everyone),
         points={point: judge.scores(everyone, k) for k, point in enumerate(faces.scheme.points)},
         groups={group: {value: judge.scores(at) for value, at in parts.items()} for group, parts in _groups(faces).items()},
+        norms={name: replace(judge, scale=length, threshold=THRESHOLDS[name]).scores(everyone) for name, length in _usual_norms(faces).items()},
         left_out={why: ids for why, ids in left_out.items() if ids},
         faces=faces,
         predictions=aligned,
@@ -155,23 +166,44 @@ class _Judge:
     truth: np.ndarray
     predicted: np.ndarray
     apart: np.ndarray
+    sizes: np.ndarray
     scale: np.ndarray
     threshold: float
 
     def scores(self, at: np.ndarray, point: int | None = None) -> Scores:
         """Scores of the faces at these positions, over all points or one."""
         points = slice(None) if point is None else slice(point, point + 1)
-        rmse = metrics.rmse(self.truth[at][:, points], self.predicted[at][:, points])
+        pair = self.truth[at][:, points], self.predicted[at][:, points]
+        rmse = metrics.rmse(*pair)
         errors = metrics.face_nme(self.apart[at][:, points], self.scale[at])
         return Scores(
             faces=int((~np.isnan(errors)).sum()),
             values=rmse.count,
             rmse=rmse.value,
+            mae=metrics.mae(*pair).value,
+            mse_relative=metrics.relative_mse(*pair, self.sizes[at]).value,
             nme=metrics.nme(errors).value,
             fr=metrics.failure_rate(errors, self.threshold).value,
             auc=metrics.auc(errors, self.threshold).value,
             percentiles={p: metrics.percentile(errors, p).value for p in _PERCENTILES},
         )
+
+
+def _usual_norms(faces: Faces) -> dict[str, np.ndarray]:
+    """What errors are divided by, for each usual norm that these faces have."""
+    found = {}
+    for name in THRESHOLDS:
+        try:
+            found[name] = metrics.norms(faces.scheme, faces.points, faces.boxes, name)
+        except SettingError:
+            continue
+    return {name: length for name, length in found.items() if not np.isnan(length).all()}
+
+
+def _picture_sizes(faces: Faces) -> Float[np.ndarray, "N 2"]:
+    """(width, height) of each picture, NaN where it is not there."""
+    sizes = [(np.nan, np.nan) if isinstance(p, Path) and not p.is_file() else picture_size(p) for p in faces.images]
+    return np.array(sizes, dtype=np.float64).reshape(-1, 2)
 
 
 def _groups(faces: Faces) -> dict[str, dict[str, np.ndarray]]:

@@ -177,7 +177,8 @@ def crop_boxes(faces: Faces, scale: float = 1.0) -> Float64[np.ndarray, "N 4"]:
     """Each face's box with its sides times ``scale``; the whole picture, as it is, where it has none."""
     boxes = np.full((len(faces), 4), np.nan) if faces.boxes is None else grow_box(faces.boxes, (scale - 1) / 2)
     without = np.isnan(boxes).any(axis=1)
-    boxes[without] = [whole_picture(*picture_size(faces.images[i])) for i in np.flatnonzero(without)] if without.any() else 0
+    for i in np.flatnonzero(without).tolist():
+        boxes[i] = whole_picture(*picture_size(faces.images[i]))
     return boxes
 
 

@@ -41,6 +41,16 @@ def rmse(truth: Shaped[np.ndarray, "N K 2"], predicted: Shaped[np.ndarray, "N K 
     return Measure(float(np.sqrt(mean)), count)
 
 
+def mae(truth: Shaped[np.ndarray, "N K 2"], predicted: Shaped[np.ndarray, "N K 2"]) -> Measure:
+    """Mean absolute error over all labelled and predicted x and y values pooled, as the Berkeley course's board counts."""
+    return _mean(np.abs(predicted.astype(np.float64) - truth))
+
+
+def relative_mse(truth: Shaped[np.ndarray, "N K 2"], predicted: Shaped[np.ndarray, "N K 2"], sizes: Shaped[np.ndarray, "N 2"]) -> Measure:
+    """Mean squared error of x / width and y / height of the pictures, over all labelled and predicted values pooled."""
+    return _mean(((predicted.astype(np.float64) - truth) / sizes[:, None]) ** 2)
+
+
 def norms(
     scheme: Scheme, truth: Shaped[np.ndarray, "N K 2"], boxes: Shaped[np.ndarray, "N 4"] | None, norm: str | None = None
 ) -> Float[np.ndarray, " N"]:

@@ -2,63 +2,66 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-from importlib.resources import files as package_files
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import nasion
 from nasion import draw, geometry, metrics
 from nasion.datasets import points_csv
-from nasion.evaluation import Judgement, Scores
+from nasion.evaluation import THRESHOLDS, Judgement, Scores
 from nasion.files import write_text
+from nasion.page import Image, picture, rendered
 
-COLUMNS = ("", "faces", "RMSE px", "NME %", "median %", "p90 %", "p95 %", "p99 %", "fails %", "AUC %")
+COLUMNS = ("", "faces", "RMSE px", "MAE px", "MSE relative", "NME %", "median %", "p90 %", "p95 %", "p99 %", "fails %", "AUC %")
 SHORT = ("", "faces", "RMSE px", "NME %", "median %", "p95 %", "fails %", "AUC %")
+ERRORS = ("face", "NME %", "worst point, px", "which")
 _SHOWN = 16
 
 
-def write(judgement: Judgement, folder: Path, *, title: str, history: list[dict[str, float]] | None = None, recipe: str = "") -> Path:
+@dataclass(frozen=True)
+class Background:
+    """What a report shows beside the errors, for a run: its history, its settings, and pictures of what it looks at."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    recipe: str = ""
+    looks: tuple[Image, ...] = ()
+
+
+def write(judgement: Judgement, folder: Path, *, title: str, background: Background | None = None) -> Path:
     """Write all three files into a folder; the path of the page. Raises ``ImportError`` without the ``report`` extra."""
     write_text(folder / "scores.json", json.dumps(judgement.to_json(), indent=1))
     points_csv.write(judgement.predictions, folder / "predictions.csv")
-    write_text(folder / "report.html", page(judgement, title=title, history=history, recipe=recipe))
+    write_text(folder / "report.html", page(judgement, title=title, background=background or Background()))
     return folder / "report.html"
 
 
-def page(judgement: Judgement, *, title: str, history: list[dict[str, float]] | None = None, recipe: str = "") -> str:
-    """The HTML page; no address in it leads outside of it."""
-    from jinja2 import Environment
-
-    template = package_files("nasion").joinpath("report.html.j2").read_text(encoding="utf-8")
+def page(judgement: Judgement, *, title: str, background: Background) -> str:
+    """The HTML page."""
     overall, threshold = judgement.overall, f"{100 * judgement.threshold:g} %"
-    return (
-        Environment(autoescape=True)
-        .from_string(template)
-        .render(
-            title=title,
-            subtitle=f"{len(judgement.faces)} faces of scheme {judgement.faces.scheme.name}; relative errors in % of {judgement.norm}.",
-            tiles=[
-                ("RMSE, all coordinates pooled", f"{_shown(overall.rmse, 3)} px", f"{overall.values} values"),
-                ("NME", f"{_shown(100 * overall.nme)} %", f"mean of {overall.faces} faces"),
-                ("failures", f"{_shown(100 * overall.fr)} %", f"faces above {threshold}"),
-                ("AUC", f"{_shown(100 * overall.auc)} %", f"up to {threshold}"),
-            ],
-            left_out=[(why, len(ids), ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")) for why, ids in judgement.left_out.items()],
-            history=draw.svg(draw.history_figure({"run": history})) if history else "",
-            cumulative=draw.svg(draw.cumulative_figure(_curves(judgement), judgement.threshold, judgement.norm)),
-            mean_face=draw.svg(_mean_face(judgement)),
-            columns=COLUMNS,
-            tables=_tables(judgement),
-            sheets=_sheets(judgement),
-            ordered_by="NME in %" if not np.isnan(judgement.face_nme).all() else "RMSE in pixels",
-            recipe=recipe,
-            version=nasion.__version__,
-        )
+    return rendered(
+        "evaluation",
+        title=title,
+        subtitle=f"{len(judgement.faces)} faces of scheme {judgement.faces.scheme.name}; relative errors in % of {judgement.norm}.",
+        tiles=[
+            ("RMSE, all coordinates pooled", f"{_shown(overall.rmse, 3)} px", f"{overall.values} values"),
+            ("NME", f"{_shown(100 * overall.nme)} %", f"mean of {overall.faces} faces"),
+            ("failures", f"{_shown(100 * overall.fr)} %", f"faces above {threshold}"),
+            ("AUC", f"{_shown(100 * overall.auc)} %", f"up to {threshold}"),
+            ("MSE of relative coordinates", scientific(overall.mse_relative), "x / width, y / height of the picture"),
+        ],
+        left_out=[(why, len(ids), ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")) for why, ids in judgement.left_out.items()],
+        history=draw.svg(draw.history_figure({"run": background.history})) if background.history else "",
+        cumulative=draw.svg(draw.cumulative_figure(_curves(judgement), judgement.threshold, judgement.norm)),
+        mean_face=draw.svg(_mean_face(judgement)),
+        tables=_tables(judgement),
+        sheets=[picture(heading, draw.sheet(tiles), note) for heading, note, tiles in best_and_worst(judgement)],
+        looks=background.looks,
+        ordered_by="NME in %" if not np.isnan(judgement.face_nme).all() else "RMSE in pixels",
+        recipe=background.recipe,
     )
 
 
@@ -71,17 +74,41 @@ def short_row(name: str, scores: Scores) -> tuple[str, ...]:
 def row(name: str, scores: Scores) -> tuple[str, ...]:
     """One line of a table of scores, in the order of ``COLUMNS``."""
     relative = (scores.nme, *(scores.percentiles[p] for p in (50, 90, 95, 99)), scores.fr, scores.auc)
-    return (name, str(scores.faces), _shown(scores.rmse, 3), *(_shown(100 * value) for value in relative))
+    absolute = (_shown(scores.rmse, 3), _shown(scores.mae, 3), scientific(scores.mse_relative))
+    return (name, str(scores.faces), *absolute, *(_shown(100 * value) for value in relative))
+
+
+def scientific(value: float) -> str:
+    return f"{value:.2e}" if math.isfinite(value) else "-"
 
 
 def _shown(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "-"
 
 
-def _tables(judgement: Judgement) -> list[tuple[str, list[tuple[str, ...]]]]:
+def _tables(judgement: Judgement) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """(heading, columns, rows) of each table."""
     everything = [row("all", judgement.overall)]
     tables = [(f"By {group}", everything + [row(value, s) for value, s in parts.items()]) for group, parts in judgement.groups.items()]
-    return [*(tables or [("All faces", everything)]), ("By point", [row(point, s) for point, s in judgement.points.items()])]
+    by_norm = [row(f"{name.replace('_', ' ')} (at {100 * THRESHOLDS[name]:g} %)", scores) for name, scores in judgement.norms.items()]
+    if len(by_norm) > 1:
+        tables.insert(0, ("By norm, with the threshold usual for it", by_norm))
+    found = [*(tables or [("All faces", everything)]), ("By point", [row(point, s) for point, s in judgement.points.items() if s.values])]
+    return [*((heading, COLUMNS, rows) for heading, rows in found), ("Largest errors", ERRORS, largest_errors(judgement, _SHOWN))]
+
+
+def largest_errors(judgement: Judgement, count: int) -> list[tuple[str, ...]]:
+    """The faces with the largest errors, in the columns of ``ERRORS``; faces without a norm are ordered by their RMSE."""
+    errors = _face_errors(judgement)
+    order = [i for i in np.argsort(np.where(np.isnan(errors), -1, -errors)) if not np.isnan(errors[i])][:count]
+    apart = metrics.distances(judgement.faces.points, judgement.predictions.points)
+    rows = []
+    for i in order:
+        far = np.where(np.isfinite(apart[i]), apart[i], -1)
+        worst = int(np.argmax(far))
+        nme = _shown(100 * float(judgement.face_nme[i]))
+        rows.append((judgement.faces.ids[i], nme, f"{far[worst]:.1f}", judgement.faces.scheme.points[worst]))
+    return rows
 
 
 def _curves(judgement: Judgement) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -107,26 +134,30 @@ def _mean_face(judgement: Judgement) -> Any:
     return draw.mean_face_figure(faces.scheme, mean * [1.0, aspect], [s.rmse for s in judgement.points.values()], "RMSE in pixels")
 
 
-def _sheets(judgement: Judgement) -> list[tuple[str, str, str]]:
-    """Best and worst faces, where their pictures are there."""
+def _face_errors(judgement: Judgement) -> np.ndarray:
+    """Each face's NME; where none has one, its RMSE in pixels. NaN where nothing was counted."""
+    if not np.isnan(judgement.face_nme).all():
+        return judgement.face_nme
+    square = (judgement.predictions.points.astype(np.float64) - judgement.faces.points) ** 2
+    counted = (~np.isnan(square)).sum((1, 2))
+    return np.sqrt(np.divide(np.nansum(square, axis=(1, 2)), counted, out=np.full(len(square), np.nan), where=counted > 0))
+
+
+def best_and_worst(judgement: Judgement, count: int = _SHOWN) -> list[tuple[str, str, list[np.ndarray]]]:
+    """(heading, note, tiles) of the best and the worst faces, where their pictures are there."""
     faces, predicted = judgement.faces, judgement.predictions.points
     if any(isinstance(picture, Path) and not picture.is_file() for picture in faces.images[:1]):
         return []
-    error = judgement.face_nme
-    if np.isnan(error).all():
-        square = (predicted.astype(np.float64) - faces.points) ** 2
-        error = np.sqrt(np.where(np.isnan(square), 0, square).sum((1, 2)) / np.maximum((~np.isnan(square)).sum((1, 2)), 1))
+    error = _face_errors(judgement)
+    unit = 1.0 if np.isnan(judgement.face_nme).all() else 100.0
     order = np.argsort(np.where(np.isfinite(error), error, -1))
     order = order[np.isfinite(error[order])]
     found = []
-    for heading, chosen in (("Best faces", order[:_SHOWN].tolist()), ("Worst faces", order[::-1][:_SHOWN].tolist())):
-        unit = 1.0 if np.isnan(judgement.face_nme).all() else 100.0
-        marks = [
+    for heading, chosen in (("Best faces", order[:count].tolist()), ("Worst faces", order[::-1][:count].tolist())):
+        tiles = [
             draw.tile(faces, i, [(faces.points[i], draw.TRUTH), (predicted[i], draw.PREDICTION)], f"{faces.ids[i]}  {unit * error[i]:.1f}")
             for i in chosen
         ]
-        if marks:
-            found.append(
-                (heading, base64.b64encode(draw.png(draw.sheet(marks))).decode(), f"{len(marks)} {heading.lower()} with labels and predictions")
-            )
+        if tiles:
+            found.append((heading, f"{len(tiles)} faces with labels and predictions", tiles))
     return found

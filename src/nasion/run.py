@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -60,24 +61,35 @@ def recipe_of(folder: Path, parts: ModuleType | None = None) -> Recipe:
     return from_json(opened(folder)["recipe"], parts)
 
 
-def settings_text(folder: Path) -> str:
-    """A run's settings, one line each, by the names that ``--set`` takes; parts are shown with their numbers."""
-    written = opened(folder)["recipe"]
+def settings_of(folder: Path) -> dict[str, str]:
+    """A run's settings by the names that ``--set`` takes; a part is shown by its name, and then its numbers."""
 
-    def lines(value: dict[str, Any], prefix: str) -> list[str]:
-        found = []
+    def flat(value: dict[str, Any], prefix: str) -> dict[str, str]:
+        found = {}
         for name, item in value.items():
             if isinstance(item, dict) and "function" in item:
-                found.append(f"{prefix}{name} = {item['function'].rpartition('.')[2]}")
+                found[prefix + name] = item["function"].rpartition(".")[2]
             elif isinstance(item, dict) and name == "scheme":
-                found.append(f"{prefix}{name} = {item['name']}")
+                found[prefix + name] = item["name"]
             elif isinstance(item, dict):
-                found += [f"{prefix}{name} = {item['is'].rpartition('.')[2]}", *lines(item, f"{prefix}{name}.")]
+                found |= {prefix + name: item["is"].rpartition(".")[2], **flat(item, f"{prefix}{name}.")}
             elif name != "is":
-                found.append(f"{prefix}{name} = {item}")
+                found[prefix + name] = str(item)
         return found
 
-    return "\n".join(lines(written, ""))
+    return flat(opened(folder)["recipe"], "")
+
+
+def settings_text(folder: Path) -> str:
+    """A run's settings, one line each."""
+    return "\n".join(f"{name} = {value}" for name, value in settings_of(folder).items())
+
+
+def parameters(weights: Path) -> int:
+    """How many numbers a network learnt: all of its weights but the running statistics of its norms."""
+    with safe_open(weights, "pt") as file:
+        kept = [name for name in file.keys() if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]  # noqa: SIM118
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in kept)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:

@@ -196,6 +196,17 @@ imm_nose = Scheme(name="imm_nose", points=("nose_base",), mirror=())
 SCHEMES = {scheme.name: scheme for scheme in (fkd15, imm58, ibug68, wflw98, cofw29, imm_nose)}
 
 
+def scheme_of(points: int, asked: Scheme | None = None) -> Scheme | None:
+    """What numbered points mean: ``asked`` if it has so many, else the only scheme that has, else ``asked`` if it has more.
+
+    None where none of these is. A single point could be any.
+    """
+    fitting = [scheme for scheme in SCHEMES.values() if len(scheme) == points > 1]
+    if len(fitting) == 1 and (asked is None or len(asked) != points):
+        return fitting[0]
+    return asked if asked is not None and len(asked) >= points else None
+
+
 def scheme_named(name: str) -> Scheme:
     """The scheme of that name; ``SettingError`` lists those there are."""
     if name not in SCHEMES:

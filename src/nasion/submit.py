@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from nasion.datasets import fkd
-from nasion.errors import DataError, RunError
+from nasion.errors import DataError, RunError, SettingError
 from nasion.files import write_text
 from nasion.load import load_faces
 from nasion.predict import Model
-from nasion.schemes import fkd15
+from nasion.schemes import fkd15, ibug68
 
 
 def kaggle(model: Model, data: Path, lookup_file: Path | None = None) -> str:
@@ -37,8 +37,30 @@ def kaggle(model: Model, data: Path, lookup_file: Path | None = None) -> str:
     return "RowId,Location\n" + "".join(f"{row},{value:.5f}\n" for row, value in zip(lookup.row_ids, values.tolist(), strict=True))
 
 
-def write_kaggle(model: Model, data: Path, out: Path) -> int:
-    """Write the submission; how many rows it has."""
-    text = kaggle(model, data)
+def course68(model: Model, data: Path) -> str:
+    """``Id,Predicted`` for the 68 points of every box of an imglab file, in the file's order, in pixels of the whole pictures.
+
+    Id = box * 136 + 2 * point + axis, from 0. Raises ``RunError`` if the model lacks a point, ``DataError`` if a picture is
+    not there.
+    """
+    faces = load_faces(None, data, scheme=ibug68)
+    lacking = [point for point in ibug68.points if point not in model.recipe.scheme]
+    if lacking:
+        raise RunError(f"The course asks for {lacking[0]}, which this run (scheme {model.recipe.scheme.name}) does not predict.")
+    absent = [picture for picture in faces.images if isinstance(picture, Path) and not picture.is_file()]
+    if absent:
+        raise DataError(f"{data} names {absent[0].name}, which is not at {absent[0]} ({len(absent)} such in all); put the pictures beside the file.")
+    values = model.predict(faces).to(ibug68).points.reshape(-1)
+    return "Id,Predicted\n" + "".join(f"{row},{value:.5f}\n" for row, value in enumerate(values.tolist()))
+
+
+FORMATS = {"kaggle": kaggle, "course68": course68}
+
+
+def write(model: Model, data: Path, form: str, out: Path) -> int:
+    """Write the submission in one of ``FORMATS``; how many rows it has."""
+    if form not in FORMATS:
+        raise SettingError(f"No submission format {form!r}; there is {', '.join(FORMATS)}.")
+    text = FORMATS[form](model, data)
     write_text(out, text)
     return text.count("\n") - 1

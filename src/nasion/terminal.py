@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from nasion.compare import Compared
     from nasion.evaluation import Judgement
     from nasion.scheme import Scheme
     from nasion.survey import Survey
@@ -34,7 +35,12 @@ def show_scores(result: Judgement) -> None:
     for group, parts in result.groups.items():
         rows += [short_row(f"{group}: {value}", scores) for value, scores in list(parts.items())[:10]]
     out.print(_table(f"Errors (relative ones in % of {result.norm}, failures and AUC at {100 * result.threshold:g} %)", SHORT, rows))
-    out.print(_table("By point", SHORT, [short_row(point, scores) for point, scores in result.points.items()]) if len(result.points) <= 30 else "")
+    points = [short_row(point, scores) for point, scores in result.points.items() if scores.values]
+    if len(points) <= 30:
+        show_table("By point", SHORT, points)
+    overall = result.overall
+    relative = f", MSE of relative coordinates {overall.mse_relative:.3e}" if overall.mse_relative == overall.mse_relative else ""
+    out.print(f"MAE {overall.mae:.3f} pixels{relative}", highlight=False)
     for why, ids in result.left_out.items():
         out.print(f"Left out: {len(ids)} {why} ({', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''})", soft_wrap=True)
 
@@ -58,6 +64,22 @@ def show_survey(found: Survey) -> None:
     )
     rows = [(str(count), _pattern(missing, faces.scheme)) for count, missing in found.patterns]
     out.print(_table("Patterns", ("faces", "missing"), [*rows, *([(str(found.other_patterns), "other patterns")] if found.other_patterns else [])]))
+
+
+def show_comparison(compared: Compared) -> None:
+    """Runs side by side, and the settings in which they differ."""
+    from nasion.compare import COLUMNS, NOTES
+
+    # As columns: a terminal is too narrow for a row with all numbers.
+    rows = [(COLUMNS[k], *(row[k] for row in compared.rows)) for k in range(1, len(COLUMNS))]
+    show_table("Side by side", ("", *compared.names), rows)
+    if compared.settings:
+        show_table("Settings that differ", ("", *compared.names), compared.settings)
+    out.print(NOTES)
+
+
+def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    out.print(_table(title, columns, rows))
 
 
 def _pattern(missing: tuple[str, ...], scheme: Scheme) -> str:

@@ -26,7 +26,8 @@ def named(name: str) -> ModuleType:
 
 def recognised(path: Path) -> str:
     """The name of the data set that this path looks like; ``SettingError`` says how to name it."""
-    found = [name for name in names() if named(name).recognises(path)]
+    # Formats of any scheme last: a data set's own reader knows more of it.
+    found = [name for name in sorted(names(), key=lambda name: named(name).SCHEME is None) if named(name).recognises(path)]
     if not found:
         raise SettingError(f"{path} is no data set that nasion recognises; check the path, or name its kind with --dataset ({', '.join(names())}).")
     return found[0]

@@ -120,5 +120,3 @@ def write(faces: Faces, folder: Path) -> None:
             Image.fromarray(np.asarray(faces.images[i])).save(beside, Path(name).suffix[1:].replace("jpg", "jpeg"))
         rows = "\n".join(f"{x + 1:.6f} {y + 1:.6f}" for x, y in faces.points[i].tolist())
         write_text((folder / name).with_suffix(".pts"), f"version: 1\nn_points: {len(faces.scheme)}\n{{\n{rows}\n}}\n")
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ def parse(text: str, path: Path) -> Shape:
             x, y, point = float(fields[2]), float(fields[3]), int(fields[4])
             if not 0 <= point < count or not np.isnan(points[point]).all():
                 raise ValueError(f"point {point} is {'out of range' if not 0 <= point < count else 'there twice'}")
-            if not (np.isfinite([x, y]).all() and -1 <= min(x, y) and max(x, y) <= 2):
+            if not (np.isfinite([x, y]).all() and min(x, y) >= -1 and max(x, y) <= 2):
                 raise ValueError(f"x {x:g}, y {y:g}: relative coordinates are fractions of the picture's width and height")
         except ValueError as error:
             raise DataError(f"{path.name} line {number}: {error}.") from None
@@ -125,7 +126,7 @@ def _asf(points: Float32[np.ndarray, "K 2"], size: tuple[int, int], name: str) -
     relative = geometry.to_relative(points, np.array(size))
     starts: Sequence[int] = (0, 13, 21, 29, 34, 39, 47, len(points))
     rows = []
-    for part, (first, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for part, (first, end) in enumerate(pairwise(starts)):
         kind = 0 if part in (1, 2, 5) else 4  # eyes and mouth are closed lines
         for k in range(first, end):
             before, after = first + (k - first - 1) % (end - first), first + (k - first + 1) % (end - first)

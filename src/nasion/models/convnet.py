@@ -32,7 +32,8 @@ class ConvNet:
         count = len(self.filters)
         for name, sizes in (("kernels", self.kernels), ("pools", self.pools)):
             require(len(sizes) in (1, count), f"model.{name} needs one number, or {count}, one per convolution; found {sizes}.")
-        require(min(*self.filters, *self.kernels, *self.pools, *self.dense) > 0, f"Filters, kernels, pools and dense sizes must be from 1; found {self}.")
+        sizes = (*self.filters, *self.kernels, *self.pools, *self.dense)
+        require(count > 0 and min(sizes) > 0, f"Filters, kernels, pools and dense sizes must be from 1; found {self}.")
         require(all(kernel % 2 for kernel in self.kernels), f"model.kernels must be odd; found {self.kernels}.")
         require(0 <= self.dropout < 1, f"model.dropout is a fraction, from 0 to below 1; found {self.dropout}.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -115,12 +116,13 @@ class Block(nn.Module):
             self.shortcut = nn.Sequential(*before, nn.Conv2d(width, wider, 1, step, bias=bias), *after)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
-        y = self.norms[0](_convolved(self.convs[0], x))
-        for i in range(1, len(self.convs)):
-            y = F.relu(y)
+        y = x
+        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             if i == self.blur_before:
                 y = self.blur(y)
-            y = self.norms[i](_convolved(self.convs[i], y))
+            y = norm(_convolved(cast(nn.Conv2d, conv), y))
+            if i + 1 < len(self.convs):
+                y = F.relu(y)
         return F.relu(y + self.shortcut(x))
 
 
@@ -137,7 +139,7 @@ class BlurPool(nn.Module):
         return F.conv2d(F.pad(x, (1, 2, 1, 2), mode=edges), self.get_buffer("kernel").to(x.dtype), stride=2, groups=x.shape[1])
 
 
-def _convolved(layer: nn.Module, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
+def _convolved(layer: nn.Conv2d, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
     """``layer(x)`` of a convolution, as one matrix product where a map is tiny.
 
     Training on CPU only: there oneDNN's backward pass over a 2 x 2 map takes 4 times as long as a product with all weights.

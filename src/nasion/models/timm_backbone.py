@@ -22,9 +22,10 @@ class TimmBackbone:
     def build(self, outputs: int, size: tuple[int, int] = (96, 96), channels: int = 1) -> nn.Module:
         """A network with ``outputs`` numbers per picture. Raises ``SettingError`` where timm is not installed or lacks the name."""
         try:
-            import timm
+            import timm  # pyright: ignore[reportMissingImports]
         except (ImportError, RuntimeError) as error:
-            raise SettingError(f"model {self.name} comes from timm, which cannot be imported ({error}); install it: pip install 'nasion[timm]'") from error
+            remedy = "install it: pip install 'nasion[timm]'"
+            raise SettingError(f"model {self.name} comes from timm, which cannot be imported ({error}); {remedy}") from error
         try:
             body = timm.create_model(self.name, pretrained=self.pretrained, in_chans=channels, num_classes=0)
         except RuntimeError as error:

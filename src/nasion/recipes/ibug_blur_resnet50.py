@@ -16,7 +16,6 @@ from nasion.models.resnet import resnet50
 from nasion.recipe import Adam, Recipe
 from nasion.schemes import ibug68
 
-
 RECIPE = Recipe(
     data="ibug68",
     scheme=ibug68,

@@ -14,7 +14,6 @@ from nasion.models.resnet import resnet18
 from nasion.recipe import Adam, Recipe
 from nasion.schemes import ibug68
 
-
 RECIPE = Recipe(
     data="ibug68",
     scheme=ibug68,

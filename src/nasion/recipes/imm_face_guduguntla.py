@@ -15,7 +15,6 @@ from nasion.models.convnet import ConvNet
 from nasion.recipe import Adam, Recipe
 from nasion.schemes import imm58
 
-
 RECIPE = Recipe(
     data="imm",
     scheme=imm58,
@@ -24,6 +23,7 @@ RECIPE = Recipe(
     model=ConvNet(filters=(12, 16, 20, 24, 32), kernels=(5, 3, 3, 3, 3), pools=(1, 1, 1, 4, 4), dense=(512, 256)),
     codec=Coordinates(unit="relative"),
     loss=squared_error,
+    start_at_mean=True,
     augment=Augment(rotate=15, shift_px=10, brightness=0.2, saturation=0.2),
     optim=Adam(lr=1e-4),
     batch_size=64,

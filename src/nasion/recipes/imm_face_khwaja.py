@@ -14,7 +14,6 @@ from nasion.models.convnet import ConvNet
 from nasion.recipe import Adam, Recipe
 from nasion.schemes import imm58
 
-
 RECIPE = Recipe(
     data="imm",
     scheme=imm58,

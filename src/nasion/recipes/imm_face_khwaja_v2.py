@@ -14,15 +14,12 @@ from nasion.models.convnet import ConvNet
 from nasion.recipe import Adam, Recipe
 from nasion.schemes import imm58
 
-
 RECIPE = Recipe(
     data="imm",
     scheme=imm58,
     input_size=(160, 120),
     pixel_range=(-1.0, 1.0),
-    model=ConvNet(
-        filters=(16, 32, 64, 128, 256, 512), kernels=(3,), pools=(2,), dense=(512,), first_pool="average", dropout=0.2, sigmoid=True
-    ),
+    model=ConvNet(filters=(16, 32, 64, 128, 256, 512), kernels=(3,), pools=(2,), dense=(512,), first_pool="average", dropout=0.2, sigmoid=True),
     codec=Coordinates(unit="relative"),
     loss=squared_error,
     augment=Augment(flip=0.5, rotate=15, shift=0.1, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),

@@ -13,7 +13,6 @@ from nasion.models.convnet import ConvNet
 from nasion.recipe import Adam, Recipe
 from nasion.schemes import imm_nose
 
-
 RECIPE = Recipe(
     data="imm",
     scheme=imm_nose,

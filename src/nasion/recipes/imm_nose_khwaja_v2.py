@@ -13,15 +13,12 @@ from nasion.models.convnet import ConvNet
 from nasion.recipe import Adam, Recipe
 from nasion.schemes import imm_nose
 
-
 RECIPE = Recipe(
     data="imm",
     scheme=imm_nose,
     input_size=(80, 60),
     pixel_range=(-0.5, 0.5),
-    model=ConvNet(
-        filters=(6, 16, 32, 32), kernels=(3,), pools=(2,), dense=(240,), first_pool="average", dropout=0.2, sigmoid=True
-    ),
+    model=ConvNet(filters=(6, 16, 32, 32), kernels=(3,), pools=(2,), dense=(240,), first_pool="average", dropout=0.2, sigmoid=True),
     codec=Coordinates(unit="relative"),
     loss=squared_error,
     start_at_mean=True,

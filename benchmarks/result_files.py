@@ -1,0 +1,64 @@
+"""What the benchmarks that train recipes share: a run that is trained or found, and its numbers in results/<recipe>.json."""
+
+import json
+import os
+import platform
+import subprocess
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from nasion import run
+from nasion.experiment import train
+from nasion.files import write_text
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+class Lines:
+    """A line per epoch, or per tenth of them."""
+
+    def __init__(self, every=1):
+        self.every = every
+
+    def step(self, state, faces_per_second):
+        pass
+
+    def epoch(self, state, row):
+        if row["epoch"] % self.every == 0:
+            losses = f"loss {row['loss']:.3e}, val loss {row['val_loss']:.3e}, val {row['val']:.3f}"
+            print(f"  epoch {row['epoch']:.0f}: {losses}, {row['seconds']:.1f} s", flush=True)
+
+
+def trained(recipe, data, folder, changes, every=1):
+    """The history of a run: gone on with if it is there, not trained again if it is finished."""
+    if not (folder / "done").exists():
+        resume = (folder / run.CHECKPOINT).exists()
+        train(recipe, data, run_folder=folder, changes=changes, resume=resume, watchers=(Lines(every),))
+        (folder / "done").touch()
+    return run.history(folder)
+
+
+def spent(history):
+    """Epochs and seconds of a run."""
+    seconds = sum(row["seconds"] for row in history)
+    best = min(history, key=lambda row: row["val"])["epoch"]
+    return {"best_epoch": best, "epochs": len(history), "seconds": round(seconds, 1), "seconds_per_epoch": round(seconds / len(history), 1)}
+
+
+def record(recipe, variant, seed, found, facts):
+    """Put one run into the recipe's result file, which another process may be writing as well."""
+    out = RESULTS / f"{recipe}.json"
+    whole = json.loads(out.read_text()) if out.exists() else {"runs": {}}
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True).stdout.strip()
+    whole |= {
+        "commit": commit,
+        "date": str(date.today()),
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} used, torch {torch.__version__}",
+        **facts,
+    }
+    whole["runs"].setdefault(variant, {})[str(seed)] = found
+    first = next(iter(whole["runs"].values()))
+    whole["seconds"] = next(iter(first.values()))["seconds"]
+    write_text(out, json.dumps(whole, indent=1) + "\n")

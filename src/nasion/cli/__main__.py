@@ -1,0 +1,5 @@
+"""``python -m nasion.cli``, for torchrun."""
+
+from nasion.cli import main
+
+main()

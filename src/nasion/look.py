@@ -1,0 +1,95 @@
+"""What one looks at beside the numbers: what the network is shown, its first filters, and their responses to a face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from torch import nn
+
+from nasion import draw, page
+from nasion.batches import Batch, batch, canvases
+from nasion.errors import RunError, SettingError
+from nasion.faces import Faces
+from nasion.missing import treat
+from nasion.predict import Model
+from nasion.recipe import Recipe
+
+_WIDTH = 192
+
+
+def samples(faces: Faces, recipe: Recipe, count: int = 8, seed: int = 0) -> UInt8[np.ndarray, "H W 3"]:
+    """Faces with their points as the network is shown them: a row unchanged, below it two as they are changed in training."""
+    if len(faces) == 0:
+        raise SettingError("There are no faces to draw.")
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(faces))[:count])
+    some = treat(faces[chosen].to(recipe.scheme), "mask")
+    canvas = canvases(some, recipe, augmented=True)
+    at = np.arange(len(some))
+    tiles = _tiles(batch(canvas, at, recipe), recipe, some.ids)
+    for turn in (1, 2):
+        tiles += _tiles(batch(canvas, at, recipe, np.random.default_rng([seed, turn])), recipe, ("augmented",) * len(some))
+    return draw.sheet(tiles, columns=len(some))
+
+
+def _tiles(shown: Batch, recipe: Recipe, captions: tuple[str, ...]) -> list[np.ndarray]:
+    low, high = recipe.pixel_range
+    pixels = ((shown.images - low) * (255 / (high - low))).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    width, height = recipe.input_size
+    size = (_WIDTH, round(_WIDTH * height / width))
+    tiles = []
+    for image, points, caption in zip(pixels, shown.points.numpy(), captions, strict=True):
+        picture = Image.fromarray(image.squeeze()).convert("RGB").resize(size, Image.Resampling.BICUBIC)
+        placed = (points + 0.5) * (np.array(size) / recipe.input_size) - 0.5
+        tiles.append(draw.marked(np.asarray(picture), [(placed, draw.TRUTH)], caption, radius=2.0))
+    return tiles
+
+
+def first_layer(network: nn.Module) -> nn.Conv2d:
+    """The first convolution. Raises ``RunError`` for a network without one."""
+    found = next((layer for layer in network.modules() if isinstance(layer, nn.Conv2d)), None)
+    if found is None:
+        raise RunError("This network has no convolution, so it has no filters to look at.")
+    return found
+
+
+def filters(network: nn.Module) -> Any:
+    """The first layer's filters as a labelled grid, a figure."""
+    weights = first_layer(network).weight.detach().float().cpu().numpy()
+    maps = [weight[0] if len(weight) == 1 else np.moveaxis(weight, 0, -1) for weight in weights]
+    return draw.grid_figure([(str(i), map_) for i, map_ in enumerate(maps, start=1)], f"First layer: {len(maps)} filters")
+
+
+def responses(model: Model, faces: Faces, face: str | None = None) -> Any:
+    """What each filter of the first layer answers to a face (its id; None: the first), a figure."""
+    one = faces.subset([face]) if face is not None else faces[:1]
+    recipe, layer = model.recipe, first_layer(model.network)
+    seen = batch(canvases(one.to(recipe.scheme), recipe, model.device), np.array([0]), recipe)
+    with torch.inference_mode():
+        answers = layer(seen.images).float().cpu().numpy()[0]
+    low, high = recipe.pixel_range
+    shown = ((seen.images[0].cpu().numpy() - low) * (255 / (high - low))).round().clip(0, 255).astype(np.uint8)
+    shown = shown[0] if len(shown) == 1 else np.moveaxis(shown, 0, -1)
+    # About their mean: a bias shifts a whole map and says nothing of the face.
+    maps = [(str(i), answer - answer.mean()) for i, answer in enumerate(answers, start=1)]
+    return draw.grid_figure([("input", shown), *maps], f"First layer's responses to {one.ids[0]}, about their mean")
+
+
+def for_report(model: Model, faces: Faces) -> tuple[page.Image, ...]:
+    """All of these as pictures of a page."""
+    found = [
+        page.picture(
+            "What the network is shown",
+            samples(faces, model.recipe),
+            "Top row: faces as they are cut out, with their labels. Below: the same as they are changed in training, drawn anew in every epoch.",
+        )
+    ]
+    try:
+        found.append(page.plot("First layer's filters", filters(model.network)))
+        found.append(page.plot("First layer's responses", responses(model, faces)))
+    except RunError:
+        return tuple(found)
+    return tuple(found)
