@@ -35,7 +35,7 @@ DATA = {
     "ibug68": "ibug68, honest split by photograph: 1,591 faces to train on, 421 to judge by",
 }
 METRIC = {
-    "imm": "mse_relative: mean squared error of x / width and y / height, of the weights that were kept (best epoch); val_loss_last: after the last epoch",
+    "imm": "mse_relative: mean squared error of x / width and y / height, of the kept weights (best epoch); val_loss_last: of the last epoch's",
     "ibug68": "nme in % of the distance between the outer eye corners; mae: mean absolute error of x and y in pixels of the whole picture",
 }
 

@@ -1,5 +1,6 @@
 """Augmentation: a bright dot and its point move alike, whatever is drawn, and nothing drawn changes nothing."""
 
+import colorsys
 from dataclasses import fields, replace
 
 import numpy as np
@@ -7,16 +8,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from nasion import batches, geometry
-from nasion.augment import Augment, relight, warp
+from nasion.augment import Augment, grey, relight, warp
 from nasion.faces import Faces
 from nasion.recipes.toy_demo import RECIPE
 from nasion.scheme import Scheme
 
 DOT = Scheme(name="dot", points=("left_eye_center", "right_eye_center"), mirror=(("left_eye_center", "right_eye_center"),))
-EACH = {item.name: Augment(**{item.name: {"flip": 1.0, "rotate": 40.0}.get(item.name, 0.2)}) for item in fields(Augment)}
-EACH["all"] = Augment(flip=0.5, rotate=30, scale=0.2, shift=0.1, brightness=0.1, contrast=0.1)
+EACH = {item.name: Augment(**{item.name: {"flip": 1.0, "rotate": 40.0, "shift_px": 6.0}.get(item.name, 0.2)}) for item in fields(Augment)}
+EACH["all"] = Augment(flip=0.5, rotate=30, scale=0.2, shift=0.1, shift_px=2, brightness=0.1, contrast=0.1, saturation=0.5, hue=0.5)
 
 
 def dotted(points, size=(64, 48), channels=0):
@@ -58,12 +60,15 @@ def test_a_bright_dot_and_its_point_move_alike(augment, colour, boxed):
     assert found.images.min() >= 0 and found.images.max() <= 1
 
 
-def test_a_dot_moves_with_its_point_in_bfloat16_too():
-    faces = dotted(np.full((4, 2, 2), [30.0, 20.0]))
-    recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=EACH["rotate"])
+@pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
+@pytest.mark.parametrize("augment", EACH.values(), ids=EACH)
+def test_a_dot_moves_with_its_point_in_bfloat16_too(augment, colour):
+    faces = dotted(np.full((4, 2, 2), [30.0, 20.0]), channels=3)
+    recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=augment, colour=colour)
     canvas = batches.canvases(faces, recipe, augmented=True)
     with torch.autocast("cpu", torch.bfloat16):
         found = batches.batch(canvas, np.arange(4), recipe, np.random.default_rng(0))
+    assert found.images.dtype == torch.float32
     np.testing.assert_allclose(dots(found.images), found.points[:, 1], atol=0.35)
 
 
@@ -112,3 +117,59 @@ def test_the_same_generator_draws_the_same(toy_faces):
     canvas = batches.canvases(toy_faces, RECIPE, augmented=True)
     a, b, c = (batches.batch(canvas, np.arange(5), RECIPE, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(a.images, b.images) and torch.equal(a.points, b.points) and not torch.equal(a.images, c.images)
+
+
+def one_draw(**changes):
+    """No change but these, for one picture."""
+    return replace(Augment().draw(1, (4, 4), np.random.default_rng(0)), **{name: np.array([value]) for name, value in changes.items()})
+
+
+def test_a_third_of_a_turn_of_hue_makes_red_green_and_green_blue():
+    red_green = torch.tensor([[200.0, 30.0], [30.0, 200.0], [30.0, 30.0]]).view(1, 3, 1, 2)
+    turned = relight(red_green, one_draw(hue=1 / 3))
+    torch.testing.assert_close(turned.view(3, 2), torch.tensor([[30.0, 30.0], [200.0, 30.0], [30.0, 200.0]]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(r=st.integers(0, 255), g=st.integers(0, 255), b=st.integers(0, 255), turns=st.floats(-0.5, 0.5))
+def test_hue_turns_as_the_standard_librarys_does(r, g, b, turns):
+    hue, saturation, value = colorsys.rgb_to_hsv(r / 255, g / 255, b / 255)
+    expected = 255 * np.array(colorsys.hsv_to_rgb((hue + turns) % 1, saturation, value))
+    found = relight(torch.tensor([r, g, b]).float().view(1, 3, 1, 1), one_draw(hue=turns)).view(3)
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def test_no_saturation_is_grey_and_grey_pictures_have_neither_saturation_nor_hue():
+    colours = torch.rand(1, 3, 5, 5) * 200
+    found = relight(colours, one_draw(saturation=0.0))
+    torch.testing.assert_close(found, grey(colours).expand(-1, 3, -1, -1))
+    flat = torch.rand(1, 1, 5, 5) * 200
+    torch.testing.assert_close(relight(flat, one_draw(saturation=0.3, hue=0.2)), flat)
+
+
+def test_saturation_before_grey_changes_nothing_that_is_not_clipped():
+    colours = 60 + torch.rand(1, 3, 5, 5) * 100
+    torch.testing.assert_close(grey(relight(colours, one_draw(saturation=1.3))), grey(colours), atol=1e-3, rtol=0)
+    assert not torch.allclose(grey(relight(colours, one_draw(hue=0.2))), grey(colours), atol=1)
+
+
+def test_grey_is_as_pillow_makes_it():
+    colours = np.random.default_rng(0).integers(0, 256, (7, 9, 3)).astype(np.uint8)
+    found = grey(torch.from_numpy(colours).permute(2, 0, 1)[None].float())[0, 0]
+    assert np.abs(found.numpy() - np.asarray(Image.fromarray(colours).convert("L"))).max() <= 1
+
+
+def test_a_shift_in_pixels_is_that_many_pixels_of_the_input_on_both_axes():
+    maps = Augment(shift_px=10).draw(2000, (160, 120), np.random.default_rng(0)).maps
+    assert np.abs(maps[:, :, 2]).max() <= 10 and (np.abs(maps[:, :, 2]).max(0) > 9.9).all()
+
+
+def test_pictures_in_colour_are_relit_in_colour_and_then_grey():
+    """Hue changes the grey value of a coloured picture, so it must be drawn before the picture is made grey."""
+    faces = dotted(np.full((4, 2, 2), [30.0, 20.0]), channels=3)
+    faces = replace(faces, images=(faces.images * np.array([1, 0.4, 0.1])).astype(np.uint8))
+    recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=Augment(hue=0.5), colour=False)
+    canvas = batches.canvases(faces, recipe, augmented=True)
+    assert canvas.images.shape[1] == 3 and batches.canvases(faces, recipe).images.shape[1] == 1
+    found = batches.batch(canvas, np.arange(4), recipe, np.random.default_rng(0)).images
+    assert found.shape[1] == 1 and (found[0] - found[1]).abs().max() > 0.05

@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from nasion import batches, geometry
 from nasion.datasets import toy
+from nasion.errors import DataError
 from nasion.faces import crop_boxes
+from nasion.predict import Model
 from nasion.recipes.toy_demo import RECIPE
+from nasion.schemes import ibug68
 
 
 @settings(deadline=None, max_examples=40)
@@ -25,6 +29,75 @@ def test_points_come_back_from_the_crop_of_any_box(toy_faces, x, y, side, seed):
     width, height = RECIPE.input_size
     edge = geometry.apply(canvas.to_source[0], geometry.whole_picture(width, height).reshape(2, 2))
     np.testing.assert_allclose(edge.reshape(-1), boxes[0], atol=1e-3)
+
+
+class Says(torch.nn.Module):
+    """A network that says the same places in its input, whatever it sees."""
+
+    def __init__(self, points):
+        super().__init__()
+        self.points = torch.tensor(points, dtype=torch.float32).reshape(1, -1)
+
+    def forward(self, images):
+        return self.points.expand(len(images), -1)
+
+
+BOXES = {
+    "negative origin": (-40.0, -7.5, 30.0, 50.0),
+    "around the picture": (-100.0, -80.0, 400.0, 500.0),
+    "beside the picture": (300.0, 200.0, 420.0, 330.0),
+    "one pixel": (11.5, 12.5, 12.5, 13.5),
+    "huge": (-2e6, -3e6, 4e6, 3.5e6),
+    "flat": (10.0, 20.0, 5000.0, 21.0),
+}
+
+
+@pytest.mark.parametrize("box", BOXES.values(), ids=BOXES)
+@pytest.mark.parametrize("scale", [1.0, 1.25])
+def test_what_the_network_says_of_a_crop_comes_back_to_the_full_picture(box, scale, toy_faces):
+    """By hand: a fraction of the crop is that fraction of the box grown about its middle."""
+    recipe = replace(RECIPE, scheme=ibug68, input_size=(32, 24), box_scale=scale, augment=batches.NO_CHANGE)
+    fractions = np.random.default_rng(0).uniform(size=(68, 2))
+    x0, y0, x1, y1 = box
+    middle, sides = np.array([x0 + x1, y0 + y1]) / 2, np.array([x1 - x0, y1 - y0])
+    expected = middle + (fractions - 0.5) * sides * scale
+    found = Model(recipe, Says(fractions))(toy_faces.images[:1], boxes=[box]).points[0]
+    np.testing.assert_allclose(found, expected, atol=1e-4 + 2e-7 * np.abs(box).max())
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    x=st.floats(-5000, 5000), y=st.floats(-5000, 5000), width=st.floats(1, 5000), height=st.floats(1, 5000), scale=st.floats(0.5, 2),
+    seed=st.integers(0, 5),
+)  # fmt: skip
+def test_labels_go_into_any_crop_and_back(toy_faces, x, y, width, height, scale, seed):
+    recipe = replace(RECIPE, input_size=(32, 24), box_scale=scale)
+    faces = replace(toy_faces[[seed]], boxes=np.array([[x, y, x + width, y + height]], np.float32))
+    canvas = batches.canvases(faces, recipe, augmented=True)
+    np.testing.assert_allclose(geometry.apply(canvas.to_source, canvas.points), faces.points, atol=1e-6 * (abs(x) + abs(y) + width + height) + 1e-4)
+    assert canvas.images.shape[0] == 1
+
+
+def test_a_box_far_beyond_the_picture_shows_its_edges_and_takes_no_memory():
+    image = np.full((1, 10, 10), 50, np.uint8)
+    image[0, :, 5:] = 200
+    faces = replace(toy.draw(1, seed=0), images=image)
+    recipe = replace(RECIPE, input_size=(8, 8), augment=batches.NO_CHANGE)
+    far = replace(faces, boxes=np.array([[4.5 - 4e5, 4.5 - 4e5, 4.5 + 4e5, 4.5 + 4e5]], np.float32))
+    found = batches.canvases(far, recipe).images[0, 0].numpy()
+    assert (found[:, :4] == 50).all() and (found[:, 4:] == 200).all()
+    near = replace(faces, boxes=np.array([[4.5 - 39, 4.5 - 39, 4.5 + 39, 4.5 + 39]], np.float32))
+    both = [batches.canvases(near, recipe).images[0, 0].numpy().astype(int)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "_FAR", 1)
+        both.append(batches.canvases(near, recipe).images[0, 0].numpy().astype(int))
+    assert np.abs(both[0] - both[1]).max() <= 40  # the two ways differ by their filters only, at the one edge
+    assert np.abs(both[0] - both[1])[:, [0, 1, 2, 5, 6, 7]].max() <= 1
+
+
+def test_a_box_without_area_is_refused_by_the_faces_name(toy_faces):
+    with pytest.raises(DataError, match=r"Face 'toy/7/0' has the box \[5.0, 5.0, 5.0, 9.0\]; x1 > x0 and y1 > y0 expected"):
+        replace(toy_faces[:1], boxes=np.array([[5, 5, 5, 9]], np.float32))
 
 
 def test_a_box_shows_that_part_of_the_picture_and_repeats_the_edge_beyond():

@@ -63,8 +63,11 @@ def test_a_table_of_truth_judges_a_table_of_predictions(nasion, tmp_path, toy_fa
         "evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "outer_eye_corners"
     )
     assert code == 0 and "% of outer_eye_corners, failures and AUC at 8 %" in said and Path("truth-evaluation/report.html").is_file()
-    code, said = nasion("evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv")
-    assert code == 1 and "does not say its scheme; name it (--scheme ibug68)" in said
+    code, said = nasion("evaluate", "--predictions", "truth.csv", "--data", "truth.csv")
+    assert code == 0 and "scheme fkd15" in Path("truth-evaluation/report.html").read_text()
+    Path("few.csv").write_text("face,0,1,2,3\na,1,2,3,4\n")
+    code, said = nasion("evaluate", "--predictions", "few.csv", "--data", "few.csv")
+    assert code == 1 and "its columns fit no scheme, or several; name it (--scheme ibug68)" in said
     code, said = nasion(
         "evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "box"
     )

@@ -77,7 +77,7 @@ def test_occlusion_goes_along_and_is_false_for_new_points():
 
 
 def test_joining_needs_one_scheme_and_fills_what_a_set_lacks():
-    a = faces(2, groups={"source": ("x", "y")}, boxes=np.ones((2, 4), np.float32))
+    a = faces(2, groups={"source": ("x", "y")}, boxes=np.tile(np.float32([1, 1, 5, 5]), (2, 1)))
     b = faces(1, ids=("other",), groups={"person": ("7",)}, linked=("person",))
     both = join(a, b)
     assert len(both) == 3 and both.images.shape == (3, 8, 8)

@@ -9,6 +9,10 @@ class DataError(NasionError, ValueError):
     """A file, row or label that breaks its format's rules."""
 
 
+class AbsentError(DataError):
+    """A split of a data set whose files are not there."""
+
+
 class SettingError(NasionError, ValueError):
     """A recipe, option or argument that cannot be meant."""
 

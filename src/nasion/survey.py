@@ -11,7 +11,7 @@ import numpy as np
 from nasion import datasets
 from nasion.datasets._faults import Fault
 from nasion.doubts import doubtful, implausibility
-from nasion.errors import DataError
+from nasion.errors import AbsentError, DataError
 from nasion.faces import Faces
 from nasion.scheme import Scheme
 from nasion.splits import DUPLICATE, Pair, similar_pairs
@@ -61,6 +61,7 @@ def faults(name: str | None, path: Path, scheme: Scheme | None = None) -> tuple[
     module = datasets.named(name or datasets.recognised(path))
     found: list[Fault] = []
     doubts: list[Fault] = []
+    seen: list[set[str]] = []
     for split in module.SPLITS:
         if hasattr(module, "files"):
             try:
@@ -72,10 +73,14 @@ def faults(name: str | None, path: Path, scheme: Scheme | None = None) -> tuple[
         try:
             faces = module.read(path, split, scheme=scheme, faults=found)
         except DataError as error:
-            found.append(Fault(split, str(error)))
+            # Not every set comes with all of its published splits.
+            if split == module.SPLITS[0] or not isinstance(error, AbsentError):
+                found.append(Fault(split, str(error)))
             continue
-        doubts += _doubts(faces) if faces.labelled.any() else []
-    return found, doubts
+        if not any(set(faces.ids) <= ids for ids in seen):
+            doubts += _doubts(faces) if faces.labelled.any() else []
+        seen.append(set(faces.ids))
+    return list(dict.fromkeys(found)), doubts
 
 
 def _doubts(faces: Faces) -> list[Fault]:

@@ -1,17 +1,20 @@
 """Every data set reads, by its name and by its path; every reader is told apart by its files."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from nasion import datasets
-from nasion.datasets import points_csv, toy
+from nasion import datasets, geometry
+from nasion.datasets import ibug68 as ibug_folder
+from nasion.datasets import imglab, imm, points_csv, toy
 from nasion.errors import NasionError
 from nasion.faces import Faces
 from nasion.load import load_faces, load_sides
-from nasion.schemes import fkd15
+from nasion.schemes import fkd15, ibug68, imm58
 from nasion.survey import faults, survey
 
 
@@ -23,7 +26,36 @@ def example(tmp_path, kaggle_folder):
     text = (tmp_path / "points.csv").read_text().replace("face,", "face,box_x0,box_y0,box_x1,box_y1,", 1).splitlines()
     rows = [text[0], *(line.replace(",", ",0,0,95,95,", 1) for line in text[1:])]
     (tmp_path / "points.csv").write_text("\n".join(rows) + "\n")
-    return {"fkd": (kaggle_folder, None), "toy": (Path("toy:60"), None), "points_csv": (tmp_path / "points.csv", fkd15)}
+    imm.write(named(toy.draw(60, imm58, seed=1, colour=True), [f"{i // 6 + 1:02d}-{i % 6 + 1}m" for i in range(60)]), tmp_path / "imm")
+    folders = ("afw", "helen/trainset", "lfpw/trainset", "helen/testset", "ibug")
+    many = named(toy.draw(60, ibug68, seed=1, size=48), [f"{folders[i % 5]}/{i}_1.png" for i in range(60)])
+    ibug_folder.write(many, tmp_path / "ibug")
+    boxed = replace(many, boxes=geometry.points_box(many.points).astype(np.float32))
+    imglab.write(boxed, tmp_path / "ibug" / "labels.xml")
+    frames(named(many, [f"Person_{i // 4}_{i:02d}.png" for i in range(60)]), tmp_path / "udacity")
+    return {
+        "fkd": (kaggle_folder, None),
+        "ibug68": (tmp_path / "ibug", None),
+        "imglab": (tmp_path / "ibug" / "labels.xml", None),
+        "imm": (tmp_path / "imm", None),
+        "points_csv": (tmp_path / "points.csv", fkd15),
+        "toy": (Path("toy:60"), None),
+        "udacity68": (tmp_path / "udacity", None),
+    }
+
+
+def named(faces, ids):
+    return replace(faces, ids=tuple(ids))
+
+
+def frames(faces, folder):
+    """A table with pictures in a folder beside it, as Udacity serves them."""
+    (folder / "training").mkdir(parents=True)
+    lines = [",".join(["", *map(str, range(2 * len(faces.scheme)))])]
+    for name, image, points in zip(faces.ids, faces.images, faces.points, strict=True):
+        Image.fromarray(image).save(folder / "training" / name)
+        lines.append(",".join([name, *map(str, points.reshape(-1).tolist())]))
+    (folder / "training_frames_keypoints.csv").write_text("\n".join(lines) + "\n")
 
 
 @pytest.mark.parametrize("name", datasets.names())
@@ -59,16 +91,25 @@ def test_every_data_set_refuses_an_unknown_split_with_those_there_are(name, exam
         datasets.named(name).read(path, "dev", scheme=scheme)
 
 
-@pytest.mark.parametrize("name", ["fkd", "toy"])
+@pytest.mark.parametrize("name", [name for name in datasets.names() if name != "points_csv"])
 def test_every_data_set_with_pictures_splits_honestly(name, example):
+    # The persons of the small IMM all train.
+    if name == "imm":
+        write_validation_persons(example[name][0])
     train, val = load_sides(name, example[name][0])
-    assert not set(train.ids) & set(val.ids) and len(val) > 0
+    assert not set(train.ids) & set(val.ids) and len(train) > 0 and len(val) > 0
+    for group in train.linked:
+        assert not set(train.groups[group]) & set(val.groups[group])
+
+
+def write_validation_persons(folder):
+    imm.write(named(toy.draw(6, imm58, seed=2), [f"33-{view}f" for view in range(1, 7)]), folder)
 
 
 def test_what_is_no_data_set_is_refused_with_the_way_to_name_it(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     for path in (tmp_path, tmp_path / "a.csv", tmp_path / "nowhere", tmp_path / "toys"):
-        with pytest.raises(NasionError, match=r"--dataset \(fkd, points_csv, toy\)"):
+        with pytest.raises(NasionError, match=r"--dataset \(fkd, ibug68, imglab, imm, points_csv, toy, udacity68\)"):
             load_faces(None, path)
     with pytest.raises(NasionError, match="No data set 'kaggle'; there is fkd"):
         load_faces("kaggle", tmp_path)

@@ -16,7 +16,7 @@ from PIL import Image
 from nasion import geometry
 from nasion.datasets._faults import Faults, note
 from nasion.datasets._photograph import photograph
-from nasion.errors import DataError, SettingError
+from nasion.errors import AbsentError, DataError, SettingError
 from nasion.faces import Faces
 from nasion.files import opened, write_text, written_beside
 from nasion.scheme import Scheme
@@ -42,7 +42,7 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
         raise SettingError(f"No split {split!r} in ibug68; it has {', '.join(SPLITS)}, and train and val.")
     paths = [path for path in sorted(root.rglob("*.pts")) if _wanted(path.relative_to(root), split)]
     if not paths:
-        raise DataError(f"{root}: no .pts files of split {split} here; 300-W lies in folders afw, helen/trainset, helen/testset and so on.")
+        raise AbsentError(f"{root}: no .pts files of split {split} here; 300-W lies in folders afw, helen/trainset, helen/testset and so on.")
     pictures, points = [], []
     for path in paths:
         place = str(path.relative_to(root))

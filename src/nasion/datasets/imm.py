@@ -18,7 +18,7 @@ from PIL import Image
 
 from nasion import geometry
 from nasion.datasets._faults import Faults, note
-from nasion.errors import DataError, SettingError
+from nasion.errors import AbsentError, DataError, SettingError
 from nasion.faces import Faces
 from nasion.files import opened, picture_size, write_text, written_beside
 from nasion.scheme import Scheme
@@ -61,7 +61,7 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
         except DataError as error:
             note(faults, path.name, str(error).removeprefix(f"{path.name}: "))
     if not found:
-        raise DataError(f"{root}: no face is left of {len(paths)} .asf files of split {split}.")
+        raise AbsentError(f"{root}: no face is left of {len(paths)} .asf files of split {split}.")
     parts = [_NAME.match(picture.stem) or ["", "", "", ""] for picture, _ in found]
     return Faces(
         scheme=imm58,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nasion.datasets._faults import Faults
 from nasion.datasets._points_table import picture_folder, table
-from nasion.errors import DataError, SettingError
+from nasion.errors import AbsentError, SettingError
 from nasion.faces import Faces
 from nasion.scheme import Scheme
 from nasion.schemes import ibug68
@@ -30,7 +30,7 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
         raise SettingError(f"No split {split!r} in udacity68; it has {', '.join(SPLITS)}, and train and val.")
     folder = root if root.is_dir() else root.parent
     if not (folder / _TABLES[split]).is_file():
-        raise DataError(f"{folder}: {_TABLES[split]} is not here.")
+        raise AbsentError(f"{folder}: {_TABLES[split]} is not here.")
     path = folder / _TABLES[split]
     ids, points, _ = table(path, SCHEME, faults)
     pictures = picture_folder(path, ids[0])

@@ -104,8 +104,8 @@ class Block(nn.Module):
         else:
             kernels, strides, widths = (3, 3), (step, 1), (width, wider, wider)
         layers = zip(widths[:-1], widths[1:], kernels, strides, strict=True)
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, kernel, s, kernel // 2, bias=bias) for a, b, kernel, s in layers)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in widths[1:])
+        pairs = ((nn.Conv2d(a, b, kernel, s, kernel // 2, bias=bias), nn.BatchNorm2d(b)) for a, b, kernel, s in layers)
+        self.steps = nn.ModuleList(nn.ModuleList(pair) for pair in pairs)
         blurred = shape.blur and stride > 1
         self.blur = BlurPool(inner) if blurred else nn.Identity()
         self.blur_before = kernels.index(3) + 1
@@ -117,11 +117,11 @@ class Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
         y = x
-        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+        for i, (conv, norm) in enumerate(cast(list[tuple[nn.Conv2d, nn.BatchNorm2d]], self.steps)):
             if i == self.blur_before:
                 y = self.blur(y)
-            y = norm(_convolved(cast(nn.Conv2d, conv), y))
-            if i + 1 < len(self.convs):
+            y = norm(_convolved(conv, y))
+            if i + 1 < len(self.steps):
                 y = F.relu(y)
         return F.relu(y + self.shortcut(x))
 

@@ -1,0 +1,173 @@
+"""Pictures and pages that one looks at: samples, filters, responses, comparisons, one's own photographs."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import nasion
+from nasion import compare, draw, look, photos, report
+from nasion.augment import Augment
+from nasion.datasets import points_csv, toy
+from nasion.errors import DataError, RunError, SettingError
+from nasion.evaluation import evaluate
+from nasion.experiment import train
+from nasion.models.convnet import ConvNet
+from nasion.recipes.toy_demo import RECIPE
+
+SMALL = replace(
+    RECIPE,
+    input_size=(40, 30),
+    model=ConvNet(filters=(5, 8), dense=(16,)),
+    start_at_mean=False,
+    augment=Augment(flip=0.5, rotate=15, shift=0.1, hue=0.2),
+    epochs=2,
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("looks")
+    faces = toy.draw(30, seed=1, colour=True)
+    for name, changes in {"a": [], "b": ["optim.lr=1e-4", "epochs=3"]}.items():
+        train(SMALL, (faces[:24], faces[24:]), run_folder=folder / name, changes=changes)
+    return folder, faces
+
+
+def test_samples_show_each_face_three_times_with_its_points(runs):
+    _, faces = runs
+    picture = look.samples(faces, SMALL, count=4)
+    assert picture.shape == (3 * 144 + 2 * 4, 4 * 192 + 3 * 4, 3)
+    tiles = [picture[row * 148 : row * 148 + 144, :192].astype(int) for row in range(3)]
+    marked = [(np.abs(tile - draw.TRUTH).sum(-1) == 0).sum() for tile in tiles]
+    assert min(marked) > 15 * 4  # a dot a point, in its colour
+    assert np.abs(tiles[0] - tiles[1]).mean() > 2 and np.abs(tiles[1] - tiles[2]).mean() > 2
+    np.testing.assert_array_equal(picture, look.samples(faces, SMALL, count=4))
+    assert not np.array_equal(picture, look.samples(faces, SMALL, count=4, seed=1))
+
+
+def test_samples_of_nothing_are_refused(runs):
+    with pytest.raises(SettingError, match="no faces to draw"):
+        look.samples(runs[1][:0], SMALL)
+
+
+def test_the_filters_figure_shows_each_filter_of_the_first_layer(runs):
+    network = nasion.load_model(runs[0] / "a").network
+    figure = look.filters(network)
+    shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in figure.axes if axes.images] == ["1", "2", "3", "4", "5"]
+    for weight, array in zip(look.first_layer(network).weight.detach().numpy(), shown, strict=True):
+        np.testing.assert_array_equal(weight[0], np.asarray(array))
+
+
+def test_responses_are_what_the_filters_say_of_the_face(runs):
+    model, faces = nasion.load_model(runs[0] / "a"), runs[1]
+    figure = look.responses(model, faces, faces.ids[3])
+    titles = [axes.get_title() for axes in figure.axes if axes.images]
+    assert titles == ["input", "1", "2", "3", "4", "5"] and faces.ids[3] in figure.get_suptitle()
+    picture, *maps = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
+    assert picture.shape == (30, 40) and picture.dtype == np.uint8
+    # By hand, in the middle of the picture: the sum of weights times pixels, up to the map's mean.
+    weight = look.first_layer(model.network).weight.detach().numpy()[0, 0]
+    at = [(weight * (picture[y - 1 : y + 2, x - 1 : x + 2] / 255)).sum() for y, x in ((10, 12), (20, 30))]
+    assert maps[0][10, 12] - maps[0][20, 30] == pytest.approx(at[0] - at[1], abs=1e-5)
+    with pytest.raises(SettingError, match="not among these"):
+        look.responses(model, faces, "nobody")
+
+
+def test_a_network_without_convolution_has_no_filters():
+    with pytest.raises(RunError, match="has no convolution"):
+        look.filters(torch.nn.Linear(2, 2))
+
+
+def test_runs_side_by_side_differ_in_what_was_set(runs):
+    folder, faces = runs
+    result = evaluate(folder / "a", faces[24:])
+    report.write(result, folder / "a" / "evaluation-val", title="a")
+    found = compare.compare([folder / "a", folder / "b"])
+    assert found.names == ("a", "b")
+    assert {key: values for key, *values in found.settings} == {"optim.lr": ["0.002", "0.0001"], "epochs": ["2", "3"]}
+    rows = [dict(zip(compare.COLUMNS, row, strict=True)) for row in found.rows]
+    assert rows[0]["epochs"] == "2" and rows[1]["epochs"] == "3" and rows[1]["RMSE px"] == "-"
+    assert float(rows[0]["RMSE px"]) == pytest.approx(result.overall.rmse, abs=1e-3)
+    assert float(rows[0]["score"]) == pytest.approx(result.overall.rmse, rel=1e-3)
+    history = json.loads((folder / "b" / "history.json").read_text())
+    assert rows[1]["val loss, last"] == f"{history[-1]['val_loss']:.2e}"
+    network = nasion.load_model(folder / "a").network
+    assert rows[0]["params"] == f"{sum(p.numel() for p in network.parameters()):,}"
+    page = compare.page(found)
+    assert "optim.lr" in page and "a, training" in page and "b, validation" in page and not re.findall(r"(?:src|href)=\"(?!data:|#)", page)
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folders(runs, tmp_path):
+    shutil.copytree(runs[0] / "a", tmp_path / "other" / "a")
+    assert compare.compare([runs[0] / "a", tmp_path / "other" / "a"]).names == (str(runs[0] / "a"), str(tmp_path / "other" / "a"))
+
+
+def test_what_is_no_run_or_has_no_epoch_cannot_be_compared(runs, tmp_path):
+    with pytest.raises(RunError, match="is no run folder"):
+        compare.compare([tmp_path])
+    (tmp_path / "run.json").write_text((runs[0] / "a" / "run.json").read_text())
+    with pytest.raises(RunError, match="has not finished an epoch"):
+        compare.compare([tmp_path])
+
+
+@pytest.fixture
+def photo(tmp_path, runs):
+    wide = np.zeros((120, 200, 3), np.uint8)
+    wide[10:106, 20:116] = runs[1].images[0]
+    Image.fromarray(wide).save(tmp_path / "me.png")
+    return tmp_path / "me.png"
+
+
+def test_points_on_a_photograph_are_in_its_own_pixels(runs, photo, tmp_path):
+    model = nasion.load_model(runs[0] / "a")
+    faces = photos.placed([photo], ["19.5,9.5,115.5,105.5"])
+    page = photos.write(model, faces, tmp_path / "out")
+    found = points_csv.read_predictions(tmp_path / "out" / "predictions.csv", model.recipe.scheme)
+    expected = model([np.asarray(Image.open(photo))], boxes=[[19.5, 9.5, 115.5, 105.5]]).points
+    np.testing.assert_allclose(found.points, expected, atol=1e-3)
+    # The same face alone says nearly the same; its edge pixels are mixed with other ones.
+    np.testing.assert_allclose(found.points, model(runs[1].images[:1]).points + [20, 10], atol=1)
+    drawn = np.asarray(Image.open(tmp_path / "out" / "me.png")).astype(int)
+    x, y = np.rint(found.points[0, 0]).astype(int)
+    assert drawn.shape == (120, 200, 3) and np.abs(drawn[y, x] - draw.PREDICTION).sum() == 0
+    assert "me.png" in page.read_text() and "1 face<" in page.read_text()
+
+
+def test_without_a_box_the_picture_is_the_face_and_tables_give_boxes_by_name(runs, photo, tmp_path):
+    assert np.isnan(photos.placed([photo], []).boxes).all()
+    table = tmp_path / "boxes.csv"
+    table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\nme.png,5,6,70,80\n")
+    found = photos.placed([photo], [], table)
+    assert found.ids == (f"{photo}#0", f"{photo}#1") and found.boxes.tolist() == [[1, 2, 30, 40], [5, 6, 70, 80]]
+    box = "<image file='a/me.png'><box left='1' top='2' width='3' height='4'/></image>"
+    (tmp_path / "boxes.xml").write_text(f"<dataset><images>{box}</images></dataset>")
+    assert photos.placed([photo], [], tmp_path / "boxes.xml").boxes.tolist() == [[0.5, 1.5, 3.5, 5.5]]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "table", "error", "message"),
+    [
+        (["1,2,3"], None, SettingError, "--box 1,2,3: x0,y0,x1,y1 in pixels expected"),
+        (["5,5,1,9"], None, SettingError, "with x1 above x0"),
+        ([], "face,box_x0,box_y0,box_x1,box_y1\nyou.png,1,2,3,4\n", DataError, "has no box for me.png"),
+    ],
+)
+def test_boxes_that_cannot_be_meant_are_refused(photo, tmp_path, boxes, table, error, message):
+    if table:
+        (tmp_path / "b.csv").write_text(table)
+    with pytest.raises(error) as raised:
+        photos.placed([photo], boxes, tmp_path / "b.csv" if table else None)
+    assert message in str(raised.value)
+
+
+def test_a_file_that_is_no_picture_is_refused_before_any_work(tmp_path):
+    (tmp_path / "x.jpg").write_text("text")
+    with pytest.raises(DataError, match=r"x.jpg: not a readable picture"):
+        photos.placed([tmp_path / "x.jpg"], [])
