@@ -1,7 +1,9 @@
 """Training speed of a recipe: `nasion train` itself, the bare step on random tensors, and a plain loop as it is published.
 
-Usage: python benchmarks/train_step.py [--recipe fkd_resnet] [--steps 40] [--rounds 4] [--published]
-All in one process, in turn, so that a machine that slows down slows all. The plain loop (--published) is the usual one:
+Usage: python benchmarks/train_step.py [--recipe fkd_resnet] [--data DIR] [--steps 40] [--rounds 4] [--published]
+All in one process, in turn, so that a machine that slows down slows all. Without --data on toy faces; with it on the data
+set's own training faces, of which "whole epochs" is all that a run's epoch costs: steps, validation, checkpoint.
+The plain loop (--published) is the usual one:
 float32, stem stride 1, a Dataset that turns one face at a time into a tensor, a DataLoader, Adam without fusing.
 """
 
@@ -18,17 +20,34 @@ from torch.utils.data import DataLoader, Dataset
 
 from nasion import recipes, run
 from nasion.datasets import toy
+from nasion.load import load_sides
 from nasion.losses import masked_mean, squared_error
 from nasion.predict import autocasts
 from nasion.training import fit
 
 
-def nasion_speed(recipe, faces):
-    """Faces per second of the real loop, from the seconds that it notes for an epoch."""
+def nasion_speeds(recipe, sides, epochs):
+    """Faces per second of the real loop: of its steps, from the seconds that it notes, and of whole epochs by the clock."""
     with tempfile.TemporaryDirectory() as folder:
         run.create(Path(folder) / "run", "benchmark", recipe, {})
-        state = fit(replace(recipe, epochs=1), faces, faces[: recipe.batch_size], Path(folder) / "run")
-    return len(faces) / state.history[0]["seconds"]
+        clock = Clock()
+        state = fit(replace(recipe, epochs=epochs, patience=None), *sides, Path(folder) / "run", watchers=(clock,))
+    seen = len(sides[0]) * epochs
+    whole = len(sides[0]) * (epochs - 1) / (clock.ends[-1] - clock.ends[0]) if epochs > 1 else float("nan")
+    return seen / sum(row["seconds"] for row in state.history), whole
+
+
+class Clock:
+    """Notes when each epoch ended."""
+
+    def __init__(self):
+        self.ends = []
+
+    def step(self, state, faces_per_second):
+        pass
+
+    def epoch(self, state, row):
+        self.ends.append(time.perf_counter())
 
 
 def bare_speed(recipe, steps):
@@ -78,25 +97,33 @@ def published_speed(recipe, faces):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="fkd_resnet")
+    parser.add_argument("--data", help="a data set's folder, for its own faces instead of toy ones")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--published", action="store_true")
     options = parser.parse_args()
     recipe = recipes.module(options.recipe).RECIPE
-    faces = toy.draw(200, recipe.scheme, size=max(recipe.input_size))
-    faces = repeated(faces, options.steps * recipe.batch_size)
-    speeds = {"nasion train": [], "bare step": []} | ({"plain loop, as published": []} if options.published else {})
+    if options.data:
+        sides = load_sides(None, options.data, scheme=recipe.scheme)
+    else:
+        faces = toy.draw(200, recipe.scheme, size=max(recipe.input_size))
+        faces = repeated(faces, options.steps * recipe.batch_size)
+        sides = faces, faces[: recipe.batch_size]
+    epochs = max(2, round(options.steps * recipe.batch_size / len(sides[0]))) if options.data else 1
+    names = ["nasion train", *(["nasion train, whole epochs"] if options.data else []), "bare step"]
+    speeds = {name: [] for name in [*names, *(["plain loop, as published"] if options.published else [])]}
     for turn in range(options.rounds + 1):
-        found = {"nasion train": nasion_speed(recipe, faces), "bare step": bare_speed(recipe, options.steps)}
+        steps, whole = nasion_speeds(recipe, sides, epochs)
+        found = {"nasion train": steps, "nasion train, whole epochs": whole, "bare step": bare_speed(recipe, options.steps)}
         if options.published:
-            found["plain loop, as published"] = published_speed(recipe, faces[: 6 * recipe.batch_size])
-        for name, speed in found.items():
-            speeds[name] += [speed] * (turn > 0)  # the first turn warms up
+            found["plain loop, as published"] = published_speed(recipe, sides[0][: 6 * recipe.batch_size])
+        for name in speeds:
+            speeds[name] += [found[name]] * (turn > 0)  # the first turn warms up
     precision = "bfloat16" if autocasts(recipe, "cpu") else "float32"
     print(f"{options.recipe}, batch {recipe.batch_size}, {precision}, {torch.get_num_threads()} threads")
     for name, found in speeds.items():
         ratio = statistics.median(a / b for a, b in zip(speeds["nasion train"], found, strict=True))
-        print(f"{name:26}{statistics.median(found):8.0f} faces/s   nasion train is {ratio:.2f} times as fast")
+        print(f"{name:28}{statistics.median(found):8.0f} faces/s   nasion train is {ratio:.2f} times as fast")
 
 
 def repeated(faces, count):

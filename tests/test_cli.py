@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from PIL import Image
 from rich.console import Console
 
 from nasion import cli, run, terminal
-from nasion.datasets import fkd, points_csv, toy
+from nasion.datasets import fkd, imm, points_csv, toy
+from nasion.schemes import imm58
 
 
 @pytest.fixture
@@ -196,3 +198,49 @@ def test_help_comes_at_once_and_without_torch():
         subprocess.run([sys.executable, "-m", "nasion.cli", "--help"], check=True, stdout=subprocess.DEVNULL)
         seconds.append(time.perf_counter() - started)
     assert min(seconds) < 1.0  # 0.2 on a quiet machine
+
+
+@pytest.fixture
+def imm_run(nasion, tmp_path):
+    """A small IMM in the folder imm, and a run of the nose recipe in run."""
+    ids = tuple(f"{person}-{view}m" for person in ("01", "02", "33") for view in range(1, 7))
+    imm.write(replace(toy.draw(18, imm58, seed=1, size=64, colour=True), ids=ids), Path("imm"))
+    code, said = nasion("train", "imm_nose_khwaja", "--data", "imm", "--run", "run", "--set", "epochs=2")
+    assert code == 0, said
+
+
+def test_everything_one_looks_at_has_a_command(nasion, imm_run):
+    for words in (
+        ("look", "samples", "imm_nose_khwaja", "--data", "imm"),
+        ("look", "samples", "run", "--data", "imm", "--count", "3", "-o", "s.png"),
+        ("look", "filters", "run"),
+        ("look", "responses", "run", "--data", "imm", "--face", "33-2m"),
+        ("look", "faces", "run", "--data", "imm"),
+    ):
+        code, said = nasion(*words)
+        assert code == 0 and "The picture:" in said, said
+    for name in ("samples", "s", "filters", "responses", "faces"):
+        assert Image.open(f"{name}.png").size[0] > 200
+    assert "Largest errors" in said and "33-" in said and "nose_base" in said
+    code, said = nasion("look", "responses", "run", "--data", "imm", "--face", "99-9m")
+    assert code == 1 and "'99-9m'" in said
+
+
+def test_runs_are_compared_and_photographs_predicted(nasion, imm_run):
+    nasion("train", "imm_nose_khwaja_v2", "--data", "imm", "--run", "other", "--set", "epochs=1")
+    nasion("evaluate", "run", "--data", "imm")
+    code, said = nasion("report", "run", "other", "-o", "both.html")
+    assert code == 0 and "Settings that differ" in said and "model.sigmoid" in said and "130,750" in said
+    assert "run, training" in Path("both.html").read_text()
+    code, said = nasion("predict", "imm/33-1m.jpg", "imm/33-2m.jpg", "--run", "run", "--out", "p")
+    assert code == 0 and "2 faces" in said
+    assert {path.name for path in Path("p").iterdir()} == {"33-1m.png", "33-2m.png", "predictions.csv", "report.html"}
+    code, said = nasion("predict", "imm/33-1m.jpg", "--run", "run", "--box", "0,0,0,9")
+    assert code == 1 and "--box 0,0,0,9: x0,y0,x1,y1 in pixels expected" in said
+    text = Path("run/evaluation-val/report.html").read_text()
+    assert all(part in text for part in ("By view", "What the network is shown", "First layer&#39;s filters", "Largest errors"))
+
+
+def test_submitting_needs_the_format_of_its_data(nasion, imm_run):
+    code, said = nasion("submit", "run", "--data", "imm", "--format", "course")
+    assert code == 1 and "No submission format 'course'; there is kaggle, course68" in said

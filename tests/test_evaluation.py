@@ -3,20 +3,22 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import nasion
-from nasion import look, report, submit
-from nasion.datasets import fkd, points_csv, toy
+from nasion import geometry, look, report, submit
+from nasion.datasets import fkd, imglab, points_csv, toy
 from nasion.errors import DataError, RunError, SettingError
 from nasion.evaluation import evaluate
 from nasion.experiment import train
 from nasion.faces import Predictions
 from nasion.recipe import override
 from nasion.recipes.fkd_resnet import RECIPE
+from nasion.recipes.ibug_resnet18 import RECIPE as IBUG
 from nasion.schemes import fkd15, ibug68
 
 
@@ -228,3 +230,79 @@ def test_a_model_takes_arrays_paths_and_boxes(tmp_path, model, toy_faces):
     for wrong in (toy_faces.images[0], toy_faces.images[:1] / 255, [toy_faces.images[0] / 255]):
         with pytest.raises(DataError, match="pictures are uint8 arrays"):
             model(wrong)
+
+
+def test_all_usual_norms_are_reported_with_their_own_thresholds(toy_faces):
+    faces = toy.draw(20, ibug68, seed=1)
+    faces = replace(faces, boxes=geometry.points_box(faces.points).astype(np.float32))
+    found = evaluate(predicted(faces, (5, 0)), faces)
+    assert list(found.norms) == ["box", "outer_eye_corners", "pupils"] and found.norm == "outer_eye_corners"
+    for name, threshold in (("box", 0.07), ("outer_eye_corners", 0.08), ("pupils", 0.10)):
+        alone = evaluate(predicted(faces, (5, 0)), faces, norm=name)
+        assert alone.threshold == threshold and found.norms[name] == alone.overall
+    assert found.norms["pupils"].nme > found.norms["outer_eye_corners"].nme > found.norms["box"].nme
+    assert "box (at 7 %)" in report.page(found, title="t", background=report.Background())
+    assert list(evaluate(predicted(toy_faces), toy_faces).norms) == ["outer_eye_corners", "pupils"]
+
+
+def test_relative_errors_are_of_the_whole_picture_even_if_its_files_are_elsewhere(toy_faces):
+    found = evaluate(predicted(toy_faces, (9.6, 0)), toy_faces)
+    assert found.overall.mse_relative == pytest.approx(0.01 / 2, rel=1e-4) and found.overall.mae == pytest.approx(4.8, rel=1e-4)
+    gone = evaluate(predicted(toy_faces), replace(toy_faces, images=(Path("nowhere.png"),) * len(toy_faces)))
+    assert np.isnan(gone.overall.mse_relative) and gone.to_json()["mse_relative"] is None
+
+
+def test_the_largest_errors_name_face_and_point(toy_faces):
+    off = toy_faces.points.copy()
+    off[7, 3] += 30
+    off[2, 5] += 10
+    rows = report.largest_errors(evaluate(Predictions(scheme=fkd15, ids=toy_faces.ids, points=off), toy_faces), 2)
+    assert [row[0] for row in rows] == [toy_faces.ids[7], toy_faces.ids[2]]
+    assert rows[0][2:] == (f"{30 * 2**0.5:.1f}", fkd15.points[3]) and rows[1][3] == fkd15.points[5]
+
+
+@pytest.fixture
+def course(tmp_path):
+    """An imglab file without parts, with boxes that leave their pictures, and a run that predicts in its crops."""
+    faces = toy.draw(12, ibug68, seed=3, size=80)
+    for i, image in enumerate(faces.images):
+        Image.fromarray(np.pad(image, ((i, 0), (2 * i, 5)))).save(tmp_path / f"{i}.png")
+    boxes = np.array([[2 * i - 10.5, i - 0.5, 2 * i + 69.5, i + 79.5] for i in range(12)], np.float32)
+    blank = replace(faces, ids=tuple(f"{i}.png" for i in range(12)), boxes=boxes, points=np.full_like(faces.points, np.nan))
+    imglab.write(blank, tmp_path / "test.xml")
+    small = override(IBUG, ["epochs=1", "input_size=32,32", "model.widths=8,16", "batch_size=4"])
+    model = nasion.load_model(train(small, (replace(faces, boxes=None), faces[:4]), run_folder=tmp_path / "run").folder)
+    return model, tmp_path / "test.xml", boxes
+
+
+def test_the_courses_submission_counts_through_pictures_points_and_axes_in_full_pictures(course, tmp_path):
+    model, path, boxes = course
+    assert submit.write(model, path, "course68", tmp_path / "out.csv") == 12 * 136
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[0] == "Id,Predicted" and [int(line.split(",")[0]) for line in lines[1:]] == list(range(12 * 136))
+    values = np.array([float(line.split(",")[1]) for line in lines[1:]]).reshape(12, 68, 2)
+    pictures = [tmp_path / f"{i}.png" for i in range(12)]
+    np.testing.assert_allclose(values, model(pictures, boxes).points, atol=1e-4)
+
+
+def test_a_submission_says_what_is_missing(course, tmp_path, model):
+    course_model, path, _ = course
+    with pytest.raises(RunError, match="asks for jaw_right_1, which this run"):
+        submit.write(model, path, "course68", tmp_path / "out.csv")
+    with pytest.raises(SettingError, match="No submission format 'x'; there is kaggle, course68"):
+        submit.write(course_model, path, "x", tmp_path / "out.csv")
+    (tmp_path / "3.png").unlink()
+    with pytest.raises(DataError, match=r"names 3.png, which is not at .*\(1 such in all\); put the pictures beside the file"):
+        submit.write(course_model, path, "course68", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_the_courses_board_is_the_mean_absolute_error_of_the_file(course, tmp_path):
+    """A face at its box's own place and size scores about as the page of facts says: nowhere near 23."""
+    model, path, _ = course
+    submit.write(model, path, "course68", tmp_path / "out.csv")
+    values = np.array([float(line.split(",")[1]) for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]).reshape(12, 68, 2)
+    truth = toy.draw(12, ibug68, seed=3, size=80).points + np.array([[2 * i, i] for i in range(12)])[:, None]
+    faces = replace(toy.draw(12, ibug68, seed=3, size=80), points=truth.astype(np.float32))
+    judged = evaluate(Predictions(scheme=ibug68, ids=faces.ids, points=values.astype(np.float32)), faces)
+    assert judged.overall.mae == pytest.approx(np.abs(values - truth).mean(), rel=1e-4)
