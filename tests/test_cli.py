@@ -238,7 +238,7 @@ def test_runs_are_compared_and_photographs_predicted(nasion, imm_run):
     code, said = nasion("predict", "imm/33-1m.jpg", "--run", "run", "--box", "0,0,0,9")
     assert code == 1 and "--box 0,0,0,9: x0,y0,x1,y1 in pixels expected" in said
     text = Path("run/evaluation-val/report.html").read_text()
-    assert all(part in text for part in ("By view", "What the network is shown", "First layer&#39;s filters", "Largest errors"))
+    assert all(part in text for part in ("By person", "What the network is shown", "First layer&#39;s filters", "Largest errors"))
 
 
 def test_submitting_needs_the_format_of_its_data(nasion, imm_run):
