@@ -33,7 +33,7 @@ def runs(recipe):
 
 def dots(axes, rows, key, title):
     """A dot per seed, a line at the mean, one row per variant."""
-    for place, (label, seeds) in enumerate(rows):
+    for place, (_, seeds) in enumerate(rows):
         values = [found[key] for found in seeds.values()]
         axes.plot(values, [place] * len(values), "o", color=draw.LINES[0], alpha=0.55, markersize=5)
         axes.plot([np.mean(values)] * 2, [place - 0.3, place + 0.3], "-", color=draw.LINES[1], linewidth=2.5)

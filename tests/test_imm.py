@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import nasion
+from nasion import batches
 from nasion.datasets import imm, toy
 from nasion.errors import DataError
+from nasion.files import open_picture
 from nasion.load import load_sides
 from nasion.schemes import imm58
 
@@ -83,3 +85,23 @@ def test_the_constant_mean_has_the_published_errors(real_data):
     square = ((val.points - train.points.mean(0)) / [640, 480]) ** 2
     assert square.mean() == pytest.approx(0.00409, abs=5e-6)
     assert square[:, 52].mean() == pytest.approx(0.00509, abs=5e-6)
+
+
+def test_pictures_are_decoded_once_however_many_epochs_follow(folder, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(batches, "open_picture", lambda path, colour: opened.append(path) or open_picture(path, colour))
+    sides = load_sides(None, folder[0])
+    changes = ["epochs=5", "batch_size=2"]
+    nasion.train("imm_face_guduguntla", sides, run_folder=tmp_path / "a", changes=changes)
+    assert sorted(path.stem for path in opened) == sorted(folder[1].ids)
+    nasion.train("imm_face_guduguntla", sides, run_folder=tmp_path / "b", changes=changes)  # from the cache
+    assert len(opened) == 4
+
+
+@pytest.mark.parametrize(("recipe", "low", "high"), [("imm_nose_guduguntla", 0, 1.06e-2), ("imm_nose_guduguntla_ablation", 0.1, 1e3)])
+def test_a_nose_network_reaches_what_is_published_and_its_ablation_fails(real_data, tmp_path, recipe, low, high):
+    run = nasion.train(recipe, real_data / "imm", run_folder=tmp_path / "run")
+    judged = nasion.evaluate(run.folder, nasion.load_faces(None, real_data / "imm", "val"))
+    assert low < judged.overall.mse_relative < high
+    best = min(run.state.history, key=lambda row: row["val"])
+    assert best["val_loss"] == pytest.approx(judged.overall.mse_relative, rel=1e-3)

@@ -165,7 +165,7 @@ def mean_face_figure(scheme: Scheme, mean: Shaped[np.ndarray, "K 2"], values: Se
     return figure
 
 
-def grid_figure(panels: Sequence[tuple[str, Shaped[np.ndarray, "..."]]], title: str, columns: int = 8) -> Any:
+def grid_figure(panels: Sequence[tuple[str, Shaped[np.ndarray, ...]]], title: str, columns: int = 8) -> Any:
     """Labelled maps in a grid, all on one scale about zero; pictures (uint8) among them are shown as they are."""
     from matplotlib.figure import Figure
 
