@@ -121,12 +121,11 @@ def relight(images: Float[Tensor, "B C H W"], draw: Draw) -> Float[Tensor, "B C 
     """
     contrast, brightness, saturation = (_column(values, images) for values in (draw.contrast, 255 * draw.brightness, draw.saturation))
     mean = grey(images).mean((1, 2, 3), keepdim=True)
-    images = ((images - mean) * contrast + mean + brightness).clamp(0, 255)
+    images = (images * contrast).add_(mean * (1 - contrast) + brightness).clamp_(0, 255)
     if images.shape[1] == 1:
         return images
     if (draw.saturation != 1).any():
-        level = grey(images)
-        images = ((images - level) * saturation + level).clamp(0, 255)
+        images = torch.lerp(grey(images), images, saturation).clamp_(0, 255)
     return _turned_hue(images, _column(draw.hue, images)) if draw.hue.any() else images
 
 

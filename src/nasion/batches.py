@@ -78,17 +78,17 @@ def batch(source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np
     change = recipe.augment if rng is not None else NO_CHANGE
     device = source.images.device
     draw = change.draw(len(at), source.input_size, rng or np.random.default_rng(0))
-    images = source.images[torch.from_numpy(at).to(device)]
+    images = source.images[torch.from_numpy(at).to(device)].float()
+    if change.relights:
+        images = relight(images, draw)
+    if not recipe.colour:
+        # Before the warp, which then has one channel to move instead of three.
+        images = grey(images)
     points = source.points[at]
     if change.moves or tuple(images.shape[:1:-1]) != source.input_size:
         images = warp(images, geometry.compose(draw.maps, source.crop_to_canvas), source.input_size)
         points = geometry.apply(geometry.invert(draw.maps), points)
         points = np.where(draw.flipped[:, None, None], points[:, source.flip], points)
-    images = images.float()
-    if change.relights:
-        images = relight(images, draw)
-    if not recipe.colour:
-        images = grey(images)
     low, high = recipe.pixel_range
     return Batch(
         images=images.mul_((high - low) / 255).add_(low),
