@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import nasion
@@ -16,10 +17,11 @@ from nasion.errors import DataError, RunError, SettingError
 from nasion.evaluation import evaluate
 from nasion.experiment import train
 from nasion.faces import Predictions
+from nasion.predict import Model
 from nasion.recipe import override
 from nasion.recipes.fkd_resnet import RECIPE
 from nasion.recipes.ibug_resnet18 import RECIPE as IBUG
-from nasion.schemes import fkd15, ibug68
+from nasion.schemes import fkd15, ibug68, imm58, imm_nose
 
 
 @pytest.fixture(scope="module")
@@ -297,12 +299,55 @@ def test_a_submission_says_what_is_missing(course, tmp_path, model):
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_the_courses_board_is_the_mean_absolute_error_of_the_file(course, tmp_path):
-    """A face at its box's own place and size scores about as the page of facts says: nowhere near 23."""
-    model, path, _ = course
-    submit.write(model, path, "course68", tmp_path / "out.csv")
-    values = np.array([float(line.split(",")[1]) for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]).reshape(12, 68, 2)
-    truth = toy.draw(12, ibug68, seed=3, size=80).points + np.array([[2 * i, i] for i in range(12)])[:, None]
-    faces = replace(toy.draw(12, ibug68, seed=3, size=80), points=truth.astype(np.float32))
-    judged = evaluate(Predictions(scheme=ibug68, ids=faces.ids, points=values.astype(np.float32)), faces)
-    assert judged.overall.mae == pytest.approx(np.abs(values - truth).mean(), rel=1e-4)
+class SaysTheMeanFace(torch.nn.Module):
+    """A network that says one face in its crop, whatever it sees."""
+
+    def __init__(self, fractions):
+        super().__init__()
+        self.fractions = torch.tensor(fractions, dtype=torch.float32).reshape(1, -1)
+
+    def forward(self, images):
+        return self.fractions.expand(len(images), -1)
+
+
+def test_the_mean_face_in_the_box_scores_what_the_facts_say_of_the_course(real_data, tmp_path):
+    """A constant face scores about 12 % of the box on these crops; a wrong way back from the crop would score several times that."""
+    faces = nasion.load_faces("imglab", real_data / "ibug68" / "labels_ibug_300W_train.xml")[:200]
+    grown = geometry.grow_box(faces.boxes, 0.125)
+    fractions = ((faces.points - grown[:, None, :2]) / (grown[:, None, 2:] - grown[:, None, :2])).mean(0)
+    blank = replace(faces, points=np.full_like(faces.points, np.nan), ids=tuple(str(picture) for picture in faces.images))
+    imglab.write(blank, tmp_path / "test.xml")
+    submit.write(Model(IBUG, SaysTheMeanFace(fractions)), tmp_path / "test.xml", "course68", tmp_path / "out.csv")
+    values = np.array([float(line.split(",")[1]) for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]).reshape(-1, 68, 2)
+    spread = np.abs(values - faces.points).mean()
+    by_hand = np.abs(grown[:, None, :2] + fractions * (grown[:, None, 2:] - grown[:, None, :2]) - faces.points).mean()
+    assert spread == pytest.approx(by_hand, rel=1e-3) and spread < 12
+
+
+def test_only_an_xml_file_has_the_courses_order(course, tmp_path, real_data):
+    with pytest.raises(DataError, match="is no imglab XML file; the course's submission follows the order of one"):
+        submit.write(course[0], real_data / "ibug68", "course68", tmp_path / "out.csv")
+
+
+def test_predictions_are_matched_by_the_pictures_files_and_in_their_own_scheme(tmp_path):
+    """As `nasion predict` writes them: the photographs' paths, the points of the run's scheme."""
+    faces = toy.draw(3, imm58, seed=1)
+    for i, image in enumerate(faces.images):
+        Image.fromarray(image).save(tmp_path / f"0{i}-1m.png")
+    faces = replace(faces, ids=("00-1m", "01-1m", "02-1m"), images=tuple(tmp_path / f"0{i}-1m.png" for i in range(3)))
+    nose = faces.to(imm_nose).points
+    points_csv.write(Predictions(scheme=imm_nose, ids=tuple(map(str, faces.images)), points=nose), tmp_path / "p.csv")
+    found = evaluate(points_csv.read_predictions(tmp_path / "p.csv", faces.scheme), faces)
+    assert found.overall.rmse == 0 and found.points["nose_base"].faces == 3 and "faces without a prediction" not in " ".join(found.left_out)
+
+
+def test_a_report_leaves_faces_without_a_picture_out_of_its_sheets(tmp_path, toy_faces):
+    Image.fromarray(toy_faces.images[0]).save(tmp_path / "a.png")
+    faces = replace(toy_faces[:2], images=(tmp_path / "a.png", tmp_path / "gone.png"))
+    sheets = report.best_and_worst(evaluate(predicted(faces, (1, 0)), faces))
+    assert [len(tiles) for _, _, tiles in sheets] == [1, 1]
+
+
+def test_groups_of_hundreds_are_not_reported_apart(toy_faces):
+    faces = replace(toy_faces, groups={"photograph": tuple(str(i // 2) for i in range(120)), "subset": ("a", "b") * 60})
+    assert set(evaluate(predicted(faces), faces).groups) >= {"subset"} and "photograph" not in evaluate(predicted(faces), faces).groups

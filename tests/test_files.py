@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from nasion.errors import DataError
-from nasion.files import open_picture, opened, write_text, written_beside
+from nasion.files import open_picture, opened, picture_size, write_text, written_beside
 
 
 def read(path, **options):
@@ -78,3 +78,16 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path):
     (tmp_path / "a.jpg").write_text("hello")
     with pytest.raises(DataError, match=r"a.jpg: not a readable picture"):
         open_picture(tmp_path / "a.jpg", colour=False)
+
+
+def test_sixteen_bits_become_eight_and_turned_pictures_are_upright(tmp_path):
+    deep = (np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    np.testing.assert_array_equal(open_picture(tmp_path / "deep.png", colour=False), (deep >> 8).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((30, 50), np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
+    assert picture_size(tmp_path / "turned.jpg") == (30, 50) == open_picture(tmp_path / "turned.jpg", colour=False).shape[::-1]
+    Image.fromarray(np.zeros((3, 3), np.float32)).save(tmp_path / "f.tiff")
+    with pytest.raises(DataError, match="its pixels are F numbers of no known range"):
+        open_picture(tmp_path / "f.tiff", colour=False)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ import nasion
 from nasion import compare, draw, look, photos, report
 from nasion.augment import Augment
 from nasion.datasets import points_csv, toy
-from nasion.errors import DataError, RunError, SettingError
+from nasion.errors import DataError, MissingExtra, RunError, SettingError
 from nasion.evaluation import evaluate
 from nasion.experiment import train
 from nasion.models.convnet import ConvNet
@@ -134,7 +135,7 @@ def test_points_on_a_photograph_are_in_its_own_pixels(runs, photo, tmp_path):
     np.testing.assert_allclose(found.points, expected, atol=1e-3)
     # The same face alone says nearly the same; its edge pixels are mixed with other ones.
     np.testing.assert_allclose(found.points, model(runs[1].images[:1]).points + [20, 10], atol=1)
-    drawn = np.asarray(Image.open(tmp_path / "out" / "me.png")).astype(int)
+    drawn = np.asarray(Image.open(tmp_path / "out" / "me-points.png")).astype(int)
     x, y = np.rint(found.points[0, 0]).astype(int)
     assert drawn.shape == (120, 200, 3) and np.abs(drawn[y, x] - draw.PREDICTION).sum() == 0
     assert "me.png" in page.read_text() and "1 face<" in page.read_text()
@@ -171,3 +172,33 @@ def test_a_file_that_is_no_picture_is_refused_before_any_work(tmp_path):
     (tmp_path / "x.jpg").write_text("text")
     with pytest.raises(DataError, match=r"x.jpg: not a readable picture"):
         photos.placed([tmp_path / "x.jpg"], [])
+
+
+def test_a_photograph_is_never_overwritten_and_two_of_one_name_keep_apart(runs, photo, tmp_path):
+    before = photo.read_bytes()
+    (tmp_path / "sub").mkdir()
+    Image.open(photo).save(tmp_path / "sub" / "me.png")
+    photos.write(nasion.load_model(runs[0] / "a"), photos.placed([photo, tmp_path / "sub" / "me.png"], []), tmp_path)
+    assert photo.read_bytes() == before
+    assert (tmp_path / "me-points.png").is_file() and (tmp_path / "me-points-2.png").is_file()
+
+
+def test_boxes_of_photographs_of_one_name_go_by_their_folders(photo, tmp_path):
+    (tmp_path / "sub").mkdir()
+    other = tmp_path / "sub" / "me.png"
+    Image.open(photo).save(other)
+    head = "file,box_x0,box_y0,box_x1,box_y1\n"
+    (tmp_path / "b.csv").write_text(f"{head}{photo},1,2,30,40\nsub/me.png,5,6,70,80\n")
+    assert photos.placed([photo, other], [], tmp_path / "b.csv").boxes.tolist() == [[1, 2, 30, 40], [5, 6, 70, 80]]
+    (tmp_path / "b.csv").write_text(f"{head}me.png,1,2,30,40\nsub/me.png,5,6,70,80\n")
+    with pytest.raises(DataError, match=r"Several photographs are called me.png; the table of boxes must name them with their folders"):
+        photos.placed([photo, other], [], tmp_path / "b.csv")
+
+
+def test_without_the_report_extra_a_page_says_what_to_install(runs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingExtra, match=r"install it with: pip install 'nasion\[report\]'"):
+        compare.page(compare.compare([runs[0] / "a"]))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtra, match="A plot needs what is not installed"):
+        look.filters(nasion.load_model(runs[0] / "a").network)

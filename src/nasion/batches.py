@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nasion import cache, geometry
 from nasion.augment import Augment, grey, relight, warp
+from nasion.errors import DataError
 from nasion.faces import Faces, Picture, crop_boxes
 from nasion.files import open_picture
 from nasion.recipe import Recipe
@@ -123,6 +124,9 @@ def _cut_all(faces: Faces, boxes: Float64[np.ndarray, "N 4"], size: tuple[int, i
         cut = np.stack([_cut(picture, box, size, colour) for picture, box in zip(images, boxes, strict=True)])
         return {"canvases": cut}, {}
 
+    for name, picture in zip(faces.ids, images, strict=True):
+        if isinstance(picture, Path) and not picture.is_file():
+            raise DataError(f"The picture of face {name!r} is not at {picture}; put it there, or leave its record out of the data set.")
     if not all(isinstance(picture, Path) for picture in images):
         return make()[0]["canvases"]
     where = blake2b(boxes.tobytes(), digest_size=16).hexdigest()

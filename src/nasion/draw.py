@@ -13,7 +13,7 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from nasion import geometry
-from nasion.errors import SettingError
+from nasion.errors import MissingExtra, SettingError
 from nasion.faces import Faces, crop_boxes
 from nasion.files import open_picture, written_beside
 from nasion.scheme import Scheme
@@ -30,11 +30,17 @@ def tile(
     """One face cut to its box with points drawn; two sets of points are joined by lines where both are there."""
     picture = faces.images[at]
     image = open_picture(picture, colour=True) if isinstance(picture, Path) else np.asarray(picture)
-    to_tile = geometry.box_to_frame(geometry.grow_box(crop_boxes(faces[at])[0], 0.0 if faces.boxes is None else 0.15), (_TILE, _TILE))
+    to_tile = geometry.box_to_frame(_square(crop_boxes(faces[at], 1.0 if faces.boxes is None else 1.3)[0]), (_TILE, _TILE))
     corners = geometry.apply(geometry.invert(to_tile), geometry.whole_picture(_TILE, _TILE).reshape(2, 2)) + 0.5
     whole = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
     canvas = whole.transform((_TILE, _TILE), Image.Transform.EXTENT, tuple(corners.reshape(-1)), Image.Resampling.BILINEAR)
     return marked(np.asarray(canvas), [(geometry.apply(to_tile, points), colour) for points, colour in marks], caption)
+
+
+def _square(box: Shaped[np.ndarray, 4]) -> Shaped[np.ndarray, 4]:
+    """The square with the box's middle and longer side, so that nothing is squeezed."""
+    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() / 2
+    return np.concatenate([middle - half, middle + half])
 
 
 def marked(
@@ -167,12 +173,10 @@ def mean_face_figure(scheme: Scheme, mean: Shaped[np.ndarray, "K 2"], values: Se
 
 def grid_figure(panels: Sequence[tuple[str, Shaped[np.ndarray, ...]]], title: str, columns: int = 8) -> Any:
     """Labelled maps in a grid, all on one scale about zero; pictures (uint8) among them are shown as they are."""
-    from matplotlib.figure import Figure
-
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     height, width = panels[0][1].shape[:2]
-    figure = Figure(figsize=(1.25 * columns + 0.9, (1.25 * height / width + 0.25) * rows + 0.5), layout="constrained")
+    figure = _empty_figure(1.25 * columns + 0.9, (1.25 * height / width + 0.25) * rows + 0.5)
     axes = np.atleast_1d(figure.subplots(rows, columns)).reshape(-1)
     limit = max((float(np.abs(map_).max()) for _, map_ in panels if map_.dtype != np.uint8), default=1.0) or 1.0
     shown = None
@@ -210,11 +214,17 @@ def save(picture: Any, path: Path) -> None:
 
 
 def _figure(panels: int, width: float) -> tuple[Any, Any]:
-    # The object interface: pyplot would keep every figure and want a display.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, 4), layout="constrained")
+    figure = _empty_figure(width, 4)
     axes = figure.subplots(1, panels)
     for ax in np.atleast_1d(axes):
         ax.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _empty_figure(width: float, height: float) -> Any:
+    # The object interface: pyplot would keep every figure and want a display.
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("A plot", error, "report") from error
+    return Figure(figsize=(width, height), layout="constrained")

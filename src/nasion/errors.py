@@ -17,6 +17,13 @@ class SettingError(NasionError, ValueError):
     """A recipe, option or argument that cannot be meant."""
 
 
+class MissingExtra(NasionError, ImportError):
+    """Something that an extra of this package would install is not there."""
+
+    def __init__(self, what: str, error: ImportError, extra: str) -> None:
+        super().__init__(f"{what} needs what is not installed ({error}); install it with: pip install 'nasion[{extra}]'")
+
+
 def require(rule: bool, what: str) -> None:
     """Raise ``SettingError`` saying what is required, unless the rule holds."""
     if not rule:

@@ -19,6 +19,7 @@ from nasion.files import picture_size
 
 THRESHOLDS = {"box": 0.07, "outer_eye_corners": 0.08, "pupils": 0.10}
 _PERCENTILES = (50, 90, 95, 99)
+_MOST_VALUES = 40  # of a group that is reported apart
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,16 @@ def default_norm(faces: Faces) -> str:
 def matched(predictions: Predictions, faces: Faces) -> tuple[Predictions, list[str], list[str]]:
     """Predictions in the order of the faces (NaN where there is none), faces without one, predictions without a face.
 
-    By id; where ids do not agree and are file names, by the file's name without its folder or ending, if unambiguous.
+    By id; where ids do not agree, by the pictures' files, with or without folder and ending, if unambiguous.
     """
-    are_files = all(PurePath(name).suffix for name in faces.ids)
-    for key in (str, lambda name: PurePath(name).name, lambda name: PurePath(name).stem):
+    are_paths = all(isinstance(picture, Path) for picture in faces.images)
+    files = [str(picture) for picture in faces.images] if are_paths else [name for name in faces.ids if PurePath(name).suffix]
+    ways = [(str, faces.ids), (str, files), (lambda name: PurePath(name).name, files), (lambda name: PurePath(name).stem, files)]
+    for key, names in ways:
         at = {key(name): i for i, name in enumerate(predictions.ids)}
-        wanted = [key(name) for name in faces.ids]
-        if (key is str or are_files) and len(at) == len(predictions) and len(set(wanted)) == len(wanted) and any(name in at for name in wanted):
+        wanted = [key(name) for name in names]
+        unambiguous = len(at) == len(predictions) and len(set(wanted)) == len(wanted) == len(faces)
+        if unambiguous and any(name in at for name in wanted):
             break
     else:
         raise SettingError(
@@ -216,7 +220,8 @@ def _groups(faces: Faces) -> dict[str, dict[str, np.ndarray]]:
     for name, column in columns.items():
         values = sorted(set(column.tolist()) - {NO_GROUP})
         # A group of nearly as many values as faces (every person once) says nothing apart.
-        if 1 < len(values) <= max(2, len(faces) // 2) or (len(values) == 1 and name != "labels"):
+        # Nor do hundreds of them.
+        if 1 < len(values) <= min(max(2, len(faces) // 2), _MOST_VALUES) or (len(values) == 1 and name != "labels"):
             found[name] = {value: np.flatnonzero(column == value) for value in values}
     return found
 

@@ -123,7 +123,13 @@ def open_picture(path: Path, colour: bool) -> np.ndarray:
         with Image.open(path) as picture:
             if picture.width * picture.height > PICTURE_LIMIT:
                 raise DataError(f"{path}: {picture.width} x {picture.height} pixels; the limit is {PICTURE_LIMIT:,}.")
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB" if colour else "L"))
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I;16"):
+                # Pillow would clip 16 bits to 8, all to white; the upper 8 are the picture.
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            elif upright.mode in ("I", "F"):
+                raise DataError(f"{path}: its pixels are {upright.mode} numbers of no known range; save it with 8 or 16 bits.")
+            return np.asarray(upright.convert("RGB" if colour else "L"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a readable picture ({error}).") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
 
@@ -76,13 +77,18 @@ def _read(module: ModuleType, root: Path, split: str, scheme: Scheme | None, ski
 
 
 def _pairs(module: ModuleType, root: Path, faces: Faces, skip_faults: bool) -> list[Pair]:
-    """The set's similar pictures, kept in the cache where the set says which files it is made of."""
+    """The set's similar pictures, kept in the cache where it is known which files they are of."""
 
     def make() -> tuple[dict[str, np.ndarray], dict]:
         pairs = similar_pairs(faces)
         return {}, {"pairs": [(pair.first, pair.second, pair.similarity, pair.exact) for pair in pairs]}
 
-    if not hasattr(module, "files"):
+    files = [Path(str(picture)) for picture in faces.images] if not isinstance(faces.images, np.ndarray) else None
+    if files is not None and all(file.is_file() for file in files):
+        boxes = "" if faces.boxes is None else blake2b(faces.boxes.tobytes(), digest_size=16).hexdigest()
+        key = cache.content_key(files, "pairs", boxes)
+    elif hasattr(module, "files"):
+        key = cache.content_key(module.files(root, "all"), module.__name__, "pairs", str(skip_faults))
+    else:
         return similar_pairs(faces)
-    key = cache.content_key(module.files(root, "all"), module.__name__, "pairs", str(skip_faults))
     return [Pair(*pair) for pair in cache.kept(key, make)[1]["pairs"]]

@@ -36,8 +36,7 @@ def samples(faces: Faces, recipe: Recipe, count: int = 8, seed: int = 0) -> UInt
 
 
 def _tiles(shown: Batch, recipe: Recipe, captions: tuple[str, ...]) -> list[np.ndarray]:
-    low, high = recipe.pixel_range
-    pixels = ((shown.images - low) * (255 / (high - low))).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    pixels = _pixels(shown, recipe)
     width, height = recipe.input_size
     size = (_WIDTH, round(_WIDTH * height / width))
     tiles = []
@@ -46,6 +45,12 @@ def _tiles(shown: Batch, recipe: Recipe, captions: tuple[str, ...]) -> list[np.n
         placed = (points + 0.5) * (np.array(size) / recipe.input_size) - 0.5
         tiles.append(draw.marked(np.asarray(picture), [(placed, draw.TRUTH)], caption, radius=2.0))
     return tiles
+
+
+def _pixels(shown: Batch, recipe: Recipe) -> UInt8[np.ndarray, "B H W C"]:
+    """What the network sees as pixel values again."""
+    low, high = recipe.pixel_range
+    return ((shown.images - low) * (255 / (high - low))).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def first_layer(network: nn.Module) -> nn.Conv2d:
@@ -70,12 +75,9 @@ def responses(model: Model, faces: Faces, face: str | None = None) -> Any:
     seen = batch(canvases(one.to(recipe.scheme), recipe, model.device), np.array([0]), recipe)
     with torch.inference_mode():
         answers = layer(seen.images).float().cpu().numpy()[0]
-    low, high = recipe.pixel_range
-    shown = ((seen.images[0].cpu().numpy() - low) * (255 / (high - low))).round().clip(0, 255).astype(np.uint8)
-    shown = shown[0] if len(shown) == 1 else np.moveaxis(shown, 0, -1)
     # About their mean: a bias shifts a whole map and says nothing of the face.
     maps = [(str(i), answer - answer.mean()) for i, answer in enumerate(answers, start=1)]
-    return draw.grid_figure([("input", shown), *maps], f"First layer's responses to {one.ids[0]}, about their mean")
+    return draw.grid_figure([("input", _pixels(seen, recipe)[0].squeeze()), *maps], f"First layer's responses to {one.ids[0]}, about their mean")
 
 
 def for_report(model: Model, faces: Faces) -> tuple[page.Image, ...]:

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 import nasion
 from nasion import draw
+from nasion.errors import MissingExtra
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,11 @@ def plot(heading: str, figure: Any, note: str = "") -> Image:
 
 
 def rendered(template: str, **values: Any) -> str:
-    """A template of ``pages/`` filled. Raises ``ImportError`` without the ``report`` extra."""
-    from jinja2 import Environment, PackageLoader
+    """A template of ``pages/`` filled. Raises ``MissingExtra`` without the ``report`` extra."""
+    try:
+        from jinja2 import Environment, PackageLoader
+    except ImportError as error:
+        raise MissingExtra("A page", error, "report") from error
 
     environment = Environment(loader=PackageLoader("nasion", "pages"), autoescape=True, trim_blocks=True)
     return environment.get_template(f"{template}.html.j2").render(version=nasion.__version__, **values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,11 @@ def placed(photos: Sequence[Path], boxes: Sequence[str], table: Path | None = No
     """
     if boxes and (len(photos) > 1 or table is not None):
         raise SettingError("--box is for one photograph; give the boxes of several as a table, --boxes FILE.")
-    found = _from_table(table) if table is not None else {}
+    rows = _from_table(table) if table is not None else []
     ids, pictures, places = [], [], []
     for photo in photos:
         picture_size(photo)  # an unreadable picture is refused before any work is done
-        own = [_box(text) for text in boxes] if boxes else found.get(photo.name, [])
+        own = [_box(text) for text in boxes] if boxes else _of(photo, photos, rows)
         if table is not None and not own:
             raise DataError(f"{table} has no box for {photo.name}; add one, or leave the picture out.")
         for number, place in enumerate(own or [(np.nan,) * 4]):
@@ -52,36 +53,40 @@ def _box(text: str) -> Box:
     return x0, y0, x1, y1
 
 
-def _from_table(path: Path) -> dict[str, list[Box]]:
-    """Boxes by the pictures' names."""
-    if path.suffix == ".xml":
-        faces = imglab.read(path)
-        names, boxes = [Path(str(picture)).name for picture in faces.images], np.asarray(faces.boxes)
-    else:
-        names, boxes = read_boxes(path)
-    found: dict[str, list[Box]] = {}
-    for name, box in zip(names, boxes.tolist(), strict=True):
-        found.setdefault(name, []).append(tuple(box))
-    return found
+def _from_table(path: Path) -> list[tuple[Path, Box]]:
+    """(picture, box) of each row or box of a file."""
+    names, boxes = imglab.read_boxes(path) if path.suffix == ".xml" else read_boxes(path)
+    return [(Path(name), tuple(box)) for name, box in zip(names, boxes.tolist(), strict=True)]
+
+
+def _of(photo: Path, photos: Sequence[Path], rows: Sequence[tuple[Path, Box]]) -> list[Box]:
+    """The boxes of a photograph: rows of its name, and of its folders where several photographs have that name."""
+    several = sum(other.name == photo.name for other in photos) > 1
+    parts = photo.resolve().parts
+    fits = [(name, box) for name, box in rows if parts[-len(name.parts) :] == name.parts or (not several and name.name == photo.name)]
+    if several and any(len(name.parts) == 1 for name, _ in fits):
+        raise DataError(f"Several photographs are called {photo.name}; the table of boxes must name them with their folders.")
+    return [box for _, box in fits]
 
 
 def write(model: Model, faces: Faces, folder: Path) -> Path:
     """Predict, and write each photograph with its points, ``predictions.csv``, and ``report.html``, whose path it tells."""
     found = model(faces.images, faces.boxes, faces.ids)
-    points_csv.write(found, folder / "predictions.csv")
     by_photo: dict[Path, list[int]] = {}
     for i, photo in enumerate(faces.images):
         by_photo.setdefault(Path(str(photo)), []).append(i)
     shown = []
-    for number, (photo, at) in enumerate(by_photo.items()):
-        image = open_picture(photo, colour=True)
-        radius = max(1.5, max(image.shape[:2]) / 250)
-        drawn = draw.marked(image, [(found.points[i], draw.PREDICTION) for i in at[:1]], radius=radius)
-        for i in at[1:]:
-            drawn = draw.marked(drawn, [(found.points[i], draw.PREDICTION)], radius=radius)
-        twice = sum(other.name == photo.name for other in by_photo) > 1
-        draw.save(drawn, folder / f"{f'{number}-' if twice else ''}{photo.stem}.png")
+    taken: set[str] = set()
+    for photo, at in by_photo.items():
+        drawn = open_picture(photo, colour=True)
+        for i in at:
+            drawn = draw.marked(drawn, [(found.points[i], draw.PREDICTION)], radius=max(1.5, max(drawn.shape[:2]) / 250))
+        # Never the photograph's own name: the folder may be the one that it lies in.
+        name = next(name for k in count() if (name := f"{photo.stem}-points{f'-{k + 1}' if k else ''}.png") not in taken)
+        taken.add(name)
+        draw.save(drawn, folder / name)
         shown.append(picture(photo.name, drawn, f"{len(at)} face{'s' if len(at) > 1 else ''}"))
+    points_csv.write(found, folder / "predictions.csv")
     title, subtitle = f"Points on {len(by_photo)} photographs", f"{len(faces)} faces, scheme {found.scheme.name}"
     write_text(folder / "report.html", rendered("pictures", title=title, subtitle=subtitle, pictures=shown))
     return folder / "report.html"

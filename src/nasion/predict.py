@@ -58,7 +58,7 @@ def load_model(folder: str | Path, *, recipe: ModuleType | None = None, device: 
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     values = run.recipe_of(Path(folder), recipe)
-    network = values.network()
+    network = values.network(weights_follow=True)
     try:
         network.load_state_dict(run.load_tensors(Path(folder) / run.WEIGHTS)[0])
     except RuntimeError as error:

@@ -34,13 +34,13 @@ class TerminalBar:
         self._task = self._progress.add_task("train", epoch=1, loss=0.0, val="-", speed=0.0, total=None)
 
     def __enter__(self) -> TerminalBar:
-        self._progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
     def step(self, state: State, faces_per_second: float) -> None:
+        self._progress.start()  # only now, since what is refused before the first step needs no bar
         self._speed = faces_per_second if not self._speed else _SMOOTH * self._speed + (1 - _SMOOTH) * faces_per_second
         recent = state.losses[-50:]
         self._loss = sum(recent) / max(len(recent), 1)

@@ -125,9 +125,12 @@ class Recipe:
         require(0 < self.box_scale < math.inf, f"box_scale must be a number above 0; found {self.box_scale}.")
         require(self.pixel_range[0] < self.pixel_range[1], f"pixel_range must rise; found {self.pixel_range}.")
 
-    def network(self) -> nn.Module:
-        """A fresh network, its weights drawn from torch's generator."""
-        return self.model.build(self.codec.outputs(self.scheme), self.input_size, 3 if self.colour else 1)
+    def network(self, *, weights_follow: bool = False) -> nn.Module:
+        """A fresh network, its weights drawn from torch's generator; ``weights_follow``: none need be fetched for it."""
+        model: Any = self.model
+        if weights_follow and getattr(model, "pretrained", False):
+            model = dataclasses.replace(model, pretrained=False)
+        return model.build(self.codec.outputs(self.scheme), self.input_size, 3 if self.colour else 1)
 
 
 def override(recipe: Any, changes: Iterable[str]) -> Any:

@@ -146,9 +146,8 @@ def _face_errors(judgement: Judgement) -> np.ndarray:
 def best_and_worst(judgement: Judgement, count: int = _SHOWN) -> list[tuple[str, str, list[np.ndarray]]]:
     """(heading, note, tiles) of the best and the worst faces, where their pictures are there."""
     faces, predicted = judgement.faces, judgement.predictions.points
-    if any(isinstance(picture, Path) and not picture.is_file() for picture in faces.images[:1]):
-        return []
-    error = _face_errors(judgement)
+    there = np.array([not isinstance(picture, Path) or picture.is_file() for picture in faces.images], dtype=bool)
+    error = np.where(there, _face_errors(judgement), np.nan)
     unit = 1.0 if np.isnan(judgement.face_nme).all() else 100.0
     order = np.argsort(np.where(np.isfinite(error), error, -1))
     order = order[np.isfinite(error[order])]

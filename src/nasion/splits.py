@@ -48,6 +48,9 @@ def thumbnails(faces: Faces) -> UInt8[np.ndarray, "N 1024"]:
         image = Image.fromarray(np.ascontiguousarray(grey)).convert("L")
         if faces.boxes is not None and not np.isnan(faces.boxes[i]).any():
             x0, y0, x1, y1 = np.rint(faces.boxes[i] + 0.5).astype(int).tolist()
+            # A box may be far larger than its picture, and a crop of it larger than memory.
+            x0, y0 = max(x0, -image.width), max(y0, -image.height)
+            x1, y1 = min(x1, 2 * image.width), min(y1, 2 * image.height)
             image = image.crop((x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)))
         small[i] = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX)).reshape(-1)
     return small

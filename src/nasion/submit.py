@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.datasets import fkd
+from nasion.datasets import fkd, imglab
 from nasion.errors import DataError, RunError, SettingError
 from nasion.files import write_text
 from nasion.load import load_faces
@@ -43,7 +43,9 @@ def course68(model: Model, data: Path) -> str:
     Id = box * 136 + 2 * point + axis, from 0. Raises ``RunError`` if the model lacks a point, ``DataError`` if a picture is
     not there.
     """
-    faces = load_faces(None, data, scheme=ibug68)
+    if not imglab.recognises(data):
+        raise DataError(f"{data} is no imglab XML file; the course's submission follows the order of one (labels_ibug_300W_test_parsed.xml).")
+    faces = load_faces("imglab", data, scheme=ibug68)
     lacking = [point for point in ibug68.points if point not in model.recipe.scheme]
     if lacking:
         raise RunError(f"The course asks for {lacking[0]}, which this run (scheme {model.recipe.scheme.name}) does not predict.")

@@ -13,6 +13,7 @@ from nasion.datasets._faults import Fault
 from nasion.doubts import doubtful, implausibility
 from nasion.errors import AbsentError, DataError
 from nasion.faces import Faces
+from nasion.files import picture_size
 from nasion.scheme import Scheme
 from nasion.splits import DUPLICATE, Pair, similar_pairs
 
@@ -77,10 +78,21 @@ def faults(name: str | None, path: Path, scheme: Scheme | None = None) -> tuple[
             if split == module.SPLITS[0] or not isinstance(error, AbsentError):
                 found.append(Fault(split, str(error)))
             continue
+        found += _absent(faces, tables=module.SCHEME is None)
         if not any(set(faces.ids) <= ids for ids in seen):
             doubts += _doubts(faces) if faces.labelled.any() else []
         seen.append(set(faces.ids))
     return list(dict.fromkeys(found)), doubts
+
+
+def _absent(faces: Faces, tables: bool) -> list[Fault]:
+    """Pictures that are not there; ``tables``: none need be, since a table of points is judged without."""
+    if isinstance(faces.images, np.ndarray):
+        return []
+    lost = [i for i, picture in enumerate(faces.images) if isinstance(picture, Path) and not picture.is_file()]
+    if len(lost) == len(faces):
+        return [] if tables else [Fault(faces.ids[0], f"its picture is not at {faces.images[0]}, nor is any other of the {len(lost)} faces'.")]
+    return [Fault(faces.ids[i], f"its picture is not at {faces.images[i]}.") for i in lost]
 
 
 def _doubts(faces: Faces) -> list[Fault]:
@@ -112,15 +124,7 @@ def _disagreement(faces: Faces, pair: Pair, limit: float = 0.1) -> list[Fault]:
 
 
 def _sizes(faces: Faces) -> dict[str, int]:
-    from PIL import Image
-
     if isinstance(faces.images, np.ndarray):
         return {f"{faces.images.shape[2]} x {faces.images.shape[1]}": len(faces)}
-    sizes: Counter[str] = Counter()
-    for picture in faces.images:
-        if isinstance(picture, Path):
-            with Image.open(picture) as image:
-                sizes[f"{image.width} x {image.height}"] += 1
-        else:
-            sizes[f"{picture.shape[1]} x {picture.shape[0]}"] += 1
+    sizes = Counter("{} x {}".format(*picture_size(picture)) for picture in faces.images)
     return dict(sizes.most_common())

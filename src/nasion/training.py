@@ -82,7 +82,7 @@ def fit(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path, *, r
 
     Raises ``RunError`` when the loss is no longer finite, naming step and faces, and ``Interrupted`` after Ctrl-C.
     """
-    session = _prepared(recipe, train_faces, val_faces, folder, watchers)
+    session = _prepared(recipe, (train_faces, val_faces), folder, watchers, resume)
     state = _restored(session) if resume else State()
     with _stop_signal() as stopped:
         while state.epoch < recipe.epochs and not _out_of_patience(state, recipe):
@@ -200,14 +200,15 @@ def _out_of_patience(state: State, recipe: Recipe) -> bool:
     return recipe.patience is not None and state.epoch > 0 and state.epoch - 1 - state.best_epoch >= recipe.patience
 
 
-def _prepared(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path, watchers: tuple[Watch, ...]) -> _Session:
+def _prepared(recipe: Recipe, sides: tuple[Faces, Faces], folder: Path, watchers: tuple[Watch, ...], resume: bool) -> _Session:
+    train_faces, val_faces = sides
     fabric = _fabric(recipe)
     sound = train_faces[~doubtful(train_faces)] if recipe.doubtful == "drop" else train_faces
     faces = missing.treat(sound.to(recipe.scheme), recipe.missing)
     val_faces = val_faces.to(recipe.scheme)
     canvas = canvases(faces, recipe, fabric.device, augmented=True)
     torch.manual_seed(recipe.seed)
-    inner = recipe.network()
+    inner = recipe.network(weights_follow=resume)
     if recipe.start_at_mean:
         _start_at_mean(inner, recipe, canvas)
     # Only pictures are channels-last: fused Adam would copy weights in that layout to and fro at every step.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasion import datasets, geometry
+from nasion import batches, datasets, geometry, recipes
 from nasion.datasets import ibug68 as ibug_folder
 from nasion.datasets import imglab, imm, points_csv, toy
 from nasion.errors import NasionError
@@ -113,3 +113,18 @@ def test_what_is_no_data_set_is_refused_with_the_way_to_name_it(tmp_path):
             load_faces(None, path)
     with pytest.raises(NasionError, match="No data set 'kaggle'; there is fkd"):
         load_faces("kaggle", tmp_path)
+
+
+def test_a_picture_that_is_not_there_is_a_fault_and_stops_what_needs_it(example):
+    path = example["imglab"][0]
+    (path.parent / "afw" / "0_1.png").unlink()
+    found = faults("imglab", path)[0]
+    assert len(found) == 1 and "afw/0_1.png: its picture is not at" in str(found[0])
+    with pytest.raises(NasionError, match=r"The picture of face 'afw/0_1.png' is not at"):
+        batches.canvases(load_faces(None, path), recipes.module("ibug_resnet18").RECIPE)
+
+
+def test_a_box_far_larger_than_its_picture_is_surveyed(example):
+    path = example["imglab"][0]
+    path.write_text(path.read_text().replace("width='", "width='9999", 1))
+    assert len(survey(load_faces(None, path)).faces) == 60

@@ -9,7 +9,7 @@ import typer
 
 from nasion import terminal
 from nasion.cli.options import Data, Kind, RecipeFile, Run, SchemeName, SkipFaults, model_of, need_torch, scheme_or_none
-from nasion.errors import SettingError
+from nasion.errors import MissingExtra, SettingError
 
 if TYPE_CHECKING:
     from nasion.evaluation import Judgement
@@ -151,6 +151,6 @@ def _write_report(result: Judgement, folder: Path, run: Path | None, title: str,
 
             background = pages.Background(runs.history(run), runs.settings_text(run), look.for_report(model, faces))
         page = pages.write(result, folder, title=title, background=background)
-    except ImportError as error:
-        return f"No report.html ({error}); it needs: pip install 'nasion[report]'"
+    except MissingExtra as error:
+        return f"No report.html: {error}"
     return f"The report: {page.resolve()}"

@@ -21,15 +21,19 @@ HEAD = 65536  # bytes of a header
 _NUMBERED = re.compile(r"(?:p|part_)?(\d+)_([xy])$")
 
 
+def header_of(data: bytes) -> list[str]:
+    """The names in the first line of a table that begins so."""
+    return next(csv.reader([data.split(b"\n")[0].decode("utf-8-sig", "replace").strip()]), [])
+
+
 def scheme_meant(root: Path, asked: Scheme | None) -> Scheme:
     """The scheme that a table's header fits."""
     with opened(root) as stream:
-        header = next(csv.reader([stream.read(HEAD).split(b"\n")[0].decode("utf-8-sig", "replace")]), [])
+        header = header_of(stream.read(HEAD))
     named = {name.removesuffix("_x") for name in header[1:] if name.endswith("_x") and not _NUMBERED.match(name)}
-    if asked is not None and any(point in named for point in asked.points):
-        return asked
     if named:
         scheme = next((scheme for scheme in SCHEMES.values() if named == set(scheme.points)), asked)
+        scheme = asked if asked is not None and named == set(asked.points) else scheme
     else:
         columns = sum(name.isdigit() or _NUMBERED.match(name) is not None for name in header[1:])
         scheme = scheme_of(columns // 2, asked) or asked
@@ -112,7 +116,7 @@ def _point_columns(header: list[str], scheme: Scheme, path: Path) -> list[int]:
 
 
 def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
-    """(names, boxes) of a table with ``box_x0 .. box_y1`` columns; a picture may have several rows. Raises ``DataError``."""
+    """(names of pictures, boxes) of a table with ``box_x0 .. box_y1`` columns; a picture may have several rows. Raises ``DataError``."""
     with opened(path) as stream:
         rows = list(csv.reader(io.StringIO(decoded(stream.read(), path))))
     header = rows[0] if rows else []
@@ -129,6 +133,6 @@ def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
                 raise ValueError
         except (ValueError, IndexError):
             raise DataError(f"{path} line {line}: four numbers with x1 above x0 and y1 above y0 expected; found {','.join(cells)[:60]}.") from None
-        names.append(Path(cells[0]).name)
+        names.append(cells[0])
         boxes.append(box)
     return names, np.array(boxes, dtype=np.float32).reshape(-1, 4)

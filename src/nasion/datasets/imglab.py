@@ -28,6 +28,7 @@ from nasion.schemes import ibug68, scheme_of
 SCHEME = ibug68
 SPLITS = ("all",)
 _HEAD = 4096
+_DIGITS = 5  # of a part's number
 
 
 def recognises(root: Path) -> bool:
@@ -67,6 +68,13 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
         groups=groups if any(subsets.values()) else {"photograph": groups["photograph"]},
         linked=("photograph",),
     )
+
+
+def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
+    """(names of pictures, boxes), whatever the parts mean."""
+    reader = _Reader(path, None)
+    _parse(path, reader)
+    return [reader.files[i] for i in reader.file], np.frombuffer(reader.boxes, dtype="f4").reshape(-1, 4)
 
 
 def _columns(names: Iterable[str], asked: Scheme | None, root: Path) -> tuple[Scheme, np.ndarray]:
@@ -158,6 +166,9 @@ class _Reader(ContentHandler):
 
     def _add_part(self, box: _Box, attrs: Any) -> None:
         name = attrs.get("name", "")
+        if name.isdecimal() and len(name) > _DIGITS:
+            box.wrong = box.wrong or f"part {name[:20]!r} is no number of a point."
+            return
         name = str(int(name)) if name.isdecimal() else name
         try:
             x, y = float(attrs.get("x")), float(attrs.get("y"))

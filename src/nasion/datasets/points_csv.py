@@ -14,7 +14,7 @@ import math
 from pathlib import Path
 
 from nasion.datasets._faults import Faults
-from nasion.datasets._points_table import HEAD, picture_folder, scheme_meant, table
+from nasion.datasets._points_table import HEAD, header_of, picture_folder, scheme_meant, table
 from nasion.errors import SettingError
 from nasion.faces import Faces, Predictions
 from nasion.files import opened, write_text
@@ -32,7 +32,7 @@ def recognises(root: Path) -> bool:
     if not root.is_file() or root.suffix not in (".csv", ".gz") or root.stat().st_size == 0:
         return False
     with opened(root) as stream:
-        header = stream.read(HEAD).split(b"\n")[0].decode("utf-8", "replace").strip().split(",")
+        header = header_of(stream.read(HEAD))
     if len(header) < 3 or "Image" in header:
         return False
     return "box_x0" in header or header[1] in ("0", "p0_x", "part_0_x") or (header[1].endswith("_x") and header[2] == header[1][:-1] + "y")
@@ -50,9 +50,10 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
 
 
 def read_predictions(path: Path, scheme: Scheme) -> Predictions:
-    """Any tool's predicted points, in the same layout."""
-    ids, points, _ = table(path, scheme, None)
-    return Predictions(scheme=scheme, ids=ids, points=points)
+    """Any tool's predicted points, in the same layout; in ``scheme``, or in the one that the header tells."""
+    meant = scheme_meant(path, scheme)
+    ids, points, _ = table(path, meant, None)
+    return Predictions(scheme=meant, ids=ids, points=points)
 
 
 def write(predictions: Predictions | Faces, path: Path) -> None:

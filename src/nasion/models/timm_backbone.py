@@ -28,8 +28,9 @@ class TimmBackbone:
             raise SettingError(f"model {self.name} comes from timm, which cannot be imported ({error}); {remedy}") from error
         try:
             body = timm.create_model(self.name, pretrained=self.pretrained, in_chans=channels, num_classes=0)
-        except RuntimeError as error:
-            raise SettingError(f"timm has no model {self.name!r} ({error}); timm.list_models() names those it has.") from error
+        except (RuntimeError, OSError) as error:
+            remedy = "timm.list_models(pretrained=True) names those it has with weights, which it downloads; or set model.pretrained=false"
+            raise SettingError(f"timm cannot make model {self.name!r} with pretrained={self.pretrained} ({error}); {remedy}.") from error
         return _Network(body, outputs, self.sigmoid)
 
 
@@ -37,7 +38,9 @@ class _Network(nn.Module):
     def __init__(self, body: nn.Module, outputs: int, sigmoid: bool) -> None:
         super().__init__()
         self.body = body
-        self.head = nn.Linear(int(getattr(body, "num_features")), outputs)  # noqa: B009
+        # Some bodies widen once more after their last map.
+        features = getattr(body, "head_hidden_size", None) or getattr(body, "num_features")  # noqa: B009
+        self.head = nn.Linear(int(features), outputs)
         self.limit = nn.Sigmoid() if sigmoid else nn.Identity()
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B outputs"]:
