@@ -31,14 +31,15 @@ def runs(recipe):
     return json.loads((HERE.parent / "results" / f"{recipe}.json").read_text())["runs"]
 
 
-def dots(axes, rows, key, title):
-    """A dot per seed, a line at the mean, one row per variant."""
+def dots(axes, rows, title):
+    """A dot per seed, a line at the mean, one row per variant; losses after the last epoch."""
     for place, (_, seeds) in enumerate(rows):
-        values = [found[key] for found in seeds.values()]
+        values = [1000 * found["val_loss_last"] for found in seeds.values()]
         axes.plot(values, [place] * len(values), "o", color=draw.LINES[0], alpha=0.55, markersize=5)
         axes.plot([np.mean(values)] * 2, [place - 0.3, place + 0.3], "-", color=draw.LINES[1], linewidth=2.5)
-    axes.set(title=title, yticks=range(len(rows)), yticklabels=[label for label, _ in rows], xlabel="validation MSE of relative coordinates")
-    axes.title.set_fontsize(10)
+    axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8.5)
+    axes.set(xlabel="validation MSE of relative coordinates, thousandths")
+    axes.set_title(title, fontsize=10)
     axes.set_xlim(left=0)
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
@@ -46,15 +47,13 @@ def dots(axes, rows, key, title):
 
 
 def claims():
-    nose, face = runs("imm_nose_khwaja"), runs("imm_face_khwaja")
-    figure = Figure(figsize=(12.5, 6.6), layout="constrained")
+    nose, face, second = runs("imm_nose_khwaja"), runs("imm_face_khwaja"), runs("imm_face_khwaja_v2")
+    figure = Figure(figsize=(12.5, 7.2), layout="constrained")
     (a, b), (c, d) = figure.subplots(2, 2)
-    dots(a, [(name, nose[name]) for name in PARTS], "val_loss_last", "Nose, 25 epochs, last epoch: which part helps")
-    dots(b, [(name, face[f"{name}, epochs=25"]) for name in PARTS], "val_loss_last", "58 points, 25 epochs, last epoch: which part helps")
-    kinds = ("no augmentation", "light only", "geometry only", "plain")
-    labels = ("none", "light only", "geometry only", "both")
-    rows = [(label, face[f"{kind}, epochs=25"]) for label, kind in zip(labels, kinds, strict=True)]
-    dots(c, rows, "val_loss_last", "58 points, 25 epochs: augmentation")
+    dots(a, [(name, nose[name]) for name in PARTS], "Nose, 25 epochs: which part helps")
+    dots(b, [(name, face[f"{name}, epochs=25"]) for name in PARTS], "58 points, 25 epochs: which part helps")
+    kinds = {"none": "no augmentation", "light only": "light only", "geometry only": "geometry only", "both": "recipe"}
+    dots(c, [(label, second[f"{kind}, epochs=25"]) for label, kind in kinds.items()], "58 points with all three parts, 25 epochs: augmentation")
     names = ("imm_nose_khwaja", "imm_nose_khwaja_v2", "imm_nose_guduguntla", "imm_face_khwaja", "imm_face_khwaja_v2", "imm_face_guduguntla")
     views(d, names)
     draw.save(figure, HERE / "claims.png")
@@ -68,10 +67,10 @@ def views(axes, names):
         means = np.array([np.mean([found[f"mse_relative, {view}"] for found in seeds]) for view in VIEWS])
         axes.bar(np.arange(len(VIEWS)) + (k - (len(names) - 1) / 2) * width, means / means.mean(), width, color=draw.LINES[k], label=name)
     axes.axhline(1, color="0.4", linewidth=0.8)
-    axes.set(title="Error by view, as a part of the recipe's mean over views", xticks=range(len(VIEWS)), ylabel="times the mean")
-    axes.set_xticklabels(VIEWS, fontsize=8)
-    axes.title.set_fontsize(10)
-    axes.legend(frameon=False, fontsize=7, ncols=2)
+    axes.set(ylabel="times the mean", ylim=(0, 3))
+    axes.set_title("Error by view, as multiples of the recipe's mean over views", fontsize=10)
+    axes.set_xticks(range(len(VIEWS)), [view.replace(" from", "\nfrom").replace("turned ", "turned\n") for view in VIEWS], fontsize=8)
+    axes.legend(frameon=False, fontsize=7.5, ncols=2, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import nasion
-from nasion import cli
+from nasion import cli, recipes
 from nasion.datasets import points_csv, toy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,6 +71,18 @@ def test_the_readmes_results_are_those_of_the_result_files():
         for column, key in ((1, "rmse"), (2, "rmse, 15 points"), (3, "rmse, 4 points"), (4, "rmse, plausible")):
             mean = sum(run[key] for run in seeds.values()) / len(seeds)
             assert float(row[column].split()[0]) == pytest.approx(mean, abs=0.0051), (name, key)
+
+
+@pytest.mark.parametrize("name", [name for name in recipes.names() if name.startswith("imm_")])
+def test_the_readmes_course_table_is_that_of_the_result_files(name):
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
+    _, _, published, training, last, kept, seeds, _ = (cell.strip() for cell in row.strip("|").split("|"))
+    runs = list(json.loads((ROOT / "results" / f"{name}.json").read_text())["runs"]["recipe"].values())
+    assert len(runs) == int(seeds) >= 3
+    for cell, key in ((training, "loss_last"), (last, "val_loss_last"), (kept, "mse_relative")):
+        assert float(cell.split()[0]) == pytest.approx(sum(run[key] for run in runs) / len(runs), rel=0.006), (name, key)
+    # What the README says of them: the ablations fail as published, all others reach what is published.
+    assert (float(kept.split()[0]) > float(published)) == name.endswith("_ablation")
 
 
 def test_public_names_are_documented_and_nothing_else_is_public():

@@ -70,8 +70,8 @@ def test_training_may_leave_out_doubtful_faces_and_then_does(tmp_path):
     recipe = replace(RECIPE, doubtful="drop", epochs=1, model=ResNet(widths=(8,), blocks=(1,)), batch_size=50)
     state = train(recipe, (faces[:200], faces[200:]), run_folder=tmp_path / "run").state
     assert state.steps == 4 and doubtful(faces[:200])[3]
-    kept = _prepared(replace(recipe, doubtful="keep"), faces[:200], faces[200:], tmp_path, ())
-    dropped = _prepared(recipe, faces[:200], faces[200:], tmp_path, ())
+    kept = _prepared(replace(recipe, doubtful="keep"), (faces[:200], faces[200:]), tmp_path, (), resume=False)
+    dropped = _prepared(recipe, (faces[:200], faces[200:]), tmp_path, (), resume=False)
     assert "toy/11/3" in kept.faces.ids and "toy/11/3" not in dropped.faces.ids and len(kept.faces) == 200 > len(dropped.faces) >= 196
 
 

@@ -173,7 +173,7 @@ def mean_face_figure(scheme: Scheme, mean: Shaped[np.ndarray, "K 2"], values: Se
 
 def grid_figure(panels: Sequence[tuple[str, Shaped[np.ndarray, ...]]], title: str, columns: int = 8) -> Any:
     """Labelled maps in a grid, all on one scale about zero; pictures (uint8) among them are shown as they are."""
-    columns = min(columns, len(panels))
+    columns = min(columns if len(panels) <= 33 else 2 * columns, len(panels))
     rows = -(-len(panels) // columns)
     height, width = panels[0][1].shape[:2]
     figure = _empty_figure(1.25 * columns + 0.9, (1.25 * height / width + 0.25) * rows + 0.5)

@@ -2,9 +2,11 @@
 
 Source: E. Khwaja, CS 294 project 4, bells and whistles; published class MAE 46.41 pixels.
 Command: nasion train ibug_blur_resnet50 --data DIR
-Time: TODO
-Reached: TODO
-Differences: TODO
+Time: BLURTIME
+Reached: BLURREACHED
+Differences: the data are 2,012 faces, not 6,666 (half of which are mirrored copies; a flip is drawn), split by photograph;
+batch size, pixel range and strength of the colour jitter are not documented; no ImageNet weights; the blur is its
+author's 4 x 4 binomial one.
 """
 
 from dataclasses import replace

@@ -2,9 +2,9 @@
 
 Source: E. Khwaja, CS 294 project 4, part 2, improved model; published MSE 4.48e-3 (training), 3.00e-3 (validation).
 Command: nasion train imm_face_khwaja_v2 --data DIR
-Time: TODO
-Reached: TODO
-Differences: batch size and the strength of the colour jitter are not documented.
+Time: 80 s on one core.
+Reached: 3.8e-4 (3 seeds, 3.6e-4 to 4.0e-4) with the best epoch's weights, 4.7e-4 after the last, training loss 4.7e-4.
+Differences: batch size (here 4) and strength of the colour jitter are not documented.
 """
 
 from nasion.augment import Augment

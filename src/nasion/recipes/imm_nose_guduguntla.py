@@ -2,10 +2,11 @@
 
 Source: S. Guduguntla, project 5, part 1; published MSE of relative coordinates 3.2e-3 (training), 1.06e-2 (validation).
 Command: nasion train imm_nose_guduguntla --data DIR
-Time: TODO
-Reached: TODO
-Differences: input size, filters and dense size are only in a lost picture; here the course's 80 x 60, 12, 24, 32 filters of
-7 x 7, 5 x 5, 3 x 3 and a dense layer of 128.
+Time: 3 s on one core.
+Reached: 4.9e-3 (5 seeds, 4.7e-3 to 5.2e-3) with the best epoch's weights, 5.3e-3 after the last: hardly better than the
+constant mean nose (5.1e-3), since 45 steps are too few.
+Differences: input size, filters, kernels and dense size are not documented (a lost picture); here 80 x 60 as in the course,
+12, 24, 32 filters of 3 x 3 and a dense layer of 64.
 """
 
 from nasion.codecs import Coordinates

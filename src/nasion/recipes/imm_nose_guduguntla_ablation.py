@@ -2,9 +2,11 @@
 
 Source: S. Guduguntla, project 5, part 1, second experiment; published MSE of relative coordinates about 2.25e-1 (validation).
 Command: nasion train imm_nose_guduguntla_ablation --data DIR
-Time: TODO
-Reached: TODO
-Differences: as imm_nose_guduguntla: input size, filters and dense size are not documented.
+Time: 3 s on one core.
+Reached: 1.26 after the last epoch (5 seeds, 0.44 to 2.4): the rate throws the weights so far that all epochs go into
+coming back. With 1e-3 the same network reaches 4.4e-3 at its best epoch.
+Differences: input size, filters, kernels and dense size are not documented (a lost picture); here as imm_nose_guduguntla,
+with its first convolution only.
 """
 
 from nasion.codecs import Coordinates
