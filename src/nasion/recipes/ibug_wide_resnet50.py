@@ -2,8 +2,9 @@
 
 Source: E. Khwaja, CS 294 project 4, part 3; published training MSE 2e-5, class MAE 23.08 pixels.
 Command: nasion train ibug_wide_resnet50 --data DIR
-Time: WIDETIME
-Reached: WIDEREACHED
+Time: 341 s an epoch on one core (4.7 faces/s); trained here for 1 of its 62 epochs.
+Reached: NME 21.2 %, MAE 11.8 pixels of the crops, after that one epoch: it shows that the system runs, not what it can do.
+For all of it: a GPU (`nasion train` takes one if it is there).
 Differences: the data are 2,012 faces, not 6,666 (half of which are mirrored copies; a flip is drawn), split by photograph;
 batch size, pixel range and strength of the colour jitter are not documented; no ImageNet weights; decoded canvases in
 memory take the place of pinned batches from 4 workers.
