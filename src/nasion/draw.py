@@ -57,7 +57,7 @@ def marked(
                 pen.line([*a, *b], fill=(255, 255, 255), width=1)
     for points, colour in placed:
         for x, y in points[~np.isnan(points).any(-1)]:
-            pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour, outline=(0, 0, 0))
+            pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour, outline=(0, 0, 0) if radius >= 2 else None)
     if caption:
         width, height = canvas.size
         pen.rectangle([0, height - 13, width, height], fill=(0, 0, 0))

@@ -12,7 +12,7 @@ from nasion import draw
 from nasion.datasets import imglab, points_csv
 from nasion.datasets._points_table import read_boxes
 from nasion.errors import DataError, SettingError
-from nasion.faces import Faces
+from nasion.faces import Faces, crop_boxes
 from nasion.files import open_picture, picture_size, write_text
 from nasion.page import picture, rendered
 from nasion.predict import Model
@@ -72,6 +72,7 @@ def _of(photo: Path, photos: Sequence[Path], rows: Sequence[tuple[Path, Box]]) -
 def write(model: Model, faces: Faces, folder: Path) -> Path:
     """Predict, and write each photograph with its points, ``predictions.csv``, and ``report.html``, whose path it tells."""
     found = model(faces.images, faces.boxes, faces.ids)
+    boxes = crop_boxes(faces)
     by_photo: dict[Path, list[int]] = {}
     for i, photo in enumerate(faces.images):
         by_photo.setdefault(Path(str(photo)), []).append(i)
@@ -80,7 +81,9 @@ def write(model: Model, faces: Faces, folder: Path) -> Path:
     for photo, at in by_photo.items():
         drawn = open_picture(photo, colour=True)
         for i in at:
-            drawn = draw.marked(drawn, [(found.points[i], draw.PREDICTION)], radius=max(1.5, max(drawn.shape[:2]) / 250))
+            # Dots that neither hide a small face nor vanish in a large picture.
+            side = float((boxes[i, 2:] - boxes[i, :2]).max())
+            drawn = draw.marked(drawn, [(found.points[i], draw.PREDICTION)], radius=min(max(1.0, side / 80), 8.0))
         # Never the photograph's own name: the folder may be the one that it lies in.
         name = next(name for k in count() if (name := f"{photo.stem}-points{f'-{k + 1}' if k else ''}.png") not in taken)
         taken.add(name)

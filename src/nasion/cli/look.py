@@ -92,13 +92,16 @@ def predict(
     folder: Annotated[Path, typer.Option("--out", help="Where the drawn pictures, predictions.csv and report.html go.")] = Path("predictions"),
     recipe: RecipeFile = None,
 ) -> None:
-    """Points on photographs whose faces' boxes are given; without a box, a picture is taken to be a face from edge to edge."""
+    """Points on photographs whose faces' boxes are given, cut as the run's data set cuts them (iBUG: tight around the points).
+
+    Without a box, a picture is taken to be a face from edge to edge.
+    """
     model = model_of(run, recipe)
     from nasion import photos as photographs
 
     found = photographs.placed(photos, box or [], boxes)
     page = photographs.write(model, found, folder)
-    terminal.out.print(f"{len(found)} faces. The page: {page.resolve()}", soft_wrap=True)
+    terminal.out.print(f"Faces: {len(found)}. The page: {page.resolve()}", soft_wrap=True)
 
 
 def _say(output: Path) -> None:
