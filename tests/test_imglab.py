@@ -111,8 +111,8 @@ def test_a_parts_number_beyond_any_scheme_is_refused_by_its_line(tmp_path):
 
 
 def test_memory_grows_by_the_faces_only(tmp_path):
-    """100,000 boxes take what their arrays and ids take; a tree of the file would take ten times as much."""
-    count = 100_000
+    """20,000 boxes take what their arrays and ids take; a tree of the file would take ten times as much."""
+    count = 20_000
     box = "<box top='1' left='-2' width='30' height='40'><part name='0' x='1' y='3'/><part name='67' x='2' y='3'/></box>"
     path = file_of(tmp_path, "\n".join(f"<image file='a/{i}.jpg'>{box * 10}</image>" for i in range(count // 10)))
     tracemalloc.start()

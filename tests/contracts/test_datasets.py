@@ -1,6 +1,7 @@
 """Every data set reads, by its name and by its path; every reader is told apart by its files."""
 
 import inspect
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from nasion.schemes import fkd15, ibug68, imm58
 from nasion.survey import faults, survey
 
 
-@pytest.fixture
-def example(tmp_path, kaggle_folder):
-    """For each data set, by its name: a path that it reads, and the scheme that must be named."""
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """One small data set of each kind of file, in folders by name."""
+    tmp_path = tmp_path_factory.mktemp("originals")
     faces = toy.draw(110, seed=1)
     points_csv.write(faces, tmp_path / "points.csv")
     text = (tmp_path / "points.csv").read_text().replace("face,", "face,box_x0,box_y0,box_x1,box_y1,", 1).splitlines()
@@ -33,6 +35,13 @@ def example(tmp_path, kaggle_folder):
     boxed = replace(many, boxes=geometry.points_box(many.points).astype(np.float32))
     imglab.write(boxed, tmp_path / "ibug" / "labels.xml")
     frames(named(many, [f"Person_{i // 4}_{i:02d}.png" for i in range(60)]), tmp_path / "udacity")
+    return tmp_path
+
+
+@pytest.fixture
+def example(tmp_path, originals, kaggle_folder):
+    """For each data set, by its name: a path that it reads, a copy of the test's own, and the scheme that must be named."""
+    shutil.copytree(originals, tmp_path, dirs_exist_ok=True)
     return {
         "fkd": (kaggle_folder, None),
         "ibug68": (tmp_path / "ibug", None),
