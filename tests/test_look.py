@@ -52,6 +52,15 @@ def test_samples_show_each_face_three_times_with_its_points(runs):
     assert not np.array_equal(picture, look.samples(faces, SMALL, count=4, seed=1))
 
 
+def test_samples_prefer_faces_with_labels_and_do_without(runs):
+    faces = runs[1][:10]
+    hidden = np.ones((10, 15), bool)
+    hidden[4] = False
+    picture = look.samples(toy.hide(faces, hidden), SMALL, count=1)
+    assert (np.abs(picture[:144].astype(int) - draw.TRUTH).sum(-1) == 0).sum() > 15 * 4
+    assert look.samples(toy.hide(faces, np.ones((10, 15), bool)), SMALL, count=2).shape[1] == 2 * 192 + 4
+
+
 def test_samples_of_nothing_are_refused(runs):
     with pytest.raises(SettingError, match="no faces to draw"):
         look.samples(runs[1][:0], SMALL)

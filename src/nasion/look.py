@@ -14,7 +14,6 @@ from nasion import draw, page
 from nasion.batches import Batch, batch, canvases
 from nasion.errors import RunError, SettingError
 from nasion.faces import Faces
-from nasion.missing import treat
 from nasion.predict import Model
 from nasion.recipe import Recipe
 
@@ -25,8 +24,11 @@ def samples(faces: Faces, recipe: Recipe, count: int = 8, seed: int = 0) -> UInt
     """Faces with their points as the network is shown them: a row unchanged, below it two as they are changed in training."""
     if len(faces) == 0:
         raise SettingError("There are no faces to draw.")
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(faces))[:count])
-    some = treat(faces[chosen].to(recipe.scheme), "mask")
+    faces = faces.to(recipe.scheme)
+    there = faces.labelled.any(axis=1)
+    # Those with labels first, so that there is something to see.
+    order = sorted(np.random.default_rng(seed).permutation(len(faces)).tolist(), key=lambda i: not there[i])
+    some = faces[np.sort(order[:count])]
     canvas = canvases(some, recipe, augmented=True)
     at = np.arange(len(some))
     tiles = _tiles(batch(canvas, at, recipe), recipe, some.ids)
