@@ -25,7 +25,7 @@ def samples(faces: Faces, recipe: Recipe, count: int = 8, seed: int = 0) -> UInt
     if len(faces) == 0:
         raise SettingError("There are no faces to draw.")
     faces = faces.to(recipe.scheme)
-    there = faces.labelled.any(axis=1)
+    there = np.asarray(faces.labelled.any(axis=1))
     # Those with labels first, so that there is something to see.
     order = sorted(np.random.default_rng(seed).permutation(len(faces)).tolist(), key=lambda i: not there[i])
     some = faces[np.sort(order[:count])]
