@@ -6,7 +6,7 @@ Time: 190 to 260 s on one core.
 Reached: 1.77e-3 (3 seeds, 1.65e-3 to 2.00e-3) with the best epoch's weights, 1.91e-3 after the last, training loss 1.15e-3.
 Differences: input size, the other filters, their kernels and the dense sizes are not documented (a lost picture); here
 160 x 120, 16, 20, 24, 32 filters of 3 x 3, dense 512 and 256. Nor is the strength of brightness and saturation. The last
-bias starts at the mean face; without it 300 steps at 1e-4 end at 3.6e-3 (LOG.md).
+bias starts at the mean face, chosen on the validation persons; without it 300 steps at 1e-4 end at 3.5e-3 (LOG.md).
 """
 
 from nasion.augment import Augment

@@ -5,7 +5,8 @@ Command: nasion train imm_nose_khwaja --data DIR
 Time: 7 to 11 s on one core.
 Reached: 1.43e-3 (5 seeds, 1.23e-3 to 1.60e-3) with the best epoch's weights, 1.69e-3 after the last epoch, training loss
 3.6e-4.
-Differences: the batch size is not documented; 2 comes nearest to both published losses (LOG.md has 1 to 32).
+Differences: the batch size is not documented; 2 comes nearest to the published validation loss, 3 or 4 to the published
+training loss. It was chosen on the validation persons (LOG.md has 1 to 32).
 """
 
 from nasion.codecs import Coordinates
