@@ -22,8 +22,8 @@ from nasion import recipes, run
 from nasion.datasets import toy
 from nasion.load import load_sides
 from nasion.losses import masked_mean, squared_error
-from nasion.predict import autocasts
-from nasion.training import fit
+from nasion.networks.pytorch import autocasts
+from nasion.training import _optimizer, fit
 
 
 def nasion_speeds(recipe, sides, epochs):
@@ -54,7 +54,7 @@ def bare_speed(recipe, steps):
     """Faces per second of forward, loss, backward and optimizer on one random batch that never changes."""
     width, height = recipe.input_size
     network = recipe.network()
-    optimizer = recipe.optim.build(network)
+    optimizer = _optimizer(recipe, network)
     images = torch.rand(recipe.batch_size, 3 if recipe.colour else 1, height, width).contiguous(memory_format=torch.channels_last)
     target = torch.rand(recipe.batch_size, recipe.codec.outputs(recipe.scheme))
     started = time.perf_counter()

@@ -13,6 +13,7 @@ from nasion import batches, geometry
 from nasion.datasets import toy
 from nasion.errors import DataError
 from nasion.faces import crop_boxes
+from nasion.networks.pytorch import TorchNetwork
 from nasion.predict import Model
 from nasion.recipes.toy_demo import RECIPE
 from nasion.schemes import ibug68
@@ -61,7 +62,7 @@ def test_what_the_network_says_of_a_crop_comes_back_to_the_full_picture(box, sca
     x0, y0, x1, y1 = box
     middle, sides = np.array([x0 + x1, y0 + y1]) / 2, np.array([x1 - x0, y1 - y0])
     expected = middle + (fractions - 0.5) * sides * scale
-    found = Model(recipe, Says(fractions))(toy_faces.images[:1], boxes=[box]).points[0]
+    found = Model(recipe, TorchNetwork(Says(fractions), recipe, torch.device("cpu")))(toy_faces.images[:1], boxes=[box]).points[0]
     np.testing.assert_allclose(found, expected, atol=1e-4 + 2e-7 * np.abs(box).max())
 
 
@@ -84,13 +85,13 @@ def test_a_box_far_beyond_the_picture_shows_its_edges_and_takes_no_memory():
     faces = replace(toy.draw(1, seed=0), images=image)
     recipe = replace(RECIPE, input_size=(8, 8), augment=batches.NO_CHANGE)
     far = replace(faces, boxes=np.array([[4.5 - 4e5, 4.5 - 4e5, 4.5 + 4e5, 4.5 + 4e5]], np.float32))
-    found = batches.canvases(far, recipe).images[0, 0].numpy()
+    found = batches.canvases(far, recipe).images[0, 0]
     assert (found[:, :4] == 50).all() and (found[:, 4:] == 200).all()
     near = replace(faces, boxes=np.array([[4.5 - 39, 4.5 - 39, 4.5 + 39, 4.5 + 39]], np.float32))
-    both = [batches.canvases(near, recipe).images[0, 0].numpy().astype(int)]
+    both = [batches.canvases(near, recipe).images[0, 0].astype(int)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "_FAR", 1)
-        both.append(batches.canvases(near, recipe).images[0, 0].numpy().astype(int))
+        both.append(batches.canvases(near, recipe).images[0, 0].astype(int))
     assert np.abs(both[0] - both[1]).max() <= 40  # the two ways differ by their filters only, at the one edge
     assert np.abs(both[0] - both[1])[:, [0, 1, 2, 5, 6, 7]].max() <= 1
 
@@ -105,9 +106,9 @@ def test_a_box_shows_that_part_of_the_picture_and_repeats_the_edge_beyond():
     faces = toy.draw(1, seed=0)
     faces = replace(faces, images=image, boxes=np.array([[3.5, 1.5, 7.5, 5.5]], np.float32))
     recipe = replace(RECIPE, input_size=(4, 4), augment=batches.NO_CHANGE)
-    found = batches.canvases(faces, recipe).images[0, 0].numpy()
+    found = batches.canvases(faces, recipe).images[0, 0]
     np.testing.assert_array_equal(found, image[0, 2:6, 4:8])
-    outside = batches.canvases(replace(faces, boxes=np.array([[-2.5, -0.5, 1.5, 3.5]], np.float32)), recipe).images[0, 0].numpy()
+    outside = batches.canvases(replace(faces, boxes=np.array([[-2.5, -0.5, 1.5, 3.5]], np.float32)), recipe).images[0, 0]
     np.testing.assert_array_equal(outside, image[0, :4, [0, 0, 0, 1]].T)
 
 
@@ -122,6 +123,15 @@ def test_pictures_in_files_and_in_arrays_give_the_same_canvases(tmp_path, toy_fa
         from_files = batches.canvases(replace(some, images=paths, boxes=boxes), RECIPE)
         assert (from_files.images == from_arrays.images).all()
         np.testing.assert_array_equal(from_files.to_source, from_arrays.to_source)
+
+
+def test_pictures_are_numpys_on_the_cpu_and_tensors_elsewhere(toy_faces):
+    canvas = batches.canvases(toy_faces[:2], RECIPE)
+    assert canvas.to("cpu") is canvas and canvas.to(torch.device("cpu")) is canvas
+    moved = canvas.to(torch.device("meta"))
+    assert isinstance(moved.images, torch.Tensor) and moved.images.device.type == "meta" and moved.images.shape == canvas.images.shape
+    found = batches.batch(canvas, np.arange(2), RECIPE)
+    assert found.images.dtype == found.points.dtype == np.float32
 
 
 def test_a_face_without_a_box_among_boxed_ones_is_the_whole_picture(toy_faces):

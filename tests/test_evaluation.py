@@ -17,6 +17,7 @@ from nasion.errors import DataError, RunError, SettingError
 from nasion.evaluation import evaluate
 from nasion.experiment import train
 from nasion.faces import Predictions
+from nasion.networks.pytorch import TorchNetwork
 from nasion.predict import Model
 from nasion.recipe import override
 from nasion.recipes.fkd_resnet import RECIPE
@@ -317,7 +318,8 @@ def test_the_mean_face_in_the_box_scores_what_the_facts_say_of_the_course(real_d
     fractions = ((faces.points - grown[:, None, :2]) / (grown[:, None, 2:] - grown[:, None, :2])).mean(0)
     blank = replace(faces, points=np.full_like(faces.points, np.nan), ids=tuple(str(picture) for picture in faces.images))
     imglab.write(blank, tmp_path / "test.xml")
-    submit.write(Model(IBUG, SaysTheMeanFace(fractions)), tmp_path / "test.xml", "course68", tmp_path / "out.csv")
+    network = TorchNetwork(SaysTheMeanFace(fractions), IBUG, torch.device("cpu"))
+    submit.write(Model(IBUG, network), tmp_path / "test.xml", "course68", tmp_path / "out.csv")
     values = np.array([float(line.split(",")[1]) for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]).reshape(-1, 68, 2)
     spread = np.abs(values - faces.points).mean()
     by_hand = np.abs(grown[:, None, :2] + fractions * (grown[:, None, 2:] - grown[:, None, :2]) - faces.points).mean()

@@ -19,6 +19,7 @@ from nasion.errors import DataError, MissingExtra, RunError, SettingError
 from nasion.evaluation import evaluate
 from nasion.experiment import train
 from nasion.models.convnet import ConvNet
+from nasion.networks.pytorch import TorchNetwork
 from nasion.recipes.toy_demo import RECIPE
 
 SMALL = replace(
@@ -38,6 +39,11 @@ def runs(tmp_path_factory):
     for name, changes in {"a": [], "b": ["optim.lr=1e-4", "epochs=3"]}.items():
         train(SMALL, (faces[:24], faces[24:]), run_folder=folder / name, changes=changes)
     return folder, faces
+
+
+def first_weights(network):
+    """Of the first convolution, from the module itself."""
+    return next(layer for layer in network.module.modules() if isinstance(layer, torch.nn.Conv2d)).weight.detach().numpy()
 
 
 def test_samples_show_each_face_three_times_with_its_points(runs):
@@ -71,7 +77,7 @@ def test_the_filters_figure_shows_each_filter_of_the_first_layer(runs):
     figure = look.filters(network)
     shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert [axes.get_title() for axes in figure.axes if axes.images] == ["1", "2", "3", "4", "5"]
-    for weight, array in zip(look.first_layer(network).weight.detach().numpy(), shown, strict=True):
+    for weight, array in zip(first_weights(network), shown, strict=True):
         np.testing.assert_array_equal(weight[0], np.asarray(array))
 
 
@@ -83,7 +89,7 @@ def test_responses_are_what_the_filters_say_of_the_face(runs):
     picture, *maps = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
     assert picture.shape == (30, 40) and picture.dtype == np.uint8
     # By hand, in the middle of the picture: the sum of weights times pixels, up to the map's mean.
-    weight = look.first_layer(model.network).weight.detach().numpy()[0, 0]
+    weight = first_weights(model.network)[0, 0]
     at = [(weight * (picture[y - 1 : y + 2, x - 1 : x + 2] / 255)).sum() for y, x in ((10, 12), (20, 30))]
     assert maps[0][10, 12] - maps[0][20, 30] == pytest.approx(at[0] - at[1], abs=1e-5)
     with pytest.raises(SettingError, match="not among these"):
@@ -91,8 +97,11 @@ def test_responses_are_what_the_filters_say_of_the_face(runs):
 
 
 def test_a_network_without_convolution_has_no_filters():
+    network = TorchNetwork(torch.nn.Linear(2, 2), SMALL, torch.device("cpu"))
     with pytest.raises(RunError, match="has no convolution"):
-        look.filters(torch.nn.Linear(2, 2))
+        look.filters(network)
+    with pytest.raises(RunError, match="has no convolution"):
+        network.first_responses(np.zeros((1, 1, 30, 40), np.float32))
 
 
 def test_runs_side_by_side_differ_in_what_was_set(runs):
@@ -109,7 +118,7 @@ def test_runs_side_by_side_differ_in_what_was_set(runs):
     history = json.loads((folder / "b" / "history.json").read_text())
     assert rows[1]["val loss, last"] == f"{history[-1]['val_loss']:.2e}"
     network = nasion.load_model(folder / "a").network
-    assert rows[0]["params"] == f"{sum(p.numel() for p in network.parameters()):,}"
+    assert rows[0]["params"] == f"{sum(p.numel() for p in network.module.parameters()):,}"
     page = compare.page(found)
     assert "optim.lr" in page and "a, training" in page and "b, validation" in page and not re.findall(r"(?:src|href)=\"(?!data:|#)", page)
 

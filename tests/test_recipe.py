@@ -1,13 +1,31 @@
 """Recipes: changed by name, refused by name, written and read back."""
 
 import dataclasses
+import sys
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
 from nasion import recipes, run
 from nasion.errors import RunError, SettingError
-from nasion.recipe import Cosine, StepDecay, override, settings
+from nasion.recipe import SGD, Adam, Cosine, Phase, Plateau, StepDecay, override, settings
 from nasion.recipes.fkd_resnet import RECIPE
+
+
+@dataclass(frozen=True)
+class KerasStub:
+    """Settings of a Keras network that is never built."""
+
+    width: int = 4
+    framework: ClassVar[str] = "keras"
+
+    def build(self, outputs, size, channels):
+        raise AssertionError("no network is wanted here")
+
+
+SECOND = Phase(optim=SGD(lr=1e-3, momentum=0.8), epochs=20, schedule=Plateau(factor=0.5, patience=2), patience=7)
+TWO_PHASES = dataclasses.replace(RECIPE, model=KerasStub(), schedule=Plateau(), patience=4, second_phase=SECOND)
 
 
 def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
@@ -55,6 +73,60 @@ def test_a_wrong_name_or_type_is_refused_with_what_there_is(change, message):
     with pytest.raises(SettingError) as error:
         override(RECIPE, [change])
     assert message in str(error.value)
+
+
+def test_what_only_keras_networks_have_is_refused_for_others():
+    assert (RECIPE.framework, TWO_PHASES.framework) == ("pytorch", "keras")
+    for only_keras in ({"schedule": Plateau()}, {"second_phase": SECOND}):
+        dataclasses.replace(RECIPE, model=KerasStub(), **only_keras)
+        with pytest.raises(SettingError, match="are for Keras networks; this recipe's network is PyTorch's"):
+            dataclasses.replace(RECIPE, **only_keras)
+
+
+@pytest.mark.parametrize(("part", "values", "message"), [
+    (SGD, {"lr": 0.0}, "optim.lr must be a number above 0; found 0.0"),
+    (SGD, {"lr": float("inf")}, "optim.lr must be a number above 0; found inf"),
+    (SGD, {"lr": float("nan")}, "optim.lr must be a number above 0; found nan"),
+    (SGD, {"momentum": 1.0}, "optim.momentum must be from 0 to below 1; found 1.0"),
+    (SGD, {"momentum": -0.1}, "optim.momentum must be from 0 to below 1"),
+    (SGD, {"momentum": float("nan")}, "optim.momentum must be from 0 to below 1"),
+    (Plateau, {"factor": 1.0}, "factor between 0 and 1 and patience >= 1; found Plateau(factor=1.0, patience=5)"),
+    (Plateau, {"factor": 0.0}, "factor between 0 and 1"),
+    (Plateau, {"factor": float("nan")}, "factor between 0 and 1"),
+    (Plateau, {"patience": 0}, "patience >= 1"),
+    (Phase, {"optim": Adam(), "epochs": -1}, "second phase's epochs must be from 0; found -1"),
+    (Phase, {"optim": Adam(), "epochs": 3, "patience": 0}, "second phase's patience must be from 1, or none; found 0"),
+])  # fmt: skip
+def test_parts_refuse_values_that_cannot_be_meant(part, values, message):
+    with pytest.raises(SettingError) as error:
+        part(**values)
+    assert message in str(error.value)
+
+
+def test_numbers_of_the_second_phase_are_changed_by_name():
+    changed = override(
+        TWO_PHASES,
+        ["second_phase.epochs=0", "second_phase.optim.lr=1e-5", "second_phase.schedule.patience=9", "second_phase.patience=none", "optim.lr=0.5"],
+    )
+    expected = Phase(optim=SGD(lr=1e-5, momentum=0.8), epochs=0, schedule=Plateau(factor=0.5, patience=9))
+    assert changed.second_phase == expected and changed.optim == dataclasses.replace(RECIPE.optim, lr=0.5)
+    assert TWO_PHASES.second_phase == SECOND and settings(TWO_PHASES)["second_phase.optim.momentum"] == 0.8
+    with pytest.raises(SettingError, match="second phase's epochs must be from 0; found -1"):
+        override(TWO_PHASES, ["second_phase.epochs=-1"])
+    with pytest.raises(SettingError, match=r"this is a part; change its numbers \(.*optim\.lr"):
+        override(TWO_PHASES, ["second_phase=none"])
+
+
+def test_a_recipe_has_the_phases_that_have_epochs():
+    first = Phase(optim=RECIPE.optim, epochs=RECIPE.epochs, schedule=Plateau(), patience=4)
+    assert TWO_PHASES.phases == (first, SECOND)
+    assert override(TWO_PHASES, ["second_phase.epochs=0"]).phases == (first,)
+    assert dataclasses.replace(TWO_PHASES, second_phase=None).phases == (first,)
+    assert RECIPE.phases == (Phase(optim=RECIPE.optim, epochs=RECIPE.epochs, schedule=RECIPE.schedule, patience=RECIPE.patience),)
+
+
+def test_a_recipe_of_two_phases_is_written_and_read_back_the_same():
+    assert run.from_json(run.to_json(TWO_PHASES), sys.modules[__name__]) == TWO_PHASES
 
 
 def test_all_settings_can_be_listed():
@@ -109,7 +181,7 @@ def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
 
 
 def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(SettingError, match=r"No recipe 'fkd_resnt'; there is fkd_resnet, .*toy_demo, or give the path"):
+    with pytest.raises(SettingError, match=r"No recipe 'fkd_resnt'; there is fkd_cnn, fkd_resnet, .*toy_demo, or give the path"):
         recipes.module("fkd_resnt")
     with pytest.raises(SettingError, match="no such recipe file"):
         recipes.module(tmp_path / "a.py")

@@ -17,15 +17,15 @@ import torch
 from safetensors.torch import load_file
 
 import nasion
-from nasion import run, training
+from nasion import run
 from nasion.augment import Augment
 from nasion.datasets import toy
 from nasion.errors import RunError, SettingError
 from nasion.experiment import train
+from nasion.loop import Interrupted, State
 from nasion.models.resnet import ResNet
-from nasion.recipe import Adam
+from nasion.recipe import SGD, Adam
 from nasion.recipes.toy_demo import RECIPE
-from nasion.training import Interrupted
 
 SMALL = replace(
     RECIPE,
@@ -78,6 +78,19 @@ def test_stopping_and_resuming_gives_the_same_numbers_to_the_last_digit(tmp_path
     assert without_seconds(resumed.state.history) == without_seconds(whole.state.history) and len(whole.state.history) == 3
     for name in (run.WEIGHTS, run.CHECKPOINT):
         assert same_tensors(tmp_path / "whole" / name, tmp_path / "parts" / name), name
+
+
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+def test_gradient_descent_resumes_to_the_last_digit_too(tmp_path, sides, momentum):
+    recipe = replace(SMALL, optim=SGD(lr=1e-4, momentum=momentum), epochs=2, precision="float32")
+    whole = train(recipe, sides, run_folder=tmp_path / "whole")
+    with pytest.raises(Interrupted, match="everything is saved"):
+        train(recipe, sides, run_folder=tmp_path / "parts", watchers=(StopAt(0, 2),))
+    resumed = train(recipe, sides, run_folder=tmp_path / "parts", resume=True)
+    assert without_seconds(resumed.state.history) == without_seconds(whole.state.history) and len(whole.state.history) == 2
+    for name in (run.WEIGHTS, run.CHECKPOINT):
+        assert same_tensors(tmp_path / "whole" / name, tmp_path / "parts" / name), name
+    assert whole.state.history[1]["loss"] < whole.state.history[0]["loss"]
 
 
 def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path, sides):
@@ -152,16 +165,27 @@ def test_a_full_disk_while_saving_leaves_the_older_checkpoint_whole(tmp_path, si
     folder = tmp_path / "run"
     train(replace(SMALL, epochs=1), sides, run_folder=folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    state = training.State(epoch=9)
+    state = State(epoch=9)
 
     def full(tensors, path, metadata):
         Path(path).write_bytes(b"half a checkpoint")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run, "save_file", full)
+    monkeypatch.setattr("safetensors.torch.save_file", full)
     with pytest.raises(OSError, match="No space left"):
         run.save_tensors(folder / run.CHECKPOINT, {"a": torch.ones(3)}, {"epoch": state.epoch})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("kind", ["pt", "np"])
+def test_tensors_and_facts_come_back_as_they_were_saved(tmp_path, kind):
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3).T, "b": np.array(7)}
+    run.save_tensors(tmp_path / "t", {name: torch.from_numpy(value) for name, value in arrays.items()} if kind == "pt" else arrays, {"epoch": 2})
+    for asked, expected in {"pt": torch.Tensor, "np": np.ndarray}.items():
+        found, facts = run.load_tensors(tmp_path / "t", asked)
+        assert facts == {"epoch": 2} and found.keys() == arrays.keys() and all(isinstance(value, expected) for value in found.values())
+        for name, value in arrays.items():
+            np.testing.assert_array_equal(found[name], value)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Float64, UInt8
-from torch import Tensor
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from nasion import geometry
+from nasion.arrays import Array, functions, like
 from nasion.errors import require
 
 
@@ -100,57 +98,96 @@ class Draw:
     hue: Float64[np.ndarray, " B"]
 
 
-def warp(
-    canvases: UInt8[Tensor, "B C H W"] | Float[Tensor, "B C H W"], maps: Float64[np.ndarray, "B 2 3"], size: tuple[int, int]
-) -> Float[Tensor, "B C h w"]:
-    """Pictures of ``size`` (width, height) whose pixel p shows the canvas at ``maps`` of p; float32, edges repeated.
+def warp(images: Float[Array, "B C H W"], maps: Float64[np.ndarray, "B 2 3"], size: tuple[int, int]) -> Float32[Array, "B C h w"]:
+    """Pictures of ``size`` (width, height) whose pixel p shows the given one at ``maps`` of p; bilinear, edges repeated."""
+    if isinstance(images, np.ndarray):
+        return _gathered(images.astype(np.float32, copy=False), maps, size)
+    import torch
+    import torch.nn.functional as F
 
-    Bilinear, on the canvases' device.
-    """
-    canvas_size = (canvases.shape[-1], canvases.shape[-2])
-    unit = geometry.compose(geometry.invert(geometry.to_unit_square(size)), maps, geometry.to_unit_square(canvas_size))
-    theta = torch.from_numpy(unit).to(canvases.device, torch.float32)
-    grid = F.affine_grid(theta, [len(canvases), canvases.shape[1], size[1], size[0]], align_corners=False)
-    return F.grid_sample(canvases.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    unit = geometry.compose(geometry.invert(geometry.to_unit_square(size)), maps, geometry.to_unit_square((images.shape[-1], images.shape[-2])))
+    theta = torch.from_numpy(unit).to(images.device, torch.float32)
+    grid = F.affine_grid(theta, [len(images), images.shape[1], size[1], size[0]], align_corners=False)
+    return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def relight(images: Float[Tensor, "B C H W"], draw: Draw) -> Float[Tensor, "B C H W"]:
+def _gathered(images: Float32[np.ndarray, "B C H W"], maps: Float64[np.ndarray, "B 2 3"], size: tuple[int, int]) -> Float32[np.ndarray, "B C h w"]:
+    """The warp on a CPU, where gathering neighbours takes a quarter of the time of PyTorch's grid."""
+    height, width = images.shape[2:]
+    affine = maps.astype(np.float32)[..., None, None]
+    columns, rows = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)[:, None]
+    x, y = (affine[:, i, 0] * columns + (affine[:, i, 1] * rows + affine[:, i, 2]) for i in (0, 1))
+    x, y = np.clip(x, 0, width - 1, out=x), np.clip(y, 0, height - 1, out=y)
+    left, top = np.minimum(x.astype(np.int64), max(width - 2, 0)), np.minimum(y.astype(np.int64), max(height - 2, 0))
+    x -= left
+    y -= top
+    first = left + width * top + height * width * np.arange(len(images))[:, None, None] * images.shape[1]
+    warped = np.empty((*images.shape[:2], size[1], size[0]), np.float32)
+    for channel in range(images.shape[1]):
+        pixels = images.reshape(-1)[channel * height * width :]
+        upper = _between(pixels, first, min(width - 1, 1), x)
+        lower = _between(pixels[min(height - 1, 1) * width :], first, min(width - 1, 1), x)
+        lower -= upper
+        lower *= y
+        warped[:, channel] = upper + lower
+    return warped
+
+
+def _between(
+    pixels: Float32[np.ndarray, " P"], at: Int64[np.ndarray, "B h w"], step: int, part: Float32[np.ndarray, "B h w"]
+) -> Float32[np.ndarray, "B h w"]:
+    """Values between each pixel and the one ``step`` further."""
+    here, there = pixels.take(at), pixels[step:].take(at)
+    there -= here
+    there *= part
+    return np.add(here, there, out=here)
+
+
+def relight(images: Float32[Array, "B C H W"], draw: Draw) -> Float32[Array, "B C H W"]:
     """Contrast, brightness, saturation, hue, in this order; values 0 .. 255, clipped after each, as colour jitter usually is.
 
     Grey pictures have neither saturation nor hue.
     """
-    contrast, brightness, saturation = (_column(values, images) for values in (draw.contrast, 255 * draw.brightness, draw.saturation))
-    mean = grey(images).mean((1, 2, 3), keepdim=True)
-    images = (images * contrast).add_(mean * (1 - contrast) + brightness).clamp_(0, 255)
+    contrast, brightness, saturation, hue = (_column(values, images) for values in (draw.contrast, 255 * draw.brightness, draw.saturation, draw.hue))
+    mean = grey(images).mean((1, 2, 3), keepdims=True)
+    images = images * contrast
+    images += mean * (1 - contrast) + brightness
+    images = _clipped(images)
     if images.shape[1] == 1:
         return images
     if (draw.saturation != 1).any():
-        images = torch.lerp(grey(images), images, saturation).clamp_(0, 255)
-    return _turned_hue(images, _column(draw.hue, images)) if draw.hue.any() else images
+        flat = grey(images)
+        images = _clipped(flat + (images - flat) * saturation)
+    return _turned_hue(images, hue) if draw.hue.any() else images
 
 
-def grey(images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 1 H W"]:
+def grey(images: Float32[Array, "B C H W"]) -> Float32[Array, "B 1 H W"]:
     """Luma of red, green, blue (ITU-R BT.601, as Pillow's ``L``); grey stays as it is."""
     if images.shape[1] == 1:
         return images
     return 0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]
 
 
-def _turned_hue(images: Float[Tensor, "B 3 H W"], turns: Float[Tensor, "B 1 1 1"]) -> Float[Tensor, "B 3 H W"]:
+def _turned_hue(images: Float32[Array, "B 3 H W"], turns: Float32[Array, "B 1 1 1"]) -> Float32[Array, "B 3 H W"]:
     """The hue of hue, saturation, value turned; the other two stay."""
-    red, green, blue = images.unbind(1)
-    value, low = images.amax(1), images.amin(1)
+    xp = functions(images)
+    red, green, blue = images[:, 0], images[:, 1], images[:, 2]
+    value, low = xp.amax(images, 1), xp.amin(images, 1)
     chroma = value - low
-    safe = torch.where(chroma > 0, chroma, 1)
+    safe = xp.where(chroma > 0, chroma, 1.0)
     # Sixths of the circle, counted from red.
-    hue = torch.where(value == red, (green - blue) / safe, torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe))
+    hue = xp.where(value == red, (green - blue) / safe, xp.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe))
     hue = hue + 6 * turns[:, 0]
     parts = []
     for offset in (5, 3, 1):
         place = (offset + hue) % 6
-        parts.append(value - chroma * torch.minimum(place, 4 - place).clamp(0, 1))
-    return torch.stack(parts, 1)
+        parts.append(value - chroma * xp.minimum(place, 4 - place).clip(0, 1))
+    return xp.stack(parts, 1)
 
 
-def _column(values: Float64[np.ndarray, " B"], like: Tensor) -> Float[Tensor, "B 1 1 1"]:
-    return torch.from_numpy(values).to(like).view(-1, 1, 1, 1)
+def _clipped(images: Float32[Array, "B C H W"]) -> Float32[Array, "B C H W"]:
+    return functions(images).clip(images, 0, 255, out=images)
+
+
+def _column(values: Float64[np.ndarray, " B"], images: Float32[Array, "B C H W"]) -> Float32[Array, "B 1 1 1"]:
+    return like(values.reshape(-1, 1, 1, 1), images)

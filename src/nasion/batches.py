@@ -1,4 +1,6 @@
-"""Faces to uint8 canvases, cut out and decoded once, and canvases to batches on the device; no workers, no per-sample Python.
+"""Faces to uint8 canvases, cut out and decoded once, and canvases to batches; no workers, no per-sample Python.
+
+Arrays are NumPy's; canvases that were moved ``to`` an accelerator are PyTorch's, and so is what is made of them.
 
 A canvas shows the face's box (or the whole picture) at the input's resolution, grown by what augmentation can reach.
 ``to_source`` is the only way back to the source picture.
@@ -6,16 +8,16 @@ A canvas shows the face's box (or the whole picture) at the input's resolution, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float64, Int64, UInt8
-from torch import Tensor
+from jaxtyping import Float32, Float64, Int64, UInt8
 
 from nasion import cache, geometry
+from nasion.arrays import Array, as_float32, like
 from nasion.augment import Augment, grey, relight, warp
 from nasion.errors import DataError
 from nasion.faces import Faces, Picture, crop_boxes
@@ -28,12 +30,12 @@ _FAR = 8  # times the picture's longer side
 
 @dataclass(frozen=True, eq=False)
 class Canvases:
-    """Decoded faces: ``images`` on the device, ``points`` in pixels of the input crop, ``to_source`` from there back.
+    """Decoded faces: ``images``, ``points`` in pixels of the input crop, ``to_source`` from there back.
 
     ``crop_to_canvas`` takes pixels of the (width, height) input crop to pixels of the canvas.
     """
 
-    images: UInt8[Tensor, "N C H W"]
+    images: UInt8[Array, "N C H W"]
     points: Float64[np.ndarray, "N K 2"]
     to_source: Float64[np.ndarray, "N 2 3"]
     crop_to_canvas: Float64[np.ndarray, "2 3"]
@@ -43,16 +45,24 @@ class Canvases:
     def __len__(self) -> int:
         return len(self.images)
 
+    def to(self, device: Any) -> Canvases:
+        """The same with its pictures on a PyTorch device; on the CPU they stay NumPy's."""
+        if str(device) == "cpu":
+            return self
+        import torch
+
+        return replace(self, images=torch.from_numpy(self.images).to(device))
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Pictures in the recipe's pixel range, and points in pixels of the input (NaN: not labelled)."""
 
-    images: Float[Tensor, "B C H W"]
-    points: Float[Tensor, "B K 2"]
+    images: Float32[Array, "B C H W"]
+    points: Float32[Array, "B K 2"]
 
 
-def canvases(faces: Faces, recipe: Recipe, device: torch.device | str = "cpu", augmented: bool = False) -> Canvases:
+def canvases(faces: Faces, recipe: Recipe, augmented: bool = False) -> Canvases:
     """Decode faces for a recipe; ``augmented``: with the margin that the recipe's augmentation reaches."""
     width, height = recipe.input_size
     pad_x, pad_y = recipe.augment.margin(recipe.input_size) if augmented and faces.boxes is not None else (0, 0)
@@ -65,7 +75,7 @@ def canvases(faces: Faces, recipe: Recipe, device: torch.device | str = "cpu", a
     colour = recipe.colour or (augmented and recipe.augment.in_colour and not _all_grey(faces))
     images = _cut_all(faces, canvas_boxes, canvas_size, colour)
     return Canvases(
-        images=torch.from_numpy(images).to(device),
+        images=images,
         points=geometry.apply(to_crop, faces.points),
         to_source=geometry.invert(to_crop),
         crop_to_canvas=crop_to_canvas,
@@ -77,9 +87,8 @@ def canvases(faces: Faces, recipe: Recipe, device: torch.device | str = "cpu", a
 def batch(source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np.random.Generator | None = None) -> Batch:
     """The faces at these positions, augmented as the recipe says if a generator is given: one warp for all of them."""
     change = recipe.augment if rng is not None else NO_CHANGE
-    device = source.images.device
     draw = change.draw(len(at), source.input_size, rng or np.random.default_rng(0))
-    images = source.images[torch.from_numpy(at).to(device)].float()
+    images = as_float32(source.images[at])
     if change.relights:
         images = relight(images, draw)
     if not recipe.colour:
@@ -91,10 +100,9 @@ def batch(source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np
         points = geometry.apply(geometry.invert(draw.maps), points)
         points = np.where(draw.flipped[:, None, None], points[:, source.flip], points)
     low, high = recipe.pixel_range
-    return Batch(
-        images=images.mul_((high - low) / 255).add_(low),
-        points=torch.from_numpy(points).to(device, torch.float32),
-    )
+    images *= (high - low) / 255
+    images += low
+    return Batch(images=images, points=like(points, images))
 
 
 def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[Int64[np.ndarray, " B"]]:

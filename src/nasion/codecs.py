@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
+from nasion.arrays import Array, like
 from nasion.scheme import Scheme
 
 
 @dataclass(frozen=True)
 class Coordinates:
-    """The network says x and y of each point directly.
+    """The network says x and y of each point directly. Takes NumPy arrays and PyTorch tensors.
 
     ``unit``: ``pixels`` of the network's input, or ``relative`` to its width and height (0 .. 1 from edge to edge).
     """
@@ -24,13 +25,13 @@ class Coordinates:
         """How many numbers the network must give for a face."""
         return 2 * len(scheme)
 
-    def encode(self, points: Float[Tensor, "B K 2"], size: tuple[int, int]) -> Float[Tensor, "B C"]:
+    def encode(self, points: Float[Array, "B K 2"], size: tuple[int, int]) -> Float[Array, "B C"]:
         """Targets for points in pixels of the (width, height) input; NaN stays NaN."""
         if self.unit == "relative":
-            points = (points + 0.5) / points.new_tensor(size)
-        return points.flatten(1)
+            points = (points + 0.5) / like(np.array(size), points)
+        return points.reshape(len(points), -1)
 
-    def decode(self, output: Float[Tensor, "B C"], size: tuple[int, int]) -> Float[Tensor, "B K 2"]:
+    def decode(self, output: Float[Array, "B C"], size: tuple[int, int]) -> Float[Array, "B K 2"]:
         """Points in pixels of the input, the inverse of ``encode``."""
-        points = output.float().unflatten(1, (-1, 2))
-        return points * points.new_tensor(size) - 0.5 if self.unit == "relative" else points
+        points = output.reshape(len(output), -1, 2)
+        return points * like(np.array(size), points) - 0.5 if self.unit == "relative" else points

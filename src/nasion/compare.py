@@ -71,8 +71,7 @@ def _short_names(folders: list[Path]) -> tuple[str, ...]:
 
 def _row(name: str, folder: Path, history: list[dict[str, float]]) -> tuple[str, ...]:
     best = min(history, key=lambda row: row["val"])
-    weights = folder / run.WEIGHTS
-    parameters = f"{run.parameters(weights):,}" if weights.is_file() else "-"
+    parameters = f"{run.parameters(folder):,}" if (folder / run.CHECKPOINT).is_file() else "-"
     seconds = sum(row["seconds"] for row in history)
     losses = (scientific(history[-1]["loss"]), scientific(best.get("val_loss", float("nan"))), scientific(history[-1].get("val_loss", float("nan"))))
     return (name, str(len(history)), f"{best['epoch']:.0f}", f"{best['val']:.4g}", *losses, parameters, f"{seconds:.0f}", *_judged(folder))

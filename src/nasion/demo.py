@@ -31,7 +31,7 @@ def run_demo(folder: Path, count: int, epochs: int, console: Console) -> tuple[J
     folder.mkdir(parents=True)
     marker.touch()
     recipe = override(RECIPE, [f"epochs={epochs}"])
-    with TerminalBar(recipe, console) as bar:
+    with TerminalBar(console) as bar:
         experiment.train(recipe, (train_faces, val_faces), run_folder=folder, watchers=(bar,))
     result = evaluate(folder, val_faces)
     shown = report.Background(run.history(folder), run.settings_text(folder), look.for_report(load_model(folder), val_faces))

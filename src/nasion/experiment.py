@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -13,8 +13,8 @@ from nasion import recipes, run, splits
 from nasion.errors import RunError, SettingError
 from nasion.faces import Faces
 from nasion.load import load_sides
+from nasion.loop import State, Watch
 from nasion.recipe import Recipe, override
-from nasion.training import State, Watch, fit
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ def train(
     """
     name, value = _value(recipe)
     value = override(value, changes)
+    fit = _loop(value)  # first, since it says what is not installed
     folder = Path(run_folder) if run_folder else Path("runs") / name
     if resume:
         value = _resumed(folder, name, value, changes, recipe)
@@ -53,6 +54,15 @@ def train(
         facts = {"command": sys.argv, "data": str(faces) if isinstance(faces, (str, Path)) else "", "faces": list(map(len, sides)), "faces_key": key}
         run.create(folder, name, value, facts)
     return Trained(folder, fit(value, *sides, folder, resume=resume, watchers=watchers))
+
+
+def _loop(recipe: Recipe) -> Callable[..., State]:
+    """The training loop of the recipe's framework, imported only now."""
+    if recipe.framework == "keras":
+        from nasion.keras_train import fit
+    else:
+        from nasion.training import fit
+    return fit
 
 
 def first_process() -> bool:

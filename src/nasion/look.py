@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from PIL import Image
-from torch import nn
 
 from nasion import draw, page
+from nasion.arrays import as_numpy
 from nasion.batches import Batch, batch, canvases
 from nasion.errors import RunError, SettingError
 from nasion.faces import Faces
+from nasion.networks import Network
 from nasion.predict import Model
 from nasion.recipe import Recipe
 
@@ -42,7 +42,7 @@ def _tiles(shown: Batch, recipe: Recipe, captions: tuple[str, ...]) -> list[np.n
     width, height = recipe.input_size
     size = (_WIDTH, round(_WIDTH * height / width))
     tiles = []
-    for image, points, caption in zip(pixels, shown.points.numpy(), captions, strict=True):
+    for image, points, caption in zip(pixels, as_numpy(shown.points), captions, strict=True):
         picture = Image.fromarray(image.squeeze()).convert("RGB").resize(size, Image.Resampling.BICUBIC)
         placed = (points + 0.5) * (np.array(size) / recipe.input_size) - 0.5
         tiles.append(draw.marked(np.asarray(picture), [(placed, draw.TRUTH)], caption, radius=2.0))
@@ -52,20 +52,13 @@ def _tiles(shown: Batch, recipe: Recipe, captions: tuple[str, ...]) -> list[np.n
 def _pixels(shown: Batch, recipe: Recipe) -> UInt8[np.ndarray, "B H W C"]:
     """What the network sees as pixel values again."""
     low, high = recipe.pixel_range
-    return ((shown.images - low) * (255 / (high - low))).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    values = np.rint((as_numpy(shown.images) - low) * (255 / (high - low)))
+    return np.moveaxis(np.clip(values, 0, 255).astype(np.uint8), 1, -1)
 
 
-def first_layer(network: nn.Module) -> nn.Conv2d:
-    """The first convolution. Raises ``RunError`` for a network without one."""
-    found = next((layer for layer in network.modules() if isinstance(layer, nn.Conv2d)), None)
-    if found is None:
-        raise RunError("This network has no convolution, so it has no filters to look at.")
-    return found
-
-
-def filters(network: nn.Module) -> Any:
+def filters(network: Network) -> Any:
     """The first layer's filters as a labelled grid, a figure."""
-    weights = first_layer(network).weight.detach().float().cpu().numpy()
+    weights = network.first_filters()
     maps = [weight[0] if len(weight) == 1 else np.moveaxis(weight, 0, -1) for weight in weights]
     return draw.grid_figure([(str(i), map_) for i, map_ in enumerate(maps, start=1)], f"First layer: {len(maps)} filters")
 
@@ -73,10 +66,9 @@ def filters(network: nn.Module) -> Any:
 def responses(model: Model, faces: Faces, face: str | None = None) -> Any:
     """What each filter of the first layer answers to a face (its id; None: the first), a figure."""
     one = faces.subset([face]) if face is not None else faces[:1]
-    recipe, layer = model.recipe, first_layer(model.network)
-    seen = batch(canvases(one.to(recipe.scheme), recipe, model.device), np.array([0]), recipe)
-    with torch.inference_mode():
-        answers = layer(seen.images).float().cpu().numpy()[0]
+    recipe = model.recipe
+    seen = batch(canvases(one.to(recipe.scheme), recipe), np.array([0]), recipe)
+    answers = model.network.first_responses(seen.images)[0]
     # About their mean: a bias shifts a whole map and says nothing of the face.
     maps = [(str(i), answer - answer.mean()) for i, answer in enumerate(answers, start=1)]
     return draw.grid_figure([("input", _pixels(seen, recipe)[0].squeeze()), *maps], f"First layer's responses to {one.ids[0]}, about their mean")

@@ -8,15 +8,14 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
 
-from nasion import geometry, run
+from nasion import geometry, networks, run
+from nasion.arrays import Array, as_numpy
 from nasion.batches import Batch, Canvases, batch, canvases
-from nasion.errors import RunError
 from nasion.faces import Faces, Images, Predictions
+from nasion.networks import Network
 from nasion.recipe import Recipe
 
 _BATCH = 256
@@ -27,8 +26,7 @@ class Model:
     """A trained network that takes pictures and says points."""
 
     recipe: Recipe
-    network: nn.Module
-    device: str = "cpu"
+    network: Network
 
     def __call__(self, images: Images | Sequence[str], boxes: ArrayLike | None = None, ids: Sequence[str] | None = None) -> Predictions:
         """Points of one face per picture, in the picture's pixels.
@@ -46,7 +44,7 @@ class Model:
 
     def predict(self, faces: Faces) -> Predictions:
         """Points for faces, by their ids; their labels are not looked at."""
-        canvas = canvases(faces.to(self.recipe.scheme), self.recipe, self.device)
+        canvas = canvases(faces.to(self.recipe.scheme), self.recipe)
         points = predicted_points(self.network, canvas, self.recipe)
         return Predictions(scheme=self.recipe.scheme, ids=faces.ids, points=points)
 
@@ -54,51 +52,27 @@ class Model:
 def load_model(folder: str | Path, *, recipe: ModuleType | None = None, device: str | None = None) -> Model:
     """The best weights of a run, ready to predict; ``recipe``: the recipe's module, when it defines parts of its own.
 
-    Raises ``RunError`` for a folder that is no run, is of another version, or has no weights yet.
+    ``device``: PyTorch's, as ``cpu`` or ``cuda``; Keras chooses its own. Raises ``RunError`` for a folder that is no run, is of
+    another version, or has no weights yet.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    values = run.recipe_of(Path(folder), recipe)
-    network = values.network(weights_follow=True)
-    try:
-        network.load_state_dict(run.load_tensors(Path(folder) / run.WEIGHTS)[0])
-    except RuntimeError as error:
-        raise RunError(f"{folder}: the weights do not fit the recipe in {run.SETTINGS} ({str(error).splitlines()[-1].strip()}).") from error
-    return Model(recipe=values, network=network.to(device).eval(), device=device)
+    value = run.recipe_of(Path(folder), recipe)
+    return Model(recipe=value, network=networks.framework(value.framework).load(Path(folder), value, device))
 
 
-def predicted_points(network: nn.Module, canvas: Canvases, recipe: Recipe) -> Float32[np.ndarray, "N K 2"]:
+def predicted_points(network: Network, canvas: Canvases, recipe: Recipe) -> Float32[np.ndarray, "N K 2"]:
     """The network's points for all canvases, in pixels of the source pictures."""
     return np.concatenate([source_points(output, canvas, at, recipe) for at, output, _ in outputs(network, canvas, recipe)])
 
 
-def source_points(output: Tensor, canvas: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe) -> Float32[np.ndarray, "B K 2"]:
+def source_points(output: Float32[Array, "B C"], canvas: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe) -> Float32[np.ndarray, "B K 2"]:
     """Points in pixels of the source pictures, from what the network said of the canvases at these positions."""
-    points = recipe.codec.decode(output, recipe.input_size).double().cpu().numpy()
+    points = recipe.codec.decode(as_numpy(output), recipe.input_size).astype(np.float64)
     return geometry.apply(canvas.to_source[at], points).astype(np.float32)
 
 
-def outputs(network: nn.Module, canvas: Canvases, recipe: Recipe) -> Iterator[tuple[Int64[np.ndarray, " B"], Tensor, Batch]]:
-    """(positions, the network's output in float32, the batch it saw) for all canvases, unchanged, in inference mode."""
-    device = canvas.images.device
-    was_training = network.training
-    network.eval()
-    try:
-        for start in range(0, len(canvas), _BATCH):
-            at = np.arange(start, min(start + _BATCH, len(canvas)))
-            # Not around the yield, else what the caller computes between two batches would run in it as well.
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocasts(recipe, device.type)):
-                seen = batch(canvas, at, recipe)
-                output = network(seen.images.contiguous(memory_format=torch.channels_last)).float()
-            yield at, output, seen
-    finally:
-        network.train(was_training)
-
-
-def autocasts(recipe: Recipe, device: str) -> bool:
-    """True if the network runs in bfloat16: the recipe insists, or leaves it open and the processor computes in it."""
-    if recipe.precision != "auto":
-        return recipe.precision == "bfloat16"
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    abilities = torch.cpu.get_capabilities()
-    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+def outputs(network: Network, canvas: Canvases, recipe: Recipe) -> Iterator[tuple[Int64[np.ndarray, " B"], Float32[Array, "B C"], Batch]]:
+    """(positions, the network's output, the batch it saw) for all canvases, unchanged."""
+    for start in range(0, len(canvas), _BATCH):
+        at = np.arange(start, min(start + _BATCH, len(canvas)))
+        seen = batch(canvas, at, recipe)
+        yield at, network(seen.images), seen

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from nasion.recipe import Recipe
-from nasion.training import State, Watch
+from nasion.loop import State, Watch
 
 _SMOOTH = 0.98
 
@@ -20,18 +19,18 @@ _SMOOTH = 0.98
 class TerminalBar:
     """A bar over all steps with loss, validation score, faces per second and time left; a line per epoch."""
 
-    def __init__(self, recipe: Recipe, console: Console) -> None:
-        self._recipe, self._console = recipe, console
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._speed = self._loss = 0.0
         self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}/" + str(recipe.epochs)),
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[last]}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]:.4g}  val {task.fields[val]}  {task.fields[speed]:.0f} faces/s"),
             _TimeLeft(),
             console=console,
         )
-        self._task = self._progress.add_task("train", epoch=1, loss=0.0, val="-", speed=0.0, total=None)
+        self._task = self._progress.add_task("train", epoch=1, last="?", loss=0.0, val="-", speed=0.0, total=None)
 
     def __enter__(self) -> TerminalBar:
         return self
@@ -46,9 +45,10 @@ class TerminalBar:
         self._loss = sum(recent) / max(len(recent), 1)
         self._progress.update(
             self._task,
-            total=state.steps * self._recipe.epochs,
+            total=state.steps * state.last,
             completed=state.epoch * state.steps + state.step,
             epoch=state.epoch + 1,
+            last=state.last,
             loss=self._loss,
             speed=self._speed,
         )

@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import torch
-from torch import nn
-
 from nasion import metrics
 from nasion.augment import Augment
 from nasion.codecs import Coordinates
@@ -24,9 +21,12 @@ from nasion.scheme import Scheme
 
 @runtime_checkable
 class Architecture(Protocol):
-    """Settings of a network; ``build`` makes it for pictures of a size (width, height), with a last linear layer ``head``."""
+    """Settings of a network; ``build`` makes it for pictures of a size (width, height), with a last linear layer ``head``.
 
-    def build(self, outputs: int, size: tuple[int, int], channels: int) -> nn.Module: ...
+    A PyTorch module, unless the settings say ``framework = "keras"``: then a Keras model.
+    """
+
+    def build(self, outputs: int, size: tuple[int, int], channels: int) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,17 @@ class Adam:
         require(0 < self.lr < math.inf, f"optim.lr must be a number above 0; found {self.lr}.")
         require(all(0 <= beta < 1 for beta in self.betas), f"optim.betas must be from 0 to below 1; found {self.betas}.")
 
-    def build(self, network: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.Adam(network.parameters(), lr=self.lr, betas=self.betas, fused=True)
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent with momentum (Polyak, 1964)."""
+
+    lr: float = 1e-2
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        require(0 < self.lr < math.inf, f"optim.lr must be a number above 0; found {self.lr}.")
+        require(0 <= self.momentum < 1, f"optim.momentum must be from 0 to below 1; found {self.momentum}.")
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,42 @@ class Cosine:
         part = done / epochs
         if part < self.warmup:
             return (part + 1e-3) / (self.warmup + 1e-3)
-        return 0.5 + 0.5 * float(torch.cos(torch.tensor(torch.pi * (part - self.warmup) / (1 - self.warmup), dtype=torch.float64)))
+        return 0.5 + 0.5 * math.cos(math.pi * (part - self.warmup) / (1 - self.warmup))
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """The learning rate times ``factor`` after ``patience`` epochs without a better validation score (ReduceLROnPlateau)."""
+
+    factor: float = 0.5
+    patience: int = 5
+
+    def __post_init__(self) -> None:
+        require(0 < self.factor < 1 and self.patience >= 1, f"The schedule needs factor between 0 and 1 and patience >= 1; found {self}.")
+
+    def __call__(self, done: float, epochs: int) -> float:
+        """1: what it does depends on how training goes, so the loop does it."""
+        return 1.0
+
+
+Schedule = Constant | StepDecay | Cosine | Plateau
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """What comes after the recipe's own optimizer and schedule: training goes on from the best weights with these.
+
+    ``epochs``: at most so many; 0 leaves the phase out. ``patience`` as in the recipe, counted from the phase's start.
+    """
+
+    optim: Adam | SGD
+    epochs: int
+    schedule: Schedule = field(default_factory=Constant)
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 0, f"The second phase's epochs must be from 0; found {self.epochs}.")
+        require(self.patience is None or self.patience >= 1, f"The second phase's patience must be from 1, or none; found {self.patience}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +135,18 @@ class Recipe:
     ``doubtful``: ``drop`` trains without faces whose labels look wrong (``doubts.py``); they are judged all the same.
     ``patience``: stop after so many epochs without a better validation score (None: never). ``precision``: ``auto`` takes
     bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist. ``box_scale``: the network sees
-    the face's box with its sides times this; ``pixel_range``: what black and white become.
+    the face's box with its sides times this; ``pixel_range``: what black and white become. ``second_phase`` and a ``Plateau``
+    schedule are for Keras networks.
     """
 
     data: str
     scheme: Scheme
     input_size: tuple[int, int]
     model: Architecture
-    optim: Adam
+    optim: Adam | SGD
     epochs: int
-    schedule: Constant | StepDecay | Cosine = field(default_factory=Constant)
+    schedule: Schedule = field(default_factory=Constant)
+    second_phase: Phase | None = None
     codec: Coordinates = field(default_factory=Coordinates)
     loss: Loss = squared_error
     augment: Augment = field(default_factory=Augment)
@@ -125,8 +171,22 @@ class Recipe:
         require(0 < self.box_scale < math.inf, f"box_scale must be a number above 0; found {self.box_scale}.")
         require(self.pixel_range[0] < self.pixel_range[1], f"pixel_range must rise; found {self.pixel_range}.")
 
-    def network(self, *, weights_follow: bool = False) -> nn.Module:
-        """A fresh network, its weights drawn from torch's generator; ``weights_follow``: none need be fetched for it."""
+        own = self.framework == "keras" or (self.second_phase is None and not isinstance(self.schedule, Plateau))
+        require(own, "A second phase and a Plateau schedule are for Keras networks; this recipe's network is PyTorch's.")
+
+    @property
+    def framework(self) -> str:
+        """``pytorch`` or ``keras``: what the network is made with."""
+        return getattr(self.model, "framework", "pytorch")
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases of training, the recipe's own first."""
+        first = Phase(optim=self.optim, epochs=self.epochs, schedule=self.schedule, patience=self.patience)
+        return (first, self.second_phase) if self.second_phase and self.second_phase.epochs else (first,)
+
+    def network(self, *, weights_follow: bool = False) -> Any:
+        """A fresh network, its weights drawn from the framework's generator; ``weights_follow``: none need be fetched for it."""
         model: Any = self.model
         if weights_follow and getattr(model, "pretrained", False):
             model = dataclasses.replace(model, pretrained=False)

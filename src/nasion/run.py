@@ -9,23 +9,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 import nasion
+from nasion.arrays import Array
 from nasion.errors import RunError
 from nasion.files import write_text, written_beside
 from nasion.recipe import Recipe
 
 FORMAT = 1
-SETTINGS, WEIGHTS, CHECKPOINT, HISTORY = "run.json", "model.safetensors", "checkpoint.safetensors", "history.json"
+SETTINGS, CHECKPOINT, HISTORY = "run.json", "checkpoint.safetensors", "history.json"
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance")
+WEIGHTS, KERAS_WEIGHTS = "model.safetensors", "model.keras"
 
 
 def create(folder: Path, name: str, recipe: Recipe, facts: Mapping[str, Any]) -> None:
@@ -85,29 +88,41 @@ def settings_text(folder: Path) -> str:
     return "\n".join(f"{name} = {value}" for name, value in settings_of(folder).items())
 
 
-def parameters(weights: Path) -> int:
-    """How many numbers a network learnt: all of its weights but the running statistics of its norms."""
-    with safe_open(weights, "pt") as file:
-        kept = [name for name in file.keys() if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]  # noqa: SIM118
-        return sum(math.prod(file.get_slice(name).get_shape()) for name in kept)
+def parameters(folder: Path) -> int:
+    """How many numbers a run's network learnt: all of its weights but the running statistics of its norms."""
+    with safe_open(folder / CHECKPOINT, "np") as file:
+        kept = [name for name in file.keys() if name.startswith("model.")]  # noqa: SIM118
+        learnt = [
+            name for name in kept if not name.endswith(("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance"))
+        ]
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in learnt)
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Tensors and a JSON value in one safetensors file."""
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def save_tensors(path: Path, tensors: Mapping[str, Array], facts: Mapping[str, Any]) -> None:
+    """PyTorch tensors or NumPy arrays, and a JSON value, in one safetensors file."""
     with written_beside(path) as beside:
         try:
-            save_file(whole, beside, metadata={"facts": json.dumps(facts)})
+            _save_file(tensors)(beside, metadata={"facts": json.dumps(facts)})
         except SafetensorError as error:
             raise OSError(f"{path} could not be written ({error}); the older file is unharmed.") from error
 
 
-def load_tensors(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the JSON value of ``save_tensors``. Raises ``RunError`` if there are none, or the file is damaged."""
+def _save_file(tensors: Mapping[str, Array]) -> Callable[..., None]:
+    if all(isinstance(value, np.ndarray) for value in tensors.values()):
+        from safetensors.numpy import save_file
+
+        return partial(save_file, {name: np.array(value, order="C") for name, value in tensors.items()})
+    from safetensors.torch import save_file
+
+    return partial(save_file, {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+
+
+def load_tensors(path: Path, kind: Literal["pt", "np"] = "pt") -> tuple[dict[str, Array], dict[str, Any]]:
+    """The tensors (``np``: as NumPy arrays) and the JSON value of ``save_tensors``. Raises ``RunError`` if there are none, or the file is damaged."""
     if not path.is_file():
         raise RunError(f"{path} is not there: the run has not saved anything yet.")
     try:
-        with safe_open(path, "pt", device=device) as file:
+        with safe_open(path, kind) as file:
             return {name: file.get_tensor(name) for name in list(file.keys())}, json.loads(file.metadata()["facts"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged ({error}).") from error

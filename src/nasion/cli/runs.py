@@ -26,19 +26,19 @@ def train(
     skip_faults: SkipFaults = False,
 ) -> None:
     """Train a recipe on a data set; Ctrl-C saves, --resume goes on with the same numbers."""
-    need_torch()
     from nasion import experiment, recipes
     from nasion import run as runs
+    from nasion.loop import Interrupted
     from nasion.progress import TerminalBar, tensorboard
     from nasion.recipe import override
-    from nasion.training import Interrupted
 
     folder = run or Path("runs") / Path(recipe).stem
     parts = recipes.module(recipe)
     value = runs.recipe_of(folder, parts) if resume else override(parts.RECIPE, set or [])
     skipping = " --skip-faults" if skip_faults else ""
-    with TerminalBar(value, terminal.err) as bar:
-        watchers = (bar, *tensorboard(folder))
+    with TerminalBar(terminal.err) as bar:
+        # Keras writes its own.
+        watchers = (bar, *(tensorboard(folder) if value.framework == "pytorch" else ()))
         try:
             done = experiment.train(recipe, data, run_folder=folder, changes=set or [], resume=resume, skip_faults=skip_faults, watchers=watchers)
         except Interrupted as stop:
@@ -108,6 +108,20 @@ def submit(
 
     rows = write(model, Path(data), form, output)
     terminal.out.print(f"{rows} rows written to {output}", soft_wrap=True)
+
+
+def export(
+    run: Run,
+    output: Annotated[Path, typer.Argument(help="The file to write: .onnx, or .keras of a Keras network.")],
+    recipe: RecipeFile = None,
+) -> None:
+    """Write a run's network as one file that needs no nasion, checked against the run."""
+    model = model_of(run, recipe)
+    from nasion.export import export as write
+
+    difference = write(model, output)
+    size = output.stat().st_size / 1e6
+    terminal.out.print(f"{output}: {size:.1f} MB; it differs from the run by {difference:.2g} pixels at most (32 pictures)", soft_wrap=True)
 
 
 def demo(

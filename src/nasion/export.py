@@ -1,0 +1,96 @@
+"""A trained network as one file that needs no nasion: ONNX, or Keras' own format; checked against the run before it is kept.
+
+Both take pictures of the face's box as pixel values 0 .. 255 and give points in pixels of that picture, centres at integers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+import nasion
+from nasion.errors import MissingExtra, RunError, SettingError
+from nasion.predict import Model
+
+ALLOWED = 0.05  # pixels
+
+
+def export(model: Model, path: Path) -> float:
+    """Write ``.onnx`` (NCHW) or ``.keras`` (NHWC, Keras networks only); the largest difference to the run, in pixels of the input.
+
+    Raises ``SettingError`` for another ending, ``RunError`` where file and run differ by more than ``ALLOWED``: then no file is
+    left.
+    """
+    if path.suffix not in (".onnx", ".keras"):
+        raise SettingError(f"{path}: a file name ending in .onnx or .keras expected.")
+    if path.suffix == ".keras" and model.recipe.framework != "keras":
+        raise SettingError(f"{path}: only networks made with Keras have that format; this one is PyTorch's. Name a file ending in .onnx.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+        beside = Path(folder) / f"model{path.suffix}"
+        try:
+            model.network.export(beside)
+            if path.suffix == ".onnx":
+                _described(beside, model)
+            pictures = _pictures(model)
+            low, high = model.recipe.pixel_range
+            said = model.network(pictures * np.float32((high - low) / 255) + np.float32(low))
+            expected = model.recipe.codec.decode(np.asarray(said), model.recipe.input_size)
+            difference = float(np.abs(_answers(beside, pictures) - expected).max())
+        except ImportError as error:
+            raise MissingExtra(f"Writing {path.suffix} files", error, "export") from error
+        if not difference <= ALLOWED:
+            raise RunError(f"The exported network differs from the run by {difference:.3g} pixels; {ALLOWED} are allowed. {path} was not written.")
+        os.replace(beside, path)
+    return difference
+
+
+def described(model: Model) -> dict[str, str]:
+    """What an ONNX file says of itself: all that is needed to use it."""
+    recipe = model.recipe
+    width, height = recipe.input_size
+    return {
+        "producer": f"nasion {nasion.__version__}",
+        "scheme": recipe.scheme.name,
+        "points": json.dumps(recipe.scheme.points),
+        "input": f"pictures: float32 (faces, {3 if recipe.colour else 1}, {height}, {width}), "
+        + ("red green blue" if recipe.colour else "grey")
+        + " values 0 to 255",
+        "output": f"points: float32 (faces, {len(recipe.scheme)}, 2), x and y in pixels of the input, pixel centres at integers",
+        "box_scale": str(recipe.box_scale),
+    }
+
+
+def _described(path: Path, model: Model) -> None:
+    import onnx
+
+    graph = onnx.load(path)
+    onnx.helper.set_model_props(graph, described(model))
+    onnx.save(graph, path)
+
+
+def _pictures(model: Model, count: int = 32) -> Float32[np.ndarray, "B C H W"]:
+    """Clouds of grey: smooth enough to be like pictures, and each different."""
+    width, height = model.recipe.input_size
+    coarse = np.random.default_rng(0).uniform(0, 255, (count, 3 if model.recipe.colour else 1, 8, 8))
+    rows, columns = (np.abs(np.arange(8) - np.linspace(0, 7, side)[:, None]) for side in (height, width))
+    weights = [np.maximum(1 - far, 0) for far in (rows, columns)]
+    return np.einsum("hr,wc,bkrc->bkhw", *weights, coarse, optimize=True).astype(np.float32)
+
+
+def _answers(path: Path, pictures: Float32[np.ndarray, "B C H W"]) -> Float32[np.ndarray, "B K 2"]:
+    """What the file alone says, read by what will read it."""
+    if path.suffix == ".onnx":
+        import onnxruntime
+
+        session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return session.run(None, {session.get_inputs()[0].name: pictures})[0]
+    import keras
+
+    return keras.saving.load_model(path).predict_on_batch(np.moveaxis(pictures, 1, -1))
