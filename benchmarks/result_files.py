@@ -5,11 +5,10 @@ import os
 import platform
 import subprocess
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 
-import torch
-
-from nasion import run
+from nasion import keras_backend, recipes, run
 from nasion.experiment import train
 from nasion.files import write_text
 
@@ -41,10 +40,26 @@ def trained(recipe, data, folder, changes, every=1):
 
 
 def spent(history):
-    """Epochs and seconds of a run."""
-    seconds = sum(row["seconds"] for row in history)
+    """Epochs and seconds of a run, and of each of its phases if it has some."""
     best = min(history, key=lambda row: row["val"])["epoch"]
-    return {"best_epoch": best, "epochs": len(history), "seconds": round(seconds, 1), "seconds_per_epoch": round(seconds / len(history), 1)}
+    phases = {str(int(row["phase"])): [] for row in history if "phase" in row}
+    for row in history if phases else []:
+        phases[str(int(row["phase"]))].append(row)
+    return {"best_epoch": best, **_time(history), **({"phases": {name: _time(rows) for name, rows in phases.items()}} if phases else {})}
+
+
+def _time(history):
+    seconds = sum(row["seconds"] for row in history)
+    val = round(min(row["val"] for row in history), 4)
+    return {"val": val, "epochs": len(history), "seconds": round(seconds, 1), "seconds_per_epoch": round(seconds / len(history), 1)}
+
+
+def _framework(recipe):
+    """The framework and its version."""
+    if recipes.module(recipe).RECIPE.framework == "keras":
+        under = keras_backend.backend()
+        return f"Keras {keras_backend.keras().__version__}, {under} {import_module(under).__version__}"
+    return f"torch {import_module('torch').__version__}"
 
 
 def record(recipe, variant, seed, found, facts):
@@ -52,10 +67,11 @@ def record(recipe, variant, seed, found, facts):
     out = RESULTS / f"{recipe}.json"
     whole = json.loads(out.read_text()) if out.exists() else {"runs": {}}
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True).stdout.strip()
+    used = f"{os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'all')} used"
     whole |= {
         "commit": commit,
         "date": str(date.today()),
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} used, torch {torch.__version__}",
+        "machine": f"{platform.processor() or platform.machine()}, {used}, {_framework(recipe)}",
         **facts,
     }
     whole["runs"].setdefault(variant, {})[str(seed)] = found

@@ -29,9 +29,9 @@ class Coordinates:
         """Targets for points in pixels of the (width, height) input; NaN stays NaN."""
         if self.unit == "relative":
             points = (points + 0.5) / like(np.array(size), points)
-        return points.reshape(len(points), -1)
+        return points.reshape(-1, 2 * points.shape[1])
 
     def decode(self, output: Float[Array, "B C"], size: tuple[int, int]) -> Float[Array, "B K 2"]:
         """Points in pixels of the input, the inverse of ``encode``."""
-        points = output.reshape(len(output), -1, 2)
+        points = output.reshape(-1, output.shape[1] // 2, 2)
         return points * like(np.array(size), points) - 0.5 if self.unit == "relative" else points

@@ -98,7 +98,7 @@ def png(image: UInt8[np.ndarray, "H W 3"]) -> bytes:
 
 
 def history_figure(histories: dict[str, list[dict[str, float]]]) -> Any:
-    """Losses and validation score by epoch of one run or several; the best epoch marked."""
+    """Losses and validation score by epoch of one run or several; the best epoch and changes of phase marked."""
     figure, (left, right) = _figure(2, 9.5)
     for (name, history), colour in zip(histories.items(), itertools.cycle(LINES), strict=False):
         epochs = [row["epoch"] for row in history]
@@ -110,16 +110,28 @@ def history_figure(histories: dict[str, list[dict[str, float]]]) -> Any:
         right.plot(epochs, scores, "-", color=colour, label=name)
         best = int(np.argmin(scores))
         right.plot(epochs[best], scores[best], "*", color=colour, markersize=11)
+        for axes, (epoch, phase) in itertools.product((left, right), _phases(history)):
+            axes.axvline(epoch - 0.5, color="0.5" if len(histories) == 1 else colour, linestyle=":", linewidth=1.2)
+            if len(histories) == 1:
+                axes.annotate(f" phase {phase}", (epoch - 0.5, 1), xycoords=("data", "axes fraction"), va="bottom", ha="center", fontsize=8)
         if len(histories) == 1:
             right.annotate(f"{scores[best]:.3g}", (epochs[best], scores[best]), textcoords="offset points", xytext=(0, 9), ha="center", fontsize=8)
-    left.set(title="Loss", xlabel="epoch", yscale="log")
-    right.set(title="Validation score (star: best)", xlabel="epoch", yscale="log" if _spread(histories) > 20 else "linear")
+    left.set(xlabel="epoch", yscale="log")
+    right.set(xlabel="epoch", yscale="log" if _spread(histories) > 20 else "linear")
+    left.set_title("Loss", pad=14)
+    right.set_title("Validation score (star: best)", pad=14)
     left.legend(frameon=False, fontsize=8)
     if len(histories) > 1:
         right.legend(frameon=False, fontsize=8)
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
     return figure
+
+
+def _phases(history: list[dict[str, float]]) -> list[tuple[float, int]]:
+    """(first epoch, number) of each phase of training after the first."""
+    phases = [row.get("phase", 1) for row in history]
+    return [(row["epoch"], int(now)) for row, before, now in zip(history[1:], phases, phases[1:], strict=False) if now != before]
 
 
 def _spread(histories: dict[str, list[dict[str, float]]]) -> float:

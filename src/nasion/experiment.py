@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from nasion import recipes, run, splits
-from nasion.errors import RunError, SettingError
+from nasion.errors import RunError, SettingError, needing
 from nasion.faces import Faces
 from nasion.load import load_sides
 from nasion.loop import State, Watch
@@ -59,9 +59,11 @@ def train(
 def _loop(recipe: Recipe) -> Callable[..., State]:
     """The training loop of the recipe's framework, imported only now."""
     if recipe.framework == "keras":
-        from nasion.keras_train import fit
+        with needing("Training a Keras network", "tensorflow"):
+            from nasion.keras_train import fit
     else:
-        from nasion.training import fit
+        with needing("Training a PyTorch network", "pytorch"):
+            from nasion.training import fit
     return fit
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Float32
 
 import nasion
 from nasion.errors import MissingExtra, RunError, SettingError
+from nasion.keras_backend import keras
 from nasion.predict import Model
 
 ALLOWED = 0.05  # pixels
@@ -91,6 +92,4 @@ def _answers(path: Path, pictures: Float32[np.ndarray, "B C H W"]) -> Float32[np
 
         session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         return session.run(None, {session.get_inputs()[0].name: pictures})[0]
-    import keras
-
-    return keras.saving.load_model(path).predict_on_batch(np.moveaxis(pictures, 1, -1))
+    return keras().saving.load_model(path).predict_on_batch(np.moveaxis(pictures, 1, -1))

@@ -21,8 +21,8 @@ def keras() -> ModuleType:
 
     A backend chosen in ``~/.keras/keras.json`` holds as well. Raises ``MissingExtra`` with what to install.
     """
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
+    if there := sys.modules.get("keras"):
+        return there
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if threads := os.environ.get("OMP_NUM_THREADS"):
         # One variable for all frameworks: TensorFlow has a pool of its own.
@@ -36,8 +36,8 @@ def keras() -> ModuleType:
         with _quiet_unless_it_fails():
             import keras
     except ImportError as error:
-        name = os.environ.get("KERAS_BACKEND", "tensorflow")
-        raise MissingExtra(f"A Keras network under KERAS_BACKEND={name}", error, BACKENDS[name]) from error
+        what = f"A Keras network under KERAS_BACKEND={asked}" if asked else "A Keras network"
+        raise MissingExtra(what, error, BACKENDS[asked or "tensorflow"]) from error
     return keras
 
 

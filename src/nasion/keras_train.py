@@ -139,7 +139,7 @@ def _patience(phase: Phase) -> list[Any]:
 def _rate(phase: Phase, first: int) -> list[Any]:
     schedule = phase.schedule
     if isinstance(schedule, Plateau):
-        return [keras.callbacks.ReduceLROnPlateau("val", mode="min", factor=schedule.factor, patience=schedule.patience, min_delta=0, min_lr=1e-7)]
+        return [keras.callbacks.ReduceLROnPlateau("val", mode="min", factor=schedule.factor, patience=schedule.patience, min_delta=0)]
     if isinstance(schedule, Constant):
         return []
     return [keras.callbacks.LearningRateScheduler(lambda epoch: phase.optim.lr * schedule(epoch - first, phase.epochs))]
@@ -256,7 +256,9 @@ class _Saved(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         session, state = self._session, self._state
-        row = {"epoch": epoch + 1, "lr": logs["learning_rate"]} | {name: float(logs[name]) for name in ("loss", "val", "val_loss", "seconds", "phase")}
+        row = {"epoch": epoch + 1, "lr": logs["learning_rate"]} | {
+            name: float(logs[name]) for name in ("loss", "val", "val_loss", "seconds", "phase")
+        }
         finished(state, row, session.watchers)
         _save(session, self.model, state)
         if session.stopped():

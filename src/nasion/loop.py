@@ -62,7 +62,7 @@ def trained_on(recipe: Recipe, faces: Faces) -> Faces:
 def mean_target(recipe: Recipe, canvas: Canvases) -> Float32[np.ndarray, " C"]:
     """What a network that always says the mean of the labels would say; 0 where there is none."""
     target = recipe.codec.encode(canvas.points, recipe.input_size)
-    labels = (target == target).sum(0)
+    labels = (~np.isnan(target)).sum(0)
     return np.divide(np.nansum(target, axis=0), labels, out=np.zeros(target.shape[1]), where=labels > 0).astype(np.float32)
 
 

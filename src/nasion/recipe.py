@@ -246,6 +246,8 @@ def _parsed(text: str, kind: Any, path: str) -> Any:
             raise SettingError(f"--set {path}={text}: {len(kinds)} values separated by commas expected.")
         return tuple(_parsed(value.strip(), item, path) for value, item in zip(parts, kinds, strict=True))
     if type(None) in inside:
+        if text.lower() != "none" and any(dataclasses.is_dataclass(kind) for kind in inside):
+            raise SettingError(f"--set {path}={text}: this is a part; none leaves it out, another one is put in by a recipe file.")
         return None if text.lower() == "none" else _parsed(text, next(k for k in inside if k is not type(None)), path)
     words = {"true": True, "false": False}
     try:

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 import nasion
 from nasion.arrays import Array
-from nasion.errors import RunError
+from nasion.errors import MissingExtra, RunError, needing
 from nasion.files import write_text, written_beside
 from nasion.recipe import Recipe
 
@@ -92,10 +92,7 @@ def parameters(folder: Path) -> int:
     """How many numbers a run's network learnt: all of its weights but the running statistics of its norms."""
     with safe_open(folder / CHECKPOINT, "np") as file:
         kept = [name for name in file.keys() if name.startswith("model.")]  # noqa: SIM118
-        learnt = [
-            name for name in kept if not name.endswith(("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance"))
-        ]
-        return sum(math.prod(file.get_slice(name).get_shape()) for name in learnt)
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in kept if not name.endswith(_STATISTICS))
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Array], facts: Mapping[str, Any]) -> None:
@@ -177,7 +174,10 @@ def _looked_up(name: str, parts: ModuleType | None) -> Any:
     module_name, _, attribute = name.rpartition(".")
     if module_name == "nasion" or module_name.startswith("nasion."):
         try:
-            module = import_module(module_name)
+            with needing("This run", "pytorch"):
+                module = import_module(module_name)
+        except MissingExtra:
+            raise
         except ImportError as error:
             raise RunError(f"This version has no {module_name}, which the run needs ({error}).") from error
     elif parts is not None and parts.__name__ == module_name:

@@ -13,14 +13,21 @@ from pkgutil import iter_modules
 from types import SimpleNamespace
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
 import nasion
-from nasion import models, recipes, run
+from nasion import geometry, keras_backend, models, recipes, run
+from nasion.batches import canvases
+from nasion.codecs import Coordinates
 from nasion.datasets import toy
 from nasion.experiment import train
+from nasion.export import export
 from nasion.models.resnet import _convolved
+from nasion.networks.keras import KerasNetwork, built
+from nasion.networks.pytorch import TorchNetwork
+from nasion.predict import Model
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURES = {
@@ -33,13 +40,14 @@ ARCHITECTURES = {
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_every_recipe_runs_an_epoch_saves_loads_and_predicts_the_same(name, tmp_path):
-    recipe = replace(recipes.module(name).RECIPE, epochs=1, batch_size=8)
+    whole = recipes.module(name).RECIPE
+    recipe = replace(whole, epochs=1, batch_size=8, second_phase=whole.second_phase and replace(whole.second_phase, epochs=1))
     faces = toy.draw(24, recipe.scheme, seed=2, size=max(recipe.input_size))
     done = train(recipe, (faces[:16], faces[16:]), run_folder=tmp_path / "run")
     model = nasion.load_model(done.folder)
     found = model.predict(faces[16:])
     assert found.points.shape == (8, len(recipe.scheme), 2) and np.isfinite(found.points).all()
-    assert recipe.score(faces[16:].points, found.points).value == pytest.approx(done.state.history[0]["val"], rel=1e-6)
+    assert recipe.score(faces[16:].points, found.points).value == pytest.approx(min(row["val"] for row in done.state.history), rel=1e-6)
     direct = model(faces[16:].images)
     np.testing.assert_array_equal(direct.points, found.points)
     assert direct.ids == tuple(map(str, range(8)))
@@ -78,8 +86,8 @@ def timm_there(monkeypatch):
 
 
 @pytest.mark.usefixtures("timm_there")
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name):
+@pytest.mark.parametrize("name", [name for name, part in ARCHITECTURES.items() if not hasattr(part, "framework")])
+def test_every_pytorch_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name):
     network = ARCHITECTURES[name]().build(10, (96, 96), 1)
     output = network(torch.rand(4, 1, 96, 96))
     assert output.shape == (4, 10) and network.get_submodule("head").bias.shape == (10,)
@@ -87,6 +95,55 @@ def test_every_architecture_gives_the_outputs_asked_for_and_all_weights_learn(na
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
     with torch.autocast("cpu", torch.bfloat16):
         assert network(torch.rand(2, 1, 96, 96)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", [name for name, part in ARCHITECTURES.items() if hasattr(part, "framework")])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_every_keras_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name, policy):
+    recipe = replace(recipes.module("fkd_cnn").RECIPE, model=ARCHITECTURES[name]())
+    model = built(recipe, policy)
+    assert model.get_layer("head").bias.shape == (30,) and {weight.dtype for weight in model.weights} == {"float32"}
+    pictures = np.random.default_rng(0).uniform(size=(8, 96, 96, 1)).astype(np.float32)
+    said = model.predict_on_batch(pictures)
+    assert said.shape == (8, 30) and said.dtype == np.float32
+    before = model.get_weights()
+    model.compile(optimizer="adam", loss="mse")
+    model.train_on_batch(pictures, np.ones((8, 30)))
+    assert all((a != b).any() and np.isfinite(b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.usefixtures("timm_there")
+@pytest.mark.parametrize("unit", ["pixels", "relative"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, unit, tmp_path):
+    """From pixel values 0 .. 255 to points in pixels, whatever the recipe's pixel range and codec are."""
+    recipe = replace(
+        recipes.module("imm_nose_khwaja").RECIPE,
+        model=ARCHITECTURES[name](), codec=Coordinates(unit), input_size=(64, 48), pixel_range=(-0.5, 0.5), precision="float32",
+    )  # fmt: skip
+    if recipe.framework == "keras":
+        network = KerasNetwork(built(recipe), recipe)
+    else:
+        network = TorchNetwork(recipe.network().eval(), recipe, torch.device("cpu"))
+    model = Model(recipe, network)
+    faces = toy.draw(3, recipe.scheme, seed=1, size=64)
+    expected = model.predict(faces).points
+    canvas = canvases(faces, recipe)
+    for ending in (".onnx", ".keras") if recipe.framework == "keras" else (".onnx",):
+        path = tmp_path / f"model{ending}"
+        assert export(model, path) < 1e-3
+        assert [item.name for item in tmp_path.iterdir()] == [path.name]
+        pictures = canvas.images.astype(np.float32)
+        if ending == ".onnx":
+            session = onnxruntime.InferenceSession(path)
+            found = session.run(None, {"pictures": pictures})[0]
+            facts = session.get_modelmeta().custom_metadata_map
+            assert facts["scheme"] == recipe.scheme.name and "(faces, 1, 48, 64)" in facts["input"] and "pixel centres" in facts["output"]
+        else:
+            found = keras_backend.keras().saving.load_model(path).predict_on_batch(np.moveaxis(pictures, 1, -1))
+        back = geometry.apply(canvas.to_source, found.astype(np.float64))
+        np.testing.assert_allclose(back, expected, atol=2e-3)
+        path.unlink()
 
 
 @pytest.mark.parametrize(("kernel", "parameters"), [(3, 11_206_622), (7, 11_207_902)])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nasion import terminal
-from nasion.cli.options import Data, Kind, Output, RecipeFile, Run, SkipFaults, model_of, need_torch
+from nasion.cli.options import Data, Kind, Output, RecipeFile, Run, SkipFaults, model_of
 
 Count = Annotated[int, typer.Option(min=1, help="How many faces.")]
 Split = Annotated[str, typer.Option(help="Which faces.")]
@@ -25,7 +25,6 @@ def samples(
     skip_faults: SkipFaults = False,
 ) -> None:
     """Faces as the network is shown them, with their points: unchanged, and as augmentation changes them."""
-    need_torch()
     from nasion import draw, load, look, recipes
     from nasion import run as runs
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasion.errors import SettingError
-
 if TYPE_CHECKING:
     from nasion.predict import Model
     from nasion.scheme import Scheme
@@ -23,17 +21,8 @@ Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
 
 
-def need_torch() -> None:
-    try:
-        import lightning_fabric  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise SettingError(f"This needs PyTorch ({error}); install it with: pip install 'nasion[pytorch]'") from error
-
-
 def model_of(run: Path, recipe: Path | None) -> Model:
     """A run's network; ``recipe``: the file that it was made with, if that defines parts of its own."""
-    need_torch()
     from nasion import recipes
     from nasion.predict import load_model
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion import terminal
-from nasion.cli.options import Data, Kind, RecipeFile, Run, SchemeName, SkipFaults, model_of, need_torch, scheme_or_none
+from nasion.cli.options import Data, Kind, RecipeFile, Run, SchemeName, SkipFaults, model_of, scheme_or_none
 from nasion.errors import MissingExtra, SettingError
 
 if TYPE_CHECKING:
@@ -130,7 +130,6 @@ def demo(
     epochs: Annotated[int, typer.Option(min=1, help="How long it trains.")] = 30,
 ) -> None:
     """Draw toy faces, train a small network on partly missing labels, judge it and write a report. Needs no data."""
-    need_torch()
     from nasion.demo import run_demo
 
     result, page = run_demo(folder, faces, epochs, terminal.err)

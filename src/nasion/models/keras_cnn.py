@@ -25,7 +25,9 @@ class KerasCNN:
     framework: ClassVar[str] = "keras"
 
     def __post_init__(self) -> None:
-        require(len(self.dropout) == len(self.filters), f"model.dropout needs {len(self.filters)} numbers, one per convolution; found {self.dropout}.")
+        require(
+            len(self.dropout) == len(self.filters), f"model.dropout needs {len(self.filters)} numbers, one per convolution; found {self.dropout}."
+        )
         require(min(*self.filters, self.kernel, *self.dense, 1) > 0, f"Filters, kernel and dense sizes must be from 1; found {self}.")
         require(all(0 <= part < 1 for part in (*self.dropout, self.dense_dropout)), f"Dropouts are fractions, from 0 to below 1; found {self}.")
 

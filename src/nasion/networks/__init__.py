@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from nasion.arrays import Array
+from nasion.errors import needing
 
 
 @runtime_checkable
@@ -28,4 +29,5 @@ class Network(Protocol):
 
 def framework(name: str) -> ModuleType:
     """The module of a framework; each has ``load(folder, recipe, device) -> Network``."""
-    return import_module(f"nasion.networks.{name}")
+    with needing(f"A network made with {name}", "tensorflow" if name == "keras" else name):
+        return import_module(f"nasion.networks.{name}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 
-from nasion.errors import SettingError
+from nasion.errors import SettingError, needing
 
 
 def names() -> list[str]:
@@ -32,9 +32,11 @@ def module(recipe: str | Path) -> ModuleType:
         found = ModuleType(path.stem)
         found.__file__ = str(path)
         sys.modules[path.stem] = found  # dataclasses look their own module up
-        exec(compile(path.read_text(encoding="utf-8"), path, "exec"), found.__dict__)
+        with needing(f"The recipe {recipe}", "pytorch"):
+            exec(compile(path.read_text(encoding="utf-8"), path, "exec"), found.__dict__)
     elif str(recipe) in names():
-        found = import_module(f"nasion.recipes.{recipe}")
+        with needing(f"The recipe {recipe}", "pytorch"):
+            found = import_module(f"nasion.recipes.{recipe}")
     else:
         raise SettingError(f"No recipe {str(recipe)!r}; there is {', '.join(names())}, or give the path of a recipe file (.py).")
     if not hasattr(found, "RECIPE"):

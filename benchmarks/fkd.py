@@ -1,8 +1,9 @@
-"""Trains fkd_resnet in its variants, judges each on the honest validation split, and writes results/fkd_resnet.json.
+"""Trains a recipe of Kaggle's set in its variants, judges each on the honest validation split, and writes results/<recipe>.json.
 
-Usage: python benchmarks/fkd_resnet.py --data DIR [--variants mask drop ...] [--seeds 0 1 2] [--runs FOLDER]
+Usage: python benchmarks/fkd.py --data DIR [--recipe fkd_resnet] [--variants mask drop ...] [--seeds 0 1 2] [--runs FOLDER]
 Each finished run is written at once; runs that are there already are judged, not trained again, so that it can be stopped
-and started as one likes. `as published` has the published code's stem and start, in float32.
+and started as one likes. From `as published` on, variants are of fkd_resnet: that one has the published code's stem and start,
+in float32.
 """
 
 import argparse
@@ -11,14 +12,14 @@ from pathlib import Path
 from result_files import record, spent, trained
 
 import nasion
+from nasion import recipes
 
 FACTS = {
-    "command": "nasion train fkd_resnet --data DIR (all runs: python benchmarks/fkd_resnet.py --data DIR)",
     "data": "fkd, honest validation split: 1,166 of 5,541 faces, wrong labels included",
     "metric": "rmse: root of the mean squared error of all labelled x and y values pooled, in pixels of the 96 x 96 picture",
 }
 VARIANTS = {
-    "mask": [],
+    "mask": ["missing=mask"],
     "drop": ["missing=drop"],
     "forward_fill": ["missing=forward_fill"],
     "as published": ["model.stem_stride=1", "model.stem_kernel=3", "model.stem_pool=2", "start_at_mean=false", "doubtful=keep", "precision=float32"],
@@ -29,9 +30,9 @@ VARIANTS = {
 }
 
 
-def one(folder, data, changes):
+def one(recipe, folder, data, changes):
     """Train (or find trained) and judge one run: what results/ keeps of it."""
-    history = trained("fkd_resnet", data, folder, changes)
+    history = trained(recipe, data, folder, changes)
     judged = nasion.evaluate(folder, nasion.load_faces("fkd", data, "val")).to_json()
     groups = {f"rmse, {name}": scores["rmse"] for part in judged["groups"].values() for name, scores in part.items()}
     return {"rmse": judged["rmse"], **groups, "nme": judged["nme"], **spent(history)}
@@ -40,16 +41,18 @@ def one(folder, data, changes):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--recipe", default="fkd_resnet", choices=[name for name in recipes.names() if name.startswith("fkd_")])
     parser.add_argument("--variants", nargs="+", default=["mask", "drop", "forward_fill"], choices=VARIANTS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()
+    command = f"nasion train {options.recipe} --data DIR (all runs: python benchmarks/fkd.py --recipe {options.recipe} --data DIR)"
     for seed in options.seeds:
         for name in options.variants:
             print(f"{name}, seed {seed}", flush=True)
-            folder = options.runs / f"fkd_resnet-{name.replace(' ', '-')}-{seed}"
-            found = one(folder, options.data, [*VARIANTS[name], f"seed={seed}"])
-            record("fkd_resnet", name, seed, found, FACTS)
+            folder = options.runs / f"{options.recipe}-{name.replace(' ', '-')}-{seed}"
+            found = one(options.recipe, folder, options.data, [*VARIANTS[name], f"seed={seed}"])
+            record(options.recipe, name, seed, found, {"command": command, **FACTS})
             print(f"  {found}", flush=True)
 
 

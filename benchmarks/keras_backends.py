@@ -1,0 +1,117 @@
+"""Training speed of a Keras recipe under each backend: `nasion train`, and plain Keras on the same network and arrays.
+
+Usage: python benchmarks/keras_backends.py [--recipe fkd_cnn] [--data DIR] [--backends tensorflow torch jax] [--faces 1024] [--rounds 3]
+Each backend in a process of its own; in it nasion and plain `model.fit(pictures, targets)` in float32 and in mixed bfloat16 take
+turns, so that a machine that slows down slows all. The first epoch of each, which compiles, is not counted. Without --data on
+toy faces. `whole epochs` is nasion with validation on 256 faces and checkpoints.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from nasion import keras_backend, recipes, run
+from nasion.batches import NO_CHANGE, batch, canvases
+from nasion.datasets import toy
+from nasion.load import load_sides
+
+PLAIN = {"plain Keras, float32": "float32", "plain Keras, mixed bfloat16": "mixed_bfloat16"}
+
+
+class Clock:
+    """Notes when each epoch ended."""
+
+    def __init__(self):
+        self.ends = []
+
+    def step(self, state, faces_per_second):
+        pass
+
+    def epoch(self, state, row):
+        self.ends.append(time.perf_counter())
+
+
+def nasion_speeds(recipe, sides):
+    """Faces per second of the second epoch's steps, and of all that comes between two epochs' ends."""
+    from nasion.keras_train import fit
+
+    with tempfile.TemporaryDirectory() as folder:
+        run.create(Path(folder), "benchmark", recipe, {})
+        clock = Clock()
+        state = fit(recipe, *sides, Path(folder), watchers=(clock,))
+    return len(sides[0]) / state.history[1]["seconds"], len(sides[0]) / (clock.ends[1] - clock.ends[0])
+
+
+def plain_model(recipe, policy):
+    """The network compiled as a notebook does it."""
+    from nasion.networks.keras import built
+
+    model = built(recipe, policy)
+    model.compile(optimizer=keras_backend.keras().optimizers.Adam(recipe.optim.lr), loss="huber")
+    return model
+
+
+def plain_speed(model, pictures, targets, batch_size):
+    started = time.perf_counter()
+    model.fit(pictures, targets, batch_size=batch_size, epochs=1, verbose=0)
+    return len(pictures) / (time.perf_counter() - started)
+
+
+def one_backend(options):
+    """A line per subject."""
+    recipe = replace(recipes.module(options.recipe).RECIPE, epochs=2, patience=None, second_phase=None, missing="mask", doubtful="keep")
+    if options.data:
+        train_faces, val_faces = load_sides(None, options.data, scheme=recipe.scheme)
+        sides = train_faces[: options.faces], val_faces[:256]
+    else:
+        sides = toy.draw(options.faces, recipe.scheme, size=max(recipe.input_size)), toy.draw(256, recipe.scheme, seed=1, size=max(recipe.input_size))
+    seen = batch(canvases(sides[0], replace(recipe, augment=NO_CHANGE)), np.arange(len(sides[0])), replace(recipe, augment=NO_CHANGE))
+    pictures = np.ascontiguousarray(np.moveaxis(seen.images, 1, -1))
+    targets = np.nan_to_num(recipe.codec.encode(seen.points, recipe.input_size))
+    models = {name: plain_model(recipe, policy) for name, policy in PLAIN.items()}
+    for model in models.values():
+        plain_speed(model, pictures[: 2 * recipe.batch_size], targets[: 2 * recipe.batch_size], recipe.batch_size)
+    speeds = {"nasion train": [], "nasion train, whole epochs": [], **{name: [] for name in PLAIN}}
+    for _ in range(options.rounds):
+        steps, whole = nasion_speeds(recipe, sides)
+        found = {"nasion train": steps, "nasion train, whole epochs": whole}
+        found |= {name: plain_speed(model, pictures, targets, recipe.batch_size) for name, model in models.items()}
+        for name, speed in found.items():
+            speeds[name].append(speed)
+    best = [max(pair) for pair in zip(*(speeds[name] for name in PLAIN), strict=True)]
+    from nasion.keras_train import policy
+
+    keras = keras_backend.keras()
+    print(f"{keras_backend.backend()}, Keras {keras.__version__}, batch {recipe.batch_size}, nasion in {policy(recipe)}", flush=True)
+    for name, found in speeds.items():
+        ratio = statistics.median(a / b for a, b in zip(found, best, strict=True))
+        print(f"  {name:30}{statistics.median(found):8.0f} faces/s   {ratio:5.2f} of the best plain one", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", default="fkd_cnn")
+    parser.add_argument("--data")
+    parser.add_argument("--backends", nargs="+", default=[name for name in keras_backend.BACKENDS if find_spec(name)], choices=keras_backend.BACKENDS)
+    parser.add_argument("--faces", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    if len(options.backends) == 1 and os.environ.get("KERAS_BACKEND") == options.backends[0]:
+        one_backend(options)
+        return
+    words = [sys.executable, __file__, *sys.argv[1:], "--backends"]
+    for name in options.backends:
+        subprocess.run([*words, name], check=True, env={**os.environ, "KERAS_BACKEND": name})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,307 @@
+"""The Keras loop: phases, callbacks, resuming, missing labels and equal predictions under every backend that is installed."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nasion
+from nasion import keras_backend, run
+from nasion.augment import Augment
+from nasion.batches import canvases
+from nasion.datasets import toy
+from nasion.errors import MissingExtra, RunError, SettingError
+from nasion.experiment import train
+from nasion.loop import Interrupted
+from nasion.models.keras_cnn import KerasCNN
+from nasion.recipe import SGD, Adam, Phase, Plateau, StepDecay
+from nasion.recipes.fkd_cnn import RECIPE
+
+if not any(find_spec(name) for name in keras_backend.BACKENDS) or not find_spec("keras"):
+    pytest.skip("Keras or all of its backends are not installed", allow_module_level=True)
+
+keras = keras_backend.keras()
+INSTALLED = [name for name in keras_backend.BACKENDS if find_spec(name)]
+SMALL = replace(
+    RECIPE,
+    model=KerasCNN(filters=(4, 4, 4), dense=(12,)),
+    missing="mask",
+    augment=Augment(flip=0.5, rotate=10),
+    batch_size=8,
+    optim=Adam(lr=1e-3),
+    epochs=2,
+    second_phase=Phase(optim=SGD(lr=1e-2), epochs=2, schedule=Plateau(factor=0.5, patience=1)),
+)
+
+
+@pytest.fixture(scope="module")
+def sides():
+    """44 toy faces to learn from, half of their points missing, and 12 to judge by."""
+    faces = toy.draw(56, seed=3)
+    hidden = np.random.default_rng(0).uniform(size=faces.labelled.shape) < 0.5
+    return toy.hide(faces, hidden)[:44], faces[44:]
+
+
+@pytest.fixture(scope="module")
+def trained(sides, tmp_path_factory):
+    """The folder of a run of SMALL from start to end."""
+    return train(SMALL, sides, run_folder=tmp_path_factory.mktemp("runs") / "small").folder
+
+
+def without_seconds(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def same_checkpoint(a, b):
+    one, two = (run.load_tensors(folder / run.CHECKPOINT, "np")[0] for folder in (a, b))
+    return one.keys() == two.keys() and all(np.array_equal(one[name], two[name]) for name in one)
+
+
+class StopAt:
+    """Sends the signal of Ctrl-C after so many steps of a run."""
+
+    def __init__(self, step):
+        self.left = step
+
+    def step(self, state, faces_per_second):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def epoch(self, state, row):
+        pass
+
+
+def test_the_published_network_has_the_published_number_of_parameters():
+    assert RECIPE.network().count_params() == 6_758_702
+
+
+def test_a_second_phase_starts_from_the_best_weights_of_the_first_with_its_own_optimizer(trained, sides):
+    history = run.history(trained)
+    assert [row["phase"] for row in history] == [1, 1, 2, 2] and [row["epoch"] for row in history] == [1, 2, 3, 4]
+    assert [row["lr"] for row in history[:3]] == pytest.approx([1e-3, 1e-3, 1e-2])
+    # So slow that a phase's first epoch must end where the best one of the phase before did.
+    still = replace(SMALL, epochs=3, optim=Adam(lr=3e-2), second_phase=Phase(optim=SGD(lr=1e-9), epochs=1))
+    rows = run.history(train(still, sides, run_folder=trained.parent / "still").folder)
+    assert rows[3]["val"] == pytest.approx(min(row["val"] for row in rows[:3]), rel=1e-5)
+    assert rows[2]["val"] != pytest.approx(rows[3]["val"], rel=1e-3) or rows[2]["val"] == min(row["val"] for row in rows)
+
+
+def test_a_run_leaves_history_csv_tensorboard_and_a_model_that_plain_keras_opens(trained, sides):
+    rows = list(csv.DictReader((trained / "history.csv").open()))
+    history = run.history(trained)
+    assert [float(row["val"]) for row in rows] == pytest.approx([row["val"] for row in history])
+    assert {"loss", "val_loss", "learning_rate", "phase", "seconds"} <= rows[0].keys()
+    if find_spec("tensorflow"):
+        assert list((trained / "tensorboard").rglob("events*"))
+    code = (
+        "import sys; sys.modules['nasion'] = None; import keras, numpy as np\n"
+        f"model = keras.saving.load_model({str(trained / run.KERAS_WEIGHTS)!r})\n"
+        "assert {w.dtype for w in model.weights} == {'float32'} and model.compute_dtype == 'float32', model.compute_dtype\n"
+        "print(model.predict(np.zeros((2, 96, 96, 1)), verbose=0).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": keras_backend.backend()})
+    assert done.stdout.split("\n")[-2] == "(2, 30)", done.stderr
+    assert run.parameters(trained) == SMALL.network().count_params()
+
+
+@pytest.mark.parametrize("step", [4, 6, 17, 24], ids=["within an epoch", "after an epoch", "in the second phase", "after the last step"])
+def test_a_stopped_run_goes_on_as_if_it_never_had_been_to_the_last_digit(step, trained, sides, tmp_path):
+    with pytest.raises(Interrupted, match="everything is saved"):
+        train(SMALL, sides, run_folder=tmp_path, watchers=(StopAt(step),))
+    train(SMALL, sides, run_folder=tmp_path, resume=True)
+    assert without_seconds(run.history(tmp_path)) == without_seconds(run.history(trained))
+    assert same_checkpoint(tmp_path, trained)
+    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3]
+    faces = sides[1]
+    np.testing.assert_array_equal(nasion.load_model(tmp_path).predict(faces).points, nasion.load_model(trained).predict(faces).points)
+
+
+def test_early_stopping_and_the_falling_rate_count_on_after_a_resume(sides, tmp_path):
+    # At such a rate nothing changes: the rate halves after each epoch but the first, and patience ends the phase.
+    hopeless = replace(SMALL, epochs=1, second_phase=Phase(optim=SGD(lr=1e-12), epochs=9, schedule=Plateau(0.5, 1), patience=3))
+    whole = train(hopeless, sides, run_folder=tmp_path / "whole").state
+    with pytest.raises(Interrupted):
+        train(hopeless, sides, run_folder=tmp_path / "stopped", watchers=(StopAt(22),))
+    resumed = train(hopeless, sides, run_folder=tmp_path / "stopped", resume=True).state
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    second = [row for row in whole.history if row["phase"] == 2]
+    best = min(range(len(second)), key=lambda i: second[i]["val"])
+    assert best == 0 and len(second) == 4
+    assert [row["lr"] for row in second] == pytest.approx([1e-12, 1e-12, 5e-13, 2.5e-13])
+    again = train(hopeless, sides, run_folder=tmp_path / "stopped", resume=True).state
+    assert again.history == resumed.history, "a finished run has nothing to go on with"
+
+
+def test_a_schedule_by_epochs_sets_the_rate(sides, tmp_path):
+    recipe = replace(SMALL, epochs=3, schedule=StepDecay(every=2, factor=0.1), second_phase=None)
+    assert [row["lr"] for row in train(recipe, sides, run_folder=tmp_path).state.history] == pytest.approx([1e-3, 1e-3, 1e-4])
+
+
+def test_the_mean_start_says_the_mean_face_before_any_step(sides, tmp_path):
+    recipe = replace(SMALL, start_at_mean=True, optim=Adam(lr=1e-12), epochs=1, second_phase=None, augment=Augment())
+    train(recipe, sides, run_folder=tmp_path)
+    bias = next(layer for layer in nasion.load_model(tmp_path).network.model.layers if layer.name == "head").bias
+    expected = recipe.codec.encode(np.nanmean(canvases(sides[0], recipe).points, axis=0)[None], recipe.input_size)[0]
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(bias), expected, atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_naming_step_and_faces(sides, tmp_path):
+    with pytest.raises(RunError, match=r"loss is (nan|inf) in epoch \d, step \d+, on faces .*lower the learning rate"):
+        train(replace(SMALL, optim=SGD(lr=1e30), epochs=3, precision="float32"), sides, run_folder=tmp_path)
+
+
+def test_damaged_and_missing_weights_are_named(trained, sides, tmp_path):
+    text = (trained / run.SETTINGS).read_text()
+    (tmp_path / run.SETTINGS).write_text(text)
+    with pytest.raises(RunError, match=r"model\.keras is not there"):
+        nasion.load_model(tmp_path)
+    whole = (trained / run.KERAS_WEIGHTS).read_bytes()
+    for content in (b"", b"PK nothing", whole[:1000], whole[:-100]):
+        (tmp_path / run.KERAS_WEIGHTS).write_bytes(content)
+        with pytest.raises(RunError, match=r"model\.keras is damaged, or does not fit"):
+            nasion.load_model(tmp_path)
+    record = json.loads(text)
+    record["recipe"]["model"]["dense"] = [13]
+    (tmp_path / run.SETTINGS).write_text(json.dumps(record))
+    (tmp_path / run.KERAS_WEIGHTS).write_bytes(whole)
+    with pytest.raises(RunError, match=r"does not fit the recipe in run\.json"):
+        nasion.load_model(tmp_path)
+
+
+def test_a_report_marks_the_change_of_phase(trained, sides):
+    from nasion import draw, report
+
+    result = nasion.evaluate(trained, sides[1])
+    page = report.page(result, title="small", background=report.Background(run.history(trained)))
+    assert "phase 2" in page
+    figure = draw.history_figure({"run": run.history(trained)})
+    assert all([line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"] == [2.5] for axes in figure.axes)
+
+
+ELSEWHERE = """
+import json, sys
+import numpy as np
+import nasion
+from nasion import keras_backend
+from nasion.keras_train import compiled
+from nasion.recipe import Phase, SGD
+from nasion.experiment import train
+from tests.test_keras import SMALL, toy
+
+keras, out, runs = keras_backend.keras(), sys.argv[1], sys.argv[2:]
+faces = toy.draw(56, seed=3)
+mine = train(SMALL, (faces[:44], faces[44:]), run_folder=out + "/run").folder
+found = {str(i): nasion.load_model(folder).predict(faces[44:]).points for i, folder in enumerate([*runs, mine])}
+
+# No label at all: no gradient. Some: gradients of those alone, none of them NaN. Compiled wherever the backend can.
+model = SMALL.network()
+for jit in (False, True) if keras_backend.backend() == "tensorflow" else (keras_backend.backend() == "jax",):
+    compiled(model, SMALL, Phase(optim=SGD(lr=0.5, momentum=0.0), epochs=1))
+    model.jit_compile = jit
+    pictures = np.random.default_rng(0).uniform(size=(8, 96, 96, 1)).astype(np.float32)
+    before = model.get_weights()
+    none = np.full((8, 30), np.nan, np.float32)
+    assert float(model.train_on_batch(pictures, none)) == 0.0
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+    some = none.copy()
+    some[:, :4] = 0.5
+    assert np.isfinite(float(model.train_on_batch(pictures, some)))
+    after = model.get_weights()
+    assert all(np.isfinite(a).all() for a in after)
+    changed = after[-1] != before[-1]
+    assert changed[:4].all() and not changed[4:].any(), changed
+np.savez(out + "/points.npz", **found)
+print(keras_backend.backend(), mine)
+"""
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_under_every_backend_masked_labels_give_no_gradient_and_a_run_predicts_the_same(name, trained, sides, tmp_path):
+    command = [sys.executable, "-c", ELSEWHERE, str(tmp_path), str(trained)]
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env={**os.environ, "KERAS_BACKEND": name, "PYTHONPATH": str(root)})
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split()[-2] == name
+    found = np.load(tmp_path / "points.npz")
+    for key, folder in (("0", trained), ("1", tmp_path / "run")):
+        np.testing.assert_allclose(found[key], nasion.load_model(folder).predict(sides[1]).points, atol=1e-4)
+
+
+def test_the_backend_is_the_one_asked_for_or_the_first_installed(monkeypatch, tmp_path):
+    """In a process of its own, since Keras chooses once."""
+    code = "from nasion import keras_backend; print(keras_backend.backend())"
+    for asked, expected in (("", INSTALLED[0]), (INSTALLED[-1], INSTALLED[-1])):
+        environment = {**os.environ, "KERAS_BACKEND": asked, "HOME": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+        assert done.stdout.strip() == expected and done.stderr == "", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("blocked", "backend", "line"),
+    [
+        (("keras", "tensorflow", "torch", "jax"), "", "pip install 'nasion[tensorflow]'"),
+        (("tensorflow",), "tensorflow", "pip install 'nasion[tensorflow]'"),
+        (("jax",), "jax", "pip install 'nasion[jax]'"),
+    ],
+    ids=["nothing", "no TensorFlow", "no JAX"],
+)
+def test_what_is_not_installed_is_named_with_the_line_that_installs_it(blocked, backend, line, tmp_path):
+    code = (
+        f"import sys; sys.modules |= dict.fromkeys({blocked!r})\n"
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if sys.modules.get(name, 0) is None else find(name, *a)\n"
+        "import nasion.cli; nasion.cli.main()"
+    )
+    words = ["train", "fkd_cnn", "--data", "toy:30"]
+    environment = {**os.environ, "KERAS_BACKEND": backend, "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1 and line in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_backend_is_refused_with_those_there_are(monkeypatch):
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    with pytest.raises(SettingError, match="KERAS_BACKEND=theano: one of tensorflow, torch, jax"):
+        keras_backend.keras()
+
+
+def test_a_keras_recipe_trains_judges_and_looks_without_torch(tmp_path):
+    """As `pip install nasion[tensorflow]` has it."""
+    block = "import sys; sys.modules |= dict.fromkeys(('torch', 'lightning_fabric', 'onnx')); import nasion.cli; nasion.cli.main()"
+    small = [text for change in ("epochs=1", "second_phase.epochs=1", "model.filters=4,4,4", "model.dense=12") for text in ("--set", change)]
+    environment = {**os.environ, "KERAS_BACKEND": INSTALLED[0] if INSTALLED[0] != "torch" else "jax"}
+    for words in (
+        ["train", "fkd_cnn", "--data", "toy:40", "--set", "augment.rotate=5", *small],
+        ["evaluate", "runs/fkd_cnn", "--data", "toy:40"],
+        ["look", "filters", "runs/fkd_cnn"],
+        ["report", "runs/fkd_cnn"],
+    ):
+        done = subprocess.run([sys.executable, "-c", block, *words], cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+    page = (tmp_path / "runs" / "fkd_cnn" / "evaluation-val" / "report.html").read_text()
+    assert "First layer" in page and "phase 2" in page
+    refused = subprocess.run(
+        [sys.executable, "-c", block, "train", "fkd_resnet", "--data", "toy:40"], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
+    assert refused.returncode == 1 and "pip install 'nasion[pytorch]'" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_missing_extra_says_what_to_install():
+    assert "nasion[jax]" in str(MissingExtra("Keras", ImportError("no jax"), "jax"))
+
+
+def test_torchrun_is_refused(monkeypatch, sides, tmp_path):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RunError, match="without torchrun"):
+        train(SMALL, sides, run_folder=tmp_path)
