@@ -22,6 +22,7 @@ class TerminalBar:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._speed = self._loss = 0.0
+        self._phase = 1.0
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[last]}"),
             BarColumn(),
@@ -55,6 +56,9 @@ class TerminalBar:
 
     def epoch(self, state: State, row: dict[str, float]) -> None:
         best = "  best so far" if state.best_epoch == state.epoch - 1 else ""
+        if row.get("phase", 1) > self._phase:
+            self._phase = row["phase"]
+            self._console.print(f"phase {self._phase:.0f}, from the best weights before it:")
         self._console.print(
             f"epoch {row['epoch']:.0f}: loss {row['loss']:.4g}, val {row['val']:.4g}, lr {row['lr']:.1e}, {row['seconds']:.1f} s{best}"
         )

@@ -9,7 +9,7 @@ import typer
 
 from nasion import terminal
 from nasion.cli.options import Data, Kind, RecipeFile, Run, SchemeName, SkipFaults, model_of, scheme_or_none
-from nasion.errors import MissingExtra, SettingError
+from nasion.errors import MissingExtra, SettingError, needing
 
 if TYPE_CHECKING:
     from nasion.evaluation import Judgement
@@ -130,7 +130,8 @@ def demo(
     epochs: Annotated[int, typer.Option(min=1, help="How long it trains.")] = 30,
 ) -> None:
     """Draw toy faces, train a small network on partly missing labels, judge it and write a report. Needs no data."""
-    from nasion.demo import run_demo
+    with needing("The demo", "pytorch"):
+        from nasion.demo import run_demo
 
     result, page = run_demo(folder, faces, epochs, terminal.err)
     terminal.show_scores(result)
