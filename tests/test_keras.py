@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import nasion
-from nasion import keras_backend, run
+from nasion import keras_backend, missing, run, submit
 from nasion.augment import Augment
 from nasion.batches import canvases
 from nasion.datasets import toy
@@ -29,6 +29,8 @@ if not any(find_spec(name) for name in keras_backend.BACKENDS) or not find_spec(
     pytest.skip("Keras or all of its backends are not installed", allow_module_level=True)
 
 keras = keras_backend.keras()
+from nasion import keras_train  # noqa: E402
+
 INSTALLED = [name for name in keras_backend.BACKENDS if find_spec(name)]
 SMALL = replace(
     RECIPE,
@@ -176,6 +178,23 @@ def test_damaged_and_missing_weights_are_named(trained, sides, tmp_path):
     (tmp_path / run.KERAS_WEIGHTS).write_bytes(whole)
     with pytest.raises(RunError, match=r"does not fit the recipe in run\.json"):
         nasion.load_model(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["mask", "drop", "forward_fill"])
+def test_missing_labels_are_masked_dropped_or_filled_before_keras_sees_them(how, sides, tmp_path):
+    faces, complete = sides[0], toy.draw(6, seed=9)
+    faces = nasion.join(faces, complete)
+    session = keras_train._prepared(replace(SMALL, missing=how, augment=Augment()), (faces, sides[1]), tmp_path, (), lambda: False)
+    targets = np.concatenate([session.batches[i][1] for i in range(len(session.batches))])
+    order = np.concatenate(session.batches.order)
+    expected = {"mask": faces, "drop": complete, "forward_fill": replace(faces, points=missing.forward_filled(faces.points))}[how]
+    np.testing.assert_allclose(targets, ((expected.points + 0.5) / 96).reshape(len(expected), -1)[order], atol=1e-5)
+
+
+def test_a_keras_run_is_handed_in_like_any_other(trained, kaggle_folder, tmp_path):
+    rows = submit.write(nasion.load_model(trained), kaggle_folder, "kaggle", tmp_path / "submission.csv")
+    lines = (tmp_path / "submission.csv").read_text().splitlines()
+    assert len(lines) == rows + 1 > 100 and all(0 <= float(line.split(",")[1]) <= 96 for line in lines[1:])
 
 
 def test_a_report_marks_the_change_of_phase(trained, sides):
