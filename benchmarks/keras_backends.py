@@ -1,6 +1,7 @@
 """Training speed of a Keras recipe under each backend: `nasion train`, and plain Keras on the same network and arrays.
 
 Usage: python benchmarks/keras_backends.py [--recipe fkd_cnn] [--data DIR] [--backends tensorflow torch jax] [--faces 1024] [--rounds 3]
+       [--set batch_size=64 ...]
 Each backend in a process of its own; in it nasion and plain `model.fit(pictures, targets)` in float32 and in mixed bfloat16 take
 turns, so that a machine that slows down slows all. The first epoch of each, which compiles, is not counted. Without --data on
 toy faces. `whole epochs` is nasion with validation on 256 faces and checkpoints.
@@ -23,6 +24,7 @@ from nasion import keras_backend, recipes, run
 from nasion.batches import NO_CHANGE, batch, canvases
 from nasion.datasets import toy
 from nasion.load import load_sides
+from nasion.recipe import override
 
 PLAIN = {"plain Keras, float32": "float32", "plain Keras, mixed bfloat16": "mixed_bfloat16"}
 
@@ -68,7 +70,8 @@ def plain_speed(model, pictures, targets, batch_size):
 
 def one_backend(options):
     """A line per subject."""
-    recipe = replace(recipes.module(options.recipe).RECIPE, epochs=2, patience=None, second_phase=None, missing="mask", doubtful="keep")
+    recipe = override(recipes.module(options.recipe).RECIPE, options.set)
+    recipe = replace(recipe, epochs=2, patience=None, second_phase=None, missing="mask", doubtful="keep")
     if options.data:
         train_faces, val_faces = load_sides(None, options.data, scheme=recipe.scheme)
         sides = train_faces[: options.faces], val_faces[:256]
@@ -104,6 +107,7 @@ def main():
     parser.add_argument("--backends", nargs="+", default=[name for name in keras_backend.BACKENDS if find_spec(name)], choices=keras_backend.BACKENDS)
     parser.add_argument("--faces", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--set", nargs="+", default=[], help="changes of the recipe")
     options = parser.parse_args()
     if len(options.backends) == 1 and os.environ.get("KERAS_BACKEND") == options.backends[0]:
         one_backend(options)

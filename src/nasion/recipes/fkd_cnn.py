@@ -17,6 +17,6 @@ RECIPE = Recipe(
     optim=Adam(lr=5e-4),
     epochs=200,
     patience=15,
-    second_phase=Phase(optim=SGD(lr=1e-3, momentum=0.9), epochs=500, schedule=Plateau(factor=0.5, patience=5), patience=30),
+    second_phase=Phase(optim=SGD(lr=1e-3, momentum=0.9), epochs=500, schedule=Plateau(factor=0.5, patience=5), patience=10),
     batch_size=32,
 )
