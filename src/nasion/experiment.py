@@ -59,6 +59,8 @@ def train(
 def _loop(recipe: Recipe) -> Callable[..., State]:
     """The training loop of the recipe's framework, imported only now."""
     if recipe.framework == "keras":
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise RunError("Keras networks train in one process here; start it without torchrun.")
         with needing("Training a Keras network", "tensorflow"):
             from nasion.keras_train import fit
     else:

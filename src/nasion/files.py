@@ -36,11 +36,16 @@ def written_beside(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
         yield beside
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        put(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def put(beside: Path, path: Path) -> None:
+    """Rename a file that is written in full to its place."""
+    with beside.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(beside, path)
 
 
 def write_text(path: Path, text: str) -> None:

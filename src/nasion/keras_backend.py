@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -17,9 +18,8 @@ BACKENDS = {"tensorflow": "tensorflow", "torch": "keras,pytorch", "jax": "jax"} 
 
 
 def keras() -> ModuleType:
-    """Keras under ``KERAS_BACKEND``, or else under the first of TensorFlow, PyTorch and JAX that is installed.
-
-    A backend chosen in ``~/.keras/keras.json`` holds as well. Raises ``MissingExtra`` with what to install.
+    """Keras under ``KERAS_BACKEND``, else under the backend of Keras' own settings file if that is installed, else under the
+    first of TensorFlow, PyTorch and JAX that is. Raises ``MissingExtra`` with what to install.
     """
     if there := sys.modules.get("keras"):
         return there
@@ -28,17 +28,26 @@ def keras() -> ModuleType:
         # One variable for all frameworks: TensorFlow has a pool of its own.
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
     asked = os.environ.get("KERAS_BACKEND")
-    if not asked and not (Path.home() / ".keras" / "keras.json").is_file():
-        os.environ["KERAS_BACKEND"] = next((name for name in BACKENDS if find_spec(name)), "tensorflow")
-    elif asked and asked not in BACKENDS:
+    if asked and asked not in BACKENDS:
         raise SettingError(f"KERAS_BACKEND={asked}: one of {', '.join(BACKENDS)} expected.")
+    name = asked or next((name for name in (_settled(), *BACKENDS) if name in BACKENDS and find_spec(name)), "tensorflow")
+    os.environ["KERAS_BACKEND"] = name
     try:
         with _quiet_unless_it_fails():
             import keras
     except ImportError as error:
-        what = f"A Keras network under KERAS_BACKEND={asked}" if asked else "A Keras network"
-        raise MissingExtra(what, error, BACKENDS[asked or "tensorflow"]) from error
+        # Whoever has no Keras yet is best served by TensorFlow.
+        raise MissingExtra(f"A Keras network under {name}", error, BACKENDS[name if asked or find_spec("keras") else "tensorflow"]) from error
     return keras
+
+
+def _settled() -> str:
+    """The backend in Keras' settings file; Keras writes one at its first start, whoever asked for what."""
+    path = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get("backend"))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def backend() -> str:

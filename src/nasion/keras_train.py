@@ -5,10 +5,11 @@ Nothing random is carried along: order, augmentation and dropout of a step are d
 
 from __future__ import annotations
 
-import os
+import random
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from nasion import keras_backend, run
 from nasion.batches import Canvases, batch, canvases, epoch_order
 from nasion.errors import RunError
 from nasion.faces import Faces
-from nasion.files import write_text
+from nasion.files import put, write_text
 from nasion.loop import Interrupted, State, Watch, finished, mean_target, stop_signal, took_in, trained_on, validated
 from nasion.losses import masked_mean
-from nasion.networks.keras import KerasNetwork, built, channels_last, load
+from nasion.networks.keras import KerasNetwork, built, channels_last, load, settings
 from nasion.recipe import Adam, Constant, Phase, Plateau, Recipe
 
 keras: Any = keras_backend.keras()
@@ -34,16 +35,18 @@ def fit(recipe: Recipe, train_faces: Faces, val_faces: Faces, folder: Path, *, r
 
     Raises ``RunError`` when the loss is no longer finite, naming step and faces, and ``Interrupted`` after Ctrl-C.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise RunError("Keras networks train in one process here; start it without torchrun.")
-    with stop_signal() as stopped:
-        session = _prepared(recipe, (train_faces, val_faces), folder, watchers, stopped)
-        state = _restored_state(folder) if resume else State()
-        for number, phase in enumerate(recipe.phases, start=1):
-            rows = [row for row in state.history if row["phase"] == number]
-            if _over(phase, rows) or any(row["phase"] > number for row in state.history):
-                continue
-            _fit_phase(session, state, (number, phase), resume and (bool(rows) or state.step > 0))
+    with settings(policy(recipe)):
+        session = _prepared(recipe, (train_faces, val_faces), folder, watchers)
+        state = State(**run.load_tensors(folder / run.CHECKPOINT, "np")[1]) if resume else State()
+        with stop_signal() as stopped:
+            session = replace(session, stopped=stopped)
+            for number, phase in enumerate(recipe.phases, start=1):
+                rows = [row for row in state.history if row["phase"] == number]
+                if state.phase > number or _over(phase, rows):
+                    continue
+                if stopped():
+                    raise Interrupted(state, folder)
+                _fit_phase(session, state, (number, phase), resume and state.phase == number)
     return state
 
 
@@ -60,19 +63,24 @@ class _Session:
     val_faces: Faces
     val_canvas: Canvases
     watchers: tuple[Watch, ...]
-    stopped: Callable[[], bool]
+    stopped: Callable[[], bool] = bool
 
 
-def _prepared(recipe: Recipe, sides: tuple[Faces, Faces], folder: Path, watchers: tuple[Watch, ...], stopped: Callable[[], bool]) -> _Session:
+def _prepared(recipe: Recipe, sides: tuple[Faces, Faces], folder: Path, watchers: tuple[Watch, ...]) -> _Session:
     faces, val_faces = trained_on(recipe, sides[0]), sides[1].to(recipe.scheme)
     canvas = canvases(faces, recipe, augmented=True)
-    keras.utils.set_random_seed(recipe.seed)
+    before = random.getstate(), np.random.get_state()
+    keras.utils.set_random_seed(recipe.seed % 2**32)
     model = built(recipe, policy(recipe))
+    random.setstate(before[0])  # the caller's
+    np.random.set_state(before[1])
     if recipe.start_at_mean:
+        if all(layer.name != "head" for layer in model.layers):
+            raise RunError("start_at_mean needs a last layer named head; this network has none.")
         model.get_layer("head").bias.assign(mean_target(recipe, canvas))
     return _Session(
         recipe=recipe, folder=folder, model=model, network=KerasNetwork(built(recipe), recipe), faces=faces, batches=_Batches(canvas, recipe),
-        val_faces=val_faces, val_canvas=canvases(val_faces, recipe), watchers=watchers, stopped=stopped,
+        val_faces=val_faces, val_canvas=canvases(val_faces, recipe), watchers=watchers,
     )  # fmt: skip
 
 
@@ -106,22 +114,29 @@ def _fit_phase(session: _Session, state: State, numbered: tuple[int, Phase], goe
     if goes_on:
         saved = run.load_tensors(folder / run.CHECKPOINT, "np")[0]
         for name, variable in _variables(model).items():
+            if name not in saved or saved[name].shape != tuple(variable.shape):
+                raise RunError(f"{folder / run.CHECKPOINT} does not fit this network ({name}); go on with the version that made it, or start anew.")
             variable.assign(saved[name])
     elif number > 1:
         model.set_weights(load(folder, session.recipe).model.get_weights())
+        # From here on the kept weights may be this phase's.
+        state.phase = number
+        _save(session, model, state)
     first = len([row for row in state.history if row["phase"] < number])
     state.last = first + phase.epochs
     while not _over(phase, rows := state.history[first:]):
         # An epoch that was stopped in the middle has fewer steps than the others, so it is a fit of its own.
         end = state.epoch + 1 if state.step else first + phase.epochs
         steps = _Steps(session, state, number, saved)
-        patient, rate = _patience(phase), _rate(phase, first)
+        counting = _counting(phase, first)
         kept = _Kept(session.network.model, folder / run.KERAS_WEIGHTS, state.best)
         model.fit(
             session.batches.at(state.epoch, state.step), initial_epoch=state.epoch, epochs=end, shuffle=False, verbose=0,
-            callbacks=[steps, *patient, *rate, _Replay(rows, phase.optim.lr, [*patient, *rate]), kept, *_logs(folder, state), _Saved(session, state)],
+            callbacks=[steps, *counting, _Replay(rows, phase.optim.lr, counting), kept, *_logs(folder, state), _Saved(session, state)],
         )  # fmt: skip
         saved = {}
+        if session.stopped() and not _over(phase, state.history[first:]):
+            raise Interrupted(state, folder)
 
 
 def _over(phase: Phase, rows: list[dict[str, float]]) -> bool:
@@ -132,17 +147,15 @@ def _over(phase: Phase, rows: list[dict[str, float]]) -> bool:
     return len(rows) >= phase.epochs or (phase.patience is not None and len(rows) - 1 - best >= phase.patience)
 
 
-def _patience(phase: Phase) -> list[Any]:
-    return [] if phase.patience is None else [keras.callbacks.EarlyStopping("val", mode="min", patience=phase.patience)]
-
-
-def _rate(phase: Phase, first: int) -> list[Any]:
+def _counting(phase: Phase, first: int) -> list[Any]:
+    """The callbacks that count epochs: when to stop, and the learning rate."""
     schedule = phase.schedule
+    found = [keras.callbacks.EarlyStopping("val", mode="min", patience=phase.patience)] if phase.patience else []
     if isinstance(schedule, Plateau):
-        return [keras.callbacks.ReduceLROnPlateau("val", mode="min", factor=schedule.factor, patience=schedule.patience, min_delta=0)]
-    if isinstance(schedule, Constant):
-        return []
-    return [keras.callbacks.LearningRateScheduler(lambda epoch: phase.optim.lr * schedule(epoch - first, phase.epochs))]
+        found.append(keras.callbacks.ReduceLROnPlateau("val", mode="min", factor=schedule.factor, patience=schedule.patience, min_delta=0))
+    elif not isinstance(schedule, Constant):
+        found.append(keras.callbacks.LearningRateScheduler(lambda epoch: phase.optim.lr * schedule(epoch - first, phase.epochs)))
+    return found
 
 
 def _logs(folder: Path, state: State) -> list[Any]:
@@ -151,7 +164,7 @@ def _logs(folder: Path, state: State) -> list[Any]:
         # A kill may have come between a line here and its checkpoint.
         write_text(path, "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[: 1 + len(state.history)]))
     logs = [keras.callbacks.CSVLogger(str(path), append=bool(state.history))]
-    if find_spec("tensorflow") and find_spec("tensorboard"):
+    if keras_backend.backend() == "tensorflow" and find_spec("tensorboard"):
         logs.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
     return logs
 
@@ -189,12 +202,17 @@ class _Steps(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         state, batches = self._state, self._session.batches.at(epoch, self._state.step)
         state.steps = len(batches.order)
-        for i, layer in enumerate(layer for layer in self.model.layers if hasattr(layer, "seed_generator")):
-            seed = np.random.SeedSequence([self._session.recipe.seed, epoch, i]).generate_state(1)[0]
-            layer.seed_generator.state.assign([int(seed) >> 1, state.step])
+        noise = [variable for variable in self.model.variables if variable.path.endswith("seed_generator_state")]
+        for i, variable in enumerate(noise):
+            variable.assign([self._seed(epoch, i), state.step])
         for i, variable in enumerate(self.model.metrics_variables if state.step else []):
             variable.assign(self._saved[f"metric.{i}"])
         self._last = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if keras_backend.backend() == "torch":
+            # There layers draw from PyTorch's own generator.
+            sys.modules["torch"].manual_seed(self._seed(self._state.epoch, self._state.step))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         state, session, now = self._state, self._session, time.perf_counter()
@@ -207,6 +225,9 @@ class _Steps(keras.callbacks.Callback):
             _save(session, self.model, state)
             raise Interrupted(state, session.folder)
         self._last = time.perf_counter()
+
+    def _seed(self, epoch: int, part: int) -> int:
+        return int(np.random.SeedSequence([self._session.recipe.seed, epoch, part]).generate_state(1)[0]) >> 1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         session = self._session
@@ -242,9 +263,10 @@ class _Kept(keras.callbacks.ModelCheckpoint):
         super().set_model(self._twin)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._beside.unlink(missing_ok=True)  # a kill may have left half of one
         super().on_epoch_end(epoch, logs)
         if self._beside.exists():
-            os.replace(self._beside, self._path)
+            put(self._beside, self._path)
 
 
 class _Saved(keras.callbacks.Callback):
@@ -262,13 +284,14 @@ class _Saved(keras.callbacks.Callback):
         finished(state, row, session.watchers)
         _save(session, self.model, state)
         if session.stopped():
-            raise Interrupted(state, session.folder)
+            self.model.stop_training = True
 
 
 def _variables(model: Any) -> dict[str, Any]:
-    """All that training changes, by the names that it has in a checkpoint."""
-    named = {f"model.{variable.path}": variable for variable in model.weights}
-    return named | {f"optim.{i}": variable for i, variable in enumerate(model.optimizer.variables)}
+    """All that training changes, by the names that it has in a checkpoint; by position, since Keras numbers unnamed layers anew."""
+    return {f"model.{i}.{variable.name}": variable for i, variable in enumerate(model.weights)} | {
+        f"optim.{i}": variable for i, variable in enumerate(model.optimizer.variables)
+    }
 
 
 def _save(session: _Session, model: Any, state: State) -> None:
@@ -276,7 +299,3 @@ def _save(session: _Session, model: Any, state: State) -> None:
     tensors = {name: keras.ops.convert_to_numpy(variable.value) for name, variable in variables.items()}
     run.save_tensors(session.folder / run.CHECKPOINT, tensors, asdict(state))
     run.write_history(session.folder, state.history)
-
-
-def _restored_state(folder: Path) -> State:
-    return State(**run.load_tensors(folder / run.CHECKPOINT, "np")[1])

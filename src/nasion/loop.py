@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from nasion import missing
-from nasion.arrays import as_numpy
+from nasion.arrays import as_numpy, like
 from nasion.batches import Canvases
 from nasion.doubts import doubtful
 from nasion.errors import DataError, RunError
@@ -25,7 +25,10 @@ from nasion.recipe import Recipe
 
 @dataclass
 class State:
-    """Where training is; all of it is in the checkpoint. ``last``: the epoch after which training ends at the latest."""
+    """Where training is; all of it is in the checkpoint.
+
+    ``losses``: of the epoch's steps (Keras: their mean so far). ``last``: the epoch after which training ends at the latest.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -36,6 +39,7 @@ class State:
     best_epoch: int = -1
     history: list[dict[str, float]] = field(default_factory=list)
     last: int = 0
+    phase: int = 1
 
 
 @runtime_checkable
@@ -50,7 +54,8 @@ class Interrupted(RunError):
     """Training was stopped by a signal, and saved."""
 
     def __init__(self, state: State, folder: Any) -> None:
-        super().__init__(f"Stopped in epoch {state.epoch + 1} after step {state.step} of {state.steps}; everything is saved in {folder}.")
+        where = f"in epoch {state.epoch + 1} after step {state.step} of {state.steps}" if state.step else f"after epoch {state.epoch}"
+        super().__init__(f"Stopped {where}; everything is saved in {folder}.")
 
 
 def trained_on(recipe: Recipe, faces: Faces) -> Faces:
@@ -73,7 +78,7 @@ def took_in(state: State, losses: list[float], at: list[Int64[np.ndarray, " B"]]
             names = ", ".join(faces.ids[i] for i in positions[:8]) + (" ..." if len(positions) > 8 else "")
             raise RunError(
                 f"The loss is {value} in epoch {state.epoch + 1}, step {step + 1}, on faces {names}. The last checkpoint is unharmed; "
-                "lower the learning rate (--set optim.lr=...) or look at these faces (nasion data check)."
+                f"lower the learning rate (--set {'second_phase.' * (state.phase > 1)}optim.lr=...) or look at these faces (nasion data check)."
             )
         state.losses.append(value)
 
@@ -83,11 +88,12 @@ def validated(network: Network, canvas: Canvases, faces: Faces, recipe: Recipe) 
     points, total, count = [], 0.0, 0.0
     for at, output, seen in outputs(network, canvas, recipe):
         points.append(source_points(output, canvas, at, recipe))
-        loss, labels = masked_mean(recipe.loss, as_numpy(output), as_numpy(recipe.codec.encode(seen.points, recipe.input_size)))
+        # With the arrays that the loss sees in training.
+        loss, labels = masked_mean(recipe.loss, output, like(as_numpy(recipe.codec.encode(seen.points, recipe.input_size)), output))
         total, count = total + float(loss * labels), count + float(labels)
     whole = np.concatenate(points)
     if not np.isfinite(whole).all():
-        raise RunError(f"The network predicts {whole[~np.isfinite(whole)][0]} after this epoch; lower the learning rate (--set optim.lr=...).")
+        raise RunError(f"The network predicts {whole[~np.isfinite(whole)][0]} after this epoch; lower the learning rate.")
     score = float(recipe.score(faces.points, whole).value)
     if not np.isfinite(score):
         raise DataError("The validation faces have no labels to score against; give a validation set that has some.")

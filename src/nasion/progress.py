@@ -22,7 +22,7 @@ class TerminalBar:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._speed = self._loss = 0.0
-        self._phase = 1.0
+        self._phase = 1
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[last]}"),
             BarColumn(),
@@ -40,6 +40,9 @@ class TerminalBar:
         self._progress.stop()
 
     def step(self, state: State, faces_per_second: float) -> None:
+        if state.phase != self._phase:
+            self._phase = state.phase
+            self._console.print(f"phase {self._phase}: another optimizer, from the best weights of the phase before")
         self._progress.start()  # only now, since what is refused before the first step needs no bar
         self._speed = faces_per_second if not self._speed else _SMOOTH * self._speed + (1 - _SMOOTH) * faces_per_second
         recent = state.losses[-50:]
@@ -56,9 +59,6 @@ class TerminalBar:
 
     def epoch(self, state: State, row: dict[str, float]) -> None:
         best = "  best so far" if state.best_epoch == state.epoch - 1 else ""
-        if row.get("phase", 1) > self._phase:
-            self._phase = row["phase"]
-            self._console.print(f"phase {self._phase:.0f}, from the best weights before it:")
         self._console.print(
             f"epoch {row['epoch']:.0f}: loss {row['loss']:.4g}, val {row['val']:.4g}, lr {row['lr']:.1e}, {row['seconds']:.1f} s{best}"
         )
@@ -98,5 +98,5 @@ class TensorBoard:
 
 
 def tensorboard(folder: Path) -> list[Watch]:
-    """A TensorBoard watcher where TensorBoard is installed, else none."""
-    return [TensorBoard(folder / "tensorboard")] if find_spec("tensorboard") else []
+    """A TensorBoard watcher where TensorBoard and PyTorch, whose writer it is, are installed, else none."""
+    return [TensorBoard(folder / "tensorboard")] if find_spec("tensorboard") and find_spec("torch") else []

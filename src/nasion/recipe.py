@@ -134,8 +134,8 @@ class Recipe:
     ``start_at_mean``: the last layer's bias starts at the mean target, so that training need not find the mean face first.
     ``doubtful``: ``drop`` trains without faces whose labels look wrong (``doubts.py``); they are judged all the same.
     ``patience``: stop after so many epochs without a better validation score (None: never). ``precision``: ``auto`` takes
-    bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist. ``box_scale``: the network sees
-    the face's box with its sides times this; ``pixel_range``: what black and white become. ``second_phase`` and a ``Plateau``
+    bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist (Keras: in training only). ``box_scale``: the network
+    sees the face's box with its sides times this; ``pixel_range``: what black and white become. ``second_phase`` and a ``Plateau``
     schedule are for Keras networks.
     """
 
@@ -171,6 +171,7 @@ class Recipe:
         require(0 < self.box_scale < math.inf, f"box_scale must be a number above 0; found {self.box_scale}.")
         require(self.pixel_range[0] < self.pixel_range[1], f"pixel_range must rise; found {self.pixel_range}.")
 
+        require(self.framework in ("pytorch", "keras"), f"A network's framework is pytorch or keras; found {self.framework!r}.")
         own = self.framework == "keras" or (self.second_phase is None and not isinstance(self.schedule, Plateau))
         require(own, "A second phase and a Plateau schedule are for Keras networks; this recipe's network is PyTorch's.")
 
@@ -226,6 +227,8 @@ def _replaced(part: Any, names: list[str], text: str, path: str) -> Any:
         if not dataclasses.is_dataclass(value):
             raise SettingError(f"--set {path}: {names[0]} is a plain value ({value!r}) and has no {'.'.join(names[1:])}.")
         new = _replaced(value, names[1:], text, path)
+    elif text.lower() == "none" and type(None) in typing.get_args(typing.get_type_hints(type(part))[names[0]]):
+        new = None
     elif dataclasses.is_dataclass(value):
         raise SettingError(f"--set {path}: this is a part; change its numbers ({', '.join(settings(value))}) or swap it in a recipe file.")
     else:

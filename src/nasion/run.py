@@ -1,7 +1,7 @@
 """A run folder: what was trained (``run.json``), its weights, its checkpoint, its history. All writes are atomic.
 
 ``run.json`` names classes and functions, but only nasion's own (or those of a recipe file that the user hands over) are
-ever looked up, and weights are safetensors: opening a stranger's run executes nothing of theirs.
+ever looked up, and weights are safetensors or, of Keras networks, arrays in HDF5: opening a stranger's run executes nothing of theirs.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def train(
     skip_faults: SkipFaults = False,
 ) -> None:
     """Train a recipe on a data set; Ctrl-C saves, --resume goes on with the same numbers."""
-    from nasion import experiment, recipes
+    from nasion import experiment, keras_backend, recipes
     from nasion import run as runs
     from nasion.loop import Interrupted
     from nasion.progress import TerminalBar, tensorboard
@@ -37,8 +37,9 @@ def train(
     value = runs.recipe_of(folder, parts) if resume else override(parts.RECIPE, set or [])
     skipping = " --skip-faults" if skip_faults else ""
     with TerminalBar(terminal.err) as bar:
-        # Keras writes its own.
-        watchers = (bar, *(tensorboard(folder) if value.framework == "pytorch" else ()))
+        # Keras writes its own under TensorFlow.
+        own = value.framework == "keras" and keras_backend.backend() == "tensorflow"
+        watchers = (bar, *(() if own else tensorboard(folder)))
         try:
             done = experiment.train(recipe, data, run_folder=folder, changes=set or [], resume=resume, skip_faults=skip_faults, watchers=watchers)
         except Interrupted as stop:

@@ -38,11 +38,11 @@ class KerasCNN:
             left = tuple((side - self.kernel + 1) // 2 for side in left)
         require(min(left) > 0, f"input_size {size} is too small for {len(self.filters)} convolutions and pools: nothing is left of the picture.")
         layers = keras().layers
-        x = images = keras().Input((size[1], size[0], channels), name="images")
+        x = images = keras().Input((size[1], size[0], channels), name="images", dtype="float32")
         for i, (filters, dropout) in enumerate(zip(self.filters, self.dropout, strict=True), start=1):
-            x = layers.Conv2D(filters, self.kernel, name=f"conv{i}")(x)
+            x = layers.Conv2D(filters, self.kernel, data_format="channels_last", name=f"conv{i}")(x)
             x = layers.LeakyReLU(self.slope, name=f"relu{i}")(x)
-            x = layers.MaxPooling2D(2, name=f"maxpool{i}")(x)
+            x = layers.MaxPooling2D(2, data_format="channels_last", name=f"maxpool{i}")(x)
             x = layers.Dropout(dropout, name=f"dropout{i}")(x)
         x = layers.Flatten(name="flatten")(x)
         for i, units in enumerate(self.dense, start=1):

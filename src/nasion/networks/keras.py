@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,16 @@ from nasion.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class KerasNetwork:
-    """A float32 model, whatever it was trained in: so that it says the same under every backend."""
+    """A float32 model, whatever it was trained in: so that on a CPU it says the same under every backend."""
 
     model: Any
     recipe: Recipe
 
     def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B outputs"]:
         return np.asarray(self.model.predict_on_batch(channels_last(images)), dtype=np.float32)
+
+    def in_float32(self) -> KerasNetwork:
+        return self
 
     def first_filters(self) -> Float32[np.ndarray, "F C h w"]:
         kernel = keras().ops.convert_to_numpy(self._first_layer().kernel)
@@ -37,14 +42,14 @@ class KerasNetwork:
 
     def export(self, path: Path) -> None:
         """``.keras``: from (B, H, W, C), of built-in layers only; ``.onnx``: from (B, C, H, W). Both as ``export.py`` says."""
-        if path.suffix == ".keras":
-            self.in_pixels().save(path)
-            return
-        if backend() == "jax":
+        if path.suffix == ".onnx" and backend() == "jax":
             raise SettingError("Keras writes no ONNX under JAX; the same run does it under KERAS_BACKEND=tensorflow or torch.")
-        model = self.in_pixels(channels_first=True)
-        model.predict_on_batch(np.zeros((1, *model.input.shape[1:]), np.float32))  # Keras exports only what has been called
-        with warnings.catch_warnings():
+        with settings(), warnings.catch_warnings():
+            model = self.in_pixels(channels_first=path.suffix == ".onnx")
+            if path.suffix == ".keras":
+                model.save(path)
+                return
+            model.predict_on_batch(np.zeros((1, *model.input.shape[1:]), np.float32))  # Keras exports only what has been called
             warnings.simplefilter("ignore")  # of the tracers, about things that do not change here
             model.export(path, format="onnx", verbose=False)
 
@@ -53,13 +58,17 @@ class KerasNetwork:
         recipe, layers = self.recipe, keras().layers
         (width, height), (low, high) = recipe.input_size, recipe.pixel_range
         channels = 3 if recipe.colour else 1
-        zero, one = (recipe.codec.decode(np.full((1, self.model.output.shape[1]), value), recipe.input_size)[0] for value in (0.0, 1.0))
+        count = self.model.output.shape[1]
+        zero, one = (recipe.codec.decode(np.full((1, count), value), recipe.input_size)[0] for value in (0.0, 1.0))
         x = images = keras().Input((channels, height, width) if channels_first else (height, width, channels), name="pictures")
         if channels_first:
             x = layers.Permute((2, 3, 1))(x)
         x = self.model(layers.Rescaling((high - low) / 255, offset=low)(x))
-        x = layers.Reshape(zero.shape)(x)
-        return keras().Model(images, layers.Rescaling((one - zero)[0].tolist(), offset=zero[0].tolist(), name="points")(x))
+        # A dense layer, since what Rescaling does with a scale per axis depends on the reader's image_data_format.
+        to_pixels = layers.Dense(count, name="to_pixels")
+        model = keras().Model(images, layers.Reshape(zero.shape, name="points")(to_pixels(x)))
+        to_pixels.set_weights([np.diag((one - zero).reshape(-1)), zero.reshape(-1)])
+        return model
 
     def _first_layer(self) -> Any:
         found = next((layer for layer in self.model.layers if isinstance(layer, keras().layers.Conv2D)), None)
@@ -73,14 +82,29 @@ def channels_last(images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B H
     return np.ascontiguousarray(np.moveaxis(as_numpy(images), 1, -1))
 
 
-def built(recipe: Recipe, dtype: str = "float32") -> Any:
-    """A fresh model that computes in this number type (a Keras policy, as ``mixed_bfloat16``)."""
-    before = keras().config.dtype_policy()
-    keras().config.set_dtype_policy(dtype)
+@contextmanager
+def settings(policy: str = "float32") -> Iterator[None]:
+    """Keras' global settings as networks here need them, whatever the caller has, and the caller's again afterwards."""
+    config = keras().config
+    before = config.dtype_policy(), config.floatx(), config.image_data_format()
+    _set(policy, "float32", "channels_last")
     try:
-        return recipe.network()
+        yield
     finally:
-        keras().config.set_dtype_policy(before)
+        _set(*before)
+
+
+def _set(policy: Any, floatx: str, image_data_format: str) -> None:
+    config = keras().config
+    config.set_dtype_policy(policy)
+    config.set_floatx(floatx)
+    config.set_image_data_format(image_data_format)
+
+
+def built(recipe: Recipe, policy: str = "float32") -> Any:
+    """A fresh model that computes by this Keras policy, as ``mixed_bfloat16``."""
+    with settings(policy):
+        return recipe.network()
 
 
 def load(folder: Path, recipe: Recipe, device: str | None = None) -> KerasNetwork:
@@ -92,5 +116,6 @@ def load(folder: Path, recipe: Recipe, device: str | None = None) -> KerasNetwor
     try:
         model.load_weights(path)
     except Exception as error:  # zipfile, h5py and Keras each have errors of their own
-        raise RunError(f"{path} is damaged, or does not fit the recipe in {run.SETTINGS} ({str(error).splitlines()[0]}).") from error
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise RunError(f"{path} is damaged, or does not fit the recipe in {run.SETTINGS} ({why}).") from error
     return KerasNetwork(model, recipe)

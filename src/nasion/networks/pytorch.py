@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,9 @@ class TorchNetwork:
         finally:
             self.module.train(was_training)
 
+    def in_float32(self) -> TorchNetwork:
+        return replace(self, recipe=replace(self.recipe, precision="float32"))
+
     def first_filters(self) -> Float32[np.ndarray, "F C h w"]:
         return self._first_layer().weight.detach().float().cpu().numpy()
 
@@ -46,11 +49,13 @@ class TorchNetwork:
         width, height = self.recipe.input_size
         example = torch.zeros(2, 3 if self.recipe.colour else 1, height, width)
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it lists what it might have optimised
-        torch.onnx.export(
-            _InPixels(self.module, self.recipe).cpu().eval(), (example,), path, input_names=["pictures"], output_names=["points"],
-            dynamic_shapes=({0: torch.export.Dim("faces")},), dynamo=True, external_data=False, verbose=False,
-        )  # fmt: skip
-        self.module.to(self.device)
+        try:
+            torch.onnx.export(
+                _InPixels(self.module, self.recipe).cpu().eval(), (example,), path, input_names=["pictures"], output_names=["points"],
+                dynamic_shapes=({0: torch.export.Dim("faces")},), dynamo=True, external_data=False, verbose=False,
+            )  # fmt: skip
+        finally:
+            self.module.to(self.device)
 
     def _first_layer(self) -> nn.Conv2d:
         found = next((layer for layer in self.module.modules() if isinstance(layer, nn.Conv2d)), None)
