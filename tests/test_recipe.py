@@ -113,8 +113,11 @@ def test_numbers_of_the_second_phase_are_changed_by_name():
     assert TWO_PHASES.second_phase == SECOND and settings(TWO_PHASES)["second_phase.optim.momentum"] == 0.8
     with pytest.raises(SettingError, match="second phase's epochs must be from 0; found -1"):
         override(TWO_PHASES, ["second_phase.epochs=-1"])
+    assert override(TWO_PHASES, ["second_phase=none"]).second_phase is None
     with pytest.raises(SettingError, match=r"this is a part; change its numbers \(.*optim\.lr"):
-        override(TWO_PHASES, ["second_phase=none"])
+        override(TWO_PHASES, ["second_phase=3"])
+    with pytest.raises(SettingError, match="this is a part; none leaves it out"):
+        override(RECIPE, ["second_phase=3"])
 
 
 def test_a_recipe_has_the_phases_that_have_epochs():

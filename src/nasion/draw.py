@@ -118,11 +118,13 @@ def history_figure(histories: dict[str, list[dict[str, float]]]) -> Any:
             right.annotate(f"{scores[best]:.3g}", (epochs[best], scores[best]), textcoords="offset points", xytext=(0, 9), ha="center", fontsize=8)
     left.set(xlabel="epoch", yscale="log")
     right.set(xlabel="epoch", yscale="log" if _spread(histories) > 20 else "linear")
+    dotted = ", dotted: next phase" if len(histories) > 1 and any(_phases(history) for history in histories.values()) else ""
     left.set_title("Loss", pad=14)
-    right.set_title("Validation score (star: best)", pad=14)
-    left.legend(frameon=False, fontsize=8)
+    right.set_title(f"Validation score (star: best{dotted})", pad=14)
+    opaque = {"framealpha": 0.9, "edgecolor": "none", "fontsize": 8}  # lines may run behind it
+    left.legend(**opaque)
     if len(histories) > 1:
-        right.legend(frameon=False, fontsize=8)
+        right.legend(**opaque)
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
     return figure

@@ -23,7 +23,7 @@ from nasion.faces import Faces
 from nasion.files import put, write_text
 from nasion.loop import Interrupted, State, Watch, finished, mean_target, stop_signal, took_in, trained_on, validated
 from nasion.losses import masked_mean
-from nasion.networks.keras import KerasNetwork, built, channels_last, load, settings
+from nasion.networks.keras import KerasNetwork, built, channels_last, load, policy, settings
 from nasion.recipe import Adam, Constant, Phase, Plateau, Recipe
 
 keras: Any = keras_backend.keras()
@@ -82,12 +82,6 @@ def _prepared(recipe: Recipe, sides: tuple[Faces, Faces], folder: Path, watchers
         recipe=recipe, folder=folder, model=model, network=KerasNetwork(built(recipe), recipe), faces=faces, batches=_Batches(canvas, recipe),
         val_faces=val_faces, val_canvas=canvases(val_faces, recipe), watchers=watchers,
     )  # fmt: skip
-
-
-def policy(recipe: Recipe) -> str:
-    """The Keras policy that the recipe's precision means on this machine."""
-    in_bfloat16 = keras_backend.computes_in_bfloat16() if recipe.precision == "auto" else recipe.precision == "bfloat16"
-    return "mixed_bfloat16" if in_bfloat16 else "float32"
 
 
 def compiled(model: Any, recipe: Recipe, phase: Phase) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Float32
 from nasion import run
 from nasion.arrays import Array, as_numpy
 from nasion.errors import RunError, SettingError
-from nasion.keras_backend import backend, keras
+from nasion.keras_backend import backend, computes_in_bfloat16, keras
 from nasion.recipe import Recipe
 
 
@@ -105,6 +105,12 @@ def built(recipe: Recipe, policy: str = "float32") -> Any:
     """A fresh model that computes by this Keras policy, as ``mixed_bfloat16``."""
     with settings(policy):
         return recipe.network()
+
+
+def policy(recipe: Recipe) -> str:
+    """The Keras policy that the recipe's precision means on this machine."""
+    in_bfloat16 = computes_in_bfloat16() if recipe.precision == "auto" else recipe.precision == "bfloat16"
+    return "mixed_bfloat16" if in_bfloat16 else "float32"
 
 
 def load(folder: Path, recipe: Recipe, device: str | None = None) -> KerasNetwork:
