@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from result_files import Clock
 
 from nasion import keras_backend, recipes, run
 from nasion.batches import NO_CHANGE, batch, canvases
@@ -27,19 +28,6 @@ from nasion.load import load_sides
 from nasion.recipe import override
 
 PLAIN = {"plain Keras, float32": "float32", "plain Keras, mixed bfloat16": "mixed_bfloat16"}
-
-
-class Clock:
-    """Notes when each epoch ended."""
-
-    def __init__(self):
-        self.ends = []
-
-    def step(self, state, faces_per_second):
-        pass
-
-    def epoch(self, state, row):
-        self.ends.append(time.perf_counter())
 
 
 def nasion_speeds(recipe, sides):

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +29,19 @@ class Lines:
         if row["epoch"] % self.every == 0:
             losses = f"loss {row['loss']:.3e}, val loss {row['val_loss']:.3e}, val {row['val']:.3f}"
             print(f"  epoch {row['epoch']:.0f}: {losses}, {row['seconds']:.1f} s", flush=True)
+
+
+class Clock:
+    """Notes when each epoch ended."""
+
+    def __init__(self):
+        self.ends = []
+
+    def step(self, state, faces_per_second):
+        pass
+
+    def epoch(self, state, row):
+        self.ends.append(time.perf_counter())
 
 
 def trained(recipe, data, folder, changes, every=1):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from result_files import Clock
 from torch.utils.data import DataLoader, Dataset
 
 from nasion import recipes, run
@@ -35,19 +36,6 @@ def nasion_speeds(recipe, sides, epochs):
     seen = len(sides[0]) * epochs
     whole = len(sides[0]) * (epochs - 1) / (clock.ends[-1] - clock.ends[0]) if epochs > 1 else float("nan")
     return seen / sum(row["seconds"] for row in state.history), whole
-
-
-class Clock:
-    """Notes when each epoch ended."""
-
-    def __init__(self):
-        self.ends = []
-
-    def step(self, state, faces_per_second):
-        pass
-
-    def epoch(self, state, row):
-        self.ends.append(time.perf_counter())
 
 
 def bare_speed(recipe, steps):
