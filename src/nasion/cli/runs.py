@@ -122,7 +122,7 @@ def export(
 
     difference = write(model, output)
     size = output.stat().st_size / 1e6
-    terminal.out.print(f"{output}: {size:.1f} MB; it differs from the run by {difference:.2g} pixels at most (32 pictures)", soft_wrap=True)
+    terminal.out.print(f"{output}: {size:.1f} MB; it differs from the run in float32 by {difference:.2g} pixels at most (32 pictures)", soft_wrap=True)
 
 
 def demo(
