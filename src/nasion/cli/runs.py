@@ -121,8 +121,8 @@ def export(
     from nasion.export import export as write
 
     difference = write(model, output)
-    size = output.stat().st_size / 1e6
-    terminal.out.print(f"{output}: {size:.1f} MB; it differs from the run in float32 by {difference:.2g} pixels at most (32 pictures)", soft_wrap=True)
+    said = f"{output}: {output.stat().st_size / 1e6:.1f} MB; it differs from the run in float32 by {difference:.2g} pixels at most (32 pictures)"
+    terminal.out.print(said, soft_wrap=True)
 
 
 def demo(
