@@ -35,3 +35,11 @@ def as_float32(array: Array) -> Array:
 def as_numpy(array: Array) -> np.ndarray:
     """The values as a NumPy array."""
     return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
+
+
+def as_constant(array: Array) -> Array:
+    """The same values, through which no gradient flows."""
+    if isinstance(array, (np.ndarray, np.generic)):
+        return array
+    found = functions(array)
+    return array.detach() if found is sys.modules.get("torch") else found.stop_gradient(array)

@@ -68,6 +68,8 @@ def canvases(faces: Faces, recipe: Recipe, augmented: bool = False) -> Canvases:
     pad_x, pad_y = recipe.augment.margin(recipe.input_size) if augmented and faces.boxes is not None else (0, 0)
     canvas_size = (width + 2 * pad_x, height + 2 * pad_y)
     boxes = crop_boxes(faces, recipe.box_scale)
+    if recipe.square:
+        boxes = geometry.square_box(boxes)
     to_crop = geometry.box_to_frame(boxes, recipe.input_size)
     crop_to_canvas = geometry.shift(pad_x, pad_y)
     corners = np.array([[-0.5 - pad_x, -0.5 - pad_y], [width - 0.5 + pad_x, height - 0.5 + pad_y]])
@@ -79,6 +81,26 @@ def canvases(faces: Faces, recipe: Recipe, augmented: bool = False) -> Canvases:
         points=geometry.apply(to_crop, faces.points),
         to_source=geometry.invert(to_crop),
         crop_to_canvas=crop_to_canvas,
+        input_size=recipe.input_size,
+        flip=faces.scheme.flip,
+    )
+
+
+def canvases_through(faces: Faces, to_source: Float64[np.ndarray, "N 2 3"], recipe: Recipe) -> Canvases:
+    """Decode faces for prediction through any maps from the input's pixels to the source pictures', turned ones too."""
+    width, height = recipe.input_size
+    corners = np.array([[-0.5, -0.5], [width - 0.5, -0.5], [-0.5, height - 0.5], [width - 0.5, height - 0.5]])
+    around = geometry.points_box(geometry.apply(to_source, np.broadcast_to(corners, (len(faces), 4, 2))))
+    # Twice the input holds any turn of it; the box is cut at about the input's resolution, then turned by the warp.
+    middle, half = (around[:, :2] + around[:, 2:]) / 2, np.sqrt(np.abs(np.linalg.det(to_source[:, :, :2])))[:, None] * [width, height]
+    boxes, size = np.concatenate([middle - half, middle + half], axis=1), (2 * width, 2 * height)
+    cut = np.stack([_cut(picture, box, size, recipe.colour) for picture, box in zip(faces.images, boxes, strict=True)])
+    images = warp(cut.astype(np.float32), geometry.compose(to_source, geometry.box_to_frame(boxes, size)), recipe.input_size)
+    return Canvases(
+        images=np.rint(images).astype(np.uint8),
+        points=geometry.apply(geometry.invert(to_source), faces.points),
+        to_source=to_source,
+        crop_to_canvas=geometry.identity(),
         input_size=recipe.input_size,
         flip=faces.scheme.flip,
     )
@@ -99,6 +121,8 @@ def batch(source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np
         images = warp(images, geometry.compose(draw.maps, source.crop_to_canvas), source.input_size)
         points = geometry.apply(geometry.invert(draw.maps), points)
         points = np.where(draw.flipped[:, None, None], points[:, source.flip], points)
+    if rng is not None:
+        images = recipe.disturb(images, rng)
     low, high = recipe.pixel_range
     images *= (high - low) / 255
     images += low

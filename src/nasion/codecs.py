@@ -1,37 +1,192 @@
-"""From points to what a network learns, and from what it says back to points."""
+"""From points to what a network learns, and from what it says back to points, side by side. NumPy arrays and PyTorch tensors alike.
+
+Every codec has ``outputs`` (how many numbers or maps the network must give), ``stride`` (of its maps in pixels of the input;
+None: no maps, a row of numbers), ``encode`` (points in pixels of the (width, height) input to targets, NaN stays NaN),
+``said`` (what of the output the loss compares with the targets), ``decode`` (points in pixels of the input, the inverse of
+``encode``) and ``spread`` (how far off, in pixels of the input, the network expects to be; None where it does not say).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
-from nasion.arrays import Array, like
+from nasion.arrays import Array, functions, like
+from nasion.errors import require
 from nasion.scheme import Scheme
+
+_LOG_SCALE = (-4.0, 3.0)  # beyond these a learnt scale says nothing more
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """What every codec has; see the head of this file."""
+
+    @property
+    def stride(self) -> int | None: ...
+    def outputs(self, scheme: Scheme) -> int: ...
+    def encode(self, points: Float[Array, "B K 2"], size: tuple[int, int]) -> Float[Array, "B ..."]: ...
+    def said(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B ..."]: ...
+    def decode(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K 2"]: ...
+    def spread(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K"] | None: ...
 
 
 @dataclass(frozen=True)
 class Coordinates:
-    """The network says x and y of each point directly. Takes NumPy arrays and PyTorch tensors.
+    """The network says x and y of each point directly, and with ``scale`` the logarithm of how far off it may be.
 
     ``unit``: ``pixels`` of the network's input, or ``relative`` to its width and height (0 .. 1 from edge to edge).
+    Exact to the rounding of float32.
     """
 
     unit: Literal["pixels", "relative"] = "pixels"
+    scale: bool = False
+
+    @property
+    def stride(self) -> None:
+        return None
 
     def outputs(self, scheme: Scheme) -> int:
-        """How many numbers the network must give for a face."""
-        return 2 * len(scheme)
+        return (3 if self.scale else 2) * len(scheme)
 
-    def encode(self, points: Float[Array, "B K 2"], size: tuple[int, int]) -> Float[Array, "B C"]:
-        """Targets for points in pixels of the (width, height) input; NaN stays NaN."""
+    def encode(self, points: Float[Array, "B K 2"], size: tuple[int, int]) -> Float[Array, "B ..."]:
         if self.unit == "relative":
             points = (points + 0.5) / like(np.array(size), points)
-        return points.reshape(-1, 2 * points.shape[1])
+        return points if self.scale else points.reshape(-1, 2 * points.shape[1])
 
-    def decode(self, output: Float[Array, "B C"], size: tuple[int, int]) -> Float[Array, "B K 2"]:
-        """Points in pixels of the input, the inverse of ``encode``."""
-        points = output.reshape(-1, output.shape[1] // 2, 2)
+    def said(self, output: Float[Array, "B C"], size: tuple[int, int]) -> Float[Array, "B ..."]:
+        return _with_scale(output.reshape(len(output), -1, 3)) if self.scale else output
+
+    def decode(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K 2"]:
+        # Targets have no scale, whatever the network says.
+        numbers = 3 if self.scale and len(output.shape) == 2 else 2
+        points = output.reshape(len(output), -1, numbers)[..., :2]
         return points * like(np.array(size), points) - 0.5 if self.unit == "relative" else points
+
+    def spread(self, output: Float[Array, "B C"], size: tuple[int, int]) -> Float[Array, "B K"] | None:
+        if not self.scale:
+            return None
+        pixels = (size[0] * size[1]) ** 0.5 if self.unit == "relative" else 1.0
+        return functions(output).exp(self.said(output, size)[..., 2]) * pixels
+
+
+@dataclass(frozen=True)
+class Heatmaps:
+    """A map per point with a Gaussian of height 1 about it; decoded to a fraction of a cell by a parabola through the logarithms.
+
+    ``sigma``: of the Gaussian, in cells of ``stride`` pixels. The three values about a peak lie on a parabola exactly if the
+    map is a Gaussian (Zhang et al., CVPR 2020), so what was encoded comes back to 0.01 pixels, up to a cell beyond the edge.
+    """
+
+    stride: int = 4
+    sigma: float = 1.5
+
+    def __post_init__(self) -> None:
+        require(self.stride >= 1 and self.sigma > 0, f"codec.stride must be from 1, codec.sigma above 0; found {self}.")
+
+    def outputs(self, scheme: Scheme) -> int:
+        return len(scheme)
+
+    def encode(self, points: Float[Array, "B K 2"], size: tuple[int, int]) -> Float[Array, "B K h w"]:
+        cells = to_cells(points, self.stride)
+        x, y = (like(np.arange(side // self.stride), cells) for side in size)
+        across = (x - cells[..., :1]) ** 2
+        down = (y - cells[..., 1:]) ** 2
+        return functions(cells).exp(-(across[..., None, :] + down[..., :, None]) / (2 * self.sigma**2))
+
+    def said(self, output: Float[Array, "B K h w"], size: tuple[int, int]) -> Float[Array, "B K h w"]:
+        return output
+
+    def decode(self, output: Float[Array, "B K h w"], size: tuple[int, int]) -> Float[Array, "B K 2"]:
+        xp, (height, width) = functions(output), output.shape[-2:]
+        # A network may say 0 or less.
+        logs = xp.log(xp.where(output < 1e-12, 1e-12, output)) * 1.0
+        peak = xp.argmax(logs.reshape(*output.shape[:2], -1), -1)
+        # One cell from the edge at the nearest, so that it has neighbours.
+        column, row = (xp.clip(at, 1, side - 2) for at, side in ((peak % width, width), (peak // width, height)))
+        flat = logs.reshape(*output.shape[:2], -1)
+        middle = _at(flat, row * width + column)
+        places = []
+        for at, step in ((column, 1), (row, width)):
+            before, after = (_at(flat, row * width + column + way * step) for way in (-1, 1))
+            bend = before - 2 * middle + after
+            part = (before - after) / xp.where(abs(bend) < 1e-6, 1e-6, 2 * bend)
+            places.append(at + xp.clip(part, -2.5, 2.5))
+        missing = output[..., 0, 0] * 0  # NaN where nothing was encoded
+        return from_cells(xp.stack(places, -1) + missing[..., None], self.stride)
+
+    def spread(self, output: Float[Array, "B K h w"], size: tuple[int, int]) -> Float[Array, "B K"]:
+        """The lower the peak, the less sure: the Gaussian's width where it is as high as asked, more below."""
+        xp = functions(output)
+        peak = xp.amax(output, (-2, -1))
+        return self.sigma * self.stride / xp.clip(peak, 1e-3, 1.0)
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Every cell of a coarse map says how far each point is from it, how sure that is, and how much it should count (A2J, Xiong et al., ICCV 2019).
+
+    Four maps per point: the weight's logit, the way to the point in x and y in cells of ``stride`` pixels, and the logarithm of
+    the scale. A point is the weighted mean of what all cells say, so no fine map is needed, and it may lie outside the picture.
+    The targets are cells' coordinates: exact to the rounding of float32.
+    """
+
+    stride: int = 8
+
+    def __post_init__(self) -> None:
+        require(self.stride >= 1, f"codec.stride must be from 1; found {self.stride}.")
+
+    def outputs(self, scheme: Scheme) -> int:
+        return 4 * len(scheme)
+
+    def encode(self, points: Float[Array, "B K 2"], size: tuple[int, int]) -> Float[Array, "B K 2"]:
+        return to_cells(points, self.stride)
+
+    def said(self, output: Float[Array, "B C h w"], size: tuple[int, int]) -> Float[Array, "B K 3"]:
+        """x, y and log scale of each point, in cells."""
+        height, width = output.shape[-2:]
+        maps = output.reshape(output.shape[0], 4, -1, height * width)
+        weight = _softmax(maps[:, 0])
+        cells = np.stack(np.meshgrid(np.arange(width), np.arange(height)), 0).reshape(2, 1, -1).astype(np.float32)
+        places = maps[:, 1:3] + like(cells, output)
+        x, y, scale = ((weight * values).sum(-1) for values in (places[:, 0], places[:, 1], maps[:, 3]))
+        return _with_scale(functions(output).stack([x, y, scale], -1))
+
+    def decode(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K 2"]:
+        cells = self.said(output, size) if len(output.shape) == 4 else output
+        return from_cells(cells[..., :2], self.stride)
+
+    def spread(self, output: Float[Array, "B C h w"], size: tuple[int, int]) -> Float[Array, "B K"]:
+        return functions(output).exp(self.said(output, size)[..., 2]) * self.stride
+
+
+def to_cells(points: Float[Array, "*batch 2"], stride: int) -> Float[Array, "*batch 2"]:
+    """Pixels of the input as cells of a map of that stride, cells' centres at integers."""
+    return (points + 0.5) / stride - 0.5
+
+
+def from_cells(cells: Float[Array, "*batch 2"], stride: int) -> Float[Array, "*batch 2"]:
+    return (cells + 0.5) * stride - 0.5
+
+
+def _with_scale(said: Float[Array, "B K 3"]) -> Float[Array, "B K 3"]:
+    """The logarithm of the scale held within what can be meant."""
+    xp = functions(said)
+    return xp.stack([said[..., 0], said[..., 1], xp.clip(said[..., 2], *_LOG_SCALE)], -1)
+
+
+def _softmax(logits: Array) -> Array:
+    xp = functions(logits)
+    if xp is np:
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        return powers / powers.sum(-1, keepdims=True)
+    return xp.softmax(logits, -1)
+
+
+def _at(flat: Float[Array, "B K n"], at: Array) -> Float[Array, "B K"]:
+    """The value of each map at one position of its own."""
+    gather = np.take_along_axis if isinstance(flat, np.ndarray) else functions(flat).take_along_dim
+    return gather(flat, at[..., None], -1)[..., 0]

@@ -13,6 +13,7 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from nasion import geometry
+from nasion.confidence import Reliability
 from nasion.errors import MissingExtra, SettingError
 from nasion.faces import Faces, crop_boxes
 from nasion.files import open_picture, written_beside
@@ -156,6 +157,24 @@ def cumulative_figure(curves: dict[str, tuple[np.ndarray, np.ndarray]], threshol
         ylim=(0, 1.02),
     )
     axes.legend(frameon=False, loc="lower right", fontsize=8)
+    return figure
+
+
+def reliability_figure(found: Reliability, within: str) -> Any:
+    """The part of the points that were near, by their score; and the errors found, by those expected. Both should lie on the line."""
+    figure, (left, right) = _figure(2, 8.4)
+    bins = found.bins
+    most = max(part.points for part in bins)
+    pairs = ((left, "score", "within", (0.0, 1.0)), (right, "expected", "error", (0.0, 1.08 * max(max(p.expected, p.error) for p in bins))))
+    for axes, x, y, limits in pairs:
+        axes.plot(limits, limits, color="0.6", linestyle=":", label="as promised")
+        places = [getattr(part, x) for part in bins], [getattr(part, y) for part in bins]
+        axes.plot(*places, color="#0072B2", linewidth=1)
+        axes.scatter(*places, s=[25 + 175 * part.points / most for part in bins], color="#0072B2", label="points, the larger the more")
+        axes.set(xlim=limits, ylim=limits)
+        axes.legend(frameon=False, loc="upper left", fontsize=8)
+    left.set(title="Scores", xlabel="mean score", ylabel=f"part of the points within {within}")
+    right.set(title="Errors", xlabel="expected error, pixels", ylabel="mean error found, pixels")
     return figure
 
 

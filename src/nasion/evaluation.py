@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nasion import metrics
+from nasion.confidence import Reliability, reliability
 from nasion.doubts import FEWEST, doubtful
 from nasion.errors import SettingError
 from nasion.faces import NO_GROUP, Faces, Predictions
@@ -62,6 +63,7 @@ class Judgement:
     faces: Faces
     predictions: Predictions
     face_nme: Float[np.ndarray, " N"]
+    reliability: Reliability | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the faces themselves; relative numbers in per cent."""
@@ -73,6 +75,7 @@ class Judgement:
             "left_out": {why: {"count": len(ids), "first": ids[:10]} for why, ids in self.left_out.items()},
             "points": {name: scores.per_cent() for name, scores in self.points.items()},
             "norms": {name: scores.per_cent() for name, scores in self.norms.items()},
+            **({"reliability": asdict(self.reliability)} if self.reliability else {}),
             "groups": {group: {value: s.per_cent() for value, s in parts.items()} for group, parts in self.groups.items()},
         }
 
@@ -120,6 +123,7 @@ def evaluate(what: Any, faces: Faces, *, norm: str | None = None, threshold: flo
         faces=faces,
         predictions=aligned,
         face_nme=metrics.face_nme(apart, scale),
+        reliability=reliability(replace(faces, points=truth), aligned),
     )
 
 
@@ -156,13 +160,17 @@ def matched(predictions: Predictions, faces: Faces) -> tuple[Predictions, list[s
             f"No prediction is for any of these faces: predictions are named as {predictions.ids[0]!r}, faces as {faces.ids[0]!r}. "
             "The first column must hold the faces' ids or file names."
         )
-    points = np.full(faces.points.shape, np.nan, dtype=np.float32)
-    for row, name in enumerate(wanted):
-        if name in at:
-            points[row] = predictions.points[at[name]]
+    there = [row for row, name in enumerate(wanted) if name in at]
+    taken = [at[wanted[row]] for row in there]
+    values = {}
+    for column in ("points", "scores", "expected"):
+        given = getattr(predictions, column)
+        if given is not None:
+            values[column] = np.full((len(faces), *given.shape[1:]), np.nan, dtype=np.float32)
+            values[column][there] = given[taken]
     missing = [faces.ids[row] for row, name in enumerate(wanted) if name not in at]
     extra = [predictions.ids[i] for name, i in at.items() if name not in set(wanted)]
-    return Predictions(scheme=faces.scheme, ids=faces.ids, points=points), missing, extra
+    return Predictions(scheme=faces.scheme, ids=faces.ids, **values), missing, extra
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,13 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from types import ModuleType
 
 from nasion import recipes, run, splits
 from nasion.errors import RunError, SettingError, needing
 from nasion.faces import Faces
-from nasion.load import load_sides
+from nasion.load import load_joint_sides, load_sides
 from nasion.loop import State, Watch
+from nasion.predict import calibrated, load_model, write_calibration
 from nasion.recipe import Recipe, override
+
+_Faces = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Trained:
 
 def train(
     recipe: str | Path | Recipe,
-    faces: Faces | tuple[Faces, Faces] | str | Path,
+    faces: _Faces,
     *,
     run_folder: str | Path | None = None,
     changes: Sequence[str] = (),
@@ -37,7 +41,7 @@ def train(
 ) -> Trained:
     """Train a recipe (name, ``.py`` file or value) into ``run_folder`` (``runs/<name>``).
 
-    ``faces``: a data set's path, (training, validation) faces, or faces of which an honest split makes both.
+    ``faces``: a data set's path or those of several, (training, validation) faces, or faces of which an honest split makes both.
     ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: go on where the run stopped, with the settings it has.
     """
     name, value = _value(recipe)
@@ -51,9 +55,19 @@ def train(
     if resume and run.opened(folder)["faces_key"] != key:
         raise RunError(f"{folder} was trained on other faces; go on with the data it was started with, or start anew with --run FOLDER.")
     if not resume and first_process():
-        facts = {"command": sys.argv, "data": str(faces) if isinstance(faces, (str, Path)) else "", "faces": list(map(len, sides)), "faces_key": key}
+        facts = {"command": sys.argv, "data": _named(faces), "faces": list(map(len, sides)), "faces_key": key}
         run.create(folder, name, value, facts)
-    return Trained(folder, fit(value, *sides, folder, resume=resume, watchers=watchers))
+    state = fit(value, *sides, folder, resume=resume, watchers=watchers)
+    if first_process():
+        found = calibrated(load_model(folder, recipe=_parts(recipe)), sides[1])
+        if found is not None:
+            write_calibration(found, folder)
+    return Trained(folder, state)
+
+
+def _parts(recipe: str | Path | Recipe) -> ModuleType | None:
+    """The module of a recipe file, whose parts nasion would not look up by itself."""
+    return recipes.module(recipe) if not isinstance(recipe, Recipe) and str(recipe).endswith(".py") else None
 
 
 def _loop(recipe: Recipe) -> Callable[..., State]:
@@ -82,8 +96,7 @@ def _value(recipe: str | Path | Recipe) -> tuple[str, Recipe]:
 
 def _resumed(folder: Path, name: str, asked: Recipe, changes: Sequence[str], recipe: str | Path | Recipe) -> Recipe:
     """The run's own recipe; settings that were asked for and differ are refused, since they would make it another run."""
-    parts = recipes.module(recipe) if not isinstance(recipe, Recipe) and str(recipe).endswith(".py") else None
-    own, own_name = run.recipe_of(folder, parts), run.opened(folder)["name"]
+    own, own_name = run.recipe_of(folder, _parts(recipe)), run.opened(folder)["name"]
     if own_name != name:
         raise SettingError(f"{folder} holds a run of {own_name}, not of {name}; resume it by its own name.")
     if changes and own != asked:
@@ -91,6 +104,12 @@ def _resumed(folder: Path, name: str, asked: Recipe, changes: Sequence[str], rec
     if not (folder / run.CHECKPOINT).is_file():
         raise RunError(f"{folder} has no checkpoint yet; delete it and start anew.")
     return own
+
+
+def _named(faces: _Faces) -> str:
+    """The paths that the faces are from, as far as they are from paths."""
+    several = [faces] if isinstance(faces, (str, Path)) else [] if isinstance(faces, Faces) else faces
+    return " ".join(str(path) for path in several if isinstance(path, (str, Path)))
 
 
 def _faces_key(train_faces: Faces, val_faces: Faces) -> str:
@@ -101,7 +120,13 @@ def _faces_key(train_faces: Faces, val_faces: Faces) -> str:
     return digest.hexdigest()
 
 
-def _sides(recipe: Recipe, faces: Faces | tuple[Faces, Faces] | str | Path, skip_faults: bool) -> tuple[Faces, Faces]:
+def _sides(recipe: Recipe, faces: _Faces, skip_faults: bool) -> tuple[Faces, Faces]:
     if isinstance(faces, (str, Path)):
         return load_sides(None, faces, scheme=recipe.scheme, skip_faults=skip_faults)
-    return splits.honest_split(faces) if isinstance(faces, Faces) else faces
+    if isinstance(faces, Faces):
+        return splits.honest_split(faces)
+    paths = [path for path in faces if isinstance(path, (str, Path))]
+    if paths:
+        return load_joint_sides(paths, recipe.scheme, skip_faults=skip_faults)
+    train_faces, val_faces = (side for side in faces if isinstance(side, Faces))
+    return train_faces, val_faces

@@ -6,6 +6,7 @@ Both take pictures of the face's box as pixel values 0 .. 255 and give points in
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +19,7 @@ from nasion.arrays import as_numpy
 from nasion.errors import MissingExtra, RunError, SettingError
 from nasion.files import put
 from nasion.keras_backend import keras
+from nasion.networks.onnx import FORMAT
 from nasion.predict import Model
 
 ALLOWED = 0.05  # pixels
@@ -46,7 +48,7 @@ def export(model: Model, path: Path) -> float:
             low, high = model.recipe.pixel_range
             # A run in bfloat16 differs from the file by its own rounding, which is not the file's fault.
             said = model.network.in_float32()(pictures * np.float32((high - low) / 255) + np.float32(low))
-            expected = model.recipe.codec.decode(as_numpy(said), model.recipe.input_size)
+            expected = as_numpy(model.recipe.codec.decode(said, model.recipe.input_size))[:, : len(model.recipe.scheme)]
             difference = float(np.abs(_answers(beside, pictures) - expected).max())
         except ImportError as error:
             raise MissingExtra(f"Writing {path.suffix} files", error, "export") from error
@@ -60,8 +62,11 @@ def described(model: Model) -> dict[str, str]:
     """What an ONNX file says of itself: all that is needed to use it."""
     recipe = model.recipe
     width, height = recipe.input_size
+    told = recipe.codec.stride is not None or getattr(recipe.codec, "scale", False)
     return {
         "producer": f"nasion {nasion.__version__}",
+        "nasion_format": FORMAT,
+        "data": recipe.data,
         "scheme": recipe.scheme.name,
         "points": json.dumps(recipe.scheme.points),
         "input": f"pictures: float32 (faces, {3 if recipe.colour else 1}, {height}, {width}), "
@@ -69,6 +74,10 @@ def described(model: Model) -> dict[str, str]:
         + " values 0 to 255",
         "output": f"points: float32 (faces, {len(recipe.scheme)}, 2), x and y in pixels of the input, pixel centres at integers",
         "box_scale": str(recipe.box_scale),
+        "square": str(recipe.square),
+        "passes": str(recipe.passes),
+        **({"spread": "spread: float32 (faces, points), how far off each may be, in pixels of the input"} if told else {}),
+        **({"calibration": json.dumps(asdict(model.calibration))} if model.calibration else {}),
     }
 
 

@@ -136,12 +136,17 @@ class Faces:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Predicted points of one scheme, in pixels of the source picture; ``scores`` say how sure, higher is surer."""
+    """Predicted points of one scheme, in pixels of the source picture.
+
+    ``scores``: the chance that a point is off by no more than ``calibration.TOLERANCE`` of the face's size; ``expected``: how many
+    pixels it is expected to be off. None where the network says neither.
+    """
 
     scheme: Scheme
     ids: tuple[str, ...]
     points: Float32[np.ndarray, "N K 2"]
     scores: Float32[np.ndarray, "N K"] | None = None
+    expected: Float32[np.ndarray, "N K"] | None = None
 
     def __post_init__(self) -> None:
         check_points(self.scheme, self.ids, self.points)
@@ -152,7 +157,8 @@ class Predictions:
     def to(self, scheme: Scheme) -> Predictions:
         """As ``Faces.to``: by name, NaN where this scheme has no such point."""
         points, scores = _matched(self.scheme, scheme, self.points, self.scores)
-        return replace(self, scheme=scheme, points=points, scores=scores)
+        _, expected = _matched(self.scheme, scheme, self.points, self.expected)
+        return replace(self, scheme=scheme, points=points, scores=scores, expected=expected)
 
 
 def join(*sets: Faces) -> Faces:

@@ -70,6 +70,13 @@ def grow_box(box: Shaped[np.ndarray, "*batch 4"], margin: float) -> Float64[np.n
     return np.concatenate([box[..., :2] - margin * sides, box[..., 2:] + margin * sides], axis=-1)
 
 
+def square_box(box: Shaped[np.ndarray, "*batch 4"]) -> Float64[np.ndarray, "*batch 4"]:
+    """The square about the same middle whose side is the mean of the box's sides: a face in it keeps its proportions."""
+    box = np.asarray(box, dtype=np.float64)
+    middle, half = (box[..., :2] + box[..., 2:]) / 2, (box[..., 2:] - box[..., :2]).mean(-1, keepdims=True) / 2
+    return np.concatenate([middle - half, middle + half], axis=-1)
+
+
 def points_box(points: Float[np.ndarray, "*batch K 2"]) -> Float64[np.ndarray, "*batch 4"]:
     """The tightest box around the labelled points; NaN where a face has none."""
     points = np.asarray(points, dtype=np.float64)

@@ -25,6 +25,7 @@ from nasion.loop import Interrupted, State, Watch, finished, mean_target, stop_s
 from nasion.losses import masked_mean
 from nasion.networks.keras import KerasNetwork, built, channels_last, load, policy, settings
 from nasion.recipe import Adam, Constant, Phase, Plateau, Recipe
+from nasion.sources import spread
 
 keras: Any = keras_backend.keras()
 CSV = "history.csv"
@@ -80,7 +81,7 @@ def _prepared(recipe: Recipe, sides: tuple[Faces, Faces], folder: Path, watchers
         model.get_layer("head").bias.assign(mean_target(recipe, canvas))
     return _Session(
         recipe=recipe, folder=folder, model=model, network=KerasNetwork(built(recipe), recipe), faces=faces, batches=_Batches(canvas, recipe),
-        val_faces=val_faces, val_canvas=canvases(val_faces, recipe), watchers=watchers,
+        val_faces=val_faces, val_canvas=canvases(spread(val_faces, recipe.apart), recipe), watchers=watchers,
     )  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def compiled(model: Any, recipe: Recipe, phase: Phase) -> None:
     """Give the model a phase's optimizer and the recipe's loss, which leaves missing labels out."""
 
     def loss(target: Any, output: Any) -> Any:
-        return masked_mean(recipe.loss, output, target)[0]
+        return masked_mean(recipe.loss, recipe.codec.said(output, recipe.input_size), target)[0]
 
     optim = phase.optim
     if isinstance(optim, Adam):

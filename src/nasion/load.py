@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
@@ -11,9 +13,10 @@ import numpy as np
 from nasion import cache, datasets
 from nasion.datasets._faults import Fault
 from nasion.errors import SettingError
-from nasion.faces import Faces
+from nasion.faces import Faces, join
 from nasion.scheme import Scheme
 from nasion.schemes import SCHEMES
+from nasion.sources import GROUP
 from nasion.splits import Pair, honest_split, similar_pairs
 
 HONEST = ("train", "val")
@@ -53,6 +56,24 @@ def load_sides(name: str | None, path: str | Path, *, scheme: Scheme | None = No
         sides = honest_split(faces, pairs=_pairs(module, Path(path), faces, skip_faults))
     train, val = (faces if scheme is None else faces.to(scheme) for faces in sides)
     return train, val
+
+
+def load_joint_sides(paths: Sequence[str | Path], scheme: Scheme, *, skip_faults: bool = False) -> tuple[Faces, Faces]:
+    """(training, validation) faces of several data sets together in one scheme, each split as it is alone.
+
+    Ids begin with the data set's name; the group ``source`` is that name too, unless the set tells its own. Training faces that
+    look like a validation face of another set are left out.
+    """
+    sides: tuple[list[Faces], list[Faces]] = ([], [])
+    for path in paths:
+        name = datasets.recognised(Path(path))
+        for side, faces in zip(sides, load_sides(name, path, scheme=scheme, skip_faults=skip_faults), strict=True):
+            groups = {GROUP: (name,) * len(faces), **faces.groups}
+            side.append(replace(faces, ids=tuple(f"{name}/{face}" for face in faces.ids), groups=groups))
+    train, val = (join(*side) for side in sides)
+    pairs = similar_pairs(join(train, val)) if len(paths) > 1 else []
+    leaking = {pair.first for pair in pairs if pair.first < len(train) <= pair.second}
+    return train[np.array([i not in leaking for i in range(len(train))], dtype=bool)], val
 
 
 def _read(module: ModuleType, root: Path, split: str, scheme: Scheme | None, skip_faults: bool) -> Faces:

@@ -21,6 +21,7 @@ from nasion.losses import masked_mean
 from nasion.networks import Network
 from nasion.predict import outputs, source_points
 from nasion.recipe import Recipe
+from nasion.sources import gathered, spread
 
 
 @dataclass
@@ -59,9 +60,9 @@ class Interrupted(RunError):
 
 
 def trained_on(recipe: Recipe, faces: Faces) -> Faces:
-    """The training faces that the recipe wants, of its scheme, their missing labels treated as it says."""
+    """The training faces that the recipe wants, their missing labels treated as it says, in the scheme that is learnt."""
     sound = faces[~doubtful(faces)] if recipe.doubtful == "drop" else faces
-    return missing.treat(sound.to(recipe.scheme), recipe.missing)
+    return spread(missing.treat(sound.to(recipe.scheme), recipe.missing), recipe.apart)
 
 
 def mean_target(recipe: Recipe, canvas: Canvases) -> Float32[np.ndarray, " C"]:
@@ -84,14 +85,18 @@ def took_in(state: State, losses: list[float], at: list[Int64[np.ndarray, " B"]]
 
 
 def validated(network: Network, canvas: Canvases, faces: Faces, recipe: Recipe) -> dict[str, float]:
-    """``val``, the recipe's score of the validation faces in their own pixels, and ``val_loss``, the loss over all their labels."""
+    """``val``, the recipe's score of the validation faces in their own pixels, and ``val_loss``, the loss over all their labels.
+
+    ``canvas``: of the faces in the scheme that is learnt, each looked at once.
+    """
     points, total, count = [], 0.0, 0.0
     for at, output, seen in outputs(network, canvas, recipe):
         points.append(source_points(output, canvas, at, recipe))
         # With the arrays that the loss sees in training.
-        loss, labels = masked_mean(recipe.loss, output, like(as_numpy(recipe.codec.encode(seen.points, recipe.input_size)), output))
+        target = like(as_numpy(recipe.codec.encode(seen.points, recipe.input_size)), output)
+        loss, labels = masked_mean(recipe.loss, recipe.codec.said(output, recipe.input_size), target)
         total, count = total + float(loss * labels), count + float(labels)
-    whole = np.concatenate(points)
+    whole = gathered(np.concatenate(points), faces, recipe.apart)
     if not np.isfinite(whole).all():
         raise RunError(f"The network predicts {whole[~np.isfinite(whole)][0]} after this epoch; lower the learning rate.")
     score = float(recipe.score(faces.points, whole).value)

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy.typing import ArrayLike
 
-from nasion import geometry, networks, run
-from nasion.arrays import Array, as_numpy
-from nasion.batches import Batch, Canvases, batch, canvases
+from nasion import calibration, geometry, metrics, networks, run, weights
+from nasion.arrays import Array, as_float32, as_numpy
+from nasion.augment import warp
+from nasion.batches import Batch, Canvases, batch, canvases, canvases_through
+from nasion.calibration import TOLERANCE, Calibration, face_sizes
+from nasion.errors import RunError
 from nasion.faces import Faces, Images, Predictions
-from nasion.networks import Network
+from nasion.files import open_picture, write_text
+from nasion.networks import Network, onnx
 from nasion.recipe import Recipe
+from nasion.sources import gathered
 
 _BATCH = 256
+CALIBRATION = "calibration.json"
+_SHIFTS = ((0.0, 0.0), (0.02, 0.02), (-0.02, 0.02))  # of the input's sides
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trained network that takes pictures and says points."""
+    """A trained network that takes pictures and says points.
+
+    ``average``: every face is also seen mirrored (``flip``), or mirrored and moved by a little (``flip+shift``), and what is said is averaged.
+    """
 
     recipe: Recipe
     network: Network
+    calibration: Calibration | None = None
+    average: str = "none"
 
     def __call__(self, images: Images | Sequence[str], boxes: ArrayLike | None = None, ids: Sequence[str] | None = None) -> Predictions:
         """Points of one face per picture, in the picture's pixels.
@@ -43,36 +56,147 @@ class Model:
         return self.predict(faces)
 
     def predict(self, faces: Faces) -> Predictions:
-        """Points for faces, by their ids; their labels are not looked at."""
-        canvas = canvases(faces.to(self.recipe.scheme), self.recipe)
-        points = predicted_points(self.network, canvas, self.recipe)
-        return Predictions(scheme=self.recipe.scheme, ids=faces.ids, points=points)
+        """Points for faces, by their ids; their labels are not looked at. Their ``source`` is, where sources were learnt apart."""
+        recipe = self.recipe
+        faces = faces.to(recipe.scheme)
+        points, spread = self._looked(canvases(faces, recipe)) if recipe.passes == 1 else self._looked_again(faces)
+        points = gathered(points, faces, recipe.apart).astype(np.float32)
+        if spread is None or self.calibration is None:
+            return Predictions(scheme=recipe.scheme, ids=faces.ids, points=points)
+        spread = gathered(spread, faces, recipe.apart)
+        scores = self.calibration.scores(spread / face_sizes(points, faces)[:, None], TOLERANCE)
+        expected = self.calibration.expected(spread)
+        return Predictions(scheme=recipe.scheme, ids=faces.ids, points=points, scores=scores.astype(np.float32), expected=expected.astype(np.float32))
+
+    def _looked_again(self, faces: Faces) -> tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]:
+        """Points after all passes; pictures are opened once, some at a time."""
+        recipe, found = self.recipe, []
+        for start in range(0, len(faces), _BATCH):
+            some = faces[start : start + _BATCH]
+            some = replace(some, images=tuple(open_picture(p, recipe.colour) if isinstance(p, Path) else np.asarray(p) for p in some.images))
+            once = replace(self, average="none")
+            points, spread = (once if recipe.passes > 1 else self)._looked(canvases(some, recipe))
+            for number in range(1, recipe.passes):
+                maps = upright(points[:, : len(recipe.scheme)], recipe)
+                points, spread = (self if number == recipe.passes - 1 else once)._looked(canvases_through(some, maps, recipe))
+            found.append((points, spread))
+        points = np.concatenate([points for points, _ in found])
+        return points, None if found[0][1] is None else np.concatenate([spread for _, spread in found])
+
+    def _looked(self, canvas: Canvases) -> tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]:
+        """Points and spreads of canvases, in pixels of the source pictures, averaged as is asked."""
+        recipe, seen = self.recipe, []
+        flip = recipe.learnt_scheme.flip
+        shifts = _SHIFTS if self.average == "flip+shift" else _SHIFTS[:1]
+        for mirrored in (False, True) if self.average != "none" else (False,):
+            for shift in shifts:
+                other = _changed(canvas, recipe, shift, mirrored)
+                points, spread = _said(self.network, other, recipe)
+                seen.append((points[:, flip], None if spread is None else spread[:, flip]) if mirrored else (points, spread))
+        points = np.mean([points for points, _ in seen], axis=0)
+        return points, None if seen[0][1] is None else np.mean([spread for _, spread in seen], axis=0)
 
 
-def load_model(folder: str | Path, *, recipe: ModuleType | None = None, device: str | None = None) -> Model:
-    """The best weights of a run, ready to predict; ``recipe``: the recipe's module, when it defines parts of its own.
+def load_model(what: str | Path, *, recipe: ModuleType | None = None, device: str | None = None, average: str = "none") -> Model:
+    """A run's best weights, an exported ``.onnx`` file, or a network that comes with the package (its name), ready to predict.
 
-    ``device``: PyTorch's, as ``cpu`` or ``cuda``; Keras chooses its own. Raises ``RunError`` for a folder that is no run, is of
-    another version, or has no weights yet.
+    ``recipe``: the recipe's module, when it defines parts of its own. ``device``: PyTorch's, as ``cpu`` or ``cuda``; Keras chooses its
+    own. ``average``: as of ``Model``. Raises ``RunError`` for a folder that is no run, is of another version, or has no weights yet.
     """
-    value = run.recipe_of(Path(folder), recipe)
-    return Model(recipe=value, network=networks.framework(value.framework).load(Path(folder), value, device))
+    folder = Path(what)
+    exported = weights.file(str(what)) or (folder if folder.suffix == ".onnx" else None)
+    if exported:
+        value, network, known = onnx.open_file(exported)
+        return Model(recipe=value, network=network, calibration=known, average=average)
+    value = run.recipe_of(folder, recipe)
+    network = networks.framework(value.framework).load(folder, value, device)
+    return Model(recipe=value, network=network, calibration=calibration_of(folder), average=average)
 
 
-def predicted_points(network: Network, canvas: Canvases, recipe: Recipe) -> Float32[np.ndarray, "N K 2"]:
+def calibrated(model: Model, faces: Faces) -> Calibration | None:
+    """How sure the model may be, measured on faces that it has not learnt from; None where it says no spread."""
+    recipe = model.recipe
+    one = Calibration(ratios=tuple(np.linspace(0, 1, 105).tolist()), mean=1.0, points=0)
+    found = replace(model, calibration=one).predict(faces)
+    if found.expected is None:
+        return None
+    return calibration.fit(metrics.distances(faces.to(recipe.scheme).points, found.points), found.expected)
+
+
+def write_calibration(found: Calibration, folder: Path) -> None:
+    write_text(folder / CALIBRATION, json.dumps(asdict(found)))
+
+
+def calibration_of(folder: Path) -> Calibration | None:
+    """A run's calibration, if it has one yet."""
+    path = folder / CALIBRATION
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Calibration(ratios=tuple(values["ratios"]), mean=float(values["mean"]), points=int(values["points"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({error}); delete it, then scores are not given.") from error
+
+
+def upright(points: Float64[np.ndarray, "N K 2"], recipe: Recipe) -> Float64[np.ndarray, "N 2 3"]:
+    """Maps from the input's pixels to the source's that show each face in the box of its points, its eyes level where it has eyes."""
+    groups = recipe.scheme.norm_groups()
+    angle = np.zeros(len(points))
+    if groups:
+        right, left = (points[:, recipe.scheme.index(group)].mean(1) for group in groups)
+        angle = np.rad2deg(np.arctan2(*(left - right).T[::-1]))
+    turn = geometry.similarity((0.0, 0.0), angle, np.ones(len(points)), np.zeros((len(points), 2)))
+    level = geometry.apply(geometry.invert(turn), points)
+    box = geometry.points_box(level)
+    # A face shrunk to a point would have no box.
+    box = np.concatenate([box[:, :2], np.maximum(box[:, 2:], box[:, :2] + 1)], axis=1)
+    boxes = geometry.grow_box(geometry.square_box(box) if recipe.square else box, (recipe.box_scale - 1) / 2)
+    return geometry.compose(geometry.invert(geometry.box_to_frame(boxes, recipe.input_size)), turn)
+
+
+def predicted_points(network: Network, canvas: Canvases, recipe: Recipe) -> Float32[np.ndarray, "N W 2"]:
     """The network's points for all canvases, in pixels of the source pictures."""
     return np.concatenate([source_points(output, canvas, at, recipe) for at, output, _ in outputs(network, canvas, recipe)])
 
 
-def source_points(output: Float32[Array, "B C"], canvas: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe) -> Float32[np.ndarray, "B K 2"]:
+def source_points(output: Float32[Array, "B ..."], canvas: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe) -> Float32[np.ndarray, "B W 2"]:
     """Points in pixels of the source pictures, from what the network said of the canvases at these positions."""
-    points = recipe.codec.decode(as_numpy(output), recipe.input_size).astype(np.float64)
+    points = as_numpy(recipe.codec.decode(output, recipe.input_size)).astype(np.float64)
     return geometry.apply(canvas.to_source[at], points).astype(np.float32)
 
 
-def outputs(network: Network, canvas: Canvases, recipe: Recipe) -> Iterator[tuple[Int64[np.ndarray, " B"], Float32[Array, "B C"], Batch]]:
+def outputs(network: Network, canvas: Canvases, recipe: Recipe) -> Iterator[tuple[Int64[np.ndarray, " B"], Float32[Array, "B ..."], Batch]]:
     """(positions, the network's output, the batch it saw) for all canvases, unchanged."""
     for start in range(0, len(canvas), _BATCH):
         at = np.arange(start, min(start + _BATCH, len(canvas)))
         seen = batch(canvas, at, recipe)
         yield at, network(seen.images), seen
+
+
+def _said(network: Network, canvas: Canvases, recipe: Recipe) -> tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]:
+    """Points and spreads of all canvases, in pixels of the source pictures."""
+    points, spreads = [], []
+    for at, output, _ in outputs(network, canvas, recipe):
+        points.append(source_points(output, canvas, at, recipe).astype(np.float64))
+        spread = recipe.codec.spread(output, recipe.input_size)
+        if spread is not None:
+            size = np.sqrt(np.abs(np.linalg.det(canvas.to_source[at][:, :, :2])))
+            spreads.append(as_numpy(spread).astype(np.float64) * size[:, None])
+    return np.concatenate(points), np.concatenate(spreads) if spreads else None
+
+
+def _changed(canvas: Canvases, recipe: Recipe, shift: tuple[float, float], mirrored: bool) -> Canvases:
+    """The same canvases seen mirrored or from a little aside."""
+    width, height = recipe.input_size
+    seen = geometry.shift(shift[0] * width, shift[1] * height)
+    if mirrored:
+        seen = geometry.compose(geometry.flip(width), seen)
+    if not mirrored and shift == (0.0, 0.0):
+        return canvas
+    maps = np.broadcast_to(geometry.compose(seen, canvas.crop_to_canvas), (len(canvas), 2, 3))
+    parts = [
+        as_numpy(warp(as_float32(canvas.images[i : i + _BATCH]), maps[i : i + _BATCH], recipe.input_size)) for i in range(0, len(canvas), _BATCH)
+    ]
+    images = np.rint(np.concatenate(parts)).astype(np.uint8)
+    return replace(canvas, images=images, to_source=geometry.compose(seen, canvas.to_source), crop_to_canvas=geometry.identity())

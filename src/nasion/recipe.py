@@ -12,11 +12,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from nasion import metrics
 from nasion.augment import Augment
-from nasion.codecs import Coordinates
+from nasion.codecs import Codec, Coordinates
+from nasion.disturb import Disturb
 from nasion.errors import SettingError, require
 from nasion.losses import Loss, squared_error
 from nasion.missing import Missing
 from nasion.scheme import Scheme
+from nasion.sources import Apart, widened
 
 
 @runtime_checkable
@@ -31,14 +33,16 @@ class Architecture(Protocol):
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba, ICLR 2015)."""
+    """Adam (Kingma and Ba, ICLR 2015); with ``weight_decay`` AdamW (Loshchilov and Hutter, ICLR 2019), norms and biases spared."""
 
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 < self.lr < math.inf, f"optim.lr must be a number above 0; found {self.lr}.")
         require(all(0 <= beta < 1 for beta in self.betas), f"optim.betas must be from 0 to below 1; found {self.betas}.")
+        require(0 <= self.weight_decay < math.inf, f"optim.weight_decay must be a number from 0; found {self.weight_decay}.")
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,10 @@ class Recipe:
     ``doubtful``: ``drop`` trains without faces whose labels look wrong (``doubts.py``); they are judged all the same.
     ``patience``: stop after so many epochs without a better validation score (None: never). ``precision``: ``auto`` takes
     bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist (Keras: in training only). ``box_scale``: the network
-    sees the face's box with its sides times this; ``pixel_range``: what black and white become. ``second_phase`` and a ``Plateau``
-    schedule are for Keras networks.
+    sees the face's box with its sides times this, ``square`` of it the square of the same middle and mean side; ``passes``: how often a face
+    is looked at in predicting, each time upright and in the box of the points found before. ``average``: the kept weights are an
+    average over the steps with this decay (EMA; 0: the last ones). ``apart``: sources whose labels have outputs of their own
+    (``sources.py``). ``pixel_range``: what black and white become. ``second_phase`` and a ``Plateau`` schedule are for Keras networks.
     """
 
     data: str
@@ -147,13 +153,18 @@ class Recipe:
     epochs: int
     schedule: Schedule = field(default_factory=Constant)
     second_phase: Phase | None = None
-    codec: Coordinates = field(default_factory=Coordinates)
+    codec: Codec = field(default_factory=Coordinates)
     loss: Loss = squared_error
     augment: Augment = field(default_factory=Augment)
+    disturb: Disturb = field(default_factory=Disturb)
+    apart: tuple[Apart, ...] = ()
     missing: Missing = "mask"
     doubtful: Literal["keep", "drop"] = "keep"
     colour: bool = False
     box_scale: float = 1.0
+    square: bool = False
+    passes: int = 1
+    average: float = 0.0
     pixel_range: tuple[float, float] = (0.0, 1.0)
     start_at_mean: bool = False
     batch_size: int = 64
@@ -171,7 +182,14 @@ class Recipe:
         require(0 < self.box_scale < math.inf, f"box_scale must be a number above 0; found {self.box_scale}.")
         require(self.pixel_range[0] < self.pixel_range[1], f"pixel_range must rise; found {self.pixel_range}.")
 
-        require(self.framework in ("pytorch", "keras"), f"A network's framework is pytorch or keras; found {self.framework!r}.")
+        require(1 <= self.passes <= 4, f"passes must be from 1 to 4; found {self.passes}.")
+        require(0 <= self.average < 1, f"average is a decay, from 0 to below 1; found {self.average}.")
+        fits = getattr(self.model, "stride", None) == self.codec.stride
+        require(fits, f"The codec wants maps of stride {self.codec.stride}, the network gives {getattr(self.model, 'stride', None)} (None: no maps).")
+        known = self.framework in ("pytorch", "keras", "onnx")
+        require(known, f"A network's framework is pytorch or keras, of an exported file onnx; found {self.framework!r}.")
+        learnt = self.framework != "keras" or not (self.average or self.codec.stride)
+        require(learnt, "Maps and averaged weights are for PyTorch networks; this recipe's network is Keras'.")
         own = self.framework == "keras" or (self.second_phase is None and not isinstance(self.schedule, Plateau))
         require(own, "A second phase and a Plateau schedule are for Keras networks; this recipe's network is PyTorch's.")
 
@@ -179,6 +197,11 @@ class Recipe:
     def framework(self) -> str:
         """``pytorch`` or ``keras``: what the network is made with."""
         return getattr(self.model, "framework", "pytorch")
+
+    @property
+    def learnt_scheme(self) -> Scheme:
+        """The scheme with the points of sources that are kept apart: what the network has outputs for."""
+        return widened(self.scheme, self.apart)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -191,7 +214,7 @@ class Recipe:
         model: Any = self.model
         if weights_follow and getattr(model, "pretrained", False):
             model = dataclasses.replace(model, pretrained=False)
-        return model.build(self.codec.outputs(self.scheme), self.input_size, 3 if self.colour else 1)
+        return model.build(self.codec.outputs(self.learnt_scheme), self.input_size, 3 if self.colour else 1)
 
 
 def override(recipe: Any, changes: Iterable[str]) -> Any:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from nasion import draw, geometry, metrics
+from nasion.calibration import TOLERANCE
+from nasion.confidence import Reliability
 from nasion.datasets import points_csv
 from nasion.evaluation import THRESHOLDS, Judgement, Scores
 from nasion.files import write_text
@@ -41,6 +43,7 @@ def write(judgement: Judgement, folder: Path, *, title: str, background: Backgro
 
 def page(judgement: Judgement, *, title: str, background: Background) -> str:
     """The HTML page."""
+    known = judgement.reliability
     overall, threshold = judgement.overall, f"{100 * judgement.threshold:g} %"
     return rendered(
         "evaluation",
@@ -56,12 +59,22 @@ def page(judgement: Judgement, *, title: str, background: Background) -> str:
         left_out=[(why, len(ids), ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")) for why, ids in judgement.left_out.items()],
         history=draw.svg(draw.history_figure({"run": background.history})) if background.history else "",
         cumulative=draw.svg(draw.cumulative_figure(_curves(judgement), judgement.threshold, judgement.norm)),
+        reliability=draw.svg(draw.reliability_figure(known, f"{100 * TOLERANCE:g} % of the face's size")) if known else "",
+        reliability_note=_promise(known) if known else "",
         mean_face=draw.svg(_mean_face(judgement)),
         tables=_tables(judgement),
         sheets=[picture(heading, draw.sheet(tiles), note) for heading, note, tiles in best_and_worst(judgement)],
         looks=background.looks,
         ordered_by="NME in %" if not np.isnan(judgement.face_nme).all() else "RMSE in pixels",
         recipe=background.recipe,
+    )
+
+
+def _promise(known: Reliability) -> str:
+    """What the plots of reliability say in words."""
+    return (
+        f"Scores are off by {100 * known.gap:.1f} % on average. Expected error {known.expected:.2f} pixels, found {known.error:.2f}; "
+        f"rank correlation of both, point by point: {known.ranking:.2f}."
     )
 
 
@@ -93,8 +106,16 @@ def _tables(judgement: Judgement) -> list[tuple[str, tuple[str, ...], list[tuple
     by_norm = [row(f"{name.replace('_', ' ')} (at {100 * THRESHOLDS[name]:g} %)", scores) for name, scores in judgement.norms.items()]
     if len(by_norm) > 1:
         tables.insert(0, ("By norm, with the threshold usual for it", by_norm))
+    if judgement.reliability:
+        bins = [
+            (f"{b.low:g} to {b.high:g}", str(b.points), *(f"{v:.3f}" for v in (b.score, b.within)), f"{b.expected:.2f}", f"{b.error:.2f}")
+            for b in judgement.reliability.bins
+        ]
+        confidence = [("By score", ("score", "points", "mean score", "part within", "expected px", "found px"), bins)]
+    else:
+        confidence = []
     found = [*(tables or [("All faces", everything)]), ("By point", [row(point, s) for point, s in judgement.points.items() if s.values])]
-    return [*((heading, COLUMNS, rows) for heading, rows in found), ("Largest errors", ERRORS, largest_errors(judgement, _SHOWN))]
+    return [*((heading, COLUMNS, rows) for heading, rows in found), *confidence, ("Largest errors", ERRORS, largest_errors(judgement, _SHOWN))]
 
 
 def largest_errors(judgement: Judgement, count: int) -> list[tuple[str, ...]]:

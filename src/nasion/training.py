@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,19 +26,24 @@ from nasion.loop import Interrupted, State, Watch, finished, mean_target, stop_s
 from nasion.losses import masked_mean
 from nasion.networks.pytorch import TorchNetwork, autocasts, on_device
 from nasion.recipe import Adam, Recipe
+from nasion.sources import spread
 
 _UNCHECKED = 16  # steps that an accelerator may run ahead before losses are looked at
 
 
 @dataclass(frozen=True, eq=False)
 class _Session:
-    """What stays the same while a run trains. ``network`` is what Fabric made of ``inner``; they share their weights."""
+    """What stays the same while a run trains. ``network`` is what Fabric made of ``inner``; they share their weights.
+
+    ``kept`` is what is judged and kept: the average of the weights over the steps, or ``inner`` itself.
+    """
 
     fabric: Fabric
     recipe: Recipe
     folder: Path
     network: nn.Module
     inner: nn.Module
+    kept: nn.Module
     optimizer: torch.optim.Optimizer
     faces: Faces
     canvas: Canvases
@@ -97,7 +103,7 @@ def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> 
     sample = batch(session.canvas, at, recipe, np.random.default_rng(moment))
     output = session.network(on_device(sample.images, fabric.device))
     target = torch.as_tensor(recipe.codec.encode(sample.points, recipe.input_size), device=fabric.device)
-    loss, count = masked_mean(recipe.loss, output, target)
+    loss, count = masked_mean(recipe.loss, recipe.codec.said(output, recipe.input_size), target)
     share = loss
     if fabric.world_size > 1:
         # Weighted by its labels, so that the mean over processes is the mean over the whole batch's labels.
@@ -106,7 +112,20 @@ def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> 
     session.optimizer.zero_grad()
     fabric.backward(share)
     session.optimizer.step()
+    if session.kept is not session.inner:
+        _average(session.kept, session.inner, recipe.average, epoch * len(order) + step)
     return loss.detach()
+
+
+@torch.no_grad()
+def _average(kept: nn.Module, now: nn.Module, decay: float, steps: int) -> None:
+    """Draw the kept weights towards those of this step, at first faster, so that the start is soon forgotten."""
+    share = 1 - min(decay, (1 + steps) / (10 + steps))
+    for old, new in zip(kept.state_dict().values(), now.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, share)
+        else:
+            old.copy_(new)
 
 
 def _over_processes(fabric: Fabric, value: Tensor, how: str) -> Tensor:
@@ -120,12 +139,12 @@ def _finish_epoch(session: _Session, state: State) -> None:
     row = {
         "epoch": state.epoch + 1,
         "loss": float(np.mean(state.losses)),
-        **validated(TorchNetwork(session.inner, recipe, session.fabric.device), session.val_canvas, session.val_faces, recipe),
+        **validated(TorchNetwork(session.kept, recipe, session.fabric.device), session.val_canvas, session.val_faces, recipe),
         "lr": recipe.optim.lr * recipe.schedule(state.epoch, recipe.epochs),
         "seconds": state.seconds,
     }
     if finished(state, row, session.watchers) and session.fabric.is_global_zero:
-        run.save_tensors(session.folder / run.WEIGHTS, session.inner.state_dict(), {"epoch": state.epoch, "val": row["val"]})
+        run.save_tensors(session.folder / run.WEIGHTS, session.kept.state_dict(), {"epoch": state.epoch, "val": row["val"]})
 
 
 def _out_of_patience(state: State, recipe: Recipe) -> bool:
@@ -144,14 +163,24 @@ def _prepared(recipe: Recipe, sides: tuple[Faces, Faces], folder: Path, watchers
         _start_at_mean(inner, recipe, canvas)
     # Only pictures are channels-last: fused Adam would copy weights in that layout to and fro at every step.
     network, optimizer = fabric.setup(inner, _optimizer(recipe, inner))
+    kept = deepcopy(inner).requires_grad_(False) if recipe.average else inner
+    val_canvas = canvases(spread(val_faces, recipe.apart), recipe)
     return _Session(
-        fabric=fabric, recipe=recipe, folder=folder, network=network, inner=inner, optimizer=optimizer, faces=faces, canvas=canvas.to(fabric.device),
-        val_faces=val_faces, val_canvas=canvases(val_faces, recipe).to(fabric.device), watchers=watchers if fabric.is_global_zero else (),
+        fabric=fabric, recipe=recipe, folder=folder, network=network, inner=inner, kept=kept, optimizer=optimizer, faces=faces,
+        canvas=canvas.to(fabric.device), val_faces=val_faces, val_canvas=val_canvas.to(fabric.device),
+        watchers=watchers if fabric.is_global_zero else (),
     )  # fmt: skip
 
 
 def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     optim = recipe.optim
+    if isinstance(optim, Adam) and optim.weight_decay:
+        # Norms and biases, which have one axis, are spared.
+        groups = [
+            {"params": [p for p in network.parameters() if (p.ndim > 1) == decays], "weight_decay": optim.weight_decay * decays}
+            for decays in (True, False)
+        ]
+        return torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=True)
     if isinstance(optim, Adam):
         return torch.optim.Adam(network.parameters(), lr=optim.lr, betas=optim.betas, fused=True)
     return torch.optim.SGD(network.parameters(), lr=optim.lr, momentum=optim.momentum, fused=True)
@@ -180,6 +209,8 @@ def _save(session: _Session, state: State) -> None:
     if not session.fabric.is_global_zero:
         return
     tensors = {f"model.{name}": tensor for name, tensor in session.inner.state_dict().items()}
+    if session.kept is not session.inner:
+        tensors |= {f"average.{name}": tensor for name, tensor in session.kept.state_dict().items()}
     for index, slots in session.optimizer.state_dict()["state"].items():
         tensors |= {f"optim.{index}.{name}": value for name, value in slots.items()}
     run.save_tensors(session.folder / run.CHECKPOINT, tensors, asdict(state))
@@ -190,6 +221,8 @@ def _restored(session: _Session) -> State:
     """Load the checkpoint into the network and the optimizer, and tell where training was."""
     tensors, facts = run.load_tensors(session.folder / run.CHECKPOINT)
     session.inner.load_state_dict({name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")})
+    if session.kept is not session.inner:
+        session.kept.load_state_dict({name.removeprefix("average."): value for name, value in tensors.items() if name.startswith("average.")})
     parameters = [parameter for group in session.optimizer.param_groups for parameter in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():

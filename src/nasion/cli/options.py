@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nasion.scheme import Scheme
 
 Data = Annotated[str, typer.Option("--data", help="Folder or file of the data set (toy:COUNT for drawn faces).")]
+SeveralData = Annotated[list[str], typer.Option("--data", help="Folder or file of the data set (toy:COUNT for drawn faces); may be given again.")]
 DataPath = Annotated[str, typer.Argument(help="Folder or file of the data set (toy:COUNT for drawn faces).")]
 Kind = Annotated[str | None, typer.Option("--dataset", help="Which data set it is, where the path does not tell.")]
 SchemeName = Annotated[str | None, typer.Option("--scheme", help="The scheme of points whose file does not tell, as ibug68.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion import terminal
-from nasion.cli.options import Data, Kind, RecipeFile, Run, SchemeName, SkipFaults, model_of, scheme_or_none
+from nasion.cli.options import Data, Kind, RecipeFile, Run, SchemeName, SeveralData, SkipFaults, model_of, scheme_or_none
 from nasion.errors import MissingExtra, SettingError, needing
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name (see: nasion recipes) or a recipe file of your own.")],
-    data: Data,
+    data: SeveralData,
     run: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/RECIPE")] = None,
     set: Annotated[list[str] | None, typer.Option(help="Change a setting, as optim.lr=1e-4; may be given again.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in this folder stopped.")] = False,
@@ -36,23 +36,27 @@ def train(
     parts = recipes.module(recipe)
     value = runs.recipe_of(folder, parts) if resume else override(parts.RECIPE, set or [])
     skipping = " --skip-faults" if skip_faults else ""
+    shown = " ".join(f"--data {path}" for path in data)
     with TerminalBar(terminal.err) as bar:
         # Keras writes its own under TensorFlow.
         own = value.framework == "keras" and keras_backend.backend() == "tensorflow"
         watchers = (bar, *(() if own else tensorboard(folder)))
         try:
-            done = experiment.train(recipe, data, run_folder=folder, changes=set or [], resume=resume, skip_faults=skip_faults, watchers=watchers)
+            faces = data[0] if len(data) == 1 else data
+            done = experiment.train(recipe, faces, run_folder=folder, changes=set or [], resume=resume, skip_faults=skip_faults, watchers=watchers)
         except Interrupted as stop:
             bar.__exit__()
-            terminal.err.print(f"{stop}\nGo on with: nasion train {recipe} --data {data} --run {folder} --resume{skipping}", soft_wrap=True)
+            terminal.err.print(f"{stop}\nGo on with: nasion train {recipe} {shown} --run {folder} --resume{skipping}", soft_wrap=True)
             raise typer.Exit(130) from stop
     terminal.out.print(f"Best epoch {done.state.best_epoch + 1}: validation score {done.state.best:.4g}. The run is in {done.folder}", soft_wrap=True)
-    terminal.out.print(f"Judge it with: nasion evaluate {done.folder} --data {data}{skipping}", soft_wrap=True)
+    terminal.out.print(f"Judge it with: nasion evaluate {done.folder} --data {data[0]}{skipping}", soft_wrap=True)
 
 
 def evaluate(
     data: Data,
-    run: Annotated[Path | None, typer.Argument(help="A run's folder.")] = None,
+    run: Annotated[
+        Path | None, typer.Argument(help="A run's folder, an exported .onnx file, or a shipped network's name (see: nasion models).")
+    ] = None,
     predictions: Annotated[Path | None, typer.Option(help="Instead of a run: any tool's predicted points, as CSV.")] = None,
     split: Annotated[str | None, typer.Option(help="Which faces to judge on.", show_default="val for a run, all for a table")] = None,
     norm: Annotated[
@@ -90,7 +94,7 @@ def evaluate(
         from nasion.files import write_text
 
         write_text(json, json_module.dumps(result.to_json(), indent=1))
-    folder = out_folder or (run / f"evaluation-{split}" if run else Path(f"{what.stem}-evaluation"))
+    folder = out_folder or (run / f"evaluation-{split}" if run and run.is_dir() else Path(f"{what.stem}-evaluation"))
     said = _write_report(result, folder, run, f"{what.name} on {Path(data).name}, {split}", (model, faces))
     terminal.show_scores(result)
     terminal.out.print(said, soft_wrap=True)
@@ -160,7 +164,7 @@ def _write_report(result: Judgement, folder: Path, run: Path | None, title: str,
     background = pages.Background()
     model, faces = shown
     try:
-        if run and model:
+        if run and model and run.is_dir():
             from nasion import look
             from nasion import run as runs
 

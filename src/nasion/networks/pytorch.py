@@ -48,10 +48,12 @@ class TorchNetwork:
         """ONNX from (B, C, H, W), as ``export.py`` says."""
         width, height = self.recipe.input_size
         example = torch.zeros(2, 3 if self.recipe.colour else 1, height, width)
+        in_pixels = _InPixels(self.module, self.recipe).cpu().eval()
+        names = ["points", "spread"][: len(in_pixels(example))]
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it lists what it might have optimised
         try:
             torch.onnx.export(
-                _InPixels(self.module, self.recipe).cpu().eval(), (example,), path, input_names=["pictures"], output_names=["points"],
+                in_pixels, (example,), path, input_names=["pictures"], output_names=names,
                 dynamic_shapes=({0: torch.export.Dim("faces")},), dynamo=True, external_data=False, verbose=False,
             )  # fmt: skip
         finally:
@@ -65,15 +67,18 @@ class TorchNetwork:
 
 
 class _InPixels(nn.Module):
-    """From pixel values 0 .. 255 to points in pixels of the input."""
+    """From pixel values 0 .. 255 to points in pixels of the input, and where the network says it, how far off they may be."""
 
     def __init__(self, module: nn.Module, recipe: Recipe) -> None:
         super().__init__()
         self.module, self._recipe = module, recipe
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        low, high = self._recipe.pixel_range
-        return self._recipe.codec.decode(self.module(pictures * ((high - low) / 255) + low), self._recipe.input_size)
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        (low, high), codec, size = self._recipe.pixel_range, self._recipe.codec, self._recipe.input_size
+        output = self.module(pictures * ((high - low) / 255) + low)
+        spread, shared = codec.spread(output, size), len(self._recipe.scheme)  # not the points of sources kept apart
+        points = codec.decode(output, size)[:, :shared]
+        return (points,) if spread is None else (points, spread[:, :shared])
 
 
 def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwork:

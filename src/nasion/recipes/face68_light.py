@@ -1,0 +1,37 @@
+"""iBUG's 68 points by a network of 0.7 million weights.
+
+Source: our own: residual trunk, feature pyramid, points as weighted means of what the cells of a coarse map say (Anchors),
+Laplace likelihood with learnt scale.
+Command: nasion train face68_light --data DIR
+Time: -
+Reached: -
+Differences: none, as there is no source to differ from.
+"""
+
+from nasion.augment import Augment
+from nasion.codecs import Anchors
+from nasion.disturb import Disturb
+from nasion.losses import LaplaceLikelihood
+from nasion.models.pyramid import Pyramid
+from nasion.recipe import Adam, Cosine, Recipe
+from nasion.schemes import ibug68
+
+RECIPE = Recipe(
+    data="ibug68",
+    scheme=ibug68,
+    input_size=(128, 128),
+    box_scale=1.3,
+    square=True,
+    passes=2,
+    pixel_range=(-1.0, 1.0),
+    model=Pyramid(widths=(16, 32, 64, 128, 128), blocks=(0, 1, 1, 1, 1), neck=64),
+    codec=Anchors(stride=8),
+    loss=LaplaceLikelihood(),
+    augment=Augment(flip=0.5, rotate=25, scale=0.15, shift=0.07, brightness=0.2, contrast=0.3),
+    disturb=Disturb(blur=1.0, noise=0.04, jpeg=0.1, occlude=0.4),
+    optim=Adam(lr=2e-3, weight_decay=0.02),
+    schedule=Cosine(),
+    average=0.998,
+    batch_size=32,
+    epochs=200,
+)
