@@ -46,7 +46,7 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     ("missing=ignore", "one of mask, drop, forward_fill expected"),
     ("start_at_mean=perhaps", "true or false expected"),
     ("input_size=96", "2 values separated by commas expected"),
-    ("optim=Adam", "this is a part; change its numbers (lr, betas)"),
+    ("optim=Adam", "this is a part; change its numbers (lr, betas, weight_decay)"),
     ("epochs.more=1", "epochs is a plain value (15)"),
     ("batch_size", "has no value; write name=value"),
     ("epochs=0", "epochs must be from 1; found 0"),
@@ -184,7 +184,7 @@ def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
 
 
 def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(SettingError, match=r"No recipe 'fkd_resnt'; there is fkd_cnn, fkd_cnn_mask, fkd_resnet, .*toy_demo, or give the path"):
+    with pytest.raises(SettingError, match=r"No recipe 'fkd_resnt'; there is face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, .*toy_demo, or give the path"):
         recipes.module("fkd_resnt")
     with pytest.raises(SettingError, match="no such recipe file"):
         recipes.module(tmp_path / "a.py")

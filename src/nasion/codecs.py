@@ -58,12 +58,12 @@ class Coordinates:
         return points if self.scale else points.reshape(-1, 2 * points.shape[1])
 
     def said(self, output: Float[Array, "B C"], size: tuple[int, int]) -> Float[Array, "B ..."]:
-        return _with_scale(output.reshape(len(output), -1, 3)) if self.scale else output
+        return _with_scale(output.reshape(output.shape[0], -1, 3)) if self.scale else output
 
     def decode(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K 2"]:
         # Targets have no scale, whatever the network says.
         numbers = 3 if self.scale and len(output.shape) == 2 else 2
-        points = output.reshape(len(output), -1, numbers)[..., :2]
+        points = output.reshape(output.shape[0], -1, numbers)[..., :2]
         return points * like(np.array(size), points) - 0.5 if self.unit == "relative" else points
 
     def spread(self, output: Float[Array, "B C"], size: tuple[int, int]) -> Float[Array, "B K"] | None:
@@ -103,18 +103,18 @@ class Heatmaps:
     def decode(self, output: Float[Array, "B K h w"], size: tuple[int, int]) -> Float[Array, "B K 2"]:
         xp, (height, width) = functions(output), output.shape[-2:]
         # A network may say 0 or less.
-        logs = xp.log(xp.where(output < 1e-12, 1e-12, output)) * 1.0
-        peak = xp.argmax(logs.reshape(*output.shape[:2], -1), -1)
+        flat = xp.log(xp.where(output < 1e-12, 1e-12, output)).reshape(*output.shape[:2], -1)
+        peak = xp.argmax(flat, -1)
         # One cell from the edge at the nearest, so that it has neighbours.
         column, row = (xp.clip(at, 1, side - 2) for at, side in ((peak % width, width), (peak // width, height)))
-        flat = logs.reshape(*output.shape[:2], -1)
         middle = _at(flat, row * width + column)
         places = []
         for at, step in ((column, 1), (row, width)):
             before, after = (_at(flat, row * width + column + way * step) for way in (-1, 1))
             bend = before - 2 * middle + after
             part = (before - after) / xp.where(abs(bend) < 1e-6, 1e-6, 2 * bend)
-            places.append(at + xp.clip(part, -2.5, 2.5))
+            # NumPy, unlike PyTorch, would make float64 of whole numbers and float32.
+            places.append((at.astype(part.dtype) if xp is np else at) + xp.clip(part, -2.5, 2.5))
         missing = output[..., 0, 0] * 0  # NaN where nothing was encoded
         return from_cells(xp.stack(places, -1) + missing[..., None], self.stride)
 
