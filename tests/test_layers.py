@@ -17,7 +17,7 @@ ROWS = [
     ["missing", "sources", "splits", "doubts", "confidence", "weights"],
     ["recipe", "load"],
     ["recipes", "batches", "run"],
-    ["networks", "survey"],
+    ["networks", "survey", "shrink"],
     ["predict"],
     ["loop", "evaluation", "submit", "export"],
     ["training", "keras_train"],

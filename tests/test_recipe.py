@@ -184,7 +184,9 @@ def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
 
 
 def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(SettingError, match=r"No recipe 'fkd_resnt'; there is face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, .*toy_demo, or give the path"):
+    with pytest.raises(
+        SettingError, match=r"No recipe 'fkd_resnt'; there is face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, .*toy_demo, or give the path"
+    ):
         recipes.module("fkd_resnt")
     with pytest.raises(SettingError, match="no such recipe file"):
         recipes.module(tmp_path / "a.py")

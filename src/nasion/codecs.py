@@ -3,7 +3,8 @@
 Every codec has ``outputs`` (how many numbers or maps the network must give), ``stride`` (of its maps in pixels of the input;
 None: no maps, a row of numbers), ``encode`` (points in pixels of the (width, height) input to targets, NaN stays NaN),
 ``said`` (what of the output the loss compares with the targets), ``decode`` (points in pixels of the input, the inverse of
-``encode``) and ``spread`` (how far off, in pixels of the input, the network expects to be; None where it does not say).
+``encode``) and ``spread`` (how far off, in pixels of the input, the network expects to be; None where it does not say). The
+last two take the output, or what ``said`` made of it.
 """
 
 from __future__ import annotations
@@ -57,16 +58,16 @@ class Coordinates:
             points = (points + 0.5) / like(np.array(size), points)
         return points if self.scale else points.reshape(-1, 2 * points.shape[1])
 
-    def said(self, output: Float[Array, "B C"], size: tuple[int, int]) -> Float[Array, "B ..."]:
-        return _with_scale(output.reshape(output.shape[0], -1, 3)) if self.scale else output
+    def said(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B ..."]:
+        return _with_scale(output.reshape(output.shape[0], -1, 3)) if self.scale and len(output.shape) == 2 else output
 
     def decode(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K 2"]:
-        # Targets have no scale, whatever the network says.
-        numbers = 3 if self.scale and len(output.shape) == 2 else 2
-        points = output.reshape(output.shape[0], -1, numbers)[..., :2]
+        said = self.said(output, size)
+        # Targets have two numbers a point, whatever the network says of its scale.
+        points = said[..., :2] if len(said.shape) == 3 else said.reshape(said.shape[0], -1, 2)
         return points * like(np.array(size), points) - 0.5 if self.unit == "relative" else points
 
-    def spread(self, output: Float[Array, "B C"], size: tuple[int, int]) -> Float[Array, "B K"] | None:
+    def spread(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K"] | None:
         if not self.scale:
             return None
         pixels = (size[0] * size[1]) ** 0.5 if self.unit == "relative" else 1.0
@@ -145,8 +146,10 @@ class Anchors:
     def encode(self, points: Float[Array, "B K 2"], size: tuple[int, int]) -> Float[Array, "B K 2"]:
         return to_cells(points, self.stride)
 
-    def said(self, output: Float[Array, "B C h w"], size: tuple[int, int]) -> Float[Array, "B K 3"]:
+    def said(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K ..."]:
         """x, y and log scale of each point, in cells."""
+        if len(output.shape) == 3:
+            return output
         height, width = output.shape[-2:]
         maps = output.reshape(output.shape[0], 4, -1, height * width)
         weight = _softmax(maps[:, 0])
@@ -156,10 +159,9 @@ class Anchors:
         return _with_scale(functions(output).stack([x, y, scale], -1))
 
     def decode(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K 2"]:
-        cells = self.said(output, size) if len(output.shape) == 4 else output
-        return from_cells(cells[..., :2], self.stride)
+        return from_cells(self.said(output, size)[..., :2], self.stride)
 
-    def spread(self, output: Float[Array, "B C h w"], size: tuple[int, int]) -> Float[Array, "B K"]:
+    def spread(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K"]:
         return functions(output).exp(self.said(output, size)[..., 2]) * self.stride
 
 

@@ -9,28 +9,39 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32
 
 import nasion
+from nasion import shrink
 from nasion.arrays import as_numpy
+from nasion.batches import canvases
 from nasion.errors import MissingExtra, RunError, SettingError
+from nasion.faces import Faces
 from nasion.files import put
 from nasion.keras_backend import keras
 from nasion.networks.onnx import FORMAT
 from nasion.predict import Model
 
 ALLOWED = 0.05  # pixels
+Numbers = Literal["float32", "float16", "int8"]
+NUMBERS: tuple[Numbers, ...] = get_args(Numbers)
+_CALIBRATED_ON = 256  # faces
 
 
-def export(model: Model, path: Path) -> float:
+def export(model: Model, path: Path, numbers: Numbers = "float32", faces: Faces | None = None) -> float:
     """Write ``.onnx`` (NCHW) or ``.keras`` (NHWC, Keras networks only); how far it is from the run's network in float32.
 
-    That is the largest difference on 32 pictures, in pixels of the input. Raises ``SettingError`` for another ending,
-    ``RunError`` where it is more than ``ALLOWED``: then no file is left.
+    That is the largest difference on 32 pictures, in pixels of the input. ``numbers``: what the weights of an ONNX file are kept in;
+    ``int8`` also computes in it, with ranges from ``faces``, and is checked before it is shrunk: judge it on faces. Raises
+    ``SettingError`` for another ending, ``RunError`` where the difference is more than ``ALLOWED``: then no file is left.
     """
+    if numbers != "float32" and path.suffix != ".onnx":
+        raise SettingError(f"{path}: only .onnx files are kept in {numbers}.")
+    if numbers == "int8" and faces is None:
+        raise SettingError("int8 needs faces to find the ranges of values on; name the data set (--data DIR).")
     if path.suffix not in (".onnx", ".keras"):
         raise SettingError(f"{path}: a file name ending in .onnx or .keras expected.")
     if path.suffix == ".keras" and model.recipe.framework != "keras":
@@ -49,11 +60,16 @@ def export(model: Model, path: Path) -> float:
             # A run in bfloat16 differs from the file by its own rounding, which is not the file's fault.
             said = model.network.in_float32()(pictures * np.float32((high - low) / 255) + np.float32(low))
             expected = as_numpy(model.recipe.codec.decode(said, model.recipe.input_size))[:, : len(model.recipe.scheme)]
+            if numbers == "float16":
+                shrink.to_float16(beside)
             difference = float(np.abs(_answers(beside, pictures) - expected).max())
         except ImportError as error:
             raise MissingExtra(f"Writing {path.suffix} files", error, "export") from error
         if not difference <= ALLOWED:
             raise RunError(f"The exported network differs from the run by {difference:.3g} pixels; {ALLOWED} are allowed. {path} was not written.")
+        if numbers == "int8" and faces is not None:
+            some = faces[:: max(1, len(faces) // _CALIBRATED_ON)].to(model.recipe.scheme)
+            shrink.to_int8(beside, canvases(some, model.recipe).images.astype(np.float32))
         put(beside, path)
     return difference
 

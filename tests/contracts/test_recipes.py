@@ -20,7 +20,7 @@ import torch
 import nasion
 from nasion import geometry, keras_backend, models, recipes, run
 from nasion.batches import canvases
-from nasion.codecs import Coordinates
+from nasion.codecs import Anchors, Coordinates
 from nasion.datasets import toy
 from nasion.experiment import train
 from nasion.export import export
@@ -42,15 +42,20 @@ ARCHITECTURES = {
 def test_every_recipe_runs_an_epoch_saves_loads_and_predicts_the_same(name, tmp_path):
     whole = recipes.module(name).RECIPE
     recipe = replace(whole, epochs=1, batch_size=8, second_phase=whole.second_phase and replace(whole.second_phase, epochs=1))
-    faces = toy.draw(24, recipe.scheme, seed=2, size=max(recipe.input_size))
+    # Enough validation points to calibrate on.
+    faces = toy.draw(16 + (8 if len(recipe.scheme) > 4 or not recipe.codec.stride else 32), recipe.scheme, seed=2, size=max(recipe.input_size))
     done = train(recipe, (faces[:16], faces[16:]), run_folder=tmp_path / "run")
     model = nasion.load_model(done.folder)
     found = model.predict(faces[16:])
-    assert found.points.shape == (8, len(recipe.scheme), 2) and np.isfinite(found.points).all()
-    assert recipe.score(faces[16:].points, found.points).value == pytest.approx(min(row["val"] for row in done.state.history), rel=1e-6)
+    assert found.points.shape == (len(faces) - 16, len(recipe.scheme), 2) and np.isfinite(found.points).all()
+    once = replace(model, recipe=replace(recipe, passes=1)).predict(faces[16:]).points  # as training validates
+    assert recipe.score(faces[16:].points, once).value == pytest.approx(min(row["val"] for row in done.state.history), rel=1e-6)
+    if recipe.codec.stride:
+        assert found.scores.shape == found.expected.shape == found.points.shape[:2]
+        assert ((found.scores >= 0) & (found.scores <= 1)).all() and (found.expected > 0).all()
     direct = model(faces[16:].images)
     np.testing.assert_array_equal(direct.points, found.points)
-    assert direct.ids == tuple(map(str, range(8)))
+    assert direct.ids == tuple(map(str, range(len(faces) - 16)))
     assert run.recipe_of(done.folder) == recipe
 
 
@@ -90,7 +95,9 @@ def timm_there(monkeypatch):
 def test_every_pytorch_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name):
     network = ARCHITECTURES[name]().build(10, (96, 96), 1)
     output = network(torch.rand(4, 1, 96, 96))
-    assert output.shape == (4, 10) and network.get_submodule("head").bias.shape == (10,)
+    stride = getattr(ARCHITECTURES[name](), "stride", None)
+    maps = (96 // stride, 96 // stride) if stride else ()
+    assert output.shape == (4, 10, *maps) and network.get_submodule("head").bias.shape == (10,)
     output.square().mean().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
     with torch.autocast("cpu", torch.bfloat16):
@@ -117,10 +124,13 @@ def test_every_keras_architecture_gives_the_outputs_asked_for_and_all_weights_le
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, unit, tmp_path):
     """From pixel values 0 .. 255 to points in pixels, whatever the recipe's pixel range and codec are."""
+    stride = getattr(ARCHITECTURES[name](), "stride", None)
     recipe = replace(
         recipes.module("imm_nose_khwaja").RECIPE,
-        model=ARCHITECTURES[name](), codec=Coordinates(unit), input_size=(64, 48), pixel_range=(-0.5, 0.5),
+        model=ARCHITECTURES[name](), codec=Anchors(stride) if stride else Coordinates(unit), input_size=(64, 48) if not stride else (64, 32),
+        pixel_range=(-0.5, 0.5),
     )  # fmt: skip
+    width, height = recipe.input_size
     if recipe.framework == "keras":
         network = KerasNetwork(built(recipe), recipe)
     else:
@@ -138,7 +148,7 @@ def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, u
             session = onnxruntime.InferenceSession(path)
             found = session.run(None, {"pictures": pictures})[0]
             facts = session.get_modelmeta().custom_metadata_map
-            assert facts["scheme"] == recipe.scheme.name and "(faces, 1, 48, 64)" in facts["input"] and "pixel centres" in facts["output"]
+            assert facts["scheme"] == recipe.scheme.name and f"(faces, 1, {height}, {width})" in facts["input"] and "pixel centres" in facts["output"]
         else:
             found = keras_backend.keras().saving.load_model(path).predict_on_batch(np.moveaxis(pictures, 1, -1))
         back = geometry.apply(canvas.to_source, found.astype(np.float64))

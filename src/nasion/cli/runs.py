@@ -118,13 +118,22 @@ def submit(
 def export(
     run: Run,
     output: Annotated[Path, typer.Argument(help="The file to write: .onnx, or .keras of a Keras network.")],
+    numbers: Annotated[
+        str, typer.Option(help="What an ONNX file's weights are kept in: float32, float16 (half the file) or int8 (faster too).")
+    ] = "float32",
+    data: Annotated[str | None, typer.Option(help="For int8: faces to find the ranges of values on.")] = None,
     recipe: RecipeFile = None,
 ) -> None:
     """Write a run's network as one file that needs no nasion, checked against the run."""
     model = model_of(run, recipe)
+    from nasion.export import NUMBERS
     from nasion.export import export as write
+    from nasion.load import load_faces
 
-    difference = write(model, output)
+    if numbers not in NUMBERS:
+        raise SettingError(f"--numbers {numbers}: one of {', '.join(NUMBERS)} expected.")
+    faces = load_faces(None, data, "train") if data else None
+    difference = write(model, output, next(kind for kind in NUMBERS if kind == numbers), faces)
     said = f"{output}: {output.stat().st_size / 1e6:.1f} MB; it differs from the run in float32 by {difference:.2g} pixels at most (32 pictures)"
     terminal.out.print(said, soft_wrap=True)
 

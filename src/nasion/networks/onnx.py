@@ -40,7 +40,7 @@ class OnnxNetwork:
 
     session: Any
 
-    def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B outputs"]:
+    def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B ..."]:
         points, *spread = self.session.run(None, {"pictures": as_numpy(images)})
         if not spread:
             return points.reshape(len(points), -1)

@@ -25,7 +25,7 @@ class TorchNetwork:
     recipe: Recipe
     device: torch.device
 
-    def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[Tensor, "B outputs"]:
+    def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[Tensor, "B ..."]:
         was_training = self.module.training
         self.module.eval()
         try:
@@ -75,9 +75,9 @@ class _InPixels(nn.Module):
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
         (low, high), codec, size = self._recipe.pixel_range, self._recipe.codec, self._recipe.input_size
-        output = self.module(pictures * ((high - low) / 255) + low)
-        spread, shared = codec.spread(output, size), len(self._recipe.scheme)  # not the points of sources kept apart
-        points = codec.decode(output, size)[:, :shared]
+        said = codec.said(self.module(pictures * ((high - low) / 255) + low), size)
+        spread, shared = codec.spread(said, size), len(self._recipe.scheme)  # not the points of sources kept apart
+        points = codec.decode(said, size)[:, :shared]
         return (points,) if spread is None else (points, spread[:, :shared])
 
 

@@ -1,0 +1,104 @@
+"""Codecs: what is encoded comes back, what is missing stays missing, over all that is discovered; and cases worked by hand."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nasion import codecs
+from nasion.schemes import fkd15
+
+CODECS = {
+    f"{name}-{number}": part
+    for name, kind in inspect.getmembers(codecs, inspect.isclass)
+    if kind.__module__ == "nasion.codecs" and name != "Codec"
+    for number, part in enumerate(
+        [kind(unit=unit, scale=scale) for unit in ("pixels", "relative") for scale in (False, True)]
+        if name == "Coordinates"
+        else [kind(stride=4), kind(stride=8)]
+    )
+}
+PRECISION = {"Heatmaps": 0.01}  # of the others: the rounding of float32
+KINDS = pytest.mark.parametrize("kind", ["numpy", "torch"])
+
+
+def as_kind(array, kind):
+    array = np.asarray(array, np.float32)
+    return torch.from_numpy(array) if kind == "torch" else array
+
+
+@KINDS
+@pytest.mark.parametrize("name", CODECS)
+@settings(deadline=None, max_examples=25)
+@given(width=st.integers(4, 20), height=st.integers(4, 20), seed=st.integers(0, 99))
+def test_every_codec_decodes_what_it_encodes_and_missing_stays_missing(kind, name, width, height, seed):
+    codec, size = CODECS[name], (8 * width, 8 * height)
+    points = np.random.default_rng(seed).uniform(size=(3, 15, 2)) * size - 0.5
+    points[1, 4] = np.nan
+    target = codec.encode(as_kind(points, kind), size)
+    back = codec.decode(target, size)
+    np.testing.assert_allclose(back, points, atol=PRECISION.get(name.partition("-")[0], 1e-3))
+    assert np.isnan(np.asarray(back)).sum() == 2 and back.dtype == target.dtype == as_kind(points, kind).dtype
+
+
+@KINDS
+@pytest.mark.parametrize("name", CODECS)
+def test_every_codec_takes_what_its_network_gives(kind, name):
+    codec, size = CODECS[name], (64, 48)
+    shape = (2, codec.outputs(fkd15)) if codec.stride is None else (2, codec.outputs(fkd15), 48 // codec.stride, 64 // codec.stride)
+    output = as_kind(np.random.default_rng(0).normal(size=shape), kind)
+    assert codec.decode(output, size).shape == (2, 15, 2)
+    spread = codec.spread(output, size)
+    assert spread is None or (spread.shape == (2, 15) and bool((spread > 0).all()))
+    target = codec.encode(as_kind(np.full((2, 15, 2), 20.0), kind), size)
+    said = codec.said(output, size)
+    # The same shape, or a scale more per point.
+    assert said.shape == target.shape or said.shape == (*target.shape[:-1], 3)
+
+
+@KINDS
+def test_relative_coordinates_run_from_edge_to_edge(kind):
+    edges = as_kind([[[-0.5, -0.5], [95.5, 47.5]]], kind)
+    assert codecs.Coordinates(unit="relative").encode(edges, (96, 48)).tolist() == [[0, 0, 1, 1]]
+
+
+@KINDS
+def test_a_heatmap_peaks_in_the_cell_of_its_point_and_falls_as_a_gaussian(kind):
+    """Pixel 17.5 is the centre of cell 4 of stride 4, whose pixels are 16 to 19; sigma 1.5 cells."""
+    target = codecs.Heatmaps(stride=4, sigma=1.5).encode(as_kind([[[17.5, 9.5]]], kind), (40, 32))
+    assert target.shape == (1, 1, 8, 10)
+    np.testing.assert_allclose(target[0, 0, 2, 4], 1.0, rtol=1e-6)
+    np.testing.assert_allclose(target[0, 0, 2, 7], np.exp(-9 / 4.5), rtol=1e-5)
+
+
+@KINDS
+def test_a_point_up_to_a_cell_beyond_the_edge_is_still_decoded_from_its_heatmap(kind):
+    codec, points = codecs.Heatmaps(stride=4), as_kind([[[-4.0, 10.0], [66.0, 50.5]]], kind)
+    np.testing.assert_allclose(codec.decode(codec.encode(points, (64, 48)), (64, 48)), points, atol=0.02)
+
+
+@KINDS
+def test_an_anchor_with_all_the_weight_decides_alone(kind):
+    """Stride 8: the centre of cell (2, 1) is pixel 19.5, 11.5; the way from there is half a cell to the right, a quarter up."""
+    maps = np.zeros((1, 4, 1, 4, 5), np.float32)
+    maps[0, 0, 0, 1, 2] = 60.0
+    maps[0, 1, 0, 1, 2], maps[0, 2, 0, 1, 2], maps[0, 3, 0, 1, 2] = 0.5, -0.25, np.log(0.5)
+    output = as_kind(maps.reshape(1, 4, 4, 5), kind)
+    codec = codecs.Anchors(stride=8)
+    np.testing.assert_allclose(codec.decode(output, (40, 32)), [[[23.5, 9.5]]], atol=1e-4)
+    np.testing.assert_allclose(codec.spread(output, (40, 32)), [[4.0]], rtol=1e-5)
+
+
+@KINDS
+def test_anchors_of_equal_weight_meet_in_their_mean(kind):
+    output = as_kind(np.zeros((1, 4, 4, 6)), kind)
+    np.testing.assert_allclose(codecs.Anchors(stride=8).decode(output, (48, 32)), [[[23.5, 15.5]]], atol=1e-5)
+
+
+def test_a_scale_is_held_within_what_can_be_meant():
+    output = np.array([[0.0, 0.0, 50.0, 0.0, 0.0, -50.0]], np.float32)
+    spread = codecs.Coordinates(scale=True).spread(output, (96, 96))
+    np.testing.assert_allclose(spread, [[np.exp(3), np.exp(-4)]], rtol=1e-5)
