@@ -26,6 +26,7 @@ from nasion.sources import gathered
 
 _BATCH = 256
 CALIBRATION = "calibration.json"
+_WELL_SEEN = 0.08  # how far a corner of the picture that the network saw may be from where it should have been, in its sides
 _SHIFTS = ((0.0, 0.0), (0.02, 0.02), (-0.02, 0.02))  # of the input's sides
 
 
@@ -69,16 +70,24 @@ class Model:
         return Predictions(scheme=recipe.scheme, ids=faces.ids, points=points, scores=scores.astype(np.float32), expected=expected.astype(np.float32))
 
     def _looked_again(self, faces: Faces) -> tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]:
-        """Points after all passes; pictures are opened once, some at a time."""
-        recipe, found = self.recipe, []
+        """Points after all looks; pictures are opened once, some at a time. A face that was seen well is not looked at again."""
+        found, once = [], replace(self, average="none")
         for start in range(0, len(faces), _BATCH):
             some = faces[start : start + _BATCH]
-            some = replace(some, images=tuple(open_picture(p, recipe.colour) if isinstance(p, Path) else np.asarray(p) for p in some.images))
-            once = replace(self, average="none")
-            points, spread = (once if recipe.passes > 1 else self)._looked(canvases(some, recipe))
-            for number in range(1, recipe.passes):
-                maps = upright(points[:, : len(recipe.scheme)], recipe)
-                points, spread = (self if number == recipe.passes - 1 else once)._looked(canvases_through(some, maps, recipe))
+            some = replace(some, images=tuple(open_picture(p, self.recipe.colour) if isinstance(p, Path) else np.asarray(p) for p in some.images))
+            canvas = canvases(some, self.recipe)
+            (points, spread), seen = once._looked(canvas), canvas.to_source
+            for last in (number == self.recipe.passes - 1 for number in range(1, self.recipe.passes)):
+                maps = upright(points[:, : len(self.recipe.scheme)], self.recipe)
+                averaged = last and self.average != "none"
+                poor = np.flatnonzero(averaged | (_moved(seen, maps, self.recipe.input_size) > _WELL_SEEN))
+                if not len(poor):
+                    break
+                better, wider = (self if averaged else once)._looked(canvases_through(some[poor], maps[poor], self.recipe))
+                points[poor], seen = better, np.array(seen)
+                seen[poor] = maps[poor]
+                if spread is not None and wider is not None:
+                    spread[poor] = wider
             found.append((points, spread))
         points = np.concatenate([points for points, _ in found])
         return points, None if found[0][1] is None else np.concatenate([spread for _, spread in found])
@@ -153,6 +162,14 @@ def upright(points: Float64[np.ndarray, "N K 2"], recipe: Recipe) -> Float64[np.
     box = np.concatenate([box[:, :2], np.maximum(box[:, 2:], box[:, :2] + 1)], axis=1)
     boxes = geometry.grow_box(geometry.square_box(box) if recipe.square else box, (recipe.box_scale - 1) / 2)
     return geometry.compose(geometry.invert(geometry.box_to_frame(boxes, recipe.input_size)), turn)
+
+
+def _moved(seen: Float64[np.ndarray, "N 2 3"], wanted: Float64[np.ndarray, "N 2 3"], size: tuple[int, int]) -> Float64[np.ndarray, " N"]:
+    """How far the corners of an input are apart in two ways of cutting it out of the source, as a fraction of its side there."""
+    corners = np.array([[0, 0], [size[0] - 1, 0], [0, size[1] - 1], [size[0] - 1, size[1] - 1]], dtype=np.float64)
+    apart = geometry.apply(seen, corners) - geometry.apply(wanted, corners)
+    side = np.sqrt(np.abs(np.linalg.det(wanted[:, :, :2])) * size[0] * size[1])
+    return np.linalg.norm(apart, axis=-1).max(1) / side
 
 
 def predicted_points(network: Network, canvas: Canvases, recipe: Recipe) -> Float32[np.ndarray, "N W 2"]:

@@ -16,7 +16,19 @@ look_app = typer.Typer(no_args_is_help=True, help="Draw what the network is show
 app.add_typer(data_app, name="data")
 app.add_typer(look_app, name="look")
 
-for command in (runs.train, runs.evaluate, runs.report, look.predict, runs.submit, runs.export, runs.demo, data.recipes, data.datasets, data.schemes):
+for command in (
+    runs.train,
+    runs.evaluate,
+    runs.report,
+    look.predict,
+    runs.submit,
+    runs.export,
+    runs.demo,
+    data.recipes,
+    data.models,
+    data.datasets,
+    data.schemes,
+):
     app.command()(command)
 for command in (data.show, data.check):
     data_app.command()(command)

@@ -61,6 +61,17 @@ def datasets() -> None:
         terminal.headed(name, f"{headline}")
 
 
+def models(name: Annotated[str | None, typer.Argument(help="One of them, for its model card.")] = None) -> None:
+    """The networks that come with the package, one line each; or one's model card: data, licence, accuracy, weaknesses."""
+    from nasion import weights
+
+    if name is not None:
+        terminal.out.print(weights.card(name), highlight=False, soft_wrap=True)
+        return
+    for known in weights.names():
+        terminal.headed(known, weights.headline(known))
+
+
 def schemes() -> None:
     """The landmark schemes there are."""
     from nasion.schemes import SCHEMES

@@ -85,13 +85,13 @@ def faces(
 
 def predict(
     photos: Annotated[list[Path], typer.Argument(help="Pictures.")],
-    run: Annotated[Path, typer.Option("--run", help="The run's folder.")],
+    run: Annotated[Path, typer.Option("--run", help="A run's folder, an exported .onnx file, or a shipped network's name.")] = Path("face68"),
     box: Annotated[list[str] | None, typer.Option(help="The face's box as x0,y0,x1,y1 in pixels; may be given again.", metavar="BOX")] = None,
     boxes: Annotated[Path | None, typer.Option(help="Boxes by picture: a CSV with face,box_x0,box_y0,box_x1,box_y1, or an imglab XML.")] = None,
     folder: Annotated[Path, typer.Option("--out", help="Where the drawn pictures, predictions.csv and report.html go.")] = Path("predictions"),
     recipe: RecipeFile = None,
 ) -> None:
-    """Points on photographs whose faces' boxes are given, cut as the run's data set cuts them (iBUG: tight around the points).
+    """Points on photographs whose faces' boxes are given: tight around the points, about so for the shipped networks.
 
     Without a box, a picture is taken to be a face from edge to edge.
     """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nasion.errors import SettingError
+
 _FOLDER = Path(__file__).parent
 
 
@@ -18,5 +20,12 @@ def file(name: str) -> Path | None:
 
 
 def card(name: str) -> str:
-    """A network's model card, Markdown."""
+    """A network's model card, Markdown. Raises ``SettingError`` for a name that is none."""
+    if name not in names():
+        raise SettingError(f"No network {name!r} comes with this package; there is {', '.join(names())}.")
     return (_FOLDER / f"{name}.md").read_text(encoding="utf-8")
+
+
+def headline(name: str) -> str:
+    """What a network is, in one line: the first of its card's text."""
+    return next(line for line in card(name).splitlines() if line and not line.startswith("#"))
