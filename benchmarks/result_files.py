@@ -48,6 +48,7 @@ def trained(recipe, data, folder, changes, every=1):
     """The history of a run: gone on with if it is there, not trained again if it is finished."""
     if not (folder / "done").exists():
         resume = (folder / run.CHECKPOINT).exists()
+        data = data if isinstance(data, tuple) else Path(data)
         train(recipe, data, run_folder=folder, changes=changes, resume=resume, watchers=(Lines(every),))
         (folder / "done").touch()
     return run.history(folder)

@@ -14,12 +14,14 @@ from nasion import cache, datasets
 from nasion.datasets._faults import Fault
 from nasion.errors import SettingError
 from nasion.faces import Faces, join
+from nasion.geometry import points_box
 from nasion.scheme import Scheme
 from nasion.schemes import SCHEMES
 from nasion.sources import GROUP
 from nasion.splits import Pair, honest_split, similar_pairs
 
 HONEST = ("train", "val")
+_SPANNING = 30  # labelled points that reach from ear to ear and from brow to chin
 
 
 def load_faces(
@@ -69,11 +71,20 @@ def load_joint_sides(paths: Sequence[str | Path], scheme: Scheme, *, skip_faults
         name = datasets.recognised(Path(path))
         for side, faces in zip(sides, load_sides(name, path, scheme=scheme, skip_faults=skip_faults), strict=True):
             groups = {GROUP: (name,) * len(faces), **faces.groups}
-            side.append(replace(faces, ids=tuple(f"{name}/{face}" for face in faces.ids), groups=groups))
+            side.append(replace(_boxed(faces), ids=tuple(f"{name}/{face}" for face in faces.ids), groups=groups))
     train, val = (join(*side) for side in sides)
     pairs = similar_pairs(join(train, val)) if len(paths) > 1 else []
     leaking = {pair.first for pair in pairs if pair.first < len(train) <= pair.second}
     return train[np.array([i not in leaking for i in range(len(train))], dtype=bool)], val
+
+
+def _boxed(faces: Faces) -> Faces:
+    """Where a set of whole pictures labels points all over a face: the tight box around them, as other sets have it."""
+    if faces.boxes is not None:
+        return faces
+    spanning = faces.labelled.sum(1) >= _SPANNING
+    boxes = np.where(spanning[:, None], points_box(faces.points), np.nan).astype(np.float32)
+    return replace(faces, boxes=boxes if spanning.any() else None)
 
 
 def _read(module: ModuleType, root: Path, split: str, scheme: Scheme | None, skip_faults: bool) -> Faces:

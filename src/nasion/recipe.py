@@ -138,11 +138,13 @@ class Recipe:
     ``start_at_mean``: the last layer's bias starts at the mean target, so that training need not find the mean face first.
     ``doubtful``: ``drop`` trains without faces whose labels look wrong (``doubts.py``); they are judged all the same.
     ``patience``: stop after so many epochs without a better validation score (None: never). ``precision``: ``auto`` takes
-    bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist (Keras: in training only). ``box_scale``: the network
-    sees the face's box with its sides times this, ``square`` of it the square of the same middle and mean side; ``passes``: how often a face
-    is looked at in predicting, each time upright and in the box of the points found before. ``average``: the kept weights are an
-    average over the steps with this decay (EMA; 0: the last ones). ``apart``: sources whose labels have outputs of their own
-    (``sources.py``). ``pixel_range``: what black and white become. ``second_phase`` and a ``Plateau`` schedule are for Keras networks.
+    bfloat16 autocast where the processor computes in it, ``float32`` or ``bfloat16`` insist (Keras: in training only).
+    ``box_scale``: the network sees the face's box with its sides times this, ``square`` of it the square of the same middle and
+    mean side; ``passes``: how often a face is looked at in predicting at most, from the second time on upright and in the box of
+    the points found before. ``pixel_range``: what black and white become. ``apart``: sources whose labels have outputs of their
+    own (``sources.py``). ``average``: the kept weights are an average over the steps with this decay (EMA; 0: the step's own).
+    ``keep``: the epoch whose weights are kept, the best on the validation faces, or the last, in which they have no say.
+    ``second_phase`` and a ``Plateau`` schedule are for Keras networks.
     """
 
     data: str
@@ -165,6 +167,7 @@ class Recipe:
     square: bool = False
     passes: int = 1
     average: float = 0.0
+    keep: Literal["best", "last"] = "best"
     pixel_range: tuple[float, float] = (0.0, 1.0)
     start_at_mean: bool = False
     batch_size: int = 64
@@ -188,8 +191,8 @@ class Recipe:
         require(fits, f"The codec wants maps of stride {self.codec.stride}, the network gives {getattr(self.model, 'stride', None)} (None: no maps).")
         known = self.framework in ("pytorch", "keras", "onnx")
         require(known, f"A network's framework is pytorch or keras, of an exported file onnx; found {self.framework!r}.")
-        learnt = self.framework != "keras" or not (self.average or self.codec.stride)
-        require(learnt, "Maps and averaged weights are for PyTorch networks; this recipe's network is Keras'.")
+        learnt = self.framework != "keras" or not (self.average or self.codec.stride or self.keep == "last")
+        require(learnt, "Maps, averaged weights and keeping the last ones are for PyTorch networks; this recipe's network is Keras'.")
         own = self.framework == "keras" or (self.second_phase is None and not isinstance(self.schedule, Plateau))
         require(own, "A second phase and a Plateau schedule are for Keras networks; this recipe's network is PyTorch's.")
 

@@ -193,6 +193,18 @@ imm58 = Scheme(
 # The "nose tip" of the Berkeley course: IMM's point 52.
 imm_nose = Scheme(name="imm_nose", points=("nose_base",), mirror=())
 
+
+def union(name: str, *schemes: Scheme) -> Scheme:
+    """All points of several schemes, each once: what a network learns from all of them together, and is asked for any of them.
+
+    Edges are those of all; the norm is the first scheme's. Take ``Predictions.to`` for one of them.
+    """
+    points = tuple(dict.fromkeys(point for scheme in schemes for point in scheme.points))
+    pairs = {frozenset(pair): pair for scheme in schemes for pair in scheme.mirror}
+    edges = tuple(dict.fromkeys(edge for scheme in schemes for edge in scheme.edges))
+    return Scheme(name=name, points=points, mirror=tuple(pairs.values()), edges=edges, norm=schemes[0].norm)
+
+
 SCHEMES = {scheme.name: scheme for scheme in (fkd15, imm58, ibug68, wflw98, cofw29, imm_nose)}
 
 

@@ -143,7 +143,8 @@ def _finish_epoch(session: _Session, state: State) -> None:
         "lr": recipe.optim.lr * recipe.schedule(state.epoch, recipe.epochs),
         "seconds": state.seconds,
     }
-    if finished(state, row, session.watchers) and session.fabric.is_global_zero:
+    best = finished(state, row, session.watchers)
+    if (best or recipe.keep == "last") and session.fabric.is_global_zero:
         run.save_tensors(session.folder / run.WEIGHTS, session.kept.state_dict(), {"epoch": state.epoch, "val": row["val"]})
 
 

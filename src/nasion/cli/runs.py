@@ -48,7 +48,9 @@ def train(
             bar.__exit__()
             terminal.err.print(f"{stop}\nGo on with: nasion train {recipe} {shown} --run {folder} --resume{skipping}", soft_wrap=True)
             raise typer.Exit(130) from stop
-    terminal.out.print(f"Best epoch {done.state.best_epoch + 1}: validation score {done.state.best:.4g}. The run is in {done.folder}", soft_wrap=True)
+    best = f"Best epoch {done.state.best_epoch + 1}: validation score {done.state.best:.4g}"
+    kept = f"; the last, {done.state.history[-1]['val']:.4g}, is kept" if value.keep == "last" else ""
+    terminal.out.print(f"{best}{kept}. The run is in {done.folder}", soft_wrap=True)
     terminal.out.print(f"Judge it with: nasion evaluate {done.folder} --data {data[0]}{skipping}", soft_wrap=True)
 
 

@@ -32,6 +32,7 @@ RECIPE = Recipe(
     optim=Adam(lr=2e-3, weight_decay=0.02),
     schedule=Cosine(),
     average=0.998,
+    keep="last",
     batch_size=32,
     epochs=150,
 )

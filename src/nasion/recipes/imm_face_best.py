@@ -29,6 +29,7 @@ RECIPE = Recipe(
     optim=Adam(lr=2e-3, weight_decay=0.02),
     schedule=Cosine(),
     average=0.99,
+    keep="last",
     batch_size=16,
     epochs=100,
 )

@@ -1,0 +1,74 @@
+"""What each added data set brings to one network, kept apart or taken as the same: face68_light with as many steps each.
+
+Usage: python benchmarks/sources.py --ibug DIR [--udacity DIR] [--imm DIR] [--fkd DIR] [--steps 1200] [--runs FOLDER]
+One network learns the union of all schemes' points; it is judged on each set's own validation faces, in that set's scheme. Written
+into results/face68_light.json; runs that are there are judged, not trained again.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from result_files import record, spent, trained
+
+import nasion
+from nasion.faces import join
+from nasion.load import load_joint_sides
+from nasion.predict import load_model
+from nasion.recipes.face68_light import RECIPE
+from nasion.schemes import fkd15, ibug68, imm58, union
+from nasion.sources import Apart
+
+SCHEME = union("ibug68+imm58+fkd15", ibug68, imm58, fkd15)
+OWN = {"ibug68": ibug68, "udacity68": ibug68, "imm": imm58, "15 points": fkd15, "4 points": fkd15}
+# Points that several sets name: where each set's labels mean a place of their own is what is asked here.
+SHARED = {
+    "udacity68": Apart("udacity68", ibug68.points),
+    "imm": Apart("imm", tuple(point for point in imm58.points if point in ibug68)),
+    "15 points": Apart("15 points", fkd15.points),
+    "4 points": Apart("4 points", fkd15.points),
+}
+
+
+def judged(folder, val_faces):
+    """NME in % (of the outer eye corners; fkd of the eye centres) and RMSE on each set's validation faces."""
+    model, found = load_model(folder), {}
+    for source, scheme in OWN.items():
+        some = val_faces[np.array(val_faces.groups["source"]) == source]
+        if len(some):
+            own = nasion.evaluate(model.predict(some).to(scheme), some.to(scheme)).to_json()
+            found |= {f"nme, {source}": own["nme"], f"rmse, {source}": own["rmse"]}
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("ibug", "udacity", "imm", "fkd"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    options = parser.parse_args()
+    paths = {name: getattr(options, name) for name in ("ibug", "udacity", "imm", "fkd") if getattr(options, name)}
+    sides = {name: load_joint_sides([path], SCHEME) for name, path in paths.items()}
+    every = join(*(val for _, val in sides.values()))
+    sources = {name: [Apart for key, Apart in SHARED.items() if key in set(train.groups["source"])] for name, (train, _) in sides.items()}
+    mixes = [([name], False) for name in paths] + [(["ibug", name], way) for name in paths if name != "ibug" for way in (False, True)]
+    if len(paths) > 2:
+        mixes += [(list(paths), way) for way in (False, True)]
+    for names, apart in mixes:
+        train = join(*(sides[name][0] for name in names)) if len(names) == 1 else load_joint_sides([paths[name] for name in names], SCHEME)[0]
+        mix = f"sources, {options.steps} steps: {' + '.join(names)}{', apart' if apart else ''}"
+        print(mix, flush=True)
+        parts = tuple(part for name in names for part in sources[name]) if apart else ()
+        epochs = max(1, round(options.steps * RECIPE.batch_size / len(train)))
+        recipe = replace(RECIPE, scheme=SCHEME, apart=parts, epochs=epochs)
+        folder = options.runs / mix.replace(" ", "_").replace(",", "").replace(":", "")
+        history = trained(recipe, (train, every[:: max(1, len(every) // 200)]), folder, [], every=5)
+        found = {**judged(folder, every), "training faces": len(train), **spent(history)}
+        record("face68_light", mix, 0, found, {})
+        print(f"  {found}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
