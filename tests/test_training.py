@@ -19,13 +19,18 @@ from safetensors.torch import load_file
 import nasion
 from nasion import run
 from nasion.augment import Augment
+from nasion.codecs import Anchors
 from nasion.datasets import toy
+from nasion.disturb import Disturb
 from nasion.errors import RunError, SettingError
 from nasion.experiment import train
 from nasion.loop import Interrupted, State
+from nasion.losses import LaplaceLikelihood
+from nasion.models.pyramid import Pyramid
 from nasion.models.resnet import ResNet
 from nasion.recipe import SGD, Adam
 from nasion.recipes.toy_demo import RECIPE
+from nasion.training import _average, _optimizer
 
 SMALL = replace(
     RECIPE,
@@ -78,6 +83,61 @@ def test_stopping_and_resuming_gives_the_same_numbers_to_the_last_digit(tmp_path
     assert without_seconds(resumed.state.history) == without_seconds(whole.state.history) and len(whole.state.history) == 3
     for name in (run.WEIGHTS, run.CHECKPOINT):
         assert same_tensors(tmp_path / "whole" / name, tmp_path / "parts" / name), name
+
+
+MAPS = replace(
+    SMALL, model=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=8), codec=Anchors(8), loss=LaplaceLikelihood(),
+    optim=Adam(2e-3, weight_decay=0.1), average=0.9, keep="last", disturb=Disturb(blur=0.5, noise=0.02, jpeg=0.2, occlude=0.5),
+    precision="float32", epochs=2,
+)  # fmt: skip
+
+
+def test_averaged_weights_maps_and_disturbed_pictures_resume_to_the_last_digit_too(tmp_path, sides):
+    whole = train(MAPS, sides, run_folder=tmp_path / "whole")
+    with pytest.raises(Interrupted, match="everything is saved"):
+        train(MAPS, sides, run_folder=tmp_path / "parts", watchers=(StopAt(1, 2),))
+    resumed = train(MAPS, sides, run_folder=tmp_path / "parts", resume=True)
+    assert without_seconds(resumed.state.history) == without_seconds(whole.state.history)
+    for name in (run.WEIGHTS, run.CHECKPOINT):
+        assert same_tensors(tmp_path / "whole" / name, tmp_path / "parts" / name), name
+    assert (tmp_path / "whole" / "calibration.json").read_text() == (tmp_path / "parts" / "calibration.json").read_text()
+
+
+def test_the_kept_weights_are_the_average_that_the_checkpoint_carries(tmp_path, sides):
+    done = train(MAPS, sides, run_folder=tmp_path / "run")
+    kept, saved = load_file(done.folder / run.WEIGHTS), load_file(done.folder / run.CHECKPOINT)
+    assert all(torch.equal(kept[name], saved[f"average.{name}"]) for name in kept)
+    assert any(not torch.equal(kept[name], saved[f"model.{name}"]) for name in kept)
+
+
+def test_an_average_over_steps_is_as_by_hand():
+    """Decay 0.9: at the first step the share of the new is 1 - 1 / 10, after many 0.1."""
+    old, new = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    for steps, share in ((0, 0.9), (1000, 0.1)):
+        with torch.no_grad():
+            old.weight.fill_(1.0)
+            new.weight.fill_(2.0)
+        _average(old, new, 0.9, steps)
+        assert old.weight.item() == pytest.approx(1 + share)
+
+
+def test_the_last_weights_are_kept_only_where_a_recipe_says_so(tmp_path, sides, monkeypatch):
+    """As if every epoch made it worse."""
+    scores = iter([1.0, 2.0, 3.0] * 2)
+    monkeypatch.setattr("nasion.training.validated", lambda *given: {"val": next(scores), "val_loss": 0.0})
+    kept = {}
+    for keep in ("best", "last"):
+        done = train(replace(SMALL, keep=keep), sides, run_folder=tmp_path / keep)
+        kept[keep] = run.load_tensors(done.folder / run.WEIGHTS)[1]
+    assert kept["last"]["epoch"] == 2 and kept["best"]["epoch"] == done.state.best_epoch == 0
+
+
+def test_weight_decay_spares_norms_and_biases():
+    network = MAPS.network()
+    decayed, spared = _optimizer(MAPS, network).param_groups
+    assert decayed["weight_decay"] == 0.1 and spared["weight_decay"] == 0
+    assert all(p.ndim > 1 for p in decayed["params"]) and all(p.ndim == 1 for p in spared["params"])
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(network.parameters()))
 
 
 @pytest.mark.parametrize("momentum", [0.9, 0.0])

@@ -91,9 +91,11 @@ def canvases_through(faces: Faces, to_source: Float64[np.ndarray, "N 2 3"], reci
     width, height = recipe.input_size
     corners = np.array([[-0.5, -0.5], [width - 0.5, -0.5], [-0.5, height - 0.5], [width - 0.5, height - 0.5]])
     around = geometry.points_box(geometry.apply(to_source, np.broadcast_to(corners, (len(faces), 4, 2))))
-    # Twice the input holds any turn of it; the box is cut at about the input's resolution, then turned by the warp.
-    middle, half = (around[:, :2] + around[:, 2:]) / 2, np.sqrt(np.abs(np.linalg.det(to_source[:, :, :2])))[:, None] * [width, height]
-    boxes, size = np.concatenate([middle - half, middle + half], axis=1), (2 * width, 2 * height)
+    # A square of the diagonal holds any turn of the input; it is cut at the input's resolution, then turned by the warp.
+    side = int(np.ceil(np.hypot(width, height)))
+    half = np.sqrt(np.abs(np.linalg.det(to_source[:, :, :2])))[:, None] * side / 2
+    middle, size = (around[:, :2] + around[:, 2:]) / 2, (side, side)
+    boxes = np.concatenate([middle - half, middle + half], axis=1)
     cut = np.stack([_cut(picture, box, size, recipe.colour) for picture, box in zip(faces.images, boxes, strict=True)])
     images = warp(cut.astype(np.float32), geometry.compose(to_source, geometry.box_to_frame(boxes, size)), recipe.input_size)
     return Canvases(

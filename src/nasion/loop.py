@@ -69,7 +69,9 @@ def mean_target(recipe: Recipe, canvas: Canvases) -> Float32[np.ndarray, " C"]:
     """What a network that always says the mean of the labels would say; 0 where there is none."""
     target = recipe.codec.encode(canvas.points, recipe.input_size)
     labels = (~np.isnan(target)).sum(0)
-    return np.divide(np.nansum(target, axis=0), labels, out=np.zeros(target.shape[1]), where=labels > 0).astype(np.float32)
+    mean = np.divide(np.nansum(target, axis=0), labels, out=np.zeros(target.shape[1:]), where=labels > 0).astype(np.float32)
+    # Where the network says a scale beside x and y, it starts at 1.
+    return np.pad(mean, ((0, 0), (0, 1))).reshape(-1) if mean.ndim == 2 else mean
 
 
 def took_in(state: State, losses: list[float], at: list[Int64[np.ndarray, " B"]], faces: Faces, first_step: int) -> None:

@@ -189,6 +189,8 @@ class Recipe:
         require(0 <= self.average < 1, f"average is a decay, from 0 to below 1; found {self.average}.")
         fits = getattr(self.model, "stride", None) == self.codec.stride
         require(fits, f"The codec wants maps of stride {self.codec.stride}, the network gives {getattr(self.model, 'stride', None)} (None: no maps).")
+        flat = self.codec.stride is None or not self.start_at_mean
+        require(flat, "start_at_mean is for networks that say coordinates; this one gives maps, which start in the picture's middle.")
         known = self.framework in ("pytorch", "keras", "onnx")
         require(known, f"A network's framework is pytorch or keras, of an exported file onnx; found {self.framework!r}.")
         learnt = self.framework != "keras" or not (self.average or self.codec.stride or self.keep == "last")

@@ -1,0 +1,121 @@
+"""Exported files as networks: they say what the run says, shrunk or not; what is no such file is refused; what comes with the package."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+import nasion
+from nasion import weights
+from nasion.codecs import Anchors
+from nasion.datasets import toy
+from nasion.errors import RunError, SettingError
+from nasion.experiment import train
+from nasion.export import export
+from nasion.losses import LaplaceLikelihood
+from nasion.models.pyramid import Pyramid
+from nasion.predict import load_model
+from nasion.recipes.toy_demo import RECIPE
+from nasion.sources import Apart
+
+SMALL = replace(
+    RECIPE, input_size=(64, 64), model=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=16), codec=Anchors(8), loss=LaplaceLikelihood(),
+    start_at_mean=False, epochs=4, batch_size=16, square=True, box_scale=1.2, passes=2, apart=(Apart("other", ("nose_tip",)),),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    faces = toy.draw(150, seed=1)
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    train(SMALL, (faces[:120], faces[120:]), run_folder=folder)
+    return folder
+
+
+@pytest.mark.parametrize(("numbers", "near"), [("float32", 0.02), ("float16", 0.1), ("int8", 2.0)])
+def test_a_file_predicts_and_scores_as_its_run_does_in_each_kind_of_numbers(folder, tmp_path, numbers, near):
+    model, faces, path = load_model(folder), toy.draw(40, seed=5), tmp_path / "model.onnx"
+    export(model, path, numbers, faces)
+    alone = load_model(path)
+    # Runs may compute in bfloat16, files never do.
+    exact = replace(model, network=model.network.in_float32()).predict(faces)
+    found = alone.predict(faces)
+    assert alone.recipe.scheme == SMALL.scheme and (alone.recipe.passes, alone.recipe.square, alone.recipe.box_scale) == (2, True, 1.2)
+    assert np.abs(found.points - exact.points).mean() < near
+    assert np.abs(found.scores - exact.scores).mean() < (0.1 if numbers == "int8" else 0.02) and alone.calibration is not None
+    sizes = {kind: path.stat().st_size for kind in (numbers,)}
+    if numbers != "float32":
+        export(model, tmp_path / "whole.onnx")
+        assert sizes[numbers] < (tmp_path / "whole.onnx").stat().st_size
+
+
+def test_int8_without_faces_and_other_numbers_for_keras_files_are_refused(folder, tmp_path):
+    with pytest.raises(SettingError, match=r"int8 needs faces .* \(--data DIR\)"):
+        export(load_model(folder), tmp_path / "model.onnx", "int8")
+    with pytest.raises(SettingError, match=r"only \.onnx files are kept in float16"):
+        export(load_model(folder), tmp_path / "model.keras", "float16")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_lists_the_kinds_of_numbers(folder, tmp_path, monkeypatch, capsys):
+    from nasion import cli
+
+    monkeypatch.setattr("sys.argv", ["nasion", "export", str(folder), str(tmp_path / "m.onnx"), "--numbers", "int4"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "--numbers int4: one of float32, float16, int8 expected" in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_is_no_exported_network_is_refused_with_the_reason(folder, tmp_path):
+    with pytest.raises(RunError, match=r"nothing\.onnx is not there"):
+        load_model(tmp_path / "nothing.onnx")
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(RunError, match=r"text\.onnx is no network that ONNX Runtime can read"):
+        load_model(tmp_path / "text.onnx")
+    path = tmp_path / "model.onnx"
+    export(load_model(folder), path)
+    graph = onnx.load(path)
+    for item in graph.metadata_props:
+        if item.key == "nasion_format":
+            item.value = "99"
+    onnx.save(graph, path)
+    with pytest.raises(RunError, match=r"was written by nasion .*, not in the format of nasion .*; export the run again"):
+        load_model(path)
+
+
+def test_an_exported_network_says_that_it_cannot_be_looked_into_or_exported_again(folder, tmp_path):
+    export(load_model(folder), tmp_path / "model.onnx")
+    network = load_model(tmp_path / "model.onnx").network
+    for call in (
+        network.first_filters,
+        lambda: network.first_responses(np.zeros((1, 1, 64, 64), np.float32)),
+        lambda: network.export(tmp_path / "x"),
+    ):
+        with pytest.raises(RunError, match="exported"):
+            call()
+
+
+def test_names_that_do_not_come_with_the_package_are_refused():
+    with pytest.raises(SettingError, match="No network 'face69' comes with this package"):
+        weights.card("face69")
+    assert weights.file("face69") is None
+
+
+@pytest.mark.parametrize("name", weights.names())
+def test_every_network_that_comes_with_the_package_has_a_card_and_predicts_without_torch(name):
+    card = weights.card(name)
+    for heading in ("Data", "Licence", "Accuracy", "Weaknesses", "Made by"):
+        assert f"## {heading}" in card, heading
+    assert len(weights.headline(name)) > 20
+    faces = toy.draw(4, nasion.scheme_named("ibug68"), seed=3, size=160)
+    boxes = np.concatenate([np.nanmin(faces.points, 1), np.nanmax(faces.points, 1)], 1)
+    model = load_model(name)
+    found = model(faces.images, boxes)
+    assert found.points.shape == (4, 68, 2) and found.scores.shape == (4, 68) and np.isfinite(found.points).all()
+    # Drawn faces are not what it knows, but a face is a face.
+    assert np.abs(found.points - faces.points).mean() < 12
+
+
+def test_the_networks_together_are_at_most_12_megabytes():
+    assert sum(weights.file(name).stat().st_size for name in weights.names()) <= 12e6
