@@ -39,7 +39,7 @@ VARIANTS = {
     "Gaussian": {"loss": GaussianLikelihood()},
     "anchors of stride 16": {"codec": Anchors(16), "model": replace(RECIPE.model, stride=16)},
     "heatmaps of stride 4, adaptive Wing": {"codec": Heatmaps(4), "loss": AdaptiveWing(), "model": replace(RECIPE.model, stride=4)},
-    "direct coordinates, Laplace": {**DIRECT, "codec": Coordinates("pixels", scale=True), "start_at_mean": False},
+    "direct coordinates, Laplace": {**DIRECT, "codec": Coordinates("pixels", scale=True)},
     "direct coordinates, Wing": {**DIRECT, "codec": Coordinates("pixels"), "loss": Wing()},
 }
 
