@@ -338,3 +338,22 @@ def test_two_processes_under_torchrun_learn_nearly_what_one_does(tmp_path):
     one, two = (run.history(tmp_path / name) for name in ("one", "two"))
     # Batch norm sees halves of each batch, so only nearly.
     assert len(two) == 2 and two[0]["loss"] == pytest.approx(one[0]["loss"], rel=0.3)
+
+
+def test_training_starts_from_another_runs_weights_and_says_which_do_not_fit(tmp_path, sides):
+    first = train(MAPS, sides, run_folder=tmp_path / "first")
+    still = replace(MAPS, start=str(first.folder), optim=Adam(1e-9), average=0.0, epochs=1)
+    on = train(still, sides, run_folder=tmp_path / "on")
+    before, after = (load_file(folder / run.WEIGHTS) for folder in (first.folder, on.folder))
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before if "running" not in name and "num_batches" not in name)
+    with pytest.raises(RunError, match="the weights do not fit the recipe"):
+        train(replace(still, model=Pyramid(widths=(8, 8, 8), blocks=(0, 1, 0), neck=8)), sides, run_folder=tmp_path / "other")
+
+
+def test_without_holding_out_all_faces_are_learnt_and_scores_are_calibrated_on_the_run_before(tmp_path, sides):
+    first = train(replace(MAPS, epochs=1), sides, run_folder=tmp_path / "first")
+    whole = train(replace(MAPS, epochs=1, hold_out=False, start=str(first.folder)), sides, run_folder=tmp_path / "whole")
+    assert run.opened(whole.folder)["faces"] == [60, 15]
+    assert (whole.folder / "calibration.json").read_text() == (first.folder / "calibration.json").read_text()
+    alone = train(replace(MAPS, epochs=1, hold_out=False), sides, run_folder=tmp_path / "alone")
+    assert not (alone.folder / "calibration.json").exists()

@@ -12,10 +12,10 @@ from types import ModuleType
 
 from nasion import recipes, run, splits
 from nasion.errors import RunError, SettingError, needing
-from nasion.faces import Faces
+from nasion.faces import Faces, join
 from nasion.load import load_joint_sides, load_sides
 from nasion.loop import State, Watch
-from nasion.predict import calibrated, load_model, write_calibration
+from nasion.predict import calibrated, calibration_of, load_model, write_calibration
 from nasion.recipe import Recipe, override
 
 _Faces = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
@@ -51,6 +51,8 @@ def train(
     if resume:
         value = _resumed(folder, name, value, changes, recipe)
     sides = _sides(value, faces, skip_faults)
+    if not value.hold_out:
+        sides = join(*sides), sides[1]
     key = _faces_key(*sides)
     if resume and run.opened(folder)["faces_key"] != key:
         raise RunError(f"{folder} was trained on other faces; go on with the data it was started with, or start anew with --run FOLDER.")
@@ -59,7 +61,11 @@ def train(
         run.create(folder, name, value, facts)
     state = fit(value, *sides, folder, resume=resume, watchers=watchers)
     if first_process():
-        found = calibrated(load_model(folder, recipe=_parts(recipe)), sides[1])
+        if value.hold_out:
+            found = calibrated(load_model(folder, recipe=_parts(recipe)), sides[1])
+        else:
+            # Faces that were learnt cannot say how sure it may be; those of the run that it started from can.
+            found = calibration_of(Path(value.start)) if value.start else None
         if found is not None:
             write_calibration(found, folder)
     return Trained(folder, state)

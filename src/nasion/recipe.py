@@ -144,7 +144,8 @@ class Recipe:
     the points found before. ``pixel_range``: what black and white become. ``apart``: sources whose labels have outputs of their
     own (``sources.py``). ``average``: the kept weights are an average over the steps with this decay (EMA; 0: the step's own).
     ``keep``: the epoch whose weights are kept, the best on the validation faces, or the last, in which they have no say.
-    ``second_phase`` and a ``Plateau`` schedule are for Keras networks.
+    ``start``: a run's folder, from whose weights training starts. ``hold_out=false`` trains on the validation faces too, whose
+    errors then say nothing. ``second_phase`` and a ``Plateau`` schedule are for Keras networks.
     """
 
     data: str
@@ -168,6 +169,8 @@ class Recipe:
     passes: int = 1
     average: float = 0.0
     keep: Literal["best", "last"] = "best"
+    start: str | None = None
+    hold_out: bool = True
     pixel_range: tuple[float, float] = (0.0, 1.0)
     start_at_mean: bool = False
     batch_size: int = 64
@@ -193,8 +196,8 @@ class Recipe:
         require(flat, "start_at_mean is for networks that say coordinates; this one gives maps, which start in the picture's middle.")
         known = self.framework in ("pytorch", "keras", "onnx")
         require(known, f"A network's framework is pytorch or keras, of an exported file onnx; found {self.framework!r}.")
-        learnt = self.framework != "keras" or not (self.average or self.codec.stride or self.keep == "last")
-        require(learnt, "Maps, averaged weights and keeping the last ones are for PyTorch networks; this recipe's network is Keras'.")
+        learnt = self.framework != "keras" or not (self.average or self.codec.stride or self.keep == "last" or self.start)
+        require(learnt, "Maps, averaged weights, a start and keeping the last weights are for PyTorch networks; this recipe's network is Keras'.")
         own = self.framework == "keras" or (self.second_phase is None and not isinstance(self.schedule, Plateau))
         require(own, "A second phase and a Plateau schedule are for Keras networks; this recipe's network is PyTorch's.")
 

@@ -24,7 +24,7 @@ from nasion.batches import Canvases, batch, canvases, epoch_order
 from nasion.faces import Faces
 from nasion.loop import Interrupted, State, Watch, finished, mean_target, stop_signal, took_in, trained_on, validated
 from nasion.losses import masked_mean
-from nasion.networks.pytorch import TorchNetwork, autocasts, on_device
+from nasion.networks.pytorch import TorchNetwork, autocasts, load, on_device
 from nasion.recipe import Adam, Recipe
 from nasion.sources import spread
 
@@ -162,6 +162,8 @@ def _prepared(recipe: Recipe, sides: tuple[Faces, Faces], folder: Path, watchers
     inner = recipe.network(weights_follow=resume)
     if recipe.start_at_mean:
         _start_at_mean(inner, recipe, canvas)
+    if recipe.start and not resume:
+        inner.load_state_dict(load(Path(recipe.start), recipe, "cpu").module.state_dict())
     # Only pictures are channels-last: fused Adam would copy weights in that layout to and fro at every step.
     network, optimizer = fabric.setup(inner, _optimizer(recipe, inner))
     kept = deepcopy(inner).requires_grad_(False) if recipe.average else inner
