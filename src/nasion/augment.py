@@ -20,7 +20,8 @@ class Augment:
 
     ``rotate`` in degrees, ``scale`` and ``shift`` as fractions (of 1 and of the input's sides), ``shift_px`` in pixels of the
     input, added to it. ``brightness`` as a fraction of the value range, ``contrast`` as a fraction about the picture's mean
-    grey, ``saturation`` as a fraction about each pixel's grey, ``hue`` in turns of the colour circle.
+    grey, ``saturation`` as a fraction about each pixel's grey, ``hue`` in turns of the colour circle. ``stretch`` as a fraction by which
+    a face is made wider and as much less high, or the other way round.
     """
 
     flip: float = 0.0
@@ -32,19 +33,20 @@ class Augment:
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
+    stretch: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 <= self.flip <= 1, f"augment.flip is a probability, 0 to 1; found {self.flip}.")
         require(0 <= self.rotate <= 180, f"augment.rotate must be 0 to 180 degrees; found {self.rotate}.")
         require(0 <= self.shift_px < np.inf, f"augment.shift_px is a number of pixels, from 0; found {self.shift_px}.")
         require(0 <= self.hue <= 0.5, f"augment.hue must be 0 to 0.5 turns of the colour circle; found {self.hue}.")
-        for name in ("scale", "shift", "brightness", "contrast", "saturation"):
+        for name in ("scale", "shift", "brightness", "contrast", "saturation", "stretch"):
             require(0 <= getattr(self, name) < 1, f"augment.{name} is a fraction, from 0 to below 1; found {getattr(self, name)}.")
 
     @property
     def moves(self) -> bool:
         """True if points can move at all."""
-        return any((self.flip, self.rotate, self.scale, self.shift, self.shift_px))
+        return any((self.flip, self.rotate, self.scale, self.shift, self.shift_px, self.stretch))
 
     @property
     def relights(self) -> bool:
@@ -62,7 +64,11 @@ class Augment:
         # A corner is turned outwards most at the angle of its diagonal.
         angle = np.deg2rad(self.rotate)
         reach = np.hypot(*sides) * np.cos(np.maximum(np.arctan2(sides[::-1], sides) - angle, 0))
-        x, y = np.ceil((np.maximum(reach, sides) / (1 - self.scale) - sides) / 2 + self.shift * sides + self.shift_px).astype(int).tolist()
+        x, y = (
+            np.ceil((np.maximum(reach, sides) * (1 + self.stretch) / (1 - self.scale) - sides) / 2 + self.shift * sides + self.shift_px)
+            .astype(int)
+            .tolist()
+        )
         return (x, y) if self.moves else (0, 0)
 
     def draw(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Draw:
@@ -75,6 +81,8 @@ class Augment:
             1 / (1 + self.scale * uniform[1]),
             uniform[2:4].T * (self.shift * np.array([width, height]) + self.shift_px),
         )
+        if self.stretch:
+            turns = geometry.compose(geometry.stretched(size, 1 + self.stretch * rng.uniform(-1, 1, count)), turns)
         flipped = rng.uniform(size=count) < self.flip
         maps = np.where(flipped[:, None, None], geometry.compose(geometry.flip(width), turns), turns)
         colour = rng.uniform(-1, 1, size=(2, count)) if self.in_colour else np.zeros((2, count))

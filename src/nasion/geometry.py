@@ -101,6 +101,15 @@ def similarity(
     return np.concatenate([linear, (middle - linear @ middle + move)[..., None]], axis=-1)
 
 
+def stretched(size: tuple[int, int], factor: Float64[np.ndarray, " *batch"]) -> Float64[np.ndarray, "*batch 2 3"]:
+    """A frame of that (width, height) made ``factor`` times as wide and one over it as high, about its middle."""
+    maps = np.zeros((*factor.shape, 2, 3))
+    maps[..., 0, 0], maps[..., 1, 1] = factor, 1 / factor
+    middle = (np.array(size) - 1) / 2
+    maps[..., 2] = middle - middle * np.stack([factor, 1 / factor], axis=-1)
+    return maps
+
+
 def compose(*maps: Shaped[np.ndarray, "*#batch 2 3"]) -> Float64[np.ndarray, "... 2 3"]:
     """The maps one after the other, the first one first; batches broadcast."""
     result = np.asarray(maps[0], dtype=np.float64)
