@@ -220,3 +220,9 @@ def test_without_the_report_extra_a_page_says_what_to_install(runs, monkeypatch)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtra, match="A plot needs what is not installed"):
         look.filters(nasion.load_model(runs[0] / "a").network)
+
+
+def test_losses_below_zero_are_drawn_on_a_plain_axis_and_others_on_a_logarithmic_one():
+    rows = [{"epoch": i, "loss": 1.0 - i, "val_loss": 0.5 - i, "val": 3.0} for i in (1, 2)]
+    assert draw.history_figure({"run": rows}).axes[0].get_yscale() == "linear"
+    assert draw.history_figure({"run": [{**row, "loss": 1.0, "val_loss": 1.0} for row in rows]}).axes[0].get_yscale() == "log"

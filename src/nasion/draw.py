@@ -117,7 +117,9 @@ def history_figure(histories: dict[str, list[dict[str, float]]]) -> Any:
                 axes.annotate(f" phase {phase}", (epoch - 0.5, 1), xycoords=("data", "axes fraction"), va="bottom", ha="center", fontsize=8)
         if len(histories) == 1:
             right.annotate(f"{scores[best]:.3g}", (epochs[best], scores[best]), textcoords="offset points", xytext=(0, 9), ha="center", fontsize=8)
-    left.set(xlabel="epoch", yscale="log")
+    # Likelihoods fall below 0.
+    lowest = min((row[name] for history in histories.values() for row in history for name in ("loss", "val_loss") if name in row), default=1.0)
+    left.set(xlabel="epoch", yscale="log" if lowest > 0 else "linear")
     right.set(xlabel="epoch", yscale="log" if _spread(histories) > 20 else "linear")
     dotted = ", dotted: next phase" if len(histories) > 1 and any(_phases(history) for history in histories.values()) else ""
     left.set_title("Loss", pad=14)
