@@ -17,7 +17,7 @@ from nasion.arrays import Array, as_float32, as_numpy
 from nasion.augment import warp
 from nasion.batches import Batch, Canvases, batch, canvases, canvases_through
 from nasion.calibration import TOLERANCE, Calibration, face_sizes
-from nasion.errors import RunError
+from nasion.errors import RunError, require
 from nasion.faces import Faces, Images, Predictions
 from nasion.files import open_picture, write_text
 from nasion.networks import Network, onnx
@@ -25,6 +25,7 @@ from nasion.recipe import Recipe
 from nasion.sources import gathered
 
 _BATCH = 256
+AVERAGES = ("none", "flip", "flip+shift")
 CALIBRATION = "calibration.json"
 _WELL_SEEN = 0.08  # how far a corner of the picture that the network saw may be from where it should have been, in its sides
 _SHIFTS = ((0.0, 0.0), (0.02, 0.02), (-0.02, 0.02))  # of the input's sides
@@ -41,6 +42,9 @@ class Model:
     network: Network
     calibration: Calibration | None = None
     average: str = "none"
+
+    def __post_init__(self) -> None:
+        require(self.average in AVERAGES, f"average is one of {', '.join(AVERAGES)}; found {self.average!r}.")
 
     def __call__(self, images: Images | Sequence[str], boxes: ArrayLike | None = None, ids: Sequence[str] | None = None) -> Predictions:
         """Points of one face per picture, in the picture's pixels.

@@ -19,15 +19,18 @@ SchemeName = Annotated[str | None, typer.Option("--scheme", help="The scheme of 
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="The recipe file that the run was made with, if it defines parts of its own.")]
 SkipFaults = Annotated[bool, typer.Option("--skip-faults", help="Leave faulty rows out instead of stopping at the first.")]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
+Average = Annotated[
+    str, typer.Option(help="See each face mirrored too and average (flip), or mirrored and moved (flip+shift): surer, twice or six times the time.")
+]
 Output = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
 
 
-def model_of(run: Path, recipe: Path | None) -> Model:
+def model_of(run: Path, recipe: Path | None, average: str = "none") -> Model:
     """A run's network; ``recipe``: the file that it was made with, if that defines parts of its own."""
     from nasion import recipes
     from nasion.predict import load_model
 
-    return load_model(run, recipe=recipes.module(recipe) if recipe else None)
+    return load_model(run, recipe=recipes.module(recipe) if recipe else None, average=average)
 
 
 def scheme_or_none(name: str | None) -> Scheme | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion import terminal
-from nasion.cli.options import Data, Kind, RecipeFile, Run, SchemeName, SeveralData, SkipFaults, model_of, scheme_or_none
+from nasion.cli.options import Average, Data, Kind, RecipeFile, Run, SchemeName, SeveralData, SkipFaults, model_of, scheme_or_none
 from nasion.errors import MissingExtra, SettingError, needing
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def evaluate(
     ] = None,
     dataset: Kind = None,
     scheme: SchemeName = None,
+    average: Average = "none",
     skip_faults: SkipFaults = False,
     recipe: RecipeFile = None,
 ) -> None:
@@ -85,7 +86,7 @@ def evaluate(
     if what is None or (run and predictions):
         raise SettingError("Say what to judge: a run's folder, or --predictions FILE.")
     split = split or ("val" if run else "all")
-    model = model_of(run, recipe) if run else None
+    model = model_of(run, recipe, average) if run else None
     faces = load.load_faces(dataset, data, split, scheme=scheme_or_none(scheme), skip_faults=skip_faults)
     judged = points_csv.read_predictions(predictions, faces.scheme) if predictions else model
     result = judge(judged, faces, norm=norm, threshold=None if threshold is None else threshold / 100)
@@ -107,10 +108,11 @@ def submit(
     data: Data,
     form: Annotated[str, typer.Option("--format", help="kaggle (RowId,Location), or course68 (Id,Predicted) for an imglab file.")] = "kaggle",
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")] = Path("submission.csv"),
+    average: Average = "none",
     recipe: RecipeFile = None,
 ) -> None:
     """Write a submission file: Kaggle's for its test pictures, or the course's for the boxes of an XML file."""
-    model = model_of(run, recipe)
+    model = model_of(run, recipe, average)
     from nasion.submit import write
 
     rows = write(model, Path(data), form, output)
