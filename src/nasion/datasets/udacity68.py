@@ -1,17 +1,20 @@
 """Udacity's selection of YouTube Faces: frames of films with 68 machine-made points, in ``*_frames_keypoints.csv``.
 
 First column the file, then ``0 .. 135``: x and y in turn. ``all`` is the training table, ``test`` the other one. A person's
-frames are named ``First_Last_NN.jpg``.
+frames are named ``First_Last_NN.jpg``. A face's box is the tight one around its points, as 300-W has it.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from nasion.datasets._faults import Faults
 from nasion.datasets._points_table import picture_folder, table
 from nasion.errors import AbsentError, SettingError
 from nasion.faces import Faces
+from nasion.geometry import points_box
 from nasion.scheme import Scheme
 from nasion.schemes import ibug68
 
@@ -39,6 +42,7 @@ def read(root: Path, split: str = "all", *, scheme: Scheme | None = None, faults
         ids=ids,
         images=tuple(pictures / name for name in ids),
         points=points,
+        boxes=points_box(points).astype(np.float32),
         groups={"person": tuple(Path(name).stem.rpartition("_")[0] for name in ids)},
         linked=("person",),
     )
