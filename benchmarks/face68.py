@@ -1,0 +1,78 @@
+"""How the shipped networks are made and judged: face68 or face68_light in three stages, results/<recipe>.json, and the files to ship.
+
+Usage: python benchmarks/face68.py --data IBUG [--recipe face68] [--runs FOLDER] [--ship]
+"first": the recipe. "again": from its weights once more at half the rate. "all faces": the same from there on, with the validation
+faces learnt too; that one is shipped (--ship: in 8 bits, into src/nasion/weights), and the run before it says how good it is.
+Runs that are there are judged, not trained again.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from result_files import record, spent, trained
+
+import nasion
+from nasion import recipes
+from nasion.export import export
+from nasion.predict import load_model
+
+EPOCHS = {"face68": 60, "face68_light": 80}
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def judged(model, faces):
+    """NME in %: all, by subset, HELEN and LFPW together; one look, two, and the mirrored view averaged."""
+    found = {}
+    for name, passes, average in (("", 2, "none"), (", one look", 1, "none"), (", averaged over flip", 2, "flip")):
+        result = nasion.evaluate(replace(model, recipe=replace(model.recipe, passes=passes), average=average), faces)
+        easy = np.isin(faces.group("subset"), ["helen", "lfpw"])
+        found[f"nme{name}"] = round(100 * result.overall.nme, 4)
+        found[f"nme{name}, helen and lfpw"] = round(100 * float(np.nanmean(result.face_nme[easy])), 4)
+        if not name:
+            found |= {f"nme, {subset}": round(100 * scores.nme, 4) for subset, scores in result.groups["subset"].items()}
+            found |= {"fr": round(100 * result.overall.fr, 4), "auc": round(100 * result.overall.auc, 4)}
+            if result.reliability:
+                found |= {"score gap": round(result.reliability.gap, 4), "rank correlation": round(result.reliability.ranking, 4)}
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--recipe", default="face68", choices=EPOCHS)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--ship", action="store_true")
+    options = parser.parse_args()
+    faces = nasion.load_faces("ibug68", options.data, "val")
+    folders = {stage: options.runs / f"{options.recipe}-{stage.replace(' ', '_')}-0" for stage in ("first", "again", "all faces")}
+    more = [f"epochs={EPOCHS[options.recipe]}", "optim.lr=1e-3"]
+    changes = {
+        "first": [],
+        "again": [f"start={folders['first']}", *more],
+        "all faces": [f"start={folders['again']}", "hold_out=false", *more],
+    }
+    facts = {
+        "command": f"nasion train {options.recipe} --data DIR (all stages: python benchmarks/face68.py --data DIR --recipe {options.recipe})",
+        "data": "ibug68, honest split by photograph: 1,591 faces to train on, 421 to judge by, boxes tight",
+        "metric": "nme in % of the distance between the outer eye corners; of 'all faces' nothing is judged, since it has learnt them",
+    }
+    for stage, folder in folders.items():
+        history = trained(recipes.module(options.recipe).RECIPE, options.data, folder, changes[stage], every=10)
+        scores = {} if stage == "all faces" else judged(load_model(folder), faces)
+        record(options.recipe, stage, 0, {**scores, **spent(history)}, facts)
+        print(stage, scores, flush=True)
+    if options.ship:
+        path = ROOT / "src" / "nasion" / "weights" / f"{options.recipe}.onnx"
+        train_faces = nasion.load_faces("ibug68", options.data, "train")
+        for stage, at in (("again", options.runs / f"{options.recipe}-again.onnx"), ("all faces", path)):
+            export(load_model(folders[stage]), at, "int8", train_faces)
+        before, after = (
+            nasion.evaluate(load_model(what), faces).overall.nme for what in (folders["again"], options.runs / f"{options.recipe}-again.onnx")
+        )
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; NME of the run before {100 * before:.3f} %, in 8 bits {100 * after:.3f} %")
+
+
+if __name__ == "__main__":
+    main()
