@@ -76,7 +76,7 @@ def test_the_readmes_results_are_those_of_the_result_files():
         assert float(row[6]) == pytest.approx(sum(run["seconds_per_epoch"] for run in seeds.values()) / len(seeds), abs=0.51), (recipe, name)
 
 
-@pytest.mark.parametrize("name", [name for name in recipes.names() if name.startswith("imm_")])
+@pytest.mark.parametrize("name", [name for name in recipes.names() if name.startswith("imm_") and not name.endswith("_best")])
 def test_the_readmes_course_table_is_that_of_the_result_files(name):
     row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
     _, _, published, training, last, kept, seeds, _ = (cell.strip() for cell in row.strip("|").split("|"))

@@ -1,5 +1,8 @@
 """Exported files as networks: they say what the run says, shrunk or not; what is no such file is refused; what comes with the package."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 import nasion
 from nasion import weights
 from nasion.codecs import Anchors
+from nasion.datasets import ibug68 as reader
 from nasion.datasets import toy
 from nasion.errors import RunError, SettingError
 from nasion.experiment import train
@@ -119,3 +123,38 @@ def test_every_network_that_comes_with_the_package_has_a_card_and_predicts_witho
 
 def test_the_networks_together_are_at_most_12_megabytes():
     assert sum(weights.file(name).stat().st_size for name in weights.names()) <= 12e6
+
+
+def test_the_command_lists_the_networks_and_shows_a_card(monkeypatch, capsys):
+    from nasion import cli
+
+    for words, expected in ((["models"], "face68_light"), (["models", "face68"], "## Weaknesses")):
+        monkeypatch.setattr("sys.argv", ["nasion", *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert end.value.code in (0, None) and expected in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["nasion", "models", "face69"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1 and "there is face68, face68_light" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_way_of_averaging_that_does_not_exist_is_refused(folder):
+    with pytest.raises(SettingError, match=r"average is one of none, flip, flip\+shift; found 'twice'"):
+        load_model(folder, average="twice")
+
+
+def test_a_shipped_network_judges_predicts_and_draws_without_any_training_framework(tmp_path):
+    """As an installation without the training extras would have it: any import of a framework fails."""
+    reader.write(
+        replace(toy.draw(30, nasion.scheme_named("ibug68"), seed=1, size=160), ids=tuple(f"a/{i}.png" for i in range(30))), tmp_path / "data"
+    )
+    absent = ("torch", "lightning_fabric", "keras", "tensorflow", "jax", "tensorboard", "onnx")
+    blocked = f"import sys; sys.modules |= dict.fromkeys({absent}); import nasion.cli; nasion.cli.main()"
+    judge = ["evaluate", "face68_light", "--data", "data", "--split", "all", "--average", "flip", "--json", "scores.json"]
+    for words in (judge, ["predict", "data/a/0.png", "--box", "30,30,130,140"]):
+        done = subprocess.run([sys.executable, "-c", blocked, *words], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["nme"] < 15 and 0 <= scores["reliability"]["gap"] <= 1
+    assert (tmp_path / "predictions" / "0-points.png").is_file()

@@ -94,3 +94,8 @@ def test_training_faces_that_look_like_another_sets_validation_faces_are_left_ou
     alone = [load_sides("ibug68", tmp_path / name) for name in ("first", "second")]
     assert not numbers[0] & numbers[1] and len(val_faces) == sum(len(val) for _, val in alone)
     assert 0 < len(train_faces) < sum(len(side) for side, _ in alone)
+
+
+def test_two_folders_of_one_kind_get_ids_that_can_be_told_apart():
+    train_faces, val_faces = load_joint_sides(["toy:30:1", "toy:30:2"], ibug68)
+    assert len(train_faces) + len(val_faces) == 60 and {name.partition("/")[0] for name in train_faces.ids} == {"toy", "toy-2"}

@@ -67,11 +67,13 @@ def load_joint_sides(paths: Sequence[str | Path], scheme: Scheme, *, skip_faults
     look like a validation face of another set are left out.
     """
     sides: tuple[list[Faces], list[Faces]] = ([], [])
-    for path in paths:
-        name = datasets.recognised(Path(path))
+    names = [datasets.recognised(Path(path)) for path in paths]
+    for at, (path, name) in enumerate(zip(paths, names, strict=True)):
+        # Two folders of one kind may hold the same ids.
+        own = f"{name}-{names[:at].count(name) + 1}" if name in names[:at] else name
         for side, faces in zip(sides, load_sides(name, path, scheme=scheme, skip_faults=skip_faults), strict=True):
             groups = {GROUP: (name,) * len(faces), **faces.groups}
-            side.append(replace(_boxed(faces), ids=tuple(f"{name}/{face}" for face in faces.ids), groups=groups))
+            side.append(replace(_boxed(faces), ids=tuple(f"{own}/{face}" for face in faces.ids), groups=groups))
     train, val = (join(*side) for side in sides)
     pairs = similar_pairs(join(train, val)) if len(paths) > 1 else []
     leaking = {pair.first for pair in pairs if pair.first < len(train) <= pair.second}
