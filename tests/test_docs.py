@@ -88,6 +88,21 @@ def test_the_readmes_course_table_is_that_of_the_result_files(name):
     assert (float(kept.split()[0]) > float(published)) == name.endswith("_ablation")
 
 
+def test_the_readmes_table_of_our_own_models_is_that_of_the_result_files():
+    rows = {line.split("|")[1].strip(): line for line in README.split("### Models of our own")[1].splitlines() if line.startswith("| `")}
+    result = {name: json.loads((ROOT / "results" / f"{name}.json").read_text())["runs"] for name in recipes.names() if name != "toy_demo"}
+    for name in ("imm_nose_best", "imm_face_best"):
+        values = [run["mse_relative"] for run in result[name]["recipe"].values()]
+        assert len(values) >= 3 and f"| {sum(values) / len(values):.2e}".replace("e-0", "e-") in rows[f"`{name}`"]
+    for name in ("face68", "face68_light"):
+        held_out = result[name]["again"]["0"]
+        for key in ("nme", "nme, helen", "nme, lfpw", "nme, afw", "nme, averaged over flip"):
+            assert f"{held_out[key]:.2f}" in rows[f"`{name}`, held-out stage"], (name, key)
+    for row, variant in (("`fkd_best`", "recipe"), ("`fkd_best`, small network, 4 epochs", "small network, 4 epochs")):
+        run = result["fkd_best"][variant]["0"]
+        assert f"{run['rmse']:.2f}" in rows[row] and f"{run['rmse, plausible']:.2f}" in rows[row]
+
+
 def test_public_names_are_documented_and_nothing_else_is_public():
     for name in nasion.__all__:
         value = getattr(nasion, name)

@@ -3,7 +3,7 @@
 Source: our own (docs/own_models.md): Anchors after A2J (Xiong et al., ICCV 2019), feature pyramid (Lin et al., CVPR 2017),
 Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS 2017).
 Command: nasion train imm_nose_best --data DIR
-Time: 100 epochs, 65 to 100 s on one core beside other jobs.
+Time: 100 epochs, 105 to 194 s on one core beside other jobs (65 alone).
 Reached: MSE of relative coordinates 2.4e-5 on persons 33 to 40 (3 seeds, 2.4e-5 to 2.5e-5); results/imm_nose_best.json.
 Differences: none, as there is no source to differ from. Settings are first guesses and the last epoch's averaged weights are kept:
 persons 33 to 40 chose nothing.
