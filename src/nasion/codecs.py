@@ -165,6 +165,11 @@ class Anchors:
         return functions(output).exp(self.said(output, size)[..., 2]) * self.stride
 
 
+def tells_spread(codec: Codec) -> bool:
+    """True if networks with this codec say how far off they expect to be."""
+    return codec.stride is not None or getattr(codec, "scale", False)
+
+
 def to_cells(points: Float[Array, "*batch 2"], stride: int) -> Float[Array, "*batch 2"]:
     """Pixels of the input as cells of a map of that stride, cells' centres at integers."""
     return (points + 0.5) / stride - 0.5

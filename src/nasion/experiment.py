@@ -10,12 +10,13 @@ from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
 
-from nasion import recipes, run, splits
+from nasion import networks, recipes, run, splits
+from nasion.codecs import tells_spread
 from nasion.errors import RunError, SettingError, needing
 from nasion.faces import Faces, join
 from nasion.load import load_joint_sides, load_sides
 from nasion.loop import State, Watch
-from nasion.predict import calibrated, calibration_of, load_model, write_calibration
+from nasion.predict import Model, calibrated, calibration_of, write_calibration
 from nasion.recipe import Recipe, override
 
 _Faces = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
@@ -60,9 +61,10 @@ def train(
         facts = {"command": sys.argv, "data": _named(faces), "faces": list(map(len, sides)), "faces_key": key}
         run.create(folder, name, value, facts)
     state = fit(value, *sides, folder, resume=resume, watchers=watchers)
-    if first_process():
+    if first_process() and tells_spread(value.codec):
         if value.hold_out:
-            found = calibrated(load_model(folder, recipe=_parts(recipe)), sides[1])
+            network = networks.framework(value.framework).load(folder, value, None)
+            found = calibrated(Model(recipe=value, network=network), sides[1])
         else:
             # Faces that were learnt cannot say how sure it may be; those of the run that it started from can.
             found = calibration_of(Path(value.start)) if value.start else None

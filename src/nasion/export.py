@@ -18,6 +18,7 @@ import nasion
 from nasion import shrink
 from nasion.arrays import as_numpy
 from nasion.batches import canvases
+from nasion.codecs import tells_spread
 from nasion.errors import MissingExtra, RunError, SettingError
 from nasion.faces import Faces
 from nasion.files import put
@@ -78,7 +79,7 @@ def described(model: Model) -> dict[str, str]:
     """What an ONNX file says of itself: all that is needed to use it."""
     recipe = model.recipe
     width, height = recipe.input_size
-    told = recipe.codec.stride is not None or getattr(recipe.codec, "scale", False)
+    told = tells_spread(recipe.codec)
     return {
         "producer": f"nasion {nasion.__version__}",
         "nasion_format": FORMAT,
