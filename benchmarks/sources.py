@@ -52,7 +52,7 @@ def main():
     paths = {name: getattr(options, name) for name in ("ibug", "udacity", "imm", "fkd") if getattr(options, name)}
     sides = {name: load_joint_sides([path], SCHEME) for name, path in paths.items()}
     every = join(*(val for _, val in sides.values()))
-    sources = {name: [Apart for key, Apart in SHARED.items() if key in set(train.groups["source"])] for name, (train, _) in sides.items()}
+    sources = {name: [part for key, part in SHARED.items() if key in set(train.groups["source"])] for name, (train, _) in sides.items()}
     mixes = [([name], False) for name in paths] + [(["ibug", name], way) for name in paths if name != "ibug" for way in (False, True)]
     if len(paths) > 2:
         mixes += [(list(paths), way) for way in (False, True)]

@@ -176,11 +176,6 @@ def _moved(seen: Float64[np.ndarray, "N 2 3"], wanted: Float64[np.ndarray, "N 2 
     return np.linalg.norm(apart, axis=-1).max(1) / side
 
 
-def predicted_points(network: Network, canvas: Canvases, recipe: Recipe) -> Float32[np.ndarray, "N W 2"]:
-    """The network's points for all canvases, in pixels of the source pictures."""
-    return np.concatenate([source_points(output, canvas, at, recipe) for at, output, _ in outputs(network, canvas, recipe)])
-
-
 def source_points(output: Float32[Array, "B ..."], canvas: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe) -> Float32[np.ndarray, "B W 2"]:
     """Points in pixels of the source pictures, from what the network said of the canvases at these positions."""
     points = as_numpy(recipe.codec.decode(output, recipe.input_size)).astype(np.float64)
