@@ -18,7 +18,7 @@ CODECS = {
     for number, part in enumerate(
         [kind(unit=unit, scale=scale) for unit in ("pixels", "relative") for scale in (False, True)]
         if name == "Coordinates"
-        else [kind(stride=4), kind(stride=8)]
+        else [kind(stride=4), kind(stride=8), *([kind(stride=8, guide=0.7)] if name == "Anchors" else [])]
     )
 }
 PRECISION = {"Heatmaps": 0.01}  # of the others: the rounding of float32
@@ -56,7 +56,7 @@ def test_every_codec_takes_what_its_network_gives(kind, name):
     target = codec.encode(as_kind(np.full((2, 15, 2), 20.0), kind), size)
     said = codec.said(output, size)
     # The same shape, or a scale more per point.
-    assert said.shape == target.shape or said.shape == (*target.shape[:-1], 3)
+    assert said.shape == target.shape or said.shape == (*target.shape[:-1], target.shape[-1] + 1)
 
 
 @KINDS
@@ -96,6 +96,26 @@ def test_an_anchor_with_all_the_weight_decides_alone(kind):
 def test_anchors_of_equal_weight_meet_in_their_mean(kind):
     output = as_kind(np.zeros((1, 4, 4, 6)), kind)
     np.testing.assert_allclose(codecs.Anchors(stride=8).decode(output, (48, 32)), [[[23.5, 15.5]]], atol=1e-5)
+
+
+@KINDS
+def test_a_guide_is_a_gaussian_of_sum_one_also_about_points_beyond_the_edge(kind):
+    """Cells of 8 pixels: the point lies in the middle of cell (2, 1), the other far to the left of row 1, so in cell (0, 1)."""
+    codec = codecs.Anchors(stride=8, guide=0.5)
+    target = np.asarray(codec.encode(as_kind([[[19.5, 11.5], [-100.0, 11.5]]], kind), (40, 32)))[0]
+    np.testing.assert_allclose(target[:, 2:].sum(1), 1, rtol=1e-5)
+    weights = target[:, 2:].reshape(2, 4, 5)
+    assert [np.unravel_index(each.argmax(), each.shape) for each in weights] == [(1, 2), (1, 0)]
+    np.testing.assert_allclose(weights[0, 1, 3] / weights[0, 1, 2], np.exp(-1 / (2 * 0.25)), rtol=1e-5)
+
+
+def test_without_its_guide_a_codec_decodes_the_same():
+    output = np.random.default_rng(0).normal(size=(2, 60, 4, 4)).astype(np.float32)
+    codec = codecs.Anchors(stride=8, guide=0.7)
+    bare = codecs.for_prediction(codec)
+    assert bare.said(output, (32, 32)).shape == (2, 15, 3)
+    np.testing.assert_allclose(bare.decode(output, (32, 32)), codec.decode(output, (32, 32)), atol=1e-5)
+    np.testing.assert_allclose(bare.spread(output, (32, 32)), codec.spread(output, (32, 32)), rtol=1e-5)
 
 
 def test_a_scale_is_held_within_what_can_be_meant():

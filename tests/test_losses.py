@@ -151,6 +151,17 @@ def test_every_likelihood_is_best_at_the_truth_with_a_scale_as_large_as_the_erro
     assert (output.grad[0, 1] == 0).all() and (output.grad[0, 0] != 0).all()
 
 
+@KINDS
+def test_a_guided_likelihood_adds_the_divergence_of_the_weights_as_by_hand(kind):
+    """Weights 0.5, 0.5 where 1, 0 was asked for: ln 2; the place is right and its scale is 1, so ln 2 for both x and y."""
+    output = as_kind([[[3.0, 4.0, 0.0, np.log(0.5), np.log(0.5)], [0, 0, 0, 0, 0]]], kind)
+    target = as_kind([[[3.0, 4.0, 1.0, 0.0], [np.nan] * 4]], kind)
+    mean, _ = losses.masked_mean(losses.GuidedLikelihood(share=0.25), output, target)
+    assert mean.item() == pytest.approx(np.log(2) + 0.25 * np.log(2), rel=1e-6)
+    exact = as_kind([[[3.0, 4.0, 0.0, 0.0, -20.0], [0, 0, 0, 0, 0]]], kind)
+    assert losses.masked_mean(losses.GuidedLikelihood(), exact, target)[0].item() == pytest.approx(np.log(2), rel=1e-6)
+
+
 def test_a_likelihood_at_even_one_gives_sure_and_unsure_points_the_same_pull():
     for kind in (losses.LaplaceLikelihood, losses.GaussianLikelihood):
         pulls = {}
@@ -168,6 +179,8 @@ def test_a_likelihood_at_even_one_gives_sure_and_unsure_points_the_same_pull():
         (lambda: losses.SmoothL1(beta=-1), r"loss\.beta must be above 0; found -1"),
         (lambda: losses.LaplaceLikelihood(even=2), r"loss\.even must be from 0 to 1; found 2"),
         (lambda: losses.AdaptiveWing(alpha=1), r"alpha above 1"),
+        (lambda: losses.GuidedLikelihood(share=-1), r"loss\.share must be from 0; found -1"),
+        (lambda: losses.GuidedLikelihood(even=2), r"loss\.even must be from 0 to 1; found 2"),
     ],
 )
 def test_settings_of_losses_that_make_no_sense_are_refused(make, message):

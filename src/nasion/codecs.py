@@ -9,7 +9,7 @@ last two take the output, or what ``said`` made of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -133,21 +133,33 @@ class Anchors:
     Four maps per point: the weight's logit, the way to the point in x and y in cells of ``stride`` pixels, and the logarithm of
     the scale. A point is the weighted mean of what all cells say, so no fine map is needed, and it may lie outside the picture.
     The targets are cells' coordinates: exact to the rounding of float32.
+
+    ``guide``: in training the weights, too, are told where to look: a Gaussian about the point of this many cells, as of a
+    heatmap (0: not told). It needs a loss that takes it, ``GuidedLikelihood``; predicting is the same.
     """
 
     stride: int = 8
+    guide: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.stride >= 1, f"codec.stride must be from 1; found {self.stride}.")
+        require(self.stride >= 1 and self.guide >= 0, f"codec.stride must be from 1, codec.guide from 0; found {self}.")
 
     def outputs(self, scheme: Scheme) -> int:
         return 4 * len(scheme)
 
-    def encode(self, points: Float[Array, "B K 2"], size: tuple[int, int]) -> Float[Array, "B K 2"]:
-        return to_cells(points, self.stride)
+    def encode(self, points: Float[Array, "B K 2"], size: tuple[int, int]) -> Float[Array, "B K ..."]:
+        """x and y in cells; if guided, also the part of the weight that each cell should have, row by row."""
+        cells = to_cells(points, self.stride)
+        if not self.guide:
+            return cells
+        xp = functions(cells)
+        places = (like(np.arange(side // self.stride), cells) for side in size)
+        x, y = (_softmax(-((place - cells[..., axis, None]) ** 2) / (2 * self.guide**2)) for axis, place in enumerate(places))
+        parts = y[..., :, None] * x[..., None, :]
+        return xp.concatenate([cells, parts.reshape(*cells.shape[:2], -1)], -1)
 
     def said(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K ..."]:
-        """x, y and log scale of each point, in cells."""
+        """x, y and log scale of each point, in cells; if guided, also the logarithm of each cell's weight."""
         if len(output.shape) == 3:
             return output
         height, width = output.shape[-2:]
@@ -156,13 +168,20 @@ class Anchors:
         cells = np.stack(np.meshgrid(np.arange(width), np.arange(height)), 0).reshape(2, 1, -1).astype(np.float32)
         places = maps[:, 1:3] + like(cells, output)
         x, y, scale = ((weight * values).sum(-1) for values in (places[:, 0], places[:, 1], maps[:, 3]))
-        return _with_scale(functions(output).stack([x, y, scale], -1))
+        xp = functions(output)
+        found = _with_scale(xp.stack([x, y, scale], -1))
+        return xp.concatenate([found, xp.log(xp.clip(weight, 1e-9, 1.0))], -1) if self.guide else found
 
     def decode(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K 2"]:
         return from_cells(self.said(output, size)[..., :2], self.stride)
 
     def spread(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K"]:
         return functions(output).exp(self.said(output, size)[..., 2]) * self.stride
+
+
+def for_prediction(codec: Codec) -> Codec:
+    """The codec without what only training needs: it decodes the same from less."""
+    return replace(codec, guide=0.0) if isinstance(codec, Anchors) else codec
 
 
 def tells_spread(codec: Codec) -> bool:

@@ -105,6 +105,30 @@ class LaplaceLikelihood:
 
 
 @dataclass(frozen=True)
+class GuidedLikelihood:
+    """``LaplaceLikelihood`` of a point, plus ``share`` times the divergence (Kullback and Leibler) of its cells' weights from those asked for.
+
+    For ``Anchors`` with a guide: x, y, log scale and the weights' logarithms against x, y and weights. Points and maps learnt
+    together: Sun et al., ECCV 2018; Nibali et al., 2018.
+    """
+
+    share: float = 0.1
+    even: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self.share >= 0, f"loss.share must be from 0; found {self.share}.")
+        LaplaceLikelihood(self.even)
+
+    def __call__(self, output: Array, target: Array) -> Array:
+        xp, numbers = functions(output), target.shape[-1]
+        places = LaplaceLikelihood(self.even)(output[..., :3], target[..., :2])
+        wanted = target[..., 2:]
+        apart = wanted * (xp.log(xp.clip(wanted, 1e-9, 1.0)) - output[..., 3:])
+        # What is averaged later are all numbers of a point: x, y and the weights.
+        return xp.concatenate([places * (numbers / 2), apart * (numbers * self.share)], -1)
+
+
+@dataclass(frozen=True)
 class GaussianLikelihood:
     """Negative log likelihood of a normal distribution with learnt standard deviation (Nix and Weigend, 1994); ``even`` as there."""
 

@@ -15,7 +15,7 @@ from nasion.augment import Augment
 from nasion.codecs import Codec, Coordinates
 from nasion.disturb import Disturb
 from nasion.errors import SettingError, require
-from nasion.losses import Loss, squared_error
+from nasion.losses import GuidedLikelihood, Loss, squared_error
 from nasion.missing import Missing
 from nasion.scheme import Scheme
 from nasion.sources import Apart, widened
@@ -192,6 +192,8 @@ class Recipe:
         require(0 <= self.average < 1, f"average is a decay, from 0 to below 1; found {self.average}.")
         fits = getattr(self.model, "stride", None) == self.codec.stride
         require(fits, f"The codec wants maps of stride {self.codec.stride}, the network gives {getattr(self.model, 'stride', None)} (None: no maps).")
+        guided = isinstance(self.loss, GuidedLikelihood) == bool(getattr(self.codec, "guide", 0))
+        require(guided, f"GuidedLikelihood and anchors with a guide need each other; found {self.codec} and {self.loss}.")
         flat = self.codec.stride is None or not self.start_at_mean
         require(flat, "start_at_mean is for networks that say coordinates; this one gives maps, which start in the picture's middle.")
         known = self.framework in ("pytorch", "keras", "onnx")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nasion import run
 from nasion.arrays import Array
+from nasion.codecs import for_prediction
 from nasion.errors import RunError
 from nasion.recipe import Recipe
 
@@ -74,7 +75,7 @@ class _InPixels(nn.Module):
         self.module, self._recipe = module, recipe
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        (low, high), codec, size = self._recipe.pixel_range, self._recipe.codec, self._recipe.input_size
+        (low, high), codec, size = self._recipe.pixel_range, for_prediction(self._recipe.codec), self._recipe.input_size
         said = codec.said(self.module(pictures * ((high - low) / 255) + low), size)
         spread, shared = codec.spread(said, size), len(self._recipe.scheme)  # not the points of sources kept apart
         points = codec.decode(said, size)[:, :shared]
