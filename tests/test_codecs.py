@@ -118,6 +118,14 @@ def test_without_its_guide_a_codec_decodes_the_same():
     np.testing.assert_allclose(bare.spread(output, (32, 32)), codec.spread(output, (32, 32)), rtol=1e-5)
 
 
+@KINDS
+def test_anchors_of_a_linear_head_need_only_its_weights_and_features(kind):
+    rng, codec = np.random.default_rng(0), codecs.Anchors(stride=8)
+    features, kernel, bias = (as_kind(rng.normal(size=shape), kind) for shape in ((2, 6, 4, 5), (60, 6), (60,)))
+    maps = np.einsum("oc,bchw->bohw", np.asarray(kernel), np.asarray(features)) + np.asarray(bias)[:, None, None]
+    np.testing.assert_allclose(codec.said_of(features, kernel, bias), codec.said(maps, (40, 32)), atol=1e-4)
+
+
 def test_a_scale_is_held_within_what_can_be_meant():
     output = np.array([[0.0, 0.0, 50.0, 0.0, 0.0, -50.0]], np.float32)
     spread = codecs.Coordinates(scale=True).spread(output, (96, 96))

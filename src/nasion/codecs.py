@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from nasion.arrays import Array, functions, like
 from nasion.errors import require
@@ -165,12 +165,24 @@ class Anchors:
         height, width = output.shape[-2:]
         maps = output.reshape(output.shape[0], 4, -1, height * width)
         weight = _softmax(maps[:, 0])
-        cells = np.stack(np.meshgrid(np.arange(width), np.arange(height)), 0).reshape(2, 1, -1).astype(np.float32)
-        places = maps[:, 1:3] + like(cells, output)
+        places = maps[:, 1:3] + like(_cells(width, height)[:, None], output)
         x, y, scale = ((weight * values).sum(-1) for values in (places[:, 0], places[:, 1], maps[:, 3]))
         xp = functions(output)
         found = _with_scale(xp.stack([x, y, scale], -1))
         return xp.concatenate([found, xp.log(xp.clip(weight, 1e-9, 1.0))], -1) if self.guide else found
+
+    def said_of(self, features: Float[Array, "B C h w"], kernel: Float[Array, "outputs C"], bias: Float[Array, " outputs"]) -> Float[Array, "B K 3"]:
+        """x, y and log scale where the maps are this linear function of these features.
+
+        The weighted mean of a linear function is the function of the weighted mean, so three of the four maps need not be made.
+        """
+        (batch, channels, height, width), points = features.shape, len(bias) // 4
+        flat = features.reshape(batch, channels, height * width)
+        weight = _softmax(kernel[:points] @ flat + bias[:points, None])
+        mean = weight @ flat.swapaxes(1, 2)
+        x, y, scale = ((mean * kernel[i * points : (i + 1) * points]).sum(-1) + bias[i * points : (i + 1) * points] for i in (1, 2, 3))
+        at = weight @ like(_cells(width, height).T, features)
+        return _with_scale(functions(features).stack([x + at[..., 0], y + at[..., 1], scale], -1))
 
     def decode(self, output: Float[Array, "B ..."], size: tuple[int, int]) -> Float[Array, "B K 2"]:
         return from_cells(self.said(output, size)[..., :2], self.stride)
@@ -196,6 +208,11 @@ def to_cells(points: Float[Array, "*batch 2"], stride: int) -> Float[Array, "*ba
 
 def from_cells(cells: Float[Array, "*batch 2"], stride: int) -> Float[Array, "*batch 2"]:
     return (cells + 0.5) * stride - 0.5
+
+
+def _cells(width: int, height: int) -> Float32[np.ndarray, "2 n"]:
+    """x and y of all cells of a map, row by row."""
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), 0).reshape(2, -1).astype(np.float32)
 
 
 def _with_scale(said: Float[Array, "B K 3"]) -> Float[Array, "B K 3"]:

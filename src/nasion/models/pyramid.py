@@ -65,6 +65,12 @@ class _Network(nn.Module):
         nn.init.constant_(self.head.get_parameter("bias"), 0.0)
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B outputs h w"]:
+        x = self.before_head(images)
+        with torch.autocast(images.device.type, enabled=False):
+            return self.head(x.float())
+
+    def before_head(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B neck h w"]:
+        """The maps of which the head is a linear function."""
         x = self.stem(images).contiguous(memory_format=torch.channels_last)  # with one channel the layout is lost
         maps = []
         for i, stage in enumerate(self.stages):
@@ -74,9 +80,7 @@ class _Network(nn.Module):
         x = self.across[-1](maps[-1])
         for across, finer in zip(reversed(list(self.across)[:-1]), reversed(maps[:-1]), strict=True):
             x = across(finer) + F.interpolate(x, scale_factor=2.0, mode="nearest")
-        x = self.refine(F.relu(x))
-        with torch.autocast(images.device.type, enabled=False):
-            return self.head(x.float())
+        return self.refine(F.relu(x))
 
 
 def _layers(width: int, wider: int, stride: int) -> nn.Sequential:
