@@ -13,7 +13,7 @@ faces (python benchmarks/face68.py).
 from nasion.augment import Augment
 from nasion.codecs import Anchors
 from nasion.disturb import Disturb
-from nasion.losses import LaplaceLikelihood
+from nasion.losses import GuidedLikelihood
 from nasion.models.pyramid import Pyramid
 from nasion.recipe import Adam, Cosine, Recipe
 from nasion.schemes import ibug68
@@ -27,8 +27,8 @@ RECIPE = Recipe(
     passes=2,
     pixel_range=(-1.0, 1.0),
     model=Pyramid(widths=(32, 48, 96, 192, 256), blocks=(0, 1, 2, 2, 1), neck=96),
-    codec=Anchors(stride=8),
-    loss=LaplaceLikelihood(),
+    codec=Anchors(stride=8, guide=0.7),
+    loss=GuidedLikelihood(share=2.0),
     augment=Augment(flip=0.5, rotate=30, scale=0.2, shift=0.08, stretch=0.1, brightness=0.25, contrast=0.4),
     disturb=Disturb(blur=1.2, noise=0.05, jpeg=0.15, occlude=0.5),
     optim=Adam(lr=2e-3, weight_decay=0.05),

@@ -12,7 +12,7 @@ Differences: none, as there is no source to differ from. What is shipped went on
 from nasion.augment import Augment
 from nasion.codecs import Anchors
 from nasion.disturb import Disturb
-from nasion.losses import LaplaceLikelihood
+from nasion.losses import GuidedLikelihood
 from nasion.models.pyramid import Pyramid
 from nasion.recipe import Adam, Cosine, Recipe
 from nasion.schemes import ibug68
@@ -26,8 +26,8 @@ RECIPE = Recipe(
     passes=2,
     pixel_range=(-1.0, 1.0),
     model=Pyramid(widths=(16, 32, 64, 128, 128), blocks=(0, 1, 1, 1, 1), neck=64),
-    codec=Anchors(stride=8),
-    loss=LaplaceLikelihood(),
+    codec=Anchors(stride=8, guide=0.7),
+    loss=GuidedLikelihood(share=2.0),
     augment=Augment(flip=0.5, rotate=25, scale=0.15, shift=0.07, brightness=0.2, contrast=0.3),
     disturb=Disturb(blur=1.0, noise=0.04, jpeg=0.1, occlude=0.4),
     optim=Adam(lr=2e-3, weight_decay=0.02),
@@ -35,5 +35,5 @@ RECIPE = Recipe(
     average=0.998,
     keep="last",
     batch_size=32,
-    epochs=60,
+    epochs=150,
 )
