@@ -27,7 +27,7 @@ RECIPE = Recipe(
     passes=2,
     pixel_range=(-1.0, 1.0),
     model=Pyramid(widths=(32, 48, 96, 192, 256), blocks=(0, 1, 2, 2, 1), neck=96),
-    codec=Anchors(stride=8, guide=0.7),
+    codec=Anchors(stride=8, guide=0.5),
     loss=GuidedLikelihood(share=2.0),
     augment=Augment(flip=0.5, rotate=30, scale=0.2, shift=0.08, stretch=0.1, brightness=0.25, contrast=0.4),
     disturb=Disturb(blur=1.2, noise=0.05, jpeg=0.15, occlude=0.5),

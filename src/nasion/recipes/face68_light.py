@@ -26,7 +26,7 @@ RECIPE = Recipe(
     passes=2,
     pixel_range=(-1.0, 1.0),
     model=Pyramid(widths=(16, 32, 64, 128, 128), blocks=(0, 1, 1, 1, 1), neck=64),
-    codec=Anchors(stride=8, guide=0.7),
+    codec=Anchors(stride=8, guide=0.5),
     loss=GuidedLikelihood(share=2.0),
     augment=Augment(flip=0.5, rotate=25, scale=0.15, shift=0.07, brightness=0.2, contrast=0.3),
     disturb=Disturb(blur=1.0, noise=0.04, jpeg=0.1, occlude=0.4),
