@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nasion import geometry
+from nasion.augment import warp
 from nasion.datasets import toy
 from nasion.errors import DataError
 from nasion.faces import join
 from nasion.load import load_faces, load_sides
-from nasion.splits import clusters, honest_split, similar_pairs
+from nasion.schemes import fkd15
+from nasion.splits import clusters, honest_split, same_faces, similar_pairs
 
 
 def copies(faces, change, tag):
@@ -44,6 +47,22 @@ def test_copies_are_found_and_stay_with_their_original(toy_faces, change):
     originals = {i.removeprefix("copy/") for i in val.ids}
     assert not originals & {i.removeprefix("copy/") for i in train.ids}
     assert len(train) + len(val) == 240
+
+
+def test_a_photograph_that_another_set_cut_smaller_and_turned_is_found_by_its_eyes():
+    faces = toy.draw(40, fkd15, seed=3, size=96)
+    maps = geometry.similarity((47.5, 47.5), np.linspace(-30, 30, 40), np.linspace(1.1, 1.6, 40), np.tile([[3.0, -2.0]], (40, 1)))
+    images = np.rint(warp(faces.images[:, None].astype(np.float32), maps, (96, 96))[:, 0]).astype(np.uint8)
+    points = geometry.apply(geometry.invert(maps), faces.points).astype(np.float32)
+    points[::2, [fkd15.points.index(name) for name in fkd15.points if "corner" in name]] = np.nan  # the eyes' centres stay
+    other = replace(faces, images=images, points=points)
+    found = same_faces(faces, other)
+    assert {(i, i) for i in range(40)} <= set(found)
+    assert not [
+        pair for pair in similar_pairs(join(faces, replace(other, ids=tuple(f"other/{i}" for i in other.ids)))) if pair.second == pair.first + 40
+    ]
+    blind = replace(other, points=np.full_like(points, np.nan))
+    assert same_faces(faces, blind) == []
 
 
 def test_different_faces_are_no_pairs(toy_faces):

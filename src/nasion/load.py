@@ -18,7 +18,7 @@ from nasion.geometry import points_box
 from nasion.scheme import Scheme
 from nasion.schemes import SCHEMES
 from nasion.sources import GROUP
-from nasion.splits import Pair, honest_split, similar_pairs
+from nasion.splits import Pair, honest_split, same_faces, similar_pairs
 
 HONEST = ("train", "val")
 _SPANNING = 30  # labelled points that reach from ear to ear and from brow to chin
@@ -75,8 +75,11 @@ def load_joint_sides(paths: Sequence[str | Path], scheme: Scheme, *, skip_faults
             groups = {GROUP: (name,) * len(faces), **faces.groups}
             side.append(replace(_boxed(faces), ids=tuple(f"{own}/{face}" for face in faces.ids), groups=groups))
     train, val = (join(*side) for side in sides)
-    pairs = similar_pairs(join(train, val)) if len(paths) > 1 else []
-    leaking = {pair.first for pair in pairs if pair.first < len(train) <= pair.second}
+    if len(paths) == 1:
+        return train, val
+    leaking = {pair.first for pair in similar_pairs(join(train, val)) if pair.first < len(train) <= pair.second}
+    of = [[face.partition("/")[0] for face in side.ids] for side in (train, val)]
+    leaking |= {first for first, second in same_faces(train, val) if of[0][first] != of[1][second]}
     return train[np.array([i not in leaking for i in range(len(train))], dtype=bool)], val
 
 

@@ -2,8 +2,9 @@
 
 Two pictures are compared by the correlation of their 32 x 32 thumbnails, which small changes of grey value, contrast or
 JPEG noise hardly touch. From ``DUPLICATE`` on they count as one picture twice; from ``ALIKE`` on they are at least frames
-or crops of one photograph more often than not, and are kept together. Float32 only proposes pairs; they are decided in exact
-integers, and sides are drawn by a hash of ids, so that a split is the same on every machine.
+or crops of one photograph more often than not, and are kept together. Data sets that cut the same photographs in their own
+ways are compared by thumbnails with the eyes in one place. Float32 only proposes pairs; they are decided in exact integers,
+and sides are drawn by a hash of ids, so that a split is the same on every machine.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 
+from nasion import geometry
+from nasion.augment import warp
 from nasion.errors import DataError
 from nasion.faces import NO_GROUP, Faces
 from nasion.files import open_picture
 
 DUPLICATE = 0.985
 ALIKE = 0.94
+ONE_FACE = 0.9  # of thumbnails with the eyes in one place (LOG.md, "One photograph in several data sets")
 FRACTION = 0.2
 _SIDE = 32
 _ROUNDING = 1e-3  # float32 correlations are off by less
@@ -69,6 +73,50 @@ def similar_pairs(faces: Faces, threshold: float = ALIKE) -> list[Pair]:
         kept = (similarity >= threshold) | exact
         pairs += [Pair(int(i), int(j), float(s), bool(e)) for i, j, s, e in zip(a[kept], b[kept], similarity[kept], exact[kept], strict=True)]
     return sorted(pairs, key=lambda pair: (pair.first, pair.second))
+
+
+def same_faces(faces: Faces, others: Faces) -> list[tuple[int, int]]:
+    """Positions (in ``faces``, in ``others``) of faces that look like one photograph, however it was cut, scaled or turned.
+
+    Both in one scheme; faces without labels at both eyes have no such pairs.
+    """
+    sides = [eyes(side) for side in (faces, others)]
+    known = [np.flatnonzero(np.isfinite(at).all((1, 2))) for at in sides]
+    small = np.concatenate([_level_thumbnails(side[some], at[some]) for side, at, some in zip((faces, others), sides, known, strict=True)])
+    border, found = len(known[0]), []
+    for a, b in _candidates(small, ONE_FACE - _ROUNDING):
+        across = (a < border) & (b >= border)
+        a, b = a[across], b[across]
+        kept = _correlations(small, a, b) >= ONE_FACE
+        found += zip(known[0][a[kept]].tolist(), known[1][b[kept] - border].tolist(), strict=True)
+    return found
+
+
+def eyes(faces: Faces) -> Float64[np.ndarray, "N 2 2"]:
+    """The middles of the right and the left eye: of whatever is labelled at each; NaN where nothing is."""
+    middles = []
+    for side in ("right", "left"):
+        at = [i for i, name in enumerate(faces.scheme.points) if name.startswith((f"{side}_eye_", f"{side}_pupil"))]
+        points = faces.points[:, at].astype(np.float64)
+        count = faces.labelled[:, at].sum(1)[:, None]
+        middles.append(np.where(count > 0, np.nansum(points, axis=1) / np.maximum(count, 1), np.nan))
+    return np.stack(middles, axis=1)
+
+
+def _level_thumbnails(faces: Faces, at: Float64[np.ndarray, "N 2 2"]) -> UInt8[np.ndarray, "N 1024"]:
+    """Faces at 32 x 32 with the eyes level, 15 pixels apart, in the upper third; grey."""
+    wide = 2 * _SIDE  # halved afterwards, so that fewer pixels are skipped
+    way = at[:, 1] - at[:, 0]
+    scale = np.maximum(np.linalg.norm(way, axis=1), 1) / (0.47 * wide)
+    middle = np.array([(wide - 1) / 2, 0.35 * wide])
+    maps = geometry.similarity(tuple(middle), np.rad2deg(np.arctan2(way[:, 1], way[:, 0])), scale, at.mean(1) - middle)
+    small = np.empty((len(faces), _SIDE * _SIDE), dtype=np.uint8)
+    for i, picture in enumerate(faces.images):
+        grey = open_picture(picture, colour=False) if isinstance(picture, Path) else np.asarray(picture)
+        grey = grey if grey.ndim == 2 else grey.mean(-1)
+        level = warp(grey[None, None].astype(np.float32), maps[i : i + 1], (wide, wide))[0, 0]
+        small[i] = np.rint(level.reshape(_SIDE, 2, _SIDE, 2).mean((1, 3))).reshape(-1)
+    return small
 
 
 def clusters(count: int, links: list[tuple[int, int]]) -> Int64[np.ndarray, " N"]:
