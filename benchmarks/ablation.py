@@ -23,6 +23,7 @@ from nasion.recipes.face68_light import RECIPE
 
 # As many multiplications as the network with maps, about.
 ROW = ResNet(widths=(32, 64, 128, 128), blocks=(1,), stem_width=16)
+FREE = {"codec": Anchors(8)}
 DIRECT = {"model": ROW, "start_at_mean": True}
 VARIANTS = {
     "as it is": {},
@@ -35,11 +36,12 @@ VARIANTS = {
     "no average of weights": {"average": 0.0},
     "constant rate": {"schedule": Constant()},
     "no weight decay": {"optim": replace(RECIPE.optim, weight_decay=0.0)},
-    "places by the absolute error": {"loss": LaplaceLikelihood(even=1.0)},
-    "Gaussian": {"loss": GaussianLikelihood()},
-    "anchors of stride 16": {"codec": Anchors(16), "model": replace(RECIPE.model, stride=16)},
+    "places by the absolute error": {"loss": replace(RECIPE.loss, even=1.0)},
+    "weights not guided": {**FREE, "loss": LaplaceLikelihood()},
+    "weights not guided, Gaussian": {**FREE, "loss": GaussianLikelihood()},
+    "anchors of stride 16": {"codec": replace(RECIPE.codec, stride=16), "model": replace(RECIPE.model, stride=16)},
     "heatmaps of stride 4, adaptive Wing": {"codec": Heatmaps(4), "loss": AdaptiveWing(), "model": replace(RECIPE.model, stride=4)},
-    "direct coordinates, Laplace": {**DIRECT, "codec": Coordinates("pixels", scale=True)},
+    "direct coordinates, Laplace": {**DIRECT, "codec": Coordinates("pixels", scale=True), "loss": LaplaceLikelihood()},
     "direct coordinates, Wing": {**DIRECT, "codec": Coordinates("pixels"), "loss": Wing()},
 }
 

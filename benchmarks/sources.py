@@ -1,7 +1,8 @@
 """What each added data set brings to one network, kept apart or taken as the same: face68_light with as many steps each.
 
 Usage: python benchmarks/sources.py --ibug DIR [--udacity DIR] [--imm DIR] [--fkd DIR] [--steps 1200] [--runs FOLDER]
-One network learns the union of all schemes' points; it is judged on each set's own validation faces, in that set's scheme. Written
+One network learns the union of all schemes' points; it is judged on each set's own validation faces, in that set's scheme. Training
+faces that look like a validation face of any of the sets are left out of all mixes, so that all are compared fairly. Written
 into results/face68_light.json; runs that are there are judged, not trained again.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 from result_files import record, spent, trained
 
 import nasion
+from nasion.datasets import recognised
 from nasion.faces import join
 from nasion.load import load_joint_sides
 from nasion.predict import load_model
@@ -50,22 +52,23 @@ def main():
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()
     paths = {name: getattr(options, name) for name in ("ibug", "udacity", "imm", "fkd") if getattr(options, name)}
-    sides = {name: load_joint_sides([path], SCHEME) for name, path in paths.items()}
-    every = join(*(val for _, val in sides.values()))
-    sources = {name: [part for key, part in SHARED.items() if key in set(train.groups["source"])] for name, (train, _) in sides.items()}
+    every_train, every = load_joint_sides(list(paths.values()), SCHEME)
+    kinds = {name: recognised(path) for name, path in paths.items()}
+    train = {name: every_train[np.array([face.startswith(f"{kind}/") for face in every_train.ids])] for name, kind in kinds.items()}
+    sources = {name: [part for key, part in SHARED.items() if key in set(side.groups["source"])] for name, side in train.items()}
     mixes = [([name], False) for name in paths] + [(["ibug", name], way) for name in paths if name != "ibug" for way in (False, True)]
     if len(paths) > 2:
         mixes += [(list(paths), way) for way in (False, True)]
     for names, apart in mixes:
-        train = join(*(sides[name][0] for name in names)) if len(names) == 1 else load_joint_sides([paths[name] for name in names], SCHEME)[0]
+        faces = join(*(train[name] for name in names))
         mix = f"sources, {options.steps} steps: {' + '.join(names)}{', apart' if apart else ''}"
         print(mix, flush=True)
         parts = tuple(part for name in names for part in sources[name]) if apart else ()
-        epochs = max(1, round(options.steps * RECIPE.batch_size / len(train)))
+        epochs = max(1, round(options.steps * RECIPE.batch_size / len(faces)))
         recipe = replace(RECIPE, scheme=SCHEME, apart=parts, epochs=epochs)
         folder = options.runs / mix.replace(" ", "_").replace(",", "").replace(":", "")
-        history = trained(recipe, (train, every[:: max(1, len(every) // 200)]), folder, [], every=5)
-        found = {**judged(folder, every), "training faces": len(train), **spent(history)}
+        history = trained(recipe, (faces, every[:: max(1, len(every) // 200)]), folder, [], every=5)
+        found = {**judged(folder, every), "training faces": len(faces), **spent(history)}
         record("face68_light", mix, 0, found, {})
         print(f"  {found}", flush=True)
 

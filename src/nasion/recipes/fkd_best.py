@@ -12,7 +12,7 @@ Differences: none, as there is no source to differ from. Kept are the last epoch
 from nasion.augment import Augment
 from nasion.codecs import Anchors
 from nasion.disturb import Disturb
-from nasion.losses import LaplaceLikelihood
+from nasion.losses import GuidedLikelihood
 from nasion.models.pyramid import Pyramid
 from nasion.recipe import Adam, Cosine, Recipe
 from nasion.schemes import fkd15
@@ -24,8 +24,8 @@ RECIPE = Recipe(
     input_size=(96, 96),
     pixel_range=(-1.0, 1.0),
     model=Pyramid(widths=(32, 48, 96, 192, 256), blocks=(0, 1, 2, 2, 1), neck=96),
-    codec=Anchors(stride=8),
-    loss=LaplaceLikelihood(),
+    codec=Anchors(stride=8, guide=0.5),
+    loss=GuidedLikelihood(share=2.0),
     apart=(Apart("4 points", ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip")),),
     doubtful="drop",
     augment=Augment(flip=0.5, rotate=15, scale=0.1, shift=0.05, brightness=0.1, contrast=0.3),
