@@ -45,7 +45,7 @@ def main():
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--ship", action="store_true")
     options = parser.parse_args()
-    faces = nasion.load_faces("ibug68", options.data, "val")
+    recipe, faces = recipes.module(options.recipe).RECIPE, nasion.load_faces("ibug68", options.data, "val")
     folders = {stage: options.runs / f"{options.recipe}-{stage.replace(' ', '_')}-0" for stage in ("held out", "all faces")}
     changes = {
         "held out": [],
@@ -57,7 +57,7 @@ def main():
         "metric": "nme in % of the distance between the outer eye corners; of 'all faces' nothing is judged, since it has learnt them",
     }
     for stage, folder in folders.items():
-        history = trained(recipes.module(options.recipe).RECIPE, options.data, folder, changes[stage], every=10)
+        history = trained(recipe, options.data, folder, changes[stage], every=10)
         scores = {} if stage == "all faces" else judged(load_model(folder), faces)
         record(options.recipe, stage, 0, {**scores, **spent(history)}, facts)
         print(stage, scores, flush=True)
@@ -66,8 +66,8 @@ def main():
         train_faces = nasion.load_faces("ibug68", options.data, "train")
         held_out = options.runs / f"{options.recipe}-held_out.onnx"
         for stage, at in (("held out", held_out), ("all faces", path)):
-            export(load_model(folders[stage]), at, "int8", train_faces)
-        before, after = (nasion.evaluate(load_model(what), faces).overall.nme for what in (folders["held out"], held_out))
+            export(load_model(folders[stage], average=recipe.views), at, "int8", train_faces)
+        before, after = (nasion.evaluate(load_model(what, average="none"), faces).overall.nme for what in (folders["held out"], held_out))
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; NME of the run that held faces out {100 * before:.3f} %, in 8 bits {100 * after:.3f} %")
 
 

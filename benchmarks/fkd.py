@@ -39,7 +39,7 @@ VARIANTS = {
 def one(recipe, folder, data, changes):
     """Train (or find trained) and judge one run: what results/ keeps of it."""
     history = trained(recipe, data, folder, changes)
-    judged = nasion.evaluate(folder, nasion.load_faces("fkd", data, "val")).to_json()
+    judged = nasion.evaluate(load_model(folder, average="none"), nasion.load_faces("fkd", data, "val")).to_json()
     averaged = {}
     if recipes.module(recipe).RECIPE.codec.stride:
         faces = nasion.load_faces("fkd", data, "val")

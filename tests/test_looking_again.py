@@ -11,12 +11,13 @@ from nasion.batches import canvases_through
 from nasion.codecs import Coordinates
 from nasion.datasets import toy
 from nasion.faces import Faces
+from nasion.losses import LaplaceLikelihood
 from nasion.predict import Model, upright
 from nasion.recipes.face68 import RECIPE as FACE68
 from nasion.recipes.toy_demo import RECIPE as TOY
 from nasion.schemes import ibug68
 
-RECIPE = replace(FACE68, model=TOY.model, codec=Coordinates("pixels", scale=True), input_size=(64, 64))
+RECIPE = replace(FACE68, model=TOY.model, codec=Coordinates("pixels", scale=True), loss=LaplaceLikelihood(), input_size=(64, 64))
 
 
 class Oracle:

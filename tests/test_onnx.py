@@ -144,6 +144,15 @@ def test_a_way_of_averaging_that_does_not_exist_is_refused(folder):
         load_model(folder, average="twice")
 
 
+def test_a_file_carries_the_views_that_it_averages_and_can_be_told_otherwise(folder, tmp_path):
+    export(load_model(folder, average="flip"), tmp_path / "flip.onnx")
+    faces = toy.draw(3, load_model(folder).recipe.scheme, seed=5, size=64)
+    said = {average: load_model(tmp_path / "flip.onnx", average=average).predict(faces).points for average in (None, "flip", "none")}
+    np.testing.assert_array_equal(said[None], said["flip"])
+    assert (said["none"] != said["flip"]).any()
+    np.testing.assert_allclose(said["none"], load_model(folder, average="none").predict(faces).points, atol=0.3)
+
+
 def test_a_shipped_network_judges_predicts_and_draws_without_any_training_framework(tmp_path):
     """As an installation without the training extras would have it: any import of a framework fails."""
     reader.write(

@@ -45,6 +45,12 @@ class Canvases:
     def __len__(self) -> int:
         return len(self.images)
 
+    def with_others(self, at: Int64[np.ndarray, " n"], others: Canvases) -> Canvases:
+        """The same with other pictures of the faces at these positions."""
+        images, points, to_source = np.array(self.images), np.array(self.points), np.array(self.to_source)
+        images[at], points[at], to_source[at] = others.images, others.points, others.to_source
+        return replace(self, images=images, points=points, to_source=to_source)
+
     def to(self, device: Any) -> Canvases:
         """The same with its pictures on a PyTorch device; on the CPU they stay NumPy's."""
         if str(device) == "cpu":

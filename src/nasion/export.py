@@ -93,6 +93,7 @@ def described(model: Model) -> dict[str, str]:
         "box_scale": str(recipe.box_scale),
         "square": str(recipe.square),
         "passes": str(recipe.passes),
+        "views": model.views,
         **({"spread": "spread: float32 (faces, points), how far off each may be, in pixels of the input"} if told else {}),
         **({"calibration": json.dumps(asdict(model.calibration))} if model.calibration else {}),
     }

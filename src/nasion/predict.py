@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -25,26 +26,35 @@ from nasion.recipe import Recipe
 from nasion.sources import gathered
 
 _BATCH = 256
-AVERAGES = ("none", "flip", "flip+shift")
+VIEWS = ("none", "flip", "flip+shift")
 CALIBRATION = "calibration.json"
 _WELL_SEEN = 0.08  # how far a corner of the picture that the network saw may be from where it should have been, in its sides
 _SHIFTS = ((0.0, 0.0), (0.02, 0.02), (-0.02, 0.02))  # of the input's sides
+
+
+_Said = tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]  # points and spreads, in pixels of the source pictures
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """A trained network that takes pictures and says points.
 
-    ``average``: every face is also seen mirrored (``flip``), or mirrored and moved by a little (``flip+shift``), and what is said is averaged.
+    ``average``: whether every face is also seen mirrored (``flip``), or mirrored and moved by a little (``flip+shift``), and what is
+    said averaged; ``none`` is neither, None as the recipe's ``views`` say.
     """
 
     recipe: Recipe
     network: Network
     calibration: Calibration | None = None
-    average: str = "none"
+    average: str | None = None
 
     def __post_init__(self) -> None:
-        require(self.average in AVERAGES, f"average is one of {', '.join(AVERAGES)}; found {self.average!r}.")
+        require(self.views in VIEWS, f"average is one of {', '.join(VIEWS)}; found {self.views!r}.")
+
+    @property
+    def views(self) -> str:
+        """What is averaged: one of ``VIEWS``."""
+        return self.average or self.recipe.views
 
     def __call__(self, images: Images | Sequence[str], boxes: ArrayLike | None = None, ids: Sequence[str] | None = None) -> Predictions:
         """Points of one face per picture, in the picture's pixels.
@@ -73,44 +83,43 @@ class Model:
         expected = self.calibration.expected(spread)
         return Predictions(scheme=recipe.scheme, ids=faces.ids, points=points, scores=scores.astype(np.float32), expected=expected.astype(np.float32))
 
-    def _looked_again(self, faces: Faces) -> tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]:
+    def _looked_again(self, faces: Faces) -> _Said:
         """Points after all looks; pictures are opened once, some at a time. A face that was seen well is not looked at again."""
-        found, once = [], replace(self, average="none")
+        found = []
         for start in range(0, len(faces), _BATCH):
             some = faces[start : start + _BATCH]
             some = replace(some, images=tuple(open_picture(p, self.recipe.colour) if isinstance(p, Path) else np.asarray(p) for p in some.images))
             canvas = canvases(some, self.recipe)
-            (points, spread), seen = once._looked(canvas), canvas.to_source
-            for last in (number == self.recipe.passes - 1 for number in range(1, self.recipe.passes)):
+            points, spread = _said(self.network, canvas, self.recipe)
+            for _ in range(1, self.recipe.passes):
                 maps = upright(points[:, : len(self.recipe.scheme)], self.recipe)
-                averaged = last and self.average != "none"
-                poor = np.flatnonzero(averaged | (_moved(seen, maps, self.recipe.input_size) > _WELL_SEEN))
+                poor = np.flatnonzero(_moved(canvas.to_source, maps, self.recipe.input_size) > _WELL_SEEN)
                 if not len(poor):
                     break
-                better, wider = (self if averaged else once)._looked(canvases_through(some[poor], maps[poor], self.recipe))
-                points[poor], seen = better, np.array(seen)
-                seen[poor] = maps[poor]
-                if spread is not None and wider is not None:
+                again = canvases_through(some[poor], maps[poor], self.recipe)
+                points[poor], wider = _said(self.network, again, self.recipe)
+                if spread is not None:
                     spread[poor] = wider
-            found.append((points, spread))
+                canvas = canvas.with_others(poor, again)
+            found.append(self._averaged(canvas, points, spread))
         points = np.concatenate([points for points, _ in found])
         return points, None if found[0][1] is None else np.concatenate([spread for _, spread in found])
 
-    def _looked(self, canvas: Canvases) -> tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]:
-        """Points and spreads of canvases, in pixels of the source pictures, averaged as is asked."""
-        recipe, seen = self.recipe, []
+    def _looked(self, canvas: Canvases) -> _Said:
+        return self._averaged(canvas, *_said(self.network, canvas, self.recipe))
+
+    def _averaged(self, canvas: Canvases, points: Float64[np.ndarray, "N W 2"], spread: Float64[np.ndarray, "N W"] | None) -> _Said:
+        """What was said of canvases, in pixels of the source pictures, averaged with what is said of their other views."""
+        recipe, seen = self.recipe, [(points, spread)]
         flip = recipe.learnt_scheme.flip
-        shifts = _SHIFTS if self.average == "flip+shift" else _SHIFTS[:1]
-        for mirrored in (False, True) if self.average != "none" else (False,):
-            for shift in shifts:
-                other = _changed(canvas, recipe, shift, mirrored)
-                points, spread = _said(self.network, other, recipe)
-                seen.append((points[:, flip], None if spread is None else spread[:, flip]) if mirrored else (points, spread))
-        points = np.mean([points for points, _ in seen], axis=0)
-        return points, None if seen[0][1] is None else np.mean([spread for _, spread in seen], axis=0)
+        views = {"none": [], "flip": [(True, _SHIFTS[0])], "flip+shift": list(product((False, True), _SHIFTS))[1:]}[self.views]
+        for mirrored, shift in views:
+            points, spread = _said(self.network, _changed(canvas, recipe, shift, mirrored), recipe)
+            seen.append((points[:, flip], None if spread is None else spread[:, flip]) if mirrored else (points, spread))
+        return np.mean([points for points, _ in seen], axis=0), None if spread is None else np.mean([wide for _, wide in seen], axis=0)
 
 
-def load_model(what: str | Path, *, recipe: ModuleType | None = None, device: str | None = None, average: str = "none") -> Model:
+def load_model(what: str | Path, *, recipe: ModuleType | None = None, device: str | None = None, average: str | None = None) -> Model:
     """A run's best weights, an exported ``.onnx`` file, or a network that comes with the package (its name), ready to predict.
 
     ``recipe``: the recipe's module, when it defines parts of its own. ``device``: PyTorch's, as ``cpu`` or ``cuda``; Keras chooses its
@@ -190,7 +199,7 @@ def outputs(network: Network, canvas: Canvases, recipe: Recipe) -> Iterator[tupl
         yield at, network(seen.images), seen
 
 
-def _said(network: Network, canvas: Canvases, recipe: Recipe) -> tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]:
+def _said(network: Network, canvas: Canvases, recipe: Recipe) -> _Said:
     """Points and spreads of all canvases, in pixels of the source pictures."""
     points, spreads = [], []
     for at, output, _ in outputs(network, canvas, recipe):
@@ -208,8 +217,9 @@ def _changed(canvas: Canvases, recipe: Recipe, shift: tuple[float, float], mirro
     seen = geometry.shift(shift[0] * width, shift[1] * height)
     if mirrored:
         seen = geometry.compose(geometry.flip(width), seen)
-    if not mirrored and shift == (0.0, 0.0):
-        return canvas
+    if shift == (0.0, 0.0):
+        # An input is as wide as its canvas here, so its columns change places and nothing is interpolated.
+        return replace(canvas, images=canvas.images[..., ::-1], to_source=geometry.compose(seen, canvas.to_source))
     maps = np.broadcast_to(geometry.compose(seen, canvas.crop_to_canvas), (len(canvas), 2, 3))
     parts = [
         as_numpy(warp(as_float32(canvas.images[i : i + _BATCH]), maps[i : i + _BATCH], recipe.input_size)) for i in range(0, len(canvas), _BATCH)

@@ -142,8 +142,10 @@ class Recipe:
     ``box_scale``: the network sees the face's box with its sides times this, ``square`` of it the square of the same middle and
     mean side; ``passes``: how often a face is looked at in predicting at most, from the second time on upright and in the box of
     the points found before. ``pixel_range``: what black and white become. ``apart``: sources whose labels have outputs of their
-    own (``sources.py``). ``average``: the kept weights are an average over the steps with this decay (EMA; 0: the step's own).
-    ``keep``: the epoch whose weights are kept, the best on the validation faces, or the last, in which they have no say.
+    own (``sources.py``). ``views``: what is averaged in predicting unless told otherwise, the face as it is (``none``), mirrored too
+    (``flip``), or mirrored and moved by a little (``flip+shift``). ``average``: the kept weights are an average over the steps
+    with this decay (EMA; 0: the step's own). ``keep``: the epoch whose weights are kept, the best on the validation faces, or the
+    last, in which they have no say.
     ``start``: a run's folder, from whose weights training starts. ``hold_out=false`` trains on the validation faces too, whose
     errors then say nothing. ``second_phase`` and a ``Plateau`` schedule are for Keras networks.
     """
@@ -167,6 +169,7 @@ class Recipe:
     box_scale: float = 1.0
     square: bool = False
     passes: int = 1
+    views: Literal["none", "flip", "flip+shift"] = "none"
     average: float = 0.0
     keep: Literal["best", "last"] = "best"
     start: str | None = None

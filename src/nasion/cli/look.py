@@ -89,7 +89,7 @@ def predict(
     box: Annotated[list[str] | None, typer.Option(help="The face's box as x0,y0,x1,y1 in pixels; may be given again.", metavar="BOX")] = None,
     boxes: Annotated[Path | None, typer.Option(help="Boxes by picture: a CSV with face,box_x0,box_y0,box_x1,box_y1, or an imglab XML.")] = None,
     folder: Annotated[Path, typer.Option("--out", help="Where the drawn pictures, predictions.csv and report.html go.")] = Path("predictions"),
-    average: Average = "none",
+    average: Average = None,
     recipe: RecipeFile = None,
 ) -> None:
     """Points on photographs whose faces' boxes are given: tight around the points, about so for the shipped networks.

@@ -20,12 +20,15 @@ RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="The recipe fi
 SkipFaults = Annotated[bool, typer.Option("--skip-faults", help="Leave faulty rows out instead of stopping at the first.")]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 Average = Annotated[
-    str, typer.Option(help="See each face mirrored too and average (flip), or mirrored and moved (flip+shift): surer, twice or six times the time.")
+    str | None,
+    typer.Option(
+        help="See each face mirrored too and average (flip), or mirrored and moved (flip+shift): surer, twice or six times the time; or not (none)."
+    ),
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
 
 
-def model_of(run: Path, recipe: Path | None, average: str = "none") -> Model:
+def model_of(run: Path, recipe: Path | None, average: str | None = None) -> Model:
     """A run's network; ``recipe``: the file that it was made with, if that defines parts of its own."""
     from nasion import recipes
     from nasion.predict import load_model

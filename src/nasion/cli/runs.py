@@ -73,7 +73,7 @@ def evaluate(
     ] = None,
     dataset: Kind = None,
     scheme: SchemeName = None,
-    average: Average = "none",
+    average: Average = None,
     skip_faults: SkipFaults = False,
     recipe: RecipeFile = None,
 ) -> None:
@@ -108,7 +108,7 @@ def submit(
     data: Data,
     form: Annotated[str, typer.Option("--format", help="kaggle (RowId,Location), or course68 (Id,Predicted) for an imglab file.")] = "kaggle",
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")] = Path("submission.csv"),
-    average: Average = "none",
+    average: Average = None,
     recipe: RecipeFile = None,
 ) -> None:
     """Write a submission file: Kaggle's for its test pictures, or the course's for the boxes of an XML file."""

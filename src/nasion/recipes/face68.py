@@ -25,6 +25,7 @@ RECIPE = Recipe(
     box_scale=1.3,
     square=True,
     passes=2,
+    views="flip",
     pixel_range=(-1.0, 1.0),
     model=Pyramid(widths=(32, 48, 96, 192, 256), blocks=(0, 1, 2, 2, 1), neck=96),
     codec=Anchors(stride=8, guide=0.5),

@@ -28,6 +28,7 @@ RECIPE = Recipe(
     loss=GuidedLikelihood(share=2.0),
     apart=(Apart("4 points", ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip")),),
     doubtful="drop",
+    views="flip+shift",
     augment=Augment(flip=0.5, rotate=15, scale=0.1, shift=0.05, brightness=0.1, contrast=0.3),
     disturb=Disturb(blur=0.7, noise=0.02, jpeg=0.1, occlude=0.2),
     optim=Adam(lr=2e-3, weight_decay=0.02),
