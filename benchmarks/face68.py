@@ -18,7 +18,7 @@ from nasion import recipes
 from nasion.export import export
 from nasion.predict import load_model
 
-EPOCHS = {"face68": 40, "face68_light": 50}
+EPOCHS = {"face68": 90, "face68_light": 50}
 ROOT = Path(__file__).resolve().parents[1]
 
 
