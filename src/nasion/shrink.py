@@ -71,8 +71,10 @@ def to_int8(path: Path, pictures: Float32[np.ndarray, "N C H W"]) -> None:
 
 def _outside(graph: Any) -> list[str]:
     """Everything from the head on: the places are read there, and 8 bits are too coarse for them."""
-    convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    if not convolutions:
+    at = [i for i, node in enumerate(graph.node) if node.op_type == "Conv"]
+    if not at:
         return []
-    after = [node.name for node in graph.node]
-    return after[after.index(convolutions[-1].name) :]
+    said = graph.node[at[-1]].output[0]
+    # A convolution that a rectifier follows is no head: then the head is a product of matrices.
+    rectified = [i for i, node in enumerate(graph.node) if node.op_type == "Relu" and said in node.input]
+    return [node.name for node in list(graph.node)[rectified[0] + 1 if rectified else at[-1] :]]
