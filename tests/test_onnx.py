@@ -153,6 +153,16 @@ def test_a_file_carries_the_views_that_it_averages_and_can_be_told_otherwise(fol
     np.testing.assert_allclose(said["none"], load_model(folder, average="none").predict(faces).points, atol=0.3)
 
 
+@pytest.mark.parametrize("name", weights.names())
+def test_a_shipped_network_computes_every_convolution_in_8_bits(name):
+    import onnx
+
+    nodes = onnx.load(weights.file(name)).graph.node
+    made_by = {out: node.op_type for node in nodes for out in node.output}
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    assert len(convolutions) > 5 and all(made_by[node.input[0]] == "DequantizeLinear" for node in convolutions)
+
+
 def test_a_shipped_network_judges_predicts_and_draws_without_any_training_framework(tmp_path):
     """As an installation without the training extras would have it: any import of a framework fails."""
     reader.write(

@@ -1,7 +1,7 @@
 """Kaggle's 15 points, the two annotators kept apart.
 
 Source: our own (docs/own_models.md): Anchors after A2J (Xiong et al., ICCV 2019), feature pyramid (Lin et al., CVPR 2017),
-Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS 2017).
+Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS 2017), weights learnt as a heatmap (Nibali et al., 2018).
 Command: nasion train fkd_best --data DIR (to hand in: --set hold_out=false, then nasion submit --average flip+shift)
 Time: 80 epochs of 33 s on one core beside other jobs, 44 minutes.
 Reached: RMSE 2.69 on the honest validation split with its wrong labels, 1.70 on plausible labels (1.67 averaged over mirrored and
