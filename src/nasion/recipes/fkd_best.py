@@ -2,10 +2,10 @@
 
 Source: our own (docs/own_models.md): Anchors after A2J (Xiong et al., ICCV 2019), feature pyramid (Lin et al., CVPR 2017),
 Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS 2017), weights learnt as a heatmap (Nibali et al., 2018).
-Command: nasion train fkd_best --data DIR (to hand in: --set hold_out=false, then nasion submit --average flip+shift)
-Time: 80 epochs of 33 s on one core beside other jobs, 44 minutes.
-Reached: RMSE 2.69 on the honest validation split with its wrong labels, 1.70 on plausible labels (1.67 averaged over mirrored and
-moved views); the published code's settings have 2.63 there. One seed: results/fkd_best.json.
+Command: nasion train fkd_best --data DIR (to hand in: --set hold_out=false, then nasion submit)
+Time: 80 epochs of 25 s on one core; 47 minutes beside other jobs.
+Reached: RMSE 2.66 on the honest validation split with its wrong labels, 1.67 on plausible labels (2.64 and 1.64 averaged over
+mirrored and moved views, as it does by itself); the published code's settings have 2.63 there. One seed: results/fkd_best.json.
 Differences: none, as there is no source to differ from. Kept are the last epoch's averaged weights: validation faces choose nothing.
 """
 
