@@ -116,7 +116,8 @@ class Model:
         for mirrored, shift in views:
             points, spread = _said(self.network, _changed(canvas, recipe, shift, mirrored), recipe)
             seen.append((points[:, flip], None if spread is None else spread[:, flip]) if mirrored else (points, spread))
-        return np.mean([points for points, _ in seen], axis=0), None if spread is None else np.mean([wide for _, wide in seen], axis=0)
+        spreads = [wide for _, wide in seen if wide is not None]
+        return np.mean([points for points, _ in seen], axis=0), np.mean(spreads, axis=0) if spreads else None
 
 
 def load_model(what: str | Path, *, recipe: ModuleType | None = None, device: str | None = None, average: str | None = None) -> Model:

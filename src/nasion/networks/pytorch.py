@@ -77,9 +77,10 @@ class _InPixels(nn.Module):
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
         (low, high), codec, size = self._recipe.pixel_range, for_prediction(self._recipe.codec), self._recipe.input_size
         images = pictures * ((high - low) / 255) + low
-        if isinstance(codec, Anchors) and hasattr(self.module, "before_head"):
-            head = self.module.head
-            said = codec.said_of(self.module.before_head(images), head.weight.flatten(1), head.bias)  # in two thirds of the head's time
+        before_head = getattr(self.module, "before_head", None)
+        if isinstance(codec, Anchors) and before_head is not None:
+            kernel, bias = (self.module.get_parameter(f"head.{part}") for part in ("weight", "bias"))
+            said = codec.said_of(before_head(images), kernel.flatten(1), bias)  # in two thirds of the head's time
         else:
             said = codec.said(self.module(images), size)
         spread, shared = codec.spread(said, size), len(self._recipe.scheme)  # not the points of sources kept apart
