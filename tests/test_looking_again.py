@@ -17,7 +17,7 @@ from nasion.recipes.face68 import RECIPE as FACE68
 from nasion.recipes.toy_demo import RECIPE as TOY
 from nasion.schemes import ibug68
 
-RECIPE = replace(FACE68, model=TOY.model, codec=Coordinates("pixels", scale=True), loss=LaplaceLikelihood(), input_size=(64, 64))
+RECIPE = replace(FACE68, model=TOY.model, codec=Coordinates("pixels", scale=True), loss=LaplaceLikelihood(), input_size=(64, 64), views="none")
 
 
 class Oracle:
