@@ -105,6 +105,10 @@ def test_faces_that_were_seen_well_are_not_looked_at_again(faces, monkeypatch):
     other.watching(monkeypatch).predict(rolled)
     assert len(other.seen) == 2 and other.seen[1][0] == 6
     assert first == 1 or oracle.seen[1][0] < 6
+    # The mirrored view is one look more, of all faces, beside what was said already.
+    averaging = Oracle(level, RECIPE)
+    replace(averaging.watching(monkeypatch), average="flip").predict(level)
+    assert len(averaging.seen) == first + 1 and averaging.seen[-1][0] == 6
 
 
 def test_the_last_look_counts(faces, monkeypatch):
