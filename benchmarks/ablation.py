@@ -17,8 +17,8 @@ from nasion.codecs import Anchors, Coordinates, Heatmaps
 from nasion.disturb import Disturb
 from nasion.losses import AdaptiveWing, GaussianLikelihood, LaplaceLikelihood, Wing
 from nasion.models.resnet import ResNet
+from nasion.optim import Constant
 from nasion.predict import load_model
-from nasion.recipe import Constant
 from nasion.recipes.face68_light import RECIPE
 
 # As many multiplications as the network with maps, about.

@@ -24,7 +24,7 @@ from nasion.experiment import train
 from nasion.export import export
 from nasion.loop import Interrupted
 from nasion.models.keras_cnn import KerasCNN
-from nasion.recipe import SGD, Adam, Phase, Plateau, StepDecay
+from nasion.optim import SGD, Adam, Phase, Plateau, StepDecay
 from nasion.recipes.fkd_cnn import RECIPE
 
 if not any(find_spec(name) for name in keras_backend.BACKENDS) or not find_spec("keras"):
@@ -214,7 +214,7 @@ import numpy as np
 import nasion
 from nasion import keras_backend
 from nasion.keras_train import compiled
-from nasion.recipe import Phase, SGD
+from nasion.optim import SGD, Phase
 from nasion.experiment import train
 from tests.test_keras import SMALL, Interrupted, StopAt, toy, without_seconds
 

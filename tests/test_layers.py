@@ -13,7 +13,7 @@ ROWS = [
     ["keras_backend"],
     ["scheme", "geometry", "files"],
     ["schemes", "faces"],
-    ["cache", "datasets", "augment", "disturb", "codecs", "models", "losses", "metrics", "calibration"],
+    ["cache", "datasets", "augment", "disturb", "codecs", "models", "losses", "metrics", "calibration", "optim"],
     ["missing", "sources", "splits", "doubts", "confidence", "weights"],
     ["recipe", "load"],
     ["recipes", "batches", "run"],

@@ -8,8 +8,11 @@ from typing import ClassVar
 import pytest
 
 from nasion import recipes, run
+from nasion.augment import Augment
+from nasion.disturb import Disturb
 from nasion.errors import RunError, SettingError
-from nasion.recipe import SGD, Adam, Cosine, Phase, Plateau, StepDecay, override, settings
+from nasion.optim import SGD, Adam, Cosine, Phase, Plateau, StepDecay
+from nasion.recipe import Fade, override, settings
 from nasion.recipes.fkd_resnet import RECIPE
 
 
@@ -65,6 +68,7 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     ("input_size=0,0", "input_size must be at least 4,4"),
     ("pixel_range=0,0", "pixel_range must rise"),
     ("seed=-1", "seed must be from 0"),
+    ("fade.to=1.5", "fade.after and fade.to must be from 0 to 1; found Fade(after=1.0, to=1.5)"),
     ("patience=0", "patience must be from 1, or none"),
     ("schedule.every=0", "every >= 1"),
     ("optim.betas=1,1", "optim.betas must be from 0 to below 1"),
@@ -132,6 +136,16 @@ def test_a_recipe_of_two_phases_is_written_and_read_back_the_same():
     assert run.from_json(run.to_json(TWO_PHASES), sys.modules[__name__]) == TWO_PHASES
 
 
+def test_a_recipe_fades_all_changes_but_the_mirror_and_the_size_of_what_is_in_front():
+    changes = Augment(flip=0.5, rotate=30, scale=0.2, shift=0.1, shift_px=4, brightness=0.2, contrast=0.4, saturation=0.1, hue=0.05, stretch=0.1)
+    disturb = Disturb(blur=1.0, noise=0.05, jpeg=0.1, occlude=0.4, patch=0.3)
+    recipe = dataclasses.replace(RECIPE, epochs=10, augment=changes, disturb=disturb, fade=Fade(after=0.75, to=0.5))
+    assert recipe.in_epoch(0) is recipe.in_epoch(7) is recipe  # 0.75 * 10 = 7.5, so the ninth epoch is the first
+    assert recipe.in_epoch(8).augment == Augment(0.5, 15, 0.1, 0.05, 2, 0.1, 0.2, 0.05, 0.025, 0.05)
+    assert recipe.in_epoch(8).disturb == Disturb(0.5, 0.025, 0.05, 0.2, 0.3)
+    assert RECIPE.in_epoch(RECIPE.epochs - 1) is RECIPE
+
+
 def test_all_settings_can_be_listed():
     names = settings(RECIPE)
     assert names["optim.lr"] == 1e-4 and names["model.stem_stride"] == 2 and "scheme" not in names and "loss" not in names
@@ -166,7 +180,7 @@ def test_a_run_file_that_names_strange_code_is_refused():
     with pytest.raises(RunError, match="not nasion's own"):
         run.from_json(written | {"loss": {"function": "subprocess.run"}})
     with pytest.raises(RunError, match="other settings than this version's"):
-        run.from_json(written | {"optim": {"is": "nasion.recipe.Adam", "momentum": 1}})
+        run.from_json(written | {"optim": {"is": "nasion.optim.Adam", "momentum": 1}})
 
 
 def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):

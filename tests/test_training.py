@@ -28,7 +28,8 @@ from nasion.loop import Interrupted, State
 from nasion.losses import LaplaceLikelihood
 from nasion.models.pyramid import Pyramid
 from nasion.models.resnet import ResNet
-from nasion.recipe import SGD, Adam
+from nasion.optim import SGD, Adam
+from nasion.recipe import Fade
 from nasion.recipes.toy_demo import RECIPE
 from nasion.training import _average, _optimizer
 
@@ -101,6 +102,17 @@ def test_averaged_weights_maps_and_disturbed_pictures_resume_to_the_last_digit_t
     for name in (run.WEIGHTS, run.CHECKPOINT):
         assert same_tensors(tmp_path / "whole" / name, tmp_path / "parts" / name), name
     assert (tmp_path / "whole" / "calibration.json").read_text() == (tmp_path / "parts" / "calibration.json").read_text()
+
+
+def test_faces_change_less_from_the_epoch_on_in_which_they_fade(tmp_path, sides, monkeypatch):
+    from nasion import training
+
+    seen, real = [], training.batch
+    monkeypatch.setattr(training, "batch", lambda canvas, at, recipe, rng: seen.append(recipe.augment) or real(canvas, at, recipe, rng))
+    train(replace(SMALL, epochs=4, fade=Fade(after=0.5, to=0.2)), sides, run_folder=tmp_path / "run")
+    steps = len(seen) // 4
+    assert [change.rotate for change in seen] == [10] * 2 * steps + [2] * 2 * steps
+    assert {change.flip for change in seen} == {0.5}
 
 
 def test_the_kept_weights_are_the_average_that_the_checkpoint_carries(tmp_path, sides):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
@@ -57,6 +57,10 @@ class Augment:
     def in_colour(self) -> bool:
         """True if pictures must still be in colour when they are changed."""
         return any((self.saturation, self.hue))
+
+    def less(self, share: float) -> Augment:
+        """Everything times ``share``, but mirrored as often."""
+        return Augment(flip=self.flip, **{item.name: share * getattr(self, item.name) for item in fields(self) if item.name != "flip"})
 
     def margin(self, size: tuple[int, int]) -> tuple[int, int]:
         """How many pixels (x, y) the (width, height) input can reach beyond the crop that it shows."""

@@ -24,7 +24,8 @@ from nasion.files import put, write_text
 from nasion.loop import Interrupted, State, Watch, finished, mean_target, stop_signal, took_in, trained_on, validated
 from nasion.losses import masked_mean
 from nasion.networks.keras import KerasNetwork, built, channels_last, load, policy, settings
-from nasion.recipe import Adam, Constant, Phase, Plateau, Recipe
+from nasion.optim import Adam, Constant, Phase, Plateau
+from nasion.recipe import Recipe
 from nasion.sources import spread
 
 keras: Any = keras_backend.keras()
@@ -181,7 +182,7 @@ class _Batches(keras.utils.PyDataset):
         return len(self.order) - self.first
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        step, recipe = self.first + index, self._recipe
+        step, recipe = self.first + index, self._recipe.in_epoch(self.epoch)
         # The PyTorch loop's numbers, so that both see the same faces.
         sample = batch(self._canvas, self.order[step], recipe, np.random.default_rng([recipe.seed, self.epoch, step, 0]))
         return channels_last(sample.images), recipe.codec.encode(sample.points, recipe.input_size)

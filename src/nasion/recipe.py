@@ -17,6 +17,7 @@ from nasion.disturb import Disturb
 from nasion.errors import SettingError, require
 from nasion.losses import GuidedLikelihood, Loss, squared_error
 from nasion.missing import Missing
+from nasion.optim import SGD, Adam, Constant, Phase, Plateau, Schedule
 from nasion.scheme import Scheme
 from nasion.sources import Apart, widened
 
@@ -32,103 +33,17 @@ class Architecture(Protocol):
 
 
 @dataclass(frozen=True)
-class Adam:
-    """Adam (Kingma and Ba, ICLR 2015); with ``weight_decay`` AdamW (Loshchilov and Hutter, ICLR 2019), norms and biases spared."""
+class Fade:
+    """After this part of the training faces are changed less: by ``to`` times what ``augment`` and ``disturb`` say, mirrored as often.
 
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        require(0 < self.lr < math.inf, f"optim.lr must be a number above 0; found {self.lr}.")
-        require(all(0 <= beta < 1 for beta in self.betas), f"optim.betas must be from 0 to below 1; found {self.betas}.")
-        require(0 <= self.weight_decay < math.inf, f"optim.weight_decay must be a number from 0; found {self.weight_decay}.")
-
-
-@dataclass(frozen=True)
-class SGD:
-    """Stochastic gradient descent with momentum (Polyak, 1964)."""
-
-    lr: float = 1e-2
-    momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        require(0 < self.lr < math.inf, f"optim.lr must be a number above 0; found {self.lr}.")
-        require(0 <= self.momentum < 1, f"optim.momentum must be from 0 to below 1; found {self.momentum}.")
-
-
-@dataclass(frozen=True)
-class Constant:
-    """The learning rate as it is, from the first step to the last."""
-
-    def __call__(self, done: float, epochs: int) -> float:
-        return 1.0
-
-
-@dataclass(frozen=True)
-class StepDecay:
-    """The learning rate times ``factor`` after every ``every`` epochs (PyTorch's StepLR)."""
-
-    every: int = 5
-    factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(self.every > 0 and 0 < self.factor <= 1, f"The schedule needs every >= 1 and factor above 0 up to 1; found {self}.")
-
-    def __call__(self, done: float, epochs: int) -> float:
-        """What the learning rate is multiplied by when ``done`` of ``epochs`` epochs are done."""
-        return self.factor ** (int(done) // self.every)
-
-
-@dataclass(frozen=True)
-class Cosine:
-    """A linear warm-up over ``warmup`` of the training, then half a cosine down to nothing (Loshchilov, ICLR 2017)."""
-
-    warmup: float = 0.05
-
-    def __post_init__(self) -> None:
-        require(0 <= self.warmup < 1, f"schedule.warmup is a fraction, from 0 to below 1; found {self.warmup}.")
-
-    def __call__(self, done: float, epochs: int) -> float:
-        part = done / epochs
-        if part < self.warmup:
-            return (part + 1e-3) / (self.warmup + 1e-3)
-        return 0.5 + 0.5 * math.cos(math.pi * (part - self.warmup) / (1 - self.warmup))
-
-
-@dataclass(frozen=True)
-class Plateau:
-    """The learning rate times ``factor`` after ``patience`` epochs without a better validation score (ReduceLROnPlateau)."""
-
-    factor: float = 0.5
-    patience: int = 5
-
-    def __post_init__(self) -> None:
-        require(0 < self.factor < 1 and self.patience >= 1, f"The schedule needs factor between 0 and 1 and patience >= 1; found {self}.")
-
-    def __call__(self, done: float, epochs: int) -> float:
-        """1: what it does depends on how training goes, so the loop does it."""
-        return 1.0
-
-
-Schedule = Constant | StepDecay | Cosine | Plateau
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """What comes after the recipe's own optimizer and schedule: training goes on from the best weights with these.
-
-    ``epochs``: at most so many; 0 leaves the phase out. ``patience`` as in the recipe, counted from the phase's start.
+    So a network that has learnt to bear much comes to fit faces as they are.
     """
 
-    optim: Adam | SGD
-    epochs: int
-    schedule: Schedule = field(default_factory=Constant)
-    patience: int | None = None
+    after: float = 1.0
+    to: float = 1.0
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 0, f"The second phase's epochs must be from 0; found {self.epochs}.")
-        require(self.patience is None or self.patience >= 1, f"The second phase's patience must be from 1, or none; found {self.patience}.")
+        require(0 <= self.after <= 1 and 0 <= self.to <= 1, f"fade.after and fade.to must be from 0 to 1; found {self}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +77,7 @@ class Recipe:
     loss: Loss = squared_error
     augment: Augment = field(default_factory=Augment)
     disturb: Disturb = field(default_factory=Disturb)
+    fade: Fade = field(default_factory=Fade)
     apart: tuple[Apart, ...] = ()
     missing: Missing = "mask"
     doubtful: Literal["keep", "drop"] = "keep"
@@ -221,6 +137,12 @@ class Recipe:
         """The phases of training, the recipe's own first."""
         first = Phase(optim=self.optim, epochs=self.epochs, schedule=self.schedule, patience=self.patience)
         return (first, self.second_phase) if self.second_phase and self.second_phase.epochs else (first,)
+
+    def in_epoch(self, epoch: int) -> Recipe:
+        """The recipe with the changes of faces that it has in this epoch, counted from 0."""
+        if epoch < self.fade.after * self.epochs or self.fade.to == 1:
+            return self
+        return dataclasses.replace(self, augment=self.augment.less(self.fade.to), disturb=self.disturb.less(self.fade.to))
 
     def network(self, *, weights_follow: bool = False) -> Any:
         """A fresh network, its weights drawn from the framework's generator; ``weights_follow``: none need be fetched for it."""

@@ -25,7 +25,8 @@ from nasion.faces import Faces
 from nasion.loop import Interrupted, State, Watch, finished, mean_target, stop_signal, took_in, trained_on, validated
 from nasion.losses import masked_mean
 from nasion.networks.pytorch import TorchNetwork, autocasts, load, on_device
-from nasion.recipe import Adam, Recipe
+from nasion.optim import Adam
+from nasion.recipe import Recipe
 from nasion.sources import spread
 
 _UNCHECKED = 16  # steps that an accelerator may run ahead before losses are looked at
@@ -100,7 +101,7 @@ def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> 
     for group in session.optimizer.param_groups:
         group["lr"] = recipe.optim.lr * recipe.schedule(epoch + step / len(order), recipe.epochs)
     at = np.array_split(order[step], fabric.world_size)[fabric.global_rank]
-    sample = batch(session.canvas, at, recipe, np.random.default_rng(moment))
+    sample = batch(session.canvas, at, recipe.in_epoch(epoch), np.random.default_rng(moment))
     output = session.network(on_device(sample.images, fabric.device))
     target = torch.as_tensor(recipe.codec.encode(sample.points, recipe.input_size), device=fabric.device)
     loss, count = masked_mean(recipe.loss, recipe.codec.said(output, recipe.input_size), target)

@@ -15,7 +15,8 @@ from nasion.arrays import Array, as_numpy
 from nasion.calibration import Calibration
 from nasion.codecs import Coordinates
 from nasion.errors import RunError, needing
-from nasion.recipe import Adam, Recipe
+from nasion.optim import Adam
+from nasion.recipe import Recipe
 from nasion.scheme import Scheme
 from nasion.schemes import SCHEMES, mirror_name
 

@@ -14,7 +14,8 @@ a random one; mixed bfloat16 where it is fast. The published text says about 1.5
 from nasion.codecs import Coordinates
 from nasion.losses import huber
 from nasion.models.keras_cnn import KerasCNN
-from nasion.recipe import SGD, Adam, Phase, Plateau, Recipe
+from nasion.optim import SGD, Adam, Phase, Plateau
+from nasion.recipe import Recipe
 from nasion.schemes import fkd15
 
 RECIPE = Recipe(

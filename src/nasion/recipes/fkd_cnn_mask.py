@@ -13,7 +13,7 @@ anew in every epoch, the last bias starts at the mean face, Adam at 1e-3 falls a
 from dataclasses import replace
 
 from nasion.augment import Augment
-from nasion.recipe import SGD, Adam, Cosine, Phase, Plateau
+from nasion.optim import SGD, Adam, Cosine, Phase, Plateau
 from nasion.recipes.fkd_cnn import RECIPE as PUBLISHED
 
 RECIPE = replace(

@@ -14,7 +14,8 @@ computes in it; a split that cannot leak instead of a random one. The diagram ha
 from nasion.codecs import Coordinates
 from nasion.losses import squared_error
 from nasion.models.resnet import ResNet
-from nasion.recipe import Adam, Recipe, StepDecay
+from nasion.optim import Adam, StepDecay
+from nasion.recipe import Recipe
 from nasion.schemes import fkd15
 
 RECIPE = Recipe(

@@ -16,7 +16,8 @@ from nasion.augment import Augment
 from nasion.codecs import Coordinates
 from nasion.losses import squared_error
 from nasion.models.resnet import wide_resnet50_2
-from nasion.recipe import Adam, Recipe
+from nasion.optim import Adam
+from nasion.recipe import Recipe
 from nasion.schemes import ibug68
 
 RECIPE = Recipe(

@@ -14,7 +14,8 @@ from nasion.codecs import Anchors
 from nasion.disturb import Disturb
 from nasion.losses import LaplaceLikelihood
 from nasion.models.pyramid import Pyramid
-from nasion.recipe import Adam, Cosine, Recipe
+from nasion.optim import Adam, Cosine
+from nasion.recipe import Recipe
 from nasion.schemes import imm58
 
 RECIPE = Recipe(

@@ -11,7 +11,8 @@ from nasion.augment import Augment
 from nasion.codecs import Coordinates
 from nasion.losses import squared_error
 from nasion.models.convnet import ConvNet
-from nasion.recipe import Adam, Recipe
+from nasion.optim import Adam
+from nasion.recipe import Recipe
 from nasion.schemes import imm58
 
 RECIPE = Recipe(

@@ -12,7 +12,8 @@ Differences: input size, filters, kernels and dense size are not documented (a l
 from nasion.codecs import Coordinates
 from nasion.losses import squared_error
 from nasion.models.convnet import ConvNet
-from nasion.recipe import Adam, Recipe
+from nasion.optim import Adam
+from nasion.recipe import Recipe
 from nasion.schemes import imm_nose
 
 RECIPE = Recipe(

@@ -12,7 +12,8 @@ with its first convolution only.
 from nasion.codecs import Coordinates
 from nasion.losses import squared_error
 from nasion.models.convnet import ConvNet
-from nasion.recipe import Adam, Recipe
+from nasion.optim import Adam
+from nasion.recipe import Recipe
 from nasion.schemes import imm_nose
 
 RECIPE = Recipe(

@@ -12,7 +12,8 @@ training loss. It was chosen on the validation persons (LOG.md has 1 to 32).
 from nasion.codecs import Coordinates
 from nasion.losses import squared_error
 from nasion.models.convnet import ConvNet
-from nasion.recipe import Adam, Recipe
+from nasion.optim import Adam
+from nasion.recipe import Recipe
 from nasion.schemes import imm_nose
 
 RECIPE = Recipe(

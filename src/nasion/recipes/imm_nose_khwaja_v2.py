@@ -12,7 +12,8 @@ nose; without it the kept weights reach 1.2e-3, above the published 1.13e-3. Bot
 from nasion.codecs import Coordinates
 from nasion.losses import squared_error
 from nasion.models.convnet import ConvNet
-from nasion.recipe import Adam, Recipe
+from nasion.optim import Adam
+from nasion.recipe import Recipe
 from nasion.schemes import imm_nose
 
 RECIPE = Recipe(

@@ -7,7 +7,8 @@ from nasion.augment import Augment
 from nasion.codecs import Coordinates
 from nasion.losses import squared_error
 from nasion.models.resnet import ResNet
-from nasion.recipe import Adam, Cosine, Recipe
+from nasion.optim import Adam, Cosine
+from nasion.recipe import Recipe
 from nasion.schemes import fkd15
 
 RECIPE = Recipe(
