@@ -19,7 +19,7 @@ from nasion.experiment import train
 from nasion.export import export
 from nasion.losses import LaplaceLikelihood
 from nasion.models.pyramid import Pyramid
-from nasion.predict import load_model
+from nasion.predict import load_model, with_scores_of
 from nasion.recipes.toy_demo import RECIPE
 from nasion.sources import Apart
 
@@ -52,6 +52,21 @@ def test_a_file_predicts_and_scores_as_its_run_does_in_each_kind_of_numbers(fold
     if numbers != "float32":
         export(model, tmp_path / "whole.onnx")
         assert sizes[numbers] < (tmp_path / "whole.onnx").stat().st_size
+
+
+def test_a_run_that_has_learnt_all_faces_takes_the_scores_of_the_one_that_held_some_out(folder, tmp_path, monkeypatch):
+    from nasion import cli
+
+    faces = toy.draw(150, seed=1)
+    whole = train(replace(SMALL, epochs=1, hold_out=False), (faces[:120], faces[120:]), run_folder=tmp_path / "whole").folder
+    assert load_model(whole).calibration is None
+    monkeypatch.setattr("sys.argv", ["nasion", "export", str(whole), str(tmp_path / "m.onnx"), "--scores-of", str(folder)])
+    with pytest.raises(SystemExit) as done:
+        cli.main()
+    assert not done.value.code
+    assert load_model(tmp_path / "m.onnx").calibration == load_model(folder).calibration
+    with pytest.raises(SettingError, match="from a run of the same network and points that held faces out"):
+        with_scores_of(load_model(folder), load_model(whole))
 
 
 def test_int8_without_faces_and_other_numbers_for_keras_files_are_refused(folder, tmp_path):

@@ -18,7 +18,7 @@ from nasion.arrays import Array, as_float32, as_numpy
 from nasion.augment import warp
 from nasion.batches import Batch, Canvases, batch, canvases, canvases_through
 from nasion.calibration import TOLERANCE, Calibration, face_sizes
-from nasion.errors import RunError, require
+from nasion.errors import RunError, SettingError, require
 from nasion.faces import Faces, Images, Predictions
 from nasion.files import open_picture, write_text
 from nasion.networks import Network, onnx
@@ -144,6 +144,13 @@ def calibrated(model: Model, faces: Faces) -> Calibration | None:
     if found.expected is None:
         return None
     return calibration.fit(metrics.distances(faces.to(recipe.scheme).points, found.points), found.expected)
+
+
+def with_scores_of(model: Model, other: Model) -> Model:
+    """The model as sure as another of the same recipe, which held out the faces that this one has learnt."""
+    if other.calibration is None or other.recipe.scheme != model.recipe.scheme or other.recipe.model != model.recipe.model:
+        raise SettingError("Scores are taken over from a run of the same network and points that held faces out; this one is another, or has none.")
+    return replace(model, calibration=other.calibration)
 
 
 def write_calibration(found: Calibration, folder: Path) -> None:

@@ -126,10 +126,17 @@ def export(
         str, typer.Option(help="What an ONNX file's weights are kept in: float32, float16 (half the file) or int8 (faster too).")
     ] = "float32",
     data: Annotated[str | None, typer.Option(help="For int8: faces to find the ranges of values on.")] = None,
+    scores_of: Annotated[
+        Path | None, typer.Option(help="For a run that held no faces out: the run of the same recipe that did, whose scores it takes.")
+    ] = None,
     recipe: RecipeFile = None,
 ) -> None:
     """Write a run's network as one file that needs no nasion, checked against the run."""
     model = model_of(run, recipe)
+    if scores_of is not None:
+        from nasion.predict import with_scores_of
+
+        model = with_scores_of(model, model_of(scores_of, recipe))
     from nasion.export import NUMBERS
     from nasion.export import export as write
     from nasion.load import load_faces

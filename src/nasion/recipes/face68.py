@@ -16,14 +16,14 @@ from nasion.disturb import Disturb
 from nasion.losses import GuidedLikelihood
 from nasion.models.pyramid import Pyramid
 from nasion.optim import Adam, Cosine
-from nasion.recipe import Recipe
+from nasion.recipe import Fade, Recipe
 from nasion.schemes import ibug68
 
 RECIPE = Recipe(
     data="ibug68",
     scheme=ibug68,
     input_size=(128, 128),
-    box_scale=1.3,
+    box_scale=1.15,
     square=True,
     passes=2,
     views="flip",
@@ -33,10 +33,11 @@ RECIPE = Recipe(
     loss=GuidedLikelihood(share=2.0),
     augment=Augment(flip=0.5, rotate=30, scale=0.2, shift=0.08, stretch=0.1, brightness=0.25, contrast=0.4),
     disturb=Disturb(blur=1.2, noise=0.05, jpeg=0.15, occlude=0.5),
+    fade=Fade(after=0.6, to=0.4),
     optim=Adam(lr=2e-3, weight_decay=0.05),
     schedule=Cosine(),
     average=0.998,
     keep="last",
     batch_size=32,
-    epochs=100,
+    epochs=160,
 )

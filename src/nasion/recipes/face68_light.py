@@ -15,14 +15,14 @@ from nasion.disturb import Disturb
 from nasion.losses import GuidedLikelihood
 from nasion.models.pyramid import Pyramid
 from nasion.optim import Adam, Cosine
-from nasion.recipe import Recipe
+from nasion.recipe import Fade, Recipe
 from nasion.schemes import ibug68
 
 RECIPE = Recipe(
     data="ibug68",
     scheme=ibug68,
     input_size=(128, 128),
-    box_scale=1.3,
+    box_scale=1.15,
     square=True,
     passes=2,
     pixel_range=(-1.0, 1.0),
@@ -31,6 +31,7 @@ RECIPE = Recipe(
     loss=GuidedLikelihood(share=2.0),
     augment=Augment(flip=0.5, rotate=25, scale=0.15, shift=0.07, brightness=0.2, contrast=0.3),
     disturb=Disturb(blur=1.0, noise=0.04, jpeg=0.1, occlude=0.4),
+    fade=Fade(after=0.6, to=0.4),
     optim=Adam(lr=2e-3, weight_decay=0.02),
     schedule=Cosine(),
     average=0.998,
