@@ -112,6 +112,21 @@ def test_a_box_shows_that_part_of_the_picture_and_repeats_the_edge_beyond():
     np.testing.assert_array_equal(outside, image[0, :4, [0, 0, 0, 1]].T)
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    x=st.floats(-40, 130), y=st.floats(-40, 100), width=st.floats(1, 200), height=st.floats(1, 200),
+    size=st.tuples(st.integers(4, 60), st.integers(4, 60)), colour=st.booleans(), seed=st.integers(0, 5),
+)  # fmt: skip
+def test_a_part_of_a_picture_is_cut_as_if_all_of_it_were_looked_at(x, y, width, height, size, colour, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (90, 120, 3)).astype(np.uint8)
+    padded = Image.fromarray(np.pad(image, ((300, 300), (300, 300), (0, 0)), mode="edge")).convert("RGB" if colour else "L")
+    at = (x + 300.5, y + 300.5, x + width + 300.5, y + height + 300.5)
+    whole = np.asarray(padded.resize(size, Image.Resampling.BILINEAR, box=at)).reshape(size[1], size[0], -1)
+    found = np.moveaxis(batches._cut(image, np.array([x, y, x + width, y + height]), size, colour), 0, -1).astype(int)
+    # Where the box leaves the picture it is grown to the box and no further, which the filter sees in the outermost pixels.
+    np.testing.assert_allclose(found[1:-1, 1:-1], whole[1:-1, 1:-1], atol=1)
+
+
 def test_pictures_in_files_and_in_arrays_give_the_same_canvases(tmp_path, toy_faces):
     some = toy_faces[:3]
     paths = tuple(tmp_path / f"{i}.png" for i in range(3))

@@ -69,7 +69,7 @@ def test_a_turned_face_is_shown_upright_and_its_eyes_are_level(faces):
     assert (corners[:, 0, 0] < corners[:, 1, 0]).all()
     box = geometry.points_box(canvas.points)
     np.testing.assert_allclose((box[:, :2] + box[:, 2:]) / 2, 31.5, atol=1e-6)
-    np.testing.assert_allclose((box[:, 2:] - box[:, :2]).mean(1), 64 / 1.3, rtol=1e-6)
+    np.testing.assert_allclose((box[:, 2:] - box[:, :2]).mean(1), 64 / RECIPE.box_scale, rtol=1e-6)
     # The same pixels as of the face that was never turned.
     straight = canvases_through(faces, upright(faces.points.astype(np.float64), RECIPE), RECIPE)
     level = np.abs(upright(faces.points.astype(np.float64), RECIPE)[:, 0, 1]) < 1

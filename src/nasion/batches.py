@@ -187,15 +187,24 @@ def _cut(picture: Picture, box: Float64[np.ndarray, " 4"], size: tuple[int, int]
         averaged = np.einsum("yh,xw,hw...->yx...", rows, columns, image, optimize=True)
         part = Image.fromarray(np.rint(averaged).astype(np.uint8)).convert("RGB" if colour else "L")
     else:
-        before_x, before_y = max(0, int(np.ceil(-x0))), max(0, int(np.ceil(-y0)))
-        after_x, after_y = max(0, int(np.ceil(x1 - width))), max(0, int(np.ceil(y1 - height)))
-        if before_x or before_y or after_x or after_y:
-            image = np.pad(image, ((before_y, after_y), (before_x, after_x), *((0, 0),) * (image.ndim - 2)), mode="edge")
+        # Only what the filter reaches, one pixel of the canvas beyond the box: photographs may be large, and faces in them small.
+        columns, rows = _reached((x0, x1), size[0], width), _reached((y0, y1), size[1], height)
+        if columns[0] < 0 or columns[-1] >= width or rows[0] < 0 or rows[-1] >= height:
+            image = image[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)]
+        else:
+            image = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         whole = Image.fromarray(np.ascontiguousarray(image)).convert("RGB" if colour else "L")
-        inside = (x0 + before_x, y0 + before_y, x1 + before_x, y1 + before_y)
+        inside = (x0 - columns[0], y0 - rows[0], x1 - columns[0], y1 - rows[0])
         part = whole.resize(size, Image.Resampling.BILINEAR, box=inside)
     canvas = np.asarray(part)
     return np.moveaxis(canvas, -1, 0) if colour else canvas[None]
+
+
+def _reached(side: tuple[float, float], count: int, length: int) -> Int64[np.ndarray, " n"]:
+    """The pixels that shrinking side[0] to side[1] to ``count`` looks at, of a picture of ``length`` that is longer where the side leaves it."""
+    beyond = int(np.ceil((side[1] - side[0]) / count)) + 1
+    first, last = min(0, int(np.floor(side[0]))), max(length, int(np.ceil(side[1])))
+    return np.arange(max(int(np.floor(side[0])) - beyond, first), min(int(np.ceil(side[1])) + beyond, last))
 
 
 def _shares(side: tuple[float, float], count: int, length: int) -> Float64[np.ndarray, "count length"]:
