@@ -65,6 +65,9 @@ def test_a_run_that_has_learnt_all_faces_takes_the_scores_of_the_one_that_held_s
         cli.main()
     assert not done.value.code
     assert load_model(tmp_path / "m.onnx").calibration == load_model(folder).calibration
+    for what, warns in ((whole, True), (tmp_path / "m.onnx", True), (folder, False)):
+        judged = nasion.evaluate(what, faces[120:])
+        assert ("has learnt the validation faces of toy too" in judged.warning) == warns == ("warning" in judged.to_json())
     with pytest.raises(SettingError, match="from a run of the same network and points that held faces out"):
         with_scores_of(load_model(folder), load_model(whole))
 

@@ -17,6 +17,7 @@ from nasion.doubts import FEWEST, doubtful
 from nasion.errors import SettingError
 from nasion.faces import NO_GROUP, Faces, Predictions
 from nasion.files import picture_size
+from nasion.recipe import Recipe
 
 THRESHOLDS = {"box": 0.07, "outer_eye_corners": 0.08, "pupils": 0.10}
 _PERCENTILES = (50, 90, 95, 99)
@@ -64,6 +65,7 @@ class Judgement:
     predictions: Predictions
     face_nme: Float[np.ndarray, " N"]
     reliability: Reliability | None = None
+    warning: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the faces themselves; relative numbers in per cent."""
@@ -72,6 +74,7 @@ class Judgement:
             "norm": self.norm,
             "fr_threshold": _number(100 * self.threshold, 4),
             "scheme": self.faces.scheme.name,
+            **({"warning": self.warning} if self.warning else {}),
             "left_out": {why: {"count": len(ids), "first": ids[:10]} for why, ids in self.left_out.items()},
             "points": {name: scores.per_cent() for name, scores in self.points.items()},
             "norms": {name: scores.per_cent() for name, scores in self.norms.items()},
@@ -88,7 +91,8 @@ def evaluate(what: Any, faces: Faces, *, norm: str | None = None, threshold: flo
     """
     if not faces.labelled.any():
         raise SettingError(f"None of the {len(faces)} faces has a label to judge by; take another split (--split).")
-    predictions = _predicted(what, faces)
+    judged = _opened(what)
+    predictions = judged if isinstance(judged, Predictions) else judged.predict(faces)
     aligned, missing, extra = matched(predictions.to(faces.scheme), faces)
     name = norm or default_norm(faces)
     limit = THRESHOLDS.get(name, 0.08) if threshold is None else threshold
@@ -124,6 +128,7 @@ def evaluate(what: Any, faces: Faces, *, norm: str | None = None, threshold: flo
         predictions=aligned,
         face_nme=metrics.face_nme(apart, scale),
         reliability=reliability(replace(faces, points=truth), aligned),
+        warning="" if isinstance(judged, Predictions) else _warning(judged.recipe),
     )
 
 
@@ -234,14 +239,18 @@ def _groups(faces: Faces) -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-def _predicted(what: Any, faces: Faces) -> Predictions:
-    if isinstance(what, Predictions):
-        return what
+def _opened(what: Any) -> Any:
+    """The predictions, or the model that makes them."""
     if isinstance(what, (str, Path)):
         from nasion.predict import load_model
 
-        what = load_model(what)
-    return what.predict(faces)
+        return load_model(what)
+    return what
+
+
+def _warning(recipe: Recipe) -> str:
+    learnt = f"This network has learnt the validation faces of {recipe.data} too (hold_out=false): how far it is off on these says nothing."
+    return "" if recipe.hold_out else learnt
 
 
 def _number(value: float, digits: int) -> float | None:

@@ -94,6 +94,7 @@ def described(model: Model) -> dict[str, str]:
         "square": str(recipe.square),
         "passes": str(recipe.passes),
         "views": model.views,
+        "hold_out": str(recipe.hold_out),
         **({"spread": "spread: float32 (faces, points), how far off each may be, in pixels of the input"} if told else {}),
         **({"calibration": json.dumps(asdict(model.calibration))} if model.calibration else {}),
     }

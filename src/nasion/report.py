@@ -56,6 +56,7 @@ def page(judgement: Judgement, *, title: str, background: Background) -> str:
             ("AUC", f"{_shown(100 * overall.auc)} %", f"up to {threshold}"),
             ("MSE of relative coordinates", scientific(overall.mse_relative), "x / width, y / height of the picture"),
         ],
+        warning=judgement.warning,
         left_out=[(why, len(ids), ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")) for why, ids in judgement.left_out.items()],
         history=draw.svg(draw.history_figure({"run": background.history})) if background.history else "",
         cumulative=draw.svg(draw.cumulative_figure(_curves(judgement), judgement.threshold, judgement.norm)),

@@ -41,6 +41,8 @@ def show_scores(result: Judgement) -> None:
     overall = result.overall
     relative = f", MSE of relative coordinates {overall.mse_relative:.3e}" if overall.mse_relative == overall.mse_relative else ""
     out.print(f"MAE {overall.mae:.3f} pixels{relative}", highlight=False)
+    if result.warning:
+        out.print(result.warning, style="yellow", soft_wrap=True)
     for why, ids in result.left_out.items():
         out.print(f"Left out: {len(ids)} {why} ({', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''})", soft_wrap=True)
 

@@ -85,7 +85,7 @@ def open_file(path: Path, threads: int = 1) -> tuple[Recipe, OnnxNetwork, Calibr
         data=facts["data"], scheme=_scheme(facts), input_size=(width, height), model=OnnxFile(str(path)), optim=Adam(), epochs=1,
         codec=Coordinates(unit="pixels", scale=told), colour=channels == 3, box_scale=float(facts["box_scale"]),
         square=facts["square"] == "True", passes=int(facts["passes"]), views=facts.get("views", "none"),
-        pixel_range=(0.0, 255.0),
+        hold_out=facts.get("hold_out") != "False", pixel_range=(0.0, 255.0),
     )  # fmt: skip
     values = json.loads(facts.get("calibration", "null"))
     return recipe, OnnxNetwork(session), values and Calibration(ratios=tuple(values["ratios"]), mean=values["mean"], points=values["points"])
