@@ -7,7 +7,8 @@ mouth corners, lips, nose base). Each tool has its own detector; nasion takes dl
 "raw": NME in % of the distance between the outer eye corners, median over faces; "offsets out": each point's mean offset in the
 frame of the eyes, fitted on the other half of the persons, taken out, since the tools mean slightly other places.
 Peers: dlib's 68 points (shape_predictor_68_face_landmarks.dat, as in pip install face_recognition_models), MediaPipe 0.10.21 (in an
-environment of its own, since it wants NumPy below 2: --mediapipe-python), face-alignment; those that are not there are left out.
+environment of its own, since it wants NumPy below 2: --mediapipe-python), face-alignment, and OpenVINO to run our own files; those
+that are not there are left out.
 Speed: all tools in turn, so that a machine that slows down slows all; the best and the median of the rounds.
 """
 
@@ -88,6 +89,15 @@ def milliseconds(calls, rounds):
     return {name: {"best": min(values), "median": float(np.median(values))} for name, values in spent.items()}
 
 
+def openvino_call(path, seen, threads):
+    """The same file run by OpenVINO."""
+    import openvino
+
+    asked = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    request = openvino.Core().compile_model(path, "CPU", asked).create_infer_request()
+    return lambda: request.infer({0: seen})
+
+
 def nasion_calls(networks, pictures, boxes, threads):
     """What is timed of nasion: the network alone, one face from picture to points, and 16 faces at once."""
     calls = {}
@@ -97,6 +107,8 @@ def nasion_calls(networks, pictures, boxes, threads):
         for count in (1, 16):
             seen = np.random.default_rng(0).uniform(0, 255, (count, 1, height, width)).astype(np.float32)
             calls[f"{name}, network alone, {count} at once"] = (lambda model=model, seen=seen: model.network(seen)), count
+            if importlib.util.find_spec("openvino"):
+                calls[f"{name}, network alone under OpenVINO, {count} at once"] = openvino_call(recipe_path(model), seen, threads), count
         calls[f"{name}, picture to points"] = (lambda model=model: model(pictures[:1], boxes[:1])), 1
         calls[f"{name}, picture to points, 16 at once"] = (lambda model=model: model(pictures[:16], boxes[:16])), 16
     return calls
