@@ -232,9 +232,9 @@ def test_runs_are_compared_and_photographs_predicted(nasion, imm_run):
     code, said = nasion("report", "run", "other", "-o", "both.html")
     assert code == 0 and "Settings that differ" in said and "model.sigmoid" in said and "130,750" in said
     assert "run, training" in Path("both.html").read_text()
-    code, said = nasion("predict", "imm/33-1m.jpg", "imm/33-2m.jpg", "--run", "run", "--out", "p")
-    assert code == 0 and "Faces: 2." in said
-    assert {path.name for path in Path("p").iterdir()} == {"33-1m-points.png", "33-2m-points.png", "predictions.csv", "report.html"}
+    code, said = nasion("predict", "imm/33-1m.jpg", "imm/33-2m.jpg", "--run", "run", "--no-detect", "--out", "p", "-f", "picture", "-f", "csv")
+    assert code == 0 and "2 faces in 2 pictures." in said
+    assert {path.name for path in Path("p").iterdir()} == {"33-1m-points.jpg", "33-2m-points.jpg", "predictions.csv"}
     code, said = nasion("predict", "imm/33-1m.jpg", "--run", "run", "--box", "0,0,0,9")
     assert code == 1 and "--box 0,0,0,9: x0,y0,x1,y1 in pixels expected" in said
     text = Path("run/evaluation-val/report.html").read_text()

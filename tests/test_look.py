@@ -9,13 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import nasion
-from nasion import compare, draw, look, photos, report
+from nasion import compare, draw, look, report
 from nasion.augment import Augment
-from nasion.datasets import points_csv, toy
-from nasion.errors import DataError, MissingExtra, RunError, SettingError
+from nasion.datasets import toy
+from nasion.errors import MissingExtra, RunError, SettingError
 from nasion.evaluation import evaluate
 from nasion.experiment import train
 from nasion.models.convnet import ConvNet
@@ -134,83 +133,6 @@ def test_what_is_no_run_or_has_no_epoch_cannot_be_compared(runs, tmp_path):
     (tmp_path / "run.json").write_text((runs[0] / "a" / "run.json").read_text())
     with pytest.raises(RunError, match="has not finished an epoch"):
         compare.compare([tmp_path])
-
-
-@pytest.fixture
-def photo(tmp_path, runs):
-    wide = np.zeros((120, 200, 3), np.uint8)
-    wide[10:106, 20:116] = runs[1].images[0]
-    Image.fromarray(wide).save(tmp_path / "me.png")
-    return tmp_path / "me.png"
-
-
-def test_points_on_a_photograph_are_in_its_own_pixels(runs, photo, tmp_path):
-    model = nasion.load_model(runs[0] / "a")
-    faces = photos.placed([photo], ["19.5,9.5,115.5,105.5"])
-    page = photos.write(model, faces, tmp_path / "out")
-    found = points_csv.read_predictions(tmp_path / "out" / "predictions.csv", model.recipe.scheme)
-    expected = model([np.asarray(Image.open(photo))], boxes=[[19.5, 9.5, 115.5, 105.5]]).points
-    np.testing.assert_allclose(found.points, expected, atol=1e-3)
-    # The same face alone says nearly the same; its edge pixels are mixed with other ones.
-    np.testing.assert_allclose(found.points, model(runs[1].images[:1]).points + [20, 10], atol=1)
-    drawn = np.asarray(Image.open(tmp_path / "out" / "me-points.png")).astype(int)
-    x, y = np.rint(found.points[0, 0]).astype(int)
-    assert drawn.shape == (120, 200, 3) and np.abs(drawn[y, x] - draw.PREDICTION).sum() == 0
-    assert "me.png" in page.read_text() and "1 face<" in page.read_text()
-
-
-def test_without_a_box_the_picture_is_the_face_and_tables_give_boxes_by_name(runs, photo, tmp_path):
-    assert np.isnan(photos.placed([photo], []).boxes).all()
-    table = tmp_path / "boxes.csv"
-    table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\nme.png,5,6,70,80\n")
-    found = photos.placed([photo], [], table)
-    assert found.ids == (f"{photo}#0", f"{photo}#1") and found.boxes.tolist() == [[1, 2, 30, 40], [5, 6, 70, 80]]
-    box = "<image file='a/me.png'><box left='1' top='2' width='3' height='4'/></image>"
-    (tmp_path / "boxes.xml").write_text(f"<dataset><images>{box}</images></dataset>")
-    assert photos.placed([photo], [], tmp_path / "boxes.xml").boxes.tolist() == [[0.5, 1.5, 3.5, 5.5]]
-
-
-@pytest.mark.parametrize(
-    ("boxes", "table", "error", "message"),
-    [
-        (["1,2,3"], None, SettingError, "--box 1,2,3: x0,y0,x1,y1 in pixels expected"),
-        (["5,5,1,9"], None, SettingError, "with x1 above x0"),
-        ([], "face,box_x0,box_y0,box_x1,box_y1\nyou.png,1,2,3,4\n", DataError, "has no box for me.png"),
-    ],
-)
-def test_boxes_that_cannot_be_meant_are_refused(photo, tmp_path, boxes, table, error, message):
-    if table:
-        (tmp_path / "b.csv").write_text(table)
-    with pytest.raises(error) as raised:
-        photos.placed([photo], boxes, tmp_path / "b.csv" if table else None)
-    assert message in str(raised.value)
-
-
-def test_a_file_that_is_no_picture_is_refused_before_any_work(tmp_path):
-    (tmp_path / "x.jpg").write_text("text")
-    with pytest.raises(DataError, match=r"x.jpg: not a readable picture"):
-        photos.placed([tmp_path / "x.jpg"], [])
-
-
-def test_a_photograph_is_never_overwritten_and_two_of_one_name_keep_apart(runs, photo, tmp_path):
-    before = photo.read_bytes()
-    (tmp_path / "sub").mkdir()
-    Image.open(photo).save(tmp_path / "sub" / "me.png")
-    photos.write(nasion.load_model(runs[0] / "a"), photos.placed([photo, tmp_path / "sub" / "me.png"], []), tmp_path)
-    assert photo.read_bytes() == before
-    assert (tmp_path / "me-points.png").is_file() and (tmp_path / "me-points-2.png").is_file()
-
-
-def test_boxes_of_photographs_of_one_name_go_by_their_folders(photo, tmp_path):
-    (tmp_path / "sub").mkdir()
-    other = tmp_path / "sub" / "me.png"
-    Image.open(photo).save(other)
-    head = "file,box_x0,box_y0,box_x1,box_y1\n"
-    (tmp_path / "b.csv").write_text(f"{head}{photo},1,2,30,40\nsub/me.png,5,6,70,80\n")
-    assert photos.placed([photo, other], [], tmp_path / "b.csv").boxes.tolist() == [[1, 2, 30, 40], [5, 6, 70, 80]]
-    (tmp_path / "b.csv").write_text(f"{head}me.png,1,2,30,40\nsub/me.png,5,6,70,80\n")
-    with pytest.raises(DataError, match=r"Several photographs are called me.png; the table of boxes must name them with their folders"):
-        photos.placed([photo, other], [], tmp_path / "b.csv")
 
 
 def test_without_the_report_extra_a_page_says_what_to_install(runs, monkeypatch):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nasion.evaluation import evaluate
     from nasion.experiment import train
     from nasion.faces import Faces, Predictions, join
+    from nasion.landmarker import Face, Landmarker
     from nasion.load import load_faces
     from nasion.predict import Model, load_model
     from nasion.scheme import Scheme
@@ -26,6 +27,8 @@ _HOMES = {
     "Faces": "faces",
     "Predictions": "faces",
     "join": "faces",
+    "Landmarker": "landmarker",
+    "Face": "landmarker",
     "load_faces": "load",
     "train": "experiment",
     "evaluate": "evaluation",

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 from uuid import uuid4
@@ -120,23 +121,38 @@ class _Limited:
         return chunk
 
 
-def open_picture(path: Path, colour: bool) -> np.ndarray:
-    """A picture as uint8 (H, W) or (H, W, 3), turned as its EXIF says. Raises ``DataError`` if unreadable or too large."""
-    from PIL import Image, ImageOps
+def open_picture(picture: Path | bytes, colour: bool, name: str | None = None) -> np.ndarray:
+    """A picture (of several in one file the first) as uint8 (H, W) or (H, W, 3), turned as its EXIF says; ``bytes``: a file's contents.
 
+    What is transparent becomes white. Raises ``DataError`` if it is unreadable or too large, calling it ``name``.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    named = name or (str(picture) if isinstance(picture, Path) else "The picture")
+    if isinstance(picture, Path) and not picture.is_file():
+        raise DataError(f"{named}: no such file.")
+    if picture == b"" or (isinstance(picture, Path) and not picture.stat().st_size):
+        raise DataError(f"{named}: the file is empty.")
     try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > PICTURE_LIMIT:
-                raise DataError(f"{path}: {picture.width} x {picture.height} pixels; the limit is {PICTURE_LIMIT:,}.")
-            upright = ImageOps.exif_transpose(picture)
+        with Image.open(BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
+            if image.width * image.height > PICTURE_LIMIT:
+                raise DataError(f"{named}: {image.width} x {image.height} pixels; the limit is {PICTURE_LIMIT:,}.")
+            upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I;16"):
                 # Pillow would clip 16 bits to 8, all to white; the upper 8 are the picture.
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
             elif upright.mode in ("I", "F"):
-                raise DataError(f"{path}: its pixels are {upright.mode} numbers of no known range; save it with 8 or 16 bits.")
+                raise DataError(f"{named}: its pixels are {upright.mode} numbers of no known range; save it with 8 or 16 bits.")
+            elif upright.has_transparency_data:
+                seen = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
             return np.asarray(upright.convert("RGB" if colour else "L"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable picture ({error}).") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{named}: not a readable picture (of no kind that is known; JPEG, PNG, WebP, TIFF, BMP, GIF and AVIF are).") from error
+    except DataError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{named}: not a readable picture ({error}).") from error
 
 
 def picture_size(picture: Path | np.ndarray) -> tuple[int, int]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -20,6 +23,15 @@ _silent = os.environ.get("RANK", "0") != "0"
 # No markup: what is printed may hold a path or a name with brackets in it.
 out = Console(quiet=_silent, markup=False, emoji=False)
 err = Console(stderr=True, quiet=_silent, markup=False, emoji=False)
+
+
+@contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar with the time left, which the function that is given moves on; none for a single thing, or where nobody watches."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=total < 2 or not err.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
 
 
 def headed(word: str, text: str, style: str = "bold") -> None:

@@ -1,4 +1,4 @@
-"""Commands that draw what one looks at: what the network is shown, its filters, their responses, best and worst faces, photographs."""
+"""Commands that draw what one looks at: what the network is shown, its filters, their responses, best and worst faces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nasion import terminal
-from nasion.cli.options import Average, Data, Kind, Output, RecipeFile, Run, SkipFaults, model_of
+from nasion.cli.options import Data, Kind, Output, RecipeFile, Run, SkipFaults, model_of
 
 Count = Annotated[int, typer.Option(min=1, help="How many faces.")]
 Split = Annotated[str, typer.Option(help="Which faces.")]
@@ -81,27 +81,6 @@ def faces(
         draw.save(draw.sheet(tiles, columns=min(count, len(tiles) // 2)), output)
         _say(output)
     terminal.show_table("Largest errors", report.ERRORS, report.largest_errors(result, count))
-
-
-def predict(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures.")],
-    run: Annotated[Path, typer.Option("--run", help="A run's folder, an exported .onnx file, or a shipped network's name.")] = Path("face68"),
-    box: Annotated[list[str] | None, typer.Option(help="The face's box as x0,y0,x1,y1 in pixels; may be given again.", metavar="BOX")] = None,
-    boxes: Annotated[Path | None, typer.Option(help="Boxes by picture: a CSV with face,box_x0,box_y0,box_x1,box_y1, or an imglab XML.")] = None,
-    folder: Annotated[Path, typer.Option("--out", help="Where the drawn pictures, predictions.csv and report.html go.")] = Path("predictions"),
-    average: Average = None,
-    recipe: RecipeFile = None,
-) -> None:
-    """Points on photographs whose faces' boxes are given: tight around the points, about so for the shipped networks.
-
-    Without a box, a picture is taken to be a face from edge to edge.
-    """
-    model = model_of(run, recipe, average)
-    from nasion import photos as photographs
-
-    found = photographs.placed(photos, box or [], boxes)
-    page = photographs.write(model, found, folder)
-    terminal.out.print(f"Faces: {len(found)}. The page: {page.resolve()}", soft_wrap=True)
 
 
 def _say(output: Path) -> None:

@@ -59,7 +59,9 @@ def evaluate(
     run: Annotated[
         Path | None, typer.Argument(help="A run's folder, an exported .onnx file, or a shipped network's name (see: nasion models).")
     ] = None,
-    predictions: Annotated[Path | None, typer.Option(help="Instead of a run: any tool's predicted points, as CSV.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Instead of a run: predicted points of any tool: CSV, json, jsonl, coco, or a folder of .pts.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Which faces to judge on.", show_default="val for a run, all for a table")] = None,
     norm: Annotated[
         str | None, typer.Option(help="box, outer_eye_corners, pupils, or two groups of points a,b:c,d.", show_default="the scheme's own")
@@ -79,7 +81,7 @@ def evaluate(
 ) -> None:
     """Judge a run, or any tool's predictions, on labelled faces."""
     from nasion import load
-    from nasion.datasets import points_csv
+    from nasion import predictions as tables
     from nasion.evaluation import evaluate as judge
 
     what = run or predictions
@@ -88,7 +90,7 @@ def evaluate(
     split = split or ("val" if run else "all")
     model = model_of(run, recipe, average) if run else None
     faces = load.load_faces(dataset, data, split, scheme=scheme_or_none(scheme), skip_faults=skip_faults)
-    judged = points_csv.read_predictions(predictions, faces.scheme) if predictions else model
+    judged = tables.read(predictions, faces) if predictions else model
     result = judge(judged, faces, norm=norm, threshold=None if threshold is None else threshold / 100)
     # Files first: what is printed may go to a pipe that closes.
     if json:

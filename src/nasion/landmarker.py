@@ -1,0 +1,156 @@
+"""Pictures to faces: find them, find their points, drop what is no face."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from nasion import geometry
+from nasion.detect import Detector, Dlib
+from nasion.errors import require
+from nasion.faces import Faces, Picture
+from nasion.files import open_picture
+from nasion.predict import Model, load_model
+from nasion.scheme import Scheme
+
+_SAME = 0.4  # two faces whose boxes share more of their union are one
+_TURNS = (0, 45, -45, 90, -90, 135, -135, 180)  # degrees
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face that was found: points and box in pixels of the upright picture, the centre of its top left pixel at (0, 0).
+
+    ``scores``: how likely each point is to be off by no more than 5 % of the face's size; ``expected``: by how many pixels each is
+    expected to be off (both None where the network does not say). ``box``: x0 y0 x1 y1 around the points. ``score``: how sure it is
+    that this is a face, the mean of ``scores``; without them the detector's own.
+    """
+
+    scheme: Scheme
+    points: Float32[np.ndarray, "K 2"]
+    box: Float32[np.ndarray, 4]
+    score: float
+    scores: Float32[np.ndarray, " K"] | None = None
+    expected: Float32[np.ndarray, " K"] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The points' names, in the order of ``points``."""
+        return self.scheme.points
+
+    def __getitem__(self, name: str) -> Float32[np.ndarray, 2]:
+        """The place of a point by its name."""
+        return self.points[self.scheme.index([name])[0]]
+
+
+class Landmarker:
+    """Finds the points of every face in a picture.
+
+    ``network``: a shipped network's name, an exported file, a run's folder, or a ``Model``. ``detector``: what finds faces, None:
+    dlib's; ``detect=False``: every picture is one face from edge to edge. ``least``: faces less sure than this are dropped.
+    ``any_rotation``: also faces that lie on their side or head down; eight times the time. ``average``: as of ``Model``.
+
+    >>> faces = Landmarker()("photo.jpg")
+    >>> faces[0].points, faces[0]["nose_tip"], faces[0].scores
+    """
+
+    def __init__(
+        self,
+        network: str | Path | Model = "face68",
+        *,
+        detector: Detector | None = None,
+        detect: bool = True,
+        least: float = 0.6,
+        any_rotation: bool = False,
+        average: str | None = None,
+    ) -> None:
+        require(0 <= least <= 1, f"The least score of a face is from 0 to 1; found {least}.")
+        self.model = network if isinstance(network, Model) else load_model(network, average=average)
+        self.detector = (detector or Dlib()) if detect else None
+        self.least, self.turns = least, _TURNS if any_rotation else _TURNS[:1]
+
+    def __call__(self, image: Any, boxes: Any = None) -> list[Face]:
+        """The faces of one picture, the surest first: a path, a Pillow picture, or uint8 (H, W) grey or (H, W, 3) red green blue.
+
+        ``boxes``: x0 y0 x1 y1 of faces that are known already, so that none are searched for. Raises ``DataError`` for what is no picture.
+        """
+        pixels = _pixels(image, colour=self.model.recipe.colour)
+        if boxes is not None:
+            return self._seen(pixels, np.asarray(boxes, dtype=np.float32).reshape(-1, 4), np.ones(len(boxes)))
+        if self.detector is None:
+            return self._seen(pixels, np.full((1, 4), np.nan, dtype=np.float32), np.ones(1))
+        faces = [face for turn in self.turns for face in self._at(pixels, turn)]
+        return _apart([face for face in faces if face.score >= self.least])
+
+    def each(self, images: Iterable[Any]) -> Iterator[list[Face]]:
+        """The faces of each picture."""
+        return (self(image) for image in images)
+
+    def _at(self, pixels: UInt8[np.ndarray, "H W ..."], turn: int) -> list[Face]:
+        """The faces that are upright when the picture is turned by so many degrees."""
+        assert self.detector is not None
+        turned, back = _turned(pixels, turn)
+        found = self.detector(turned)
+        return [_moved(face, back) for face in self._seen(turned, found.boxes, found.scores)]
+
+    def _seen(self, pixels: UInt8[np.ndarray, "H W ..."], boxes: Float32[np.ndarray, "N 4"], sure: np.ndarray) -> list[Face]:
+        """The faces in these boxes."""
+        scheme = self.model.recipe.scheme
+        nothing = np.full((len(boxes), len(scheme), 2), np.nan, dtype=np.float32)
+        if not len(boxes):
+            return []
+        faces = Faces(scheme=scheme, ids=tuple(map(str, range(len(boxes)))), images=(pixels,) * len(boxes), points=nothing, boxes=boxes)
+        found = self.model.predict(faces)
+        around = geometry.points_box(found.points.astype(np.float64)).astype(np.float32)
+        said = [None if column is None else column[i] for column in (found.scores, found.expected) for i in range(len(boxes))]
+        scores, expected = said[: len(boxes)], said[len(boxes) :]
+        surely = [float(sure[i]) if each is None else float(np.mean(each)) for i, each in enumerate(scores)]
+        return [Face(scheme, found.points[i], around[i], surely[i], scores[i], expected[i]) for i in range(len(boxes))]
+
+
+def _pixels(image: Any, colour: bool) -> UInt8[np.ndarray, "H W ..."]:
+    if isinstance(image, (str, os.PathLike)):
+        return open_picture(Path(image), colour)
+    return np.asarray(image.convert("RGB")) if hasattr(image, "convert") else np.asarray(image)
+
+
+def _turned(pixels: Picture, turn: int) -> tuple[UInt8[np.ndarray, "H W ..."], Float64[np.ndarray, "2 3"]]:
+    """A picture turned clockwise about its middle, grown so that nothing is lost, and the map from its pixels back."""
+    from PIL import Image
+
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    if not turn:
+        return np.asarray(picture), geometry.identity()
+    turned = picture.rotate(-turn, Image.Resampling.BILINEAR, expand=True)
+    middles = [np.array([(side - 1) / 2 for side in size]) for size in (turned.size, picture.size)]
+    angle = np.deg2rad(-turn)
+    way = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.asarray(turned), np.concatenate([way, (middles[1] - way @ middles[0])[:, None]], axis=1)
+
+
+def _moved(face: Face, back: Float64[np.ndarray, "2 3"]) -> Face:
+    points = geometry.apply(back, face.points.astype(np.float64))
+    box = geometry.points_box(points[None])[0]
+    return Face(face.scheme, points.astype(np.float32), box.astype(np.float32), face.score, face.scores, face.expected)
+
+
+def _apart(faces: list[Face]) -> list[Face]:
+    """The surest of those that are one face, found twice."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if all(_shared(face.box, other.box) <= _SAME for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _shared(one: Float32[np.ndarray, 4], other: Float32[np.ndarray, 4]) -> float:
+    """Intersection over union of two boxes."""
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    both = float(np.prod(np.maximum(sides, 0)))
+    return both / max(float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - both, 1e-9)

@@ -1,0 +1,120 @@
+"""What is typed to what is looked at: files, folders, patterns, addresses and standard input to pictures, decoded ahead of their use."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nasion.errors import DataError, SettingError
+from nasion.files import open_picture
+
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".ppm", ".pgm")
+_VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+_LIMIT = 200 << 20  # bytes of a picture that comes from elsewhere
+_SECONDS = 30
+_AHEAD = 4  # pictures that are decoded before they are asked for
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture that was asked for, not yet opened: ``name`` as it was typed or found, ``source``: its file, its bytes or its address."""
+
+    name: str
+    source: Path | bytes | str
+
+    def pixels(self, colour: bool) -> np.ndarray:
+        """uint8 (H, W) or (H, W, 3), upright. Raises ``DataError``."""
+        source = _fetched(self.source) if isinstance(self.source, str) else self.source
+        if isinstance(source, Path) and source.suffix.lower() in _VIDEOS:
+            raise DataError(f"{self.name}: a video; so far nasion reads pictures. Take its frames out first, as with ffmpeg.")
+        return open_picture(source, colour, self.name)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A picture that could not be read, and why."""
+
+    name: str
+    why: str
+
+
+def listed(words: Sequence[str]) -> list[Photo]:
+    """The pictures that words mean, in their order, a folder's and a pattern's by name: each file once.
+
+    Raises ``DataError`` for a folder without pictures and a pattern that nothing fits, ``SettingError`` for nothing at all.
+    """
+    if not words:
+        raise SettingError("Name a picture, a folder, a pattern, an address, or - for standard input.")
+    found: dict[str, Photo] = {}
+    for word in words:
+        for photo in _meant(word):
+            found.setdefault(photo.name, photo)
+    return list(found.values())
+
+
+def _meant(word: str) -> Iterator[Photo]:
+    path = Path(word)
+    if word == "-":
+        yield Photo("standard input", sys.stdin.buffer.read(_LIMIT))
+    elif word.startswith(("http://", "https://")):
+        yield Photo(word, word)
+    elif path.is_dir():
+        pictures = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
+        if not pictures:
+            raise DataError(f"{word}: no pictures in this folder or below it ({', '.join(ENDINGS)}).")
+        yield from (Photo(str(file), file) for file in pictures)
+    elif not path.exists() and any(sign in word for sign in "*?["):
+        files = sorted(file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if file.is_file())
+        if not files:
+            raise DataError(f"{word}: no file fits this pattern.")
+        yield from (Photo(str(file), file) for file in files)
+    elif not path.exists() and word.isdigit():
+        raise SettingError(f"{word}: no such file; cameras are not read yet.")
+    else:
+        yield Photo(word, path)
+
+
+def decoded(photos: Sequence[Photo], colour: bool) -> Iterator[tuple[Photo, np.ndarray | Refused]]:
+    """Each picture's pixels, or why there are none; the next ones are decoded while one is used."""
+
+    def opened(photo: Photo) -> np.ndarray | Refused:
+        try:
+            return photo.pixels(colour)
+        except DataError as error:
+            return Refused(photo.name, str(error).removeprefix(f"{photo.name}: "))
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting: deque[tuple[Photo, Future]] = deque()
+        rest = iter(photos)
+        try:
+            while True:
+                while len(waiting) < _AHEAD and (photo := next(rest, None)) is not None:
+                    waiting.append((photo, pool.submit(opened, photo)))
+                if not waiting:
+                    return
+                photo, future = waiting.popleft()
+                yield photo, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _fetched(address: str) -> bytes:
+    """What lies at an http address. Raises ``DataError`` naming it."""
+    from urllib.error import URLError
+    from urllib.request import Request, urlopen
+
+    try:
+        with urlopen(Request(address, headers={"User-Agent": "nasion"}), timeout=_SECONDS) as answer:
+            data = answer.read(_LIMIT + 1)
+    except (URLError, OSError, ValueError) as error:
+        raise DataError(f"{address}: could not be fetched ({getattr(error, 'reason', None) or error}).") from error
+    if len(data) > _LIMIT:
+        raise DataError(f"{address}: more than {_LIMIT:,} bytes, the limit.")
+    return data

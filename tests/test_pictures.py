@@ -1,0 +1,163 @@
+"""What is typed becomes pictures: every kind of file as it is meant, what cannot be read told with its name, nothing read that was not asked for."""
+
+import io
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nasion import boxes as given_boxes
+from nasion import pictures
+from nasion.errors import DataError, SettingError
+from nasion.files import open_picture
+from nasion.pictures import Photo, Refused
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("b.jpg", "a.png", "sub/c.WEBP"):
+        Image.new("RGB", (8, 6), (200, 100, 50)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("nothing")
+    return tmp_path
+
+
+def names(photos):
+    return [photo.name.rpartition("/")[2] for photo in photos]
+
+
+def test_folders_patterns_and_files_come_in_order_and_each_once(folder):
+    assert names(pictures.listed([str(folder)])) == ["a.png", "b.jpg", "c.WEBP"]
+    assert names(pictures.listed([str(folder / "*.jpg"), str(folder / "a.png"), str(folder)])) == ["b.jpg", "a.png", "c.WEBP"]
+    assert names(pictures.listed([str(folder / "**" / "*.WEBP")])) == ["c.WEBP"]
+
+
+@pytest.mark.parametrize(("word", "error", "message"), [
+    ("*.gif", DataError, "no file fits this pattern"), ("empty", DataError, "no pictures in this folder"),
+    ("7", SettingError, "cameras are not read yet"),
+])  # fmt: skip
+def test_what_means_no_picture_is_refused_at_once(tmp_path, monkeypatch, word, error, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(error, match=message):
+        pictures.listed([word])
+    with pytest.raises(SettingError, match="Name a picture"):
+        pictures.listed([])
+
+
+def test_unreadable_pictures_are_told_in_their_place_and_the_rest_is_read(folder):
+    (folder / "text.jpg").write_text("this is text")
+    (folder / "cut.jpg").write_bytes((folder / "b.jpg").read_bytes()[:300])
+    (folder / "empty.png").touch()
+    words = [str(folder / name) for name in ("a.png", "text.jpg", "cut.jpg", "empty.png", "gone.jpg", "clip.mp4", "b.jpg")]
+    found = list(pictures.decoded(pictures.listed(words), colour=True))
+    assert [photo.name for photo, _ in found] == words
+    said = [what.why if isinstance(what, Refused) else "read" for _, what in found]
+    wanted = ["read", "of no kind that is known", "not a readable picture", "the file is empty", "no such file", "a video", "read"]
+    assert all(part in why for part, why in zip(wanted, said, strict=True)), said
+    assert not any(str(folder) in why for why in said)
+
+
+def test_a_picture_that_declares_more_pixels_than_the_limit_is_refused_unread(tmp_path):
+    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (40000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
+    import zlib
+
+    data = header + zlib.crc32(header[12:]).to_bytes(4, "big") + b"\x00\x00\x00\x00IEND\xaeB`\x82"
+    with pytest.raises(DataError, match=r"not a readable picture|the limit is 100,000,000"):
+        open_picture(data, True, "huge.png")
+
+
+def saved(image, kind, **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def test_every_kind_of_picture_shows_what_a_person_sees():
+    red = Image.new("RGB", (20, 10), (255, 0, 0))
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", *(["AVIF"] if ".avif" in Image.registered_extensions() else [])):
+        pixels = open_picture(saved(red, kind), True)
+        assert pixels.shape == (10, 20, 3) and np.abs(pixels.astype(int) - [255, 0, 0]).max() <= 6, kind
+        assert open_picture(saved(red, kind), False).shape == (10, 20)
+    assert np.abs(open_picture(saved(red.convert("CMYK"), "JPEG"), True).astype(int) - [255, 0, 0]).max() <= 6
+    assert (open_picture(saved(Image.new("RGBA", (4, 4), (9, 9, 9, 0)), "PNG"), True) == 255).all()
+    half = open_picture(saved(Image.new("LA", (4, 4), (0, 128)), "PNG"), False)
+    assert np.abs(half.astype(int) - 127).max() <= 1
+    deep = Image.fromarray(np.full((4, 4), 200 << 8, np.uint16))
+    assert (open_picture(saved(deep, "PNG"), False) == 200).all()
+    frames = saved(red, "GIF", save_all=True, append_images=[Image.new("RGB", (20, 10))])
+    assert open_picture(frames, True)[0, 0, 0] > 250
+    assert open_picture(saved(Image.new("L", (1, 1), 7), "PNG"), True).tolist() == [[[7, 7, 7]]]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert open_picture(saved(red, "JPEG", exif=exif), True).shape == (20, 10, 3)
+
+
+def test_standard_input_is_a_picture(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(saved(Image.new("L", (5, 4)), "PNG"))))
+    (photo,) = pictures.listed(["-"])
+    assert photo.name == "standard input" and photo.pixels(False).shape == (4, 5)
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/me.png" else 404)
+        self.end_headers()
+        if self.path == "/me.png":
+            self.wfile.write(saved(Image.new("L", (5, 4)), "PNG"))
+
+    def log_message(self, *words):
+        pass
+
+
+def test_addresses_are_fetched_and_what_fails_is_named():
+    server = HTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    at = f"http://127.0.0.1:{server.server_port}"
+    try:
+        assert pictures.listed([f"{at}/me.png"])[0].pixels(False).shape == (4, 5)
+        with pytest.raises(DataError, match=r"gone.png: could not be fetched \(Not Found\)"):
+            Photo(f"{at}/gone.png", f"{at}/gone.png").pixels(False)
+    finally:
+        server.shutdown()
+    with pytest.raises(DataError, match="could not be fetched"):
+        Photo(at, at).pixels(False)
+
+
+def test_boxes_come_typed_or_from_tables_by_the_pictures_names(tmp_path):
+    assert given_boxes.given([], None, 3) is None
+    assert given_boxes.given(["1,2,3,4", "5,6,7,8"], None, 1).of("me.png", ["me.png"]).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    table = tmp_path / "boxes.csv"
+    table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\nme.png,5,6,70,80\n")
+    assert given_boxes.given([], table, 2).of("a/me.png", ["a/me.png"]).tolist() == [[1, 2, 30, 40], [5, 6, 70, 80]]
+    box = "<image file='a/me.png'><box left='1' top='2' width='3' height='4'/></image>"
+    (tmp_path / "boxes.xml").write_text(f"<dataset><images>{box}</images></dataset>")
+    assert given_boxes.given([], tmp_path / "boxes.xml", 1).of("me.png", ["me.png"]).tolist() == [[0.5, 1.5, 3.5, 5.5]]
+
+
+def test_boxes_of_pictures_of_one_name_go_by_their_folders(tmp_path):
+    names = [str(tmp_path / "me.png"), str(tmp_path / "sub" / "me.png")]
+    table = tmp_path / "b.csv"
+    table.write_text(f"file,box_x0,box_y0,box_x1,box_y1\n{names[0]},1,2,30,40\nsub/me.png,5,6,70,80\n")
+    found = given_boxes.given([], table, 2)
+    assert [found.of(name, names).tolist() for name in names] == [[[1, 2, 30, 40]], [[5, 6, 70, 80]]]
+    table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\n")
+    with pytest.raises(DataError, match=r"Several pictures are called me.png; the table of boxes must name them with their folders"):
+        given_boxes.given([], table, 2).of(names[0], names)
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["1,2,3"], "--box 1,2,3: x0,y0,x1,y1 in pixels expected"), (["5,5,1,9"], "with x1 above x0"), (["a,b,c,d"], "in pixels expected"),
+])  # fmt: skip
+def test_boxes_that_cannot_be_meant_are_refused(tmp_path, words, message):
+    with pytest.raises(SettingError, match=message):
+        given_boxes.given(words, None, 1)
+    with pytest.raises(SettingError, match="--box is for one picture"):
+        given_boxes.given(["1,2,3,4"], None, 2)
+    (tmp_path / "b.csv").write_text("face,box_x0,box_y0,box_x1,box_y1\nyou.png,1,2,3,4\n")
+    with pytest.raises(DataError, match=r"has no box for me.png"):
+        given_boxes.given([], tmp_path / "b.csv", 1).of("me.png", ["me.png"])
