@@ -19,6 +19,7 @@ from nasion.export import export
 from nasion.predict import load_model, with_scores_of
 
 CHANGES = {"held out": [], "all faces": ["hold_out=false"]}
+LICENCE = "weights learnt from iBUG 300-W, whose labels and photographs are for non-commercial research"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -63,7 +64,7 @@ def main():
         held_out = options.runs / f"{options.recipe}-held_out.onnx"
         runs = {stage: load_model(folder, average=recipe.views) for stage, folder in folders.items()}
         for stage, at in (("held out", held_out), ("all faces", path)):
-            export(with_scores_of(runs[stage], runs["held out"]), at, "int8", train_faces)
+            export(with_scores_of(runs[stage], runs["held out"]), at, "int8", train_faces, LICENCE)
         before, after = (nasion.evaluate(load_model(what, average="none"), faces).overall.nme for what in (folders["held out"], held_out))
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; NME of the run that held faces out {100 * before:.3f} %, in 8 bits {100 * after:.3f} %")
 

@@ -1,6 +1,7 @@
 """Exported files as networks: they say what the run says, shrunk or not; what is no such file is refused; what comes with the package."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -80,13 +81,23 @@ def test_int8_without_faces_and_other_numbers_for_keras_files_are_refused(folder
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_lists_the_kinds_of_numbers(folder, tmp_path, monkeypatch, capsys):
+def test_the_command_judges_8_bits_before_and_after_and_writes_down_the_licence(folder, tmp_path, monkeypatch, capsys):
     from nasion import cli
 
-    monkeypatch.setattr("sys.argv", ["nasion", "export", str(folder), str(tmp_path / "m.onnx"), "--numbers", "int4"])
-    with pytest.raises(SystemExit):
-        cli.main()
-    assert "--numbers int4: one of float32, float16, int8 expected" in " ".join(capsys.readouterr().err.split())
+    def said(*words):
+        monkeypatch.setattr("sys.argv", ["nasion", "export", str(folder), str(tmp_path / "m.onnx"), *words])
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        captured = capsys.readouterr()
+        return done.value.code, " ".join((captured.out + captured.err).split())
+
+    code, text = said("--int8", "--data", "toy:60", "--licence", "for research")
+    assert not code and "before it was brought to 8 bits" in text
+    assert re.search(r"On \d+ validation faces the run has RMSE [\d.]+ pixels, NME [\d.]+ %; the file RMSE [\d.]+ pixels, NME [\d.]+ %", text)
+    facts = {entry.key: entry.value for entry in onnx.load(tmp_path / "m.onnx").metadata_props}
+    assert facts["licence"] == "for research" and facts["codec"].startswith("Anchors(") and facts["scheme"] == "fkd15"
+    assert said("--int8", "--fp16") == (1, "nasion: --fp16 and --int8 exclude each other; take one.")
+    assert "int8 needs faces" in said("--int8")[1]
 
 
 def test_what_is_no_exported_network_is_refused_with_the_reason(folder, tmp_path):
@@ -194,4 +205,4 @@ def test_a_shipped_network_judges_predicts_and_draws_without_any_training_framew
         assert done.returncode == 0, done.stderr
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["nme"] < 15 and 0 <= scores["reliability"]["gap"] <= 1
-    assert (tmp_path / "predictions" / "0-points.png").is_file()
+    assert (tmp_path / "predictions" / "0-points.jpg").is_file()

@@ -32,7 +32,7 @@ NUMBERS: tuple[Numbers, ...] = get_args(Numbers)
 _CALIBRATED_ON = 256  # faces
 
 
-def export(model: Model, path: Path, numbers: Numbers = "float32", faces: Faces | None = None) -> float:
+def export(model: Model, path: Path, numbers: Numbers = "float32", faces: Faces | None = None, licence: str = "not stated") -> float:
     """Write ``.onnx`` (NCHW) or ``.keras`` (NHWC, Keras networks only); how far it is from the run's network in float32.
 
     That is the largest difference on 32 pictures, in pixels of the input. ``numbers``: what the weights of an ONNX file are kept in;
@@ -55,7 +55,7 @@ def export(model: Model, path: Path, numbers: Numbers = "float32", faces: Faces 
         try:
             model.network.export(beside)
             if path.suffix == ".onnx":
-                _described(beside, model)
+                _described(beside, model, licence)
             pictures = _pictures(model)
             low, high = model.recipe.pixel_range
             # A run in bfloat16 differs from the file by its own rounding, which is not the file's fault.
@@ -75,7 +75,7 @@ def export(model: Model, path: Path, numbers: Numbers = "float32", faces: Faces 
     return difference
 
 
-def described(model: Model) -> dict[str, str]:
+def described(model: Model, licence: str) -> dict[str, str]:
     """What an ONNX file says of itself: all that is needed to use it."""
     recipe = model.recipe
     width, height = recipe.input_size
@@ -83,7 +83,9 @@ def described(model: Model) -> dict[str, str]:
     return {
         "producer": f"nasion {nasion.__version__}",
         "nasion_format": FORMAT,
+        "licence": licence,
         "data": recipe.data,
+        "codec": str(recipe.codec),
         "scheme": recipe.scheme.name,
         "points": json.dumps(recipe.scheme.points),
         "input": f"pictures: float32 (faces, {3 if recipe.colour else 1}, {height}, {width}), "
@@ -100,11 +102,11 @@ def described(model: Model) -> dict[str, str]:
     }
 
 
-def _described(path: Path, model: Model) -> None:
+def _described(path: Path, model: Model, licence: str) -> None:
     import onnx
 
     graph = onnx.load(path)
-    onnx.helper.set_model_props(graph, described(model))
+    onnx.helper.set_model_props(graph, described(model, licence))
     onnx.save(graph, path)
 
 

@@ -124,10 +124,10 @@ def submit(
 def export(
     run: Run,
     output: Annotated[Path, typer.Argument(help="The file to write: .onnx, or .keras of a Keras network.")],
-    numbers: Annotated[
-        str, typer.Option(help="What an ONNX file's weights are kept in: float32, float16 (half the file) or int8 (faster too).")
-    ] = "float32",
-    data: Annotated[str | None, typer.Option(help="For int8: faces to find the ranges of values on.")] = None,
+    fp16: Annotated[bool, typer.Option("--fp16", help="An ONNX file's weights in 16 bits: half the file.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Convolutions in 8 bits: a quarter of the file, and faster; needs --data.")] = False,
+    data: Annotated[str | None, typer.Option(help="For --int8: a data set; its training faces give the ranges, the others judge it.")] = None,
+    licence: Annotated[str, typer.Option(help="What the file says about the use of its weights.")] = "not stated",
     scores_of: Annotated[
         Path | None, typer.Option(help="For a run that held no faces out: the run of the same recipe that did, whose scores it takes.")
     ] = None,
@@ -135,20 +135,33 @@ def export(
 ) -> None:
     """Write a run's network as one file that needs no nasion, checked against the run."""
     model = model_of(run, recipe)
+    from nasion.export import export as write
+    from nasion.load import load_sides
+
+    if fp16 and int8:
+        raise SettingError("--fp16 and --int8 exclude each other; take one.")
     if scores_of is not None:
         from nasion.predict import with_scores_of
 
         model = with_scores_of(model, model_of(scores_of, recipe))
-    from nasion.export import NUMBERS
-    from nasion.export import export as write
-    from nasion.load import load_faces
-
-    if numbers not in NUMBERS:
-        raise SettingError(f"--numbers {numbers}: one of {', '.join(NUMBERS)} expected.")
-    faces = load_faces(None, data, "train") if data else None
-    difference = write(model, output, next(kind for kind in NUMBERS if kind == numbers), faces)
+    sides = load_sides(None, data, scheme=model.recipe.scheme) if data else None
+    difference = write(model, output, "int8" if int8 else "float16" if fp16 else "float32", sides[0] if sides else None, licence)
     said = f"{output}: {output.stat().st_size / 1e6:.1f} MB; it differs from the run in float32 by {difference:.2g} pixels at most (32 pictures)"
-    terminal.out.print(said, soft_wrap=True)
+    terminal.out.print(said + (", before it was brought to 8 bits" if int8 else ""), soft_wrap=True)
+    if sides and sides[1].labelled.any():
+        _judged_before_and_after(model, output, sides[1])
+
+
+def _judged_before_and_after(model: Model, output: Path, faces: Faces) -> None:
+    """How good the run and the file are on faces that gave no ranges."""
+    from nasion.evaluation import evaluate as judge
+    from nasion.predict import load_model
+
+    if output.suffix != ".onnx":
+        return
+    before, after = (judge(what, faces).overall for what in (model, load_model(output)))
+    said = [f"RMSE {scores.rmse:.3f} pixels, NME {100 * scores.nme:.3f} %" for scores in (before, after)]
+    terminal.out.print(f"On {before.faces or len(faces)} validation faces the run has {said[0]}; the file {said[1]}.", soft_wrap=True)
 
 
 def demo(
