@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def judged(model, faces):
-    """NME in %: all, by subset, HELEN and LFPW together; one look, two, and the mirrored view averaged."""
-    found = {}
-    for name, passes, average in (("", 2, "none"), (", one look", 1, "none"), (", averaged over flip", 2, "flip")):
+    """NME in %: all, by subset, HELEN and LFPW together; one look, all, and the mirrored view averaged."""
+    found, looks = {}, model.recipe.passes
+    for name, passes, average in (("", looks, "none"), (", one look", 1, "none"), (", averaged over flip", looks, "flip")):
         result = nasion.evaluate(replace(model, recipe=replace(model.recipe, passes=passes), average=average), faces)
         easy = np.isin(faces.group("subset"), ["helen", "lfpw"])
         found[f"nme{name}"] = round(100 * result.overall.nme, 4)

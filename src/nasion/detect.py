@@ -16,7 +16,7 @@ _WINDOW = 80  # pixels: the side of the smallest face that dlib's detector sees
 # Of ibug68's faces, in parts of the side of dlib's box: how much lower the middle of the points is, and how large their box.
 _LOWER, _SIDE = 0.088, 0.93
 _FEWEST = 36  # pixels: smaller faces are not searched for by default
-_PARTS = 50  # nor those of less than this part of the picture's longer side
+_PARTS = 45  # nor, in large pictures, those of less than this part of the side of a square of their area
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Detector(Protocol):
 class Dlib:
     """dlib's detector of frontal faces: histograms of gradients (Dalal and Triggs, CVPR 2005), five views (King, 2009).
 
-    ``smallest``: the side in pixels of the smallest face searched for; None: 36, in large pictures a fiftieth of the longer side.
+    ``smallest``: the side in pixels of the smallest face searched for; None: 36, in large pictures a 45th of the side of a square of their area.
     ``least``: boxes of a lower score are left out.
     """
 
@@ -58,7 +58,7 @@ class Dlib:
         from PIL import Image
 
         grey = Image.fromarray(np.ascontiguousarray(image)).convert("L")
-        factor = _WINDOW / (self.smallest or max(_FEWEST, max(grey.size) / _PARTS))
+        factor = _WINDOW / (self.smallest or max(_FEWEST, (grey.width * grey.height) ** 0.5 / _PARTS))
         width, height = (max(1, round(side * factor)) for side in grey.size)
         seen = grey.resize((width, height), Image.Resampling.BILINEAR)
         found, scores, _ = _frontal().run(np.asarray(seen), 0, self.least)

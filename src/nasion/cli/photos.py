@@ -36,7 +36,7 @@ def predict(
     no_detect: Annotated[bool, typer.Option("--no-detect", help="Every picture is one face from edge to edge.")] = False,
     any_rotation: Annotated[bool, typer.Option("--any-rotation", help="Also faces on their side or head down; eight times the time.")] = False,
     smallest: Annotated[
-        int | None, typer.Option(help="Side in pixels of the smallest face to find.", show_default="36, or a 50th of the picture")
+        int | None, typer.Option(help="Side in pixels of the smallest face to find.", show_default="36, more in large pictures")
     ] = None,
     least: Annotated[float, typer.Option(help="Drop what is less sure to be a face, 0 to 1.")] = 0.6,
     average: Average = None,

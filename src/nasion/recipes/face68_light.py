@@ -24,7 +24,7 @@ RECIPE = Recipe(
     input_size=(128, 128),
     box_scale=1.15,
     square=True,
-    passes=2,
+    passes=3,
     pixel_range=(-1.0, 1.0),
     model=Pyramid(widths=(16, 32, 64, 128, 128), blocks=(0, 1, 1, 1, 1), neck=64),
     codec=Anchors(stride=8, guide=0.5),
