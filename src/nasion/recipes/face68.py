@@ -3,10 +3,10 @@
 Source: our own (docs/own_models.md): Anchors after A2J (Xiong et al., ICCV 2019), feature pyramid (Lin et al., CVPR 2017),
 Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS 2017), weights learnt as a heatmap (Nibali et al., 2018).
 Command: nasion train face68 --data DIR
-Time: 100 epochs of 17 s on one core, 28 minutes.
-Reached: NME 3.69 % on 421 held-out faces; 40 epochs more with faces changed less 3.52 %, and 3.45 % averaged with the mirrored
-view, as it does by itself; results/face68.json has all stages.
-Differences: none, as there is no source to differ from. What is shipped went on from there twice, the second time on all faces
+Time: 160 epochs of 17 s on one core, 53 minutes beside other jobs.
+Reached: NME 3.47 % on 421 held-out faces, 3.40 % averaged with the mirrored view, as it does by itself; of
+HELEN and LFPW alone 3.26 %.
+Differences: none, as there is no source to differ from. What is shipped has learnt the held-out faces too
 (python benchmarks/face68.py).
 """
 

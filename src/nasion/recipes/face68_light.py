@@ -3,9 +3,9 @@
 Source: our own (docs/own_models.md): Anchors after A2J (Xiong et al., ICCV 2019), feature pyramid (Lin et al., CVPR 2017),
 Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS 2017), weights learnt as a heatmap (Nibali et al., 2018).
 Command: nasion train face68_light --data DIR
-Time: 150 epochs of 7.5 s on one core, 20 minutes.
-Reached: NME 3.70 % on 421 held-out faces; 40 epochs more with faces changed less 3.61 %; results/face68_light.json has all stages.
-Differences: none, as there is no source to differ from. What is shipped went on from there twice, the second time on all faces
+Time: 150 epochs of 7.5 s on one core, 22 minutes beside other jobs.
+Reached: NME 3.59 % on 421 held-out faces, of HELEN and LFPW alone 3.45 %; 3.49 % averaged with the mirrored view.
+Differences: none, as there is no source to differ from. What is shipped has learnt the held-out faces too
 (python benchmarks/face68.py --recipe face68_light).
 """
 
