@@ -51,19 +51,36 @@ json.dump({"points": np.array(points)[:, list(map(int, sys.argv[3].split(",")))]
 """
 
 
-def errors(truth, found, persons):
-    """Median NME over faces in %, raw and with offsets out, and how many were found."""
-    known = np.isfinite(found).all((1, 2))
+def errors(truth, found, persons, against=None):
+    """Median NME over faces in %, raw and with offsets out, and how many were found; ``against``: other points than the labels."""
+    against = truth if against is None else against
+    known = np.isfinite(found).all((1, 2)) & np.isfinite(against).all((1, 2))
     eyes = truth[:, 3] - truth[:, 0]
     distance = np.linalg.norm(eyes, axis=1)
     across = eyes / distance[:, None]
     axes = np.stack([across, np.stack([-across[:, 1], across[:, 0]], 1)], 1)
-    apart = np.einsum("nij,nkj->nki", axes, found - truth) / distance[:, None, None]
+    apart = np.einsum("nij,nkj->nki", axes, found - against) / distance[:, None, None]
     even = apart.copy()
     for half in (0, 1):
         even[persons % 2 == half] -= np.nanmean(apart[(persons % 2 != half) & known], 0)
     raw, out = (float(np.median(100 * np.linalg.norm(values[known], axis=2).mean(1))) for values in (apart, even))
     return {"raw": raw, "offsets out": out, "found": int(known.sum())}
+
+
+def agreement(truth, tools, persons):
+    """How far tools are apart from each other, offsets out, and what that leaves for the labels' own error.
+
+    Errors of labels and of two tools that learnt from others add up like independent ones: label^2 + tool^2 is their distance's square.
+    """
+    found = {
+        f"{one} and {other}": errors(truth, tools[one], persons, tools[other])["offsets out"]
+        for i, one in enumerate(tools)
+        for other in list(tools)[i + 1 :]
+    }
+    if {"face68", "mediapipe"} <= set(tools):
+        one, other = (errors(truth, tools[name], persons)["offsets out"] for name in ("face68", "mediapipe"))
+        found["the labels' own"] = float(np.sqrt(max(one**2 + other**2 - found["face68 and mediapipe"] ** 2, 0) / 2))
+    return found
 
 
 def with_threads(name, threads):
@@ -129,7 +146,7 @@ def main():
     truth = faces.points[:, faces.scheme.index(NAMES)].astype(float)
     colour = [np.asarray(Image.open(str(path)).convert("RGB")) for path in faces.images]
     at = ibug68.index(NAMES)
-    accuracy, calls = {}, {1: {}, 2: {}}
+    tools, calls = {}, {1: {}, 2: {}}
     import dlib
 
     detect = dlib.get_frontal_face_detector()
@@ -139,7 +156,7 @@ def main():
     for name in options.networks:
         points = np.full((len(faces), len(NAMES), 2), np.nan)
         points[there] = load_model(name)([colour[i] for i in there], boxes).points[:, at]
-        accuracy[name] = errors(truth, points, persons)
+        tools[name] = points
     shown = [colour[i] for i in there[:16]]
     for threads in (1, 2):
         calls[threads] |= nasion_calls(options.networks, shown, boxes, threads)
@@ -149,7 +166,7 @@ def main():
         points = np.full((len(faces), 68, 2), np.nan)
         for i in there:
             points[i] = [[p.x, p.y] for p in shape(colour[i], found[i]).parts()]
-        accuracy["dlib"] = errors(truth, points[:, at], persons)
+        tools["dlib"] = points[:, at]
         calls[1]["dlib, picture and box to points"] = (lambda: shape(colour[there[0]], found[there[0]])), 1
     others = {}
     if options.mediapipe_python:
@@ -158,7 +175,7 @@ def main():
             words = [options.mediapipe_python, "-c", _OTHER, f"{folder}/pictures.npy", f"{folder}/found.json", ",".join(map(str, MESH))]
             subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
             said = json.loads(Path(f"{folder}/found.json").read_text())
-        accuracy["mediapipe"] = errors(truth, np.array(said["points"]), persons)
+        tools["mediapipe"] = np.array(said["points"])
         others["mediapipe, detector and mesh, its own threads"] = {
             "best": 1e3 * min(said["seconds"]),
             "median": 1e3 * float(np.median(said["seconds"])),
@@ -169,7 +186,9 @@ def main():
         tool = face_alignment.FaceAlignment(face_alignment.LandmarksType.TWO_D, device="cpu")
         every = [tool.get_landmarks(picture) for picture in colour]
         points = np.stack([each[0] if each else np.full((68, 2), np.nan) for each in every])
-        accuracy["face-alignment"] = errors(truth, points[:, at], persons)
+        tools["face-alignment"] = points[:, at]
+    accuracy = {name: errors(truth, points, persons) for name, points in tools.items()}
+    apart = agreement(truth, tools, persons)
     speed = {}
     for threads, timed in calls.items():
         spent = milliseconds({name: call for name, (call, _) in timed.items()}, options.rounds)
@@ -179,10 +198,12 @@ def main():
     print(f"{len(faces)} pictures; Python {sys.version.split()[0]}")
     for name, scores in accuracy.items():
         print(f"{name:24} raw {scores['raw']:.2f} %   offsets out {scores['offsets out']:.2f} %   found {scores['found']}")
+    for name, value in apart.items():
+        print(f"{name:60} {value:.2f} % apart, offsets out")
     for name, spent in speed.items():
         print(f"{name:60} {spent['best']:7.2f} ms a face at best, median {spent['median']:7.2f}")
     if options.json:
-        options.json.write_text(json.dumps({"accuracy": accuracy, "milliseconds": speed}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"accuracy": accuracy, "apart": apart, "milliseconds": speed}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
