@@ -1,6 +1,7 @@
-"""What each added data set brings to one network, kept apart or taken as the same: face68_light with as many steps each.
+"""What each added data set brings to one network, kept apart or taken as the same: face68_light with as many steps each, or as many epochs.
 
-Usage: python benchmarks/sources.py --ibug DIR [--udacity DIR] [--imm DIR] [--fkd DIR] [--steps 1200] [--runs FOLDER]
+Usage: python benchmarks/sources.py --ibug DIR [--udacity DIR] [--imm DIR] [--fkd DIR] [--steps 1200 | --epochs 10] [--runs FOLDER]
+With --epochs every set's own faces are seen as often in a mix as alone, and sets are only kept apart.
 One network learns the union of all schemes' points; it is judged on each set's own validation faces, in that set's scheme. Training
 faces that look like a validation face of any of the sets are left out of all mixes, so that all are compared fairly. Written
 into results/face68_light.json; runs that are there are judged, not trained again.
@@ -49,6 +50,7 @@ def main():
     for name in ("ibug", "udacity", "imm", "fkd"):
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()
     paths = {name: getattr(options, name) for name in ("ibug", "udacity", "imm", "fkd") if getattr(options, name)}
@@ -60,11 +62,14 @@ def main():
     if len(paths) > 2:
         mixes += [(list(paths), way) for way in (False, True)]
     for names, apart in mixes:
+        if options.epochs and len(names) > 1 and not apart:
+            continue
         faces = join(*(train[name] for name in names))
-        mix = f"sources, {options.steps} steps: {' + '.join(names)}{', apart' if apart else ''}"
+        length = f"{options.epochs} epochs" if options.epochs else f"{options.steps} steps"
+        mix = f"sources, {length}: {' + '.join(names)}{', apart' if apart else ''}"
         print(mix, flush=True)
         parts = tuple(part for name in names for part in sources[name]) if apart else ()
-        epochs = max(1, round(options.steps * RECIPE.batch_size / len(faces)))
+        epochs = options.epochs or max(1, round(options.steps * RECIPE.batch_size / len(faces)))
         recipe = replace(RECIPE, scheme=SCHEME, apart=parts, epochs=epochs)
         folder = options.runs / mix.replace(" ", "_").replace(",", "").replace(":", "")
         history = trained(recipe, (faces, every[:: max(1, len(every) // 200)]), folder, [], every=5)
