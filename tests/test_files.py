@@ -62,7 +62,7 @@ def test_a_failed_write_leaves_the_older_file_and_nothing_beside_it(tmp_path):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_picture_is_turned_as_its_exif_says_and_alpha_is_dropped(tmp_path):
+def test_a_picture_is_turned_as_its_exif_says_and_what_is_transparent_is_white(tmp_path):
     pixels = np.zeros((4, 6, 3), np.uint8)
     pixels[0, 0] = 255
     exif = Image.Exif()
@@ -70,8 +70,8 @@ def test_a_picture_is_turned_as_its_exif_says_and_alpha_is_dropped(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
     shown = open_picture(tmp_path / "a.png", colour=False)
     assert shown.shape == (6, 4) and shown[0, 3] == 255
-    Image.new("RGBA", (2, 2), (10, 20, 30, 5)).save(tmp_path / "b.png")
-    assert open_picture(tmp_path / "b.png", colour=True)[0, 0].tolist() == [10, 20, 30]
+    Image.new("RGBA", (2, 2), (10, 20, 30, 51)).save(tmp_path / "b.png")  # a fifth of the colour, four of white
+    assert open_picture(tmp_path / "b.png", colour=True)[0, 0].tolist() == [206, 208, 210]
 
 
 def test_what_is_no_picture_is_refused_by_name(tmp_path):
