@@ -129,25 +129,25 @@ def test_addresses_are_fetched_and_what_fails_is_named():
 
 
 def test_boxes_come_typed_or_from_tables_by_the_pictures_names(tmp_path):
-    assert given_boxes.given([], None, 3) is None
-    assert given_boxes.given(["1,2,3,4", "5,6,7,8"], None, 1).of("me.png", ["me.png"]).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    assert given_boxes.given([], None, ["a", "b", "c"]) is None
+    assert given_boxes.given(["1,2,3,4", "5,6,7,8"], None, ["me.png"]).of("me.png").tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
     table = tmp_path / "boxes.csv"
     table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\nme.png,5,6,70,80\n")
-    assert given_boxes.given([], table, 2).of("a/me.png", ["a/me.png"]).tolist() == [[1, 2, 30, 40], [5, 6, 70, 80]]
+    assert given_boxes.given([], table, ["a/me.png"]).of("a/me.png").tolist() == [[1, 2, 30, 40], [5, 6, 70, 80]]
     box = "<image file='a/me.png'><box left='1' top='2' width='3' height='4'/></image>"
     (tmp_path / "boxes.xml").write_text(f"<dataset><images>{box}</images></dataset>")
-    assert given_boxes.given([], tmp_path / "boxes.xml", 1).of("me.png", ["me.png"]).tolist() == [[0.5, 1.5, 3.5, 5.5]]
+    assert given_boxes.given([], tmp_path / "boxes.xml", ["me.png"]).of("me.png").tolist() == [[0.5, 1.5, 3.5, 5.5]]
 
 
 def test_boxes_of_pictures_of_one_name_go_by_their_folders(tmp_path):
     names = [str(tmp_path / "me.png"), str(tmp_path / "sub" / "me.png")]
     table = tmp_path / "b.csv"
     table.write_text(f"file,box_x0,box_y0,box_x1,box_y1\n{names[0]},1,2,30,40\nsub/me.png,5,6,70,80\n")
-    found = given_boxes.given([], table, 2)
-    assert [found.of(name, names).tolist() for name in names] == [[[1, 2, 30, 40]], [[5, 6, 70, 80]]]
+    found = given_boxes.given([], table, names)
+    assert [found.of(name).tolist() for name in names] == [[[1, 2, 30, 40]], [[5, 6, 70, 80]]]
     table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\n")
     with pytest.raises(DataError, match=r"Several pictures are called me.png; the table of boxes must name them with their folders"):
-        given_boxes.given([], table, 2).of(names[0], names)
+        given_boxes.given([], table, names).of(names[0])
 
 
 @pytest.mark.parametrize(("words", "message"), [
@@ -155,9 +155,9 @@ def test_boxes_of_pictures_of_one_name_go_by_their_folders(tmp_path):
 ])  # fmt: skip
 def test_boxes_that_cannot_be_meant_are_refused(tmp_path, words, message):
     with pytest.raises(SettingError, match=message):
-        given_boxes.given(words, None, 1)
+        given_boxes.given(words, None, ["me.png"])
     with pytest.raises(SettingError, match="--box is for one picture"):
-        given_boxes.given(["1,2,3,4"], None, 2)
+        given_boxes.given(["1,2,3,4"], None, ["a.png", "b.png"])
     (tmp_path / "b.csv").write_text("face,box_x0,box_y0,box_x1,box_y1\nyou.png,1,2,3,4\n")
     with pytest.raises(DataError, match=r"has no box for me.png"):
-        given_boxes.given([], tmp_path / "b.csv", 1).of("me.png", ["me.png"])
+        given_boxes.given([], tmp_path / "b.csv", ["me.png"]).of("me.png")

@@ -82,7 +82,8 @@ class Landmarker:
         """
         pixels = _pixels(image, colour=self.model.recipe.colour)
         if boxes is not None:
-            return self._seen(pixels, np.asarray(boxes, dtype=np.float32).reshape(-1, 4), np.ones(len(boxes)))
+            known = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+            return self._seen(pixels, known, np.ones(len(known)))
         if self.detector is None:
             return self._seen(pixels, np.full((1, 4), np.nan, dtype=np.float32), np.ones(1))
         faces = [face for turn in self.turns for face in self._at(pixels, turn)]
@@ -108,10 +109,10 @@ class Landmarker:
         faces = Faces(scheme=scheme, ids=tuple(map(str, range(len(boxes)))), images=(pixels,) * len(boxes), points=nothing, boxes=boxes)
         found = self.model.predict(faces)
         around = geometry.points_box(found.points.astype(np.float64)).astype(np.float32)
-        said = [None if column is None else column[i] for column in (found.scores, found.expected) for i in range(len(boxes))]
-        scores, expected = said[: len(boxes)], said[len(boxes) :]
-        surely = [float(sure[i]) if each is None else float(np.mean(each)) for i, each in enumerate(scores)]
-        return [Face(scheme, found.points[i], around[i], surely[i], scores[i], expected[i]) for i in range(len(boxes))]
+        if found.scores is None or found.expected is None:
+            return [Face(scheme, found.points[i], around[i], float(sure[i])) for i in range(len(boxes))]
+        score = found.scores.mean(1).tolist()
+        return [Face(scheme, found.points[i], around[i], score[i], found.scores[i], found.expected[i]) for i in range(len(boxes))]
 
 
 def _pixels(image: Any, colour: bool) -> UInt8[np.ndarray, "H W ..."]:

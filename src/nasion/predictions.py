@@ -61,8 +61,9 @@ def _placed(faces: Faces, scheme: Scheme, said: Sequence[_Said]) -> Predictions:
     of_face, of_said = _keys(faces, said)
     labels = faces.to(scheme).points.astype(np.float64)
     names: list[str | None] = [None] * len(said)
-    for picture in dict.fromkeys(of_said):
-        here, there = [i for i, key in enumerate(of_face) if key == picture], [j for j, key in enumerate(of_said) if key == picture]
+    faces_of, said_of = _grouped(of_face), _grouped(of_said)
+    for picture, there in said_of.items():
+        here = faces_of.get(picture, [])
         far = {(i, j): _far(labels[i], said[j].points) for i in here for j in there}
         for i, j in sorted(far, key=lambda pair: far[pair]):
             if i in here and j in there:
@@ -74,6 +75,14 @@ def _placed(faces: Faces, scheme: Scheme, said: Sequence[_Said]) -> Predictions:
     points = np.array([each.points for each in said], dtype=np.float32).reshape(-1, len(scheme), 2)
     scored = bool(said) and all(each.scores is not None for each in said)
     return Predictions(scheme=scheme, ids=tuple(ids), points=points, scores=np.array([e.scores for e in said], np.float32) if scored else None)
+
+
+def _grouped(keys: Sequence[str]) -> dict[str, list[int]]:
+    """The positions of each key."""
+    found: dict[str, list[int]] = {}
+    for i, key in enumerate(keys):
+        found.setdefault(key, []).append(i)
+    return found
 
 
 def _unused(name: str, known: set[str]) -> str:

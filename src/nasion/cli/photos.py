@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nasion.landmarker import Landmarker
     from nasion.pictures import Photo, Refused
 
+_FORMATS = ("picture", "json")  # unless others are asked for
 _SHOWN = 20  # pictures that have a line each in the terminal
 
 
@@ -27,8 +28,11 @@ def predict(
     pictures: Annotated[list[str], typer.Argument(help="Pictures, folders, patterns, http addresses, or - for standard input.")],
     run: Annotated[Path, typer.Option("--run", help="A shipped network's name, an exported .onnx file, or a run's folder.")] = Path("face68"),
     formats: Annotated[
-        list[str], typer.Option("--format", "-f", help="What is written: picture, json, jsonl, csv, pts, coco; may be given again.")
-    ] = ["picture", "json"],  # noqa: B006  Typer's own way
+        list[str] | None,
+        typer.Option(
+            "--format", "-f", help="What is written: picture, json, jsonl, csv, pts, coco; may be given again.", show_default=", ".join(_FORMATS)
+        ),
+    ] = None,
     folder: Annotated[Path, typer.Option("--out", help="The folder to write to; - prints json, jsonl, csv or coco.")] = Path("predictions"),
     labels: Annotated[str, typer.Option(help="What stands beside drawn points: none, numbers or names.")] = "none",
     box: Annotated[list[str] | None, typer.Option(help="A known face's box, x0,y0,x1,y1 in pixels; may be given again.", metavar="BOX")] = None,
@@ -51,11 +55,11 @@ def predict(
     from nasion.landmarker import Landmarker
 
     printed = str(folder) == "-"
-    kinds = _kinds(formats, printed)
+    kinds = _kinds(formats or _FORMATS, printed)
     if labels not in LABELS:
         raise SettingError(f"--labels {labels}: one of {', '.join(LABELS)} expected.")
     photos = inputs.listed(pictures)
-    places = known.given(box or [], boxes, len(photos))
+    places = known.given(box or [], boxes, [photo.name for photo in photos])
     landmarker = Landmarker(model_of(run, recipe, average), detector=Dlib(smallest), detect=not no_detect, least=least, any_rotation=any_rotation)
     found, refused = [], []
     with terminal.counted("pictures", len(photos)) as step:
@@ -76,7 +80,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _kinds(asked: list[str], printed: bool) -> list[str]:
+def _kinds(asked: Sequence[str], printed: bool) -> list[str]:
     """The formats to write; of those that are asked for, the first that can be printed. ``SettingError`` for one that there is not."""
     from nasion import formats as forms
 
@@ -98,7 +102,7 @@ def _looked_at(photos: list[Photo], landmarker: Landmarker, places: Given | None
             yield pixels
             continue
         try:
-            faces = landmarker(pixels, None if places is None else places.of(photo.name, names))
+            faces = landmarker(pixels, None if places is None else places.of(photo.name))
         except DataError as error:
             yield Refused(photo.name, str(error))
             continue

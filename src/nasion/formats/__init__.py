@@ -13,10 +13,8 @@ from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 
-import numpy as np
-
 from nasion.errors import SettingError
-from nasion.faces import Picture, Predictions
+from nasion.faces import Picture
 from nasion.files import write_text
 from nasion.landmarker import Face
 from nasion.scheme import Scheme
@@ -68,14 +66,6 @@ def face_ids(found: Sequence[Found]) -> list[str]:
 def scheme_of(found: Sequence[Found]) -> Scheme | None:
     """The scheme of the faces; None where there are none."""
     return next((face.scheme for picture in found for face in picture.faces), None)
-
-
-def as_predictions(found: Sequence[Found], scheme: Scheme) -> Predictions:
-    """All faces as one table, by ``face_ids``."""
-    faces = [face for picture in found for face in picture.faces]
-    points = np.array([face.points for face in faces], dtype=np.float32).reshape(-1, len(scheme), 2)
-    scores = np.array([face.scores for face in faces], dtype=np.float32) if faces and all(face.scores is not None for face in faces) else None
-    return Predictions(scheme=scheme, ids=tuple(face_ids(found)), points=points, scores=scores)
 
 
 def stems(names: Sequence[str]) -> list[str]:
