@@ -9,9 +9,9 @@ from PIL import Image
 
 import nasion
 from nasion import geometry
-from nasion.detect import Detections, Detector, Dlib
+from nasion.detectors import Detections, Detector, named
 from nasion.errors import DataError, SettingError
-from nasion.landmarker import Face, Landmarker, _apart, _turned
+from nasion.landmarker import Face, Landmarker, apart, _turned
 from nasion.schemes import ibug68
 
 
@@ -104,7 +104,7 @@ def test_two_boxes_of_one_face_give_the_surer_one():
     points = np.zeros((68, 2), np.float32)
     face = Face(ibug68, points, np.float32([0, 0, 10, 10]), 0.7)
     near, far = replace(face, box=np.float32([1, 1, 11, 11]), score=0.9), replace(face, box=np.float32([20, 0, 30, 10]), score=0.8)
-    assert [kept.score for kept in _apart([face, near, far])] == [0.9, 0.8]
+    assert [kept.score for kept in apart([face, near, far])] == [0.9, 0.8]
 
 
 @pytest.mark.parametrize(("size", "mode"), [((1, 1), "L"), ((3, 500), "RGB"), ((40, 40), "L")])

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from nasion import video
 from nasion.errors import DataError, SettingError
 from nasion.files import open_picture
+from nasion.video import Clip, camera_number
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".ppm", ".pgm")
-_VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 _LIMIT = 200 << 20  # bytes of a picture that comes from elsewhere
 _SECONDS = 30
 _AHEAD = 4  # pictures that are decoded before they are asked for
@@ -30,54 +31,55 @@ class Photo:
 
     def pixels(self, colour: bool) -> np.ndarray:
         """uint8 (H, W) or (H, W, 3), upright. Raises ``DataError``."""
-        source = _fetched(self.source) if isinstance(self.source, str) else self.source
-        if isinstance(source, Path) and source.suffix.lower() in _VIDEOS:
-            raise DataError(f"{self.name}: a video; so far nasion reads pictures. Take its frames out first, as with ffmpeg.")
-        return open_picture(source, colour, self.name)
+        return open_picture(_fetched(self.source) if isinstance(self.source, str) else self.source, colour, self.name)
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A picture that could not be read, and why."""
+    """A picture or clip that could not be read, and why."""
 
     name: str
     why: str
 
 
-def listed(words: Sequence[str]) -> list[Photo]:
-    """The pictures that words mean, in their order, a folder's and a pattern's by name: each file once.
+def listed(words: Sequence[str]) -> list[Photo | Clip]:
+    """The pictures and clips that words mean, in their order, a folder's and a pattern's by name: each file once.
 
     Raises ``DataError`` for a folder without pictures and a pattern that nothing fits, ``SettingError`` for nothing at all.
     """
     if not words:
-        raise SettingError("Name a picture, a folder, a pattern, an address, or - for standard input.")
-    found: dict[str, Photo] = {}
+        raise SettingError("Name a picture, a video, a folder, a pattern, an address, a camera's number, or - for standard input.")
+    found: dict[str, Photo | Clip] = {}
     for word in words:
         for photo in _meant(word):
             found.setdefault(photo.name, photo)
     return list(found.values())
 
 
-def _meant(word: str) -> Iterator[Photo]:
-    path = Path(word)
+def _meant(word: str) -> Iterator[Photo | Clip]:
+    path, camera = Path(word), camera_number(word)
     if word == "-":
         yield Photo("standard input", sys.stdin.buffer.read(_LIMIT))
     elif word.startswith(("http://", "https://")):
         yield Photo(word, word)
     elif path.is_dir():
-        pictures = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
-        if not pictures:
-            raise DataError(f"{word}: no pictures in this folder or below it ({', '.join(ENDINGS)}).")
-        yield from (Photo(str(file), file) for file in pictures)
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in (*ENDINGS, *video.ENDINGS) and file.is_file())
+        if not files:
+            raise DataError(f"{word}: no pictures in this folder or below it ({', '.join(ENDINGS)}), nor videos.")
+        yield from map(_file, files)
     elif not path.exists() and any(sign in word for sign in "*?["):
         files = sorted(file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if file.is_file())
         if not files:
             raise DataError(f"{word}: no file fits this pattern.")
-        yield from (Photo(str(file), file) for file in files)
-    elif not path.exists() and word.isdigit():
-        raise SettingError(f"{word}: no such file; cameras are not read yet.")
+        yield from map(_file, files)
+    elif not path.exists() and camera is not None:
+        yield Clip(camera)
     else:
-        yield Photo(word, path)
+        yield _file(path)
+
+
+def _file(path: Path) -> Photo | Clip:
+    return Clip(path) if path.suffix.lower() in video.ENDINGS else Photo(str(path), path)
 
 
 def decoded(photos: Sequence[Photo], colour: bool) -> Iterator[tuple[Photo, np.ndarray | Refused]]:

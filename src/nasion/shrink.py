@@ -40,8 +40,8 @@ def to_float16(path: Path) -> None:
     onnx.save(model, path)
 
 
-def to_int8(path: Path, pictures: Float32[np.ndarray, "N C H W"]) -> None:
-    """Compute all convolutions but the head in 8 bits, with ranges as these pictures need them."""
+def to_int8(path: Path, pictures: Float32[np.ndarray, "N C H W"], heads: int = 1) -> None:
+    """Compute all convolutions but the last ones, the heads, in 8 bits, with ranges as these pictures need them."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -62,19 +62,19 @@ def to_int8(path: Path, pictures: Float32[np.ndarray, "N C H W"]) -> None:
         quantize_static(
             prepared, path, Batches(), quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
             per_channel=True, calibrate_method=CalibrationMethod.MinMax, op_types_to_quantize=["Conv", "Add", "Relu", "Resize"],
-            nodes_to_exclude=_outside(graph), extra_options={"ActivationSymmetric": False},
+            nodes_to_exclude=_outside(graph, heads), extra_options={"ActivationSymmetric": False},
         )  # fmt: skip
     model = onnx.load(path)
     onnx.helper.set_model_props(model, facts)
     onnx.save(model, path)
 
 
-def _outside(graph: Any) -> list[str]:
-    """Everything from the head on: the places are read there, and 8 bits are too coarse for them."""
+def _outside(graph: Any, heads: int) -> list[str]:
+    """Everything from the heads on: the places are read there, and 8 bits are too coarse for them."""
     at = [i for i, node in enumerate(graph.node) if node.op_type == "Conv"]
     if not at:
         return []
     said = graph.node[at[-1]].output[0]
     # A convolution that a rectifier follows is no head: then the head is a product of matrices.
     rectified = [i for i, node in enumerate(graph.node) if node.op_type == "Relu" and said in node.input]
-    return [node.name for node in list(graph.node)[rectified[0] + 1 if rectified else at[-1] :]]
+    return [node.name for node in list(graph.node)[rectified[0] + 1 if rectified else at[-heads] :]]

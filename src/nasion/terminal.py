@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from nasion.compare import Compared
@@ -27,10 +28,17 @@ err = Console(stderr=True, quiet=_silent, markup=False, emoji=False)
 
 @contextmanager
 def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar with the time left, which the function that is given moves on; none for a single thing, or where nobody watches."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, disable=total < 2 or not err.is_terminal, transient=True) as bar:
-        task = bar.add_task(what, total=total)
+    """A bar with the time left and how many come a second, which the function that is given moves on; none for a single thing, or where
+    nobody watches. ``total`` 0: nobody knows how many.
+    """
+
+    class Pace(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f} a second" if task.speed else "")
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), Pace())
+    with Progress(*columns, console=err, disable=total == 1 or not err.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=total or None)
         yield lambda: bar.advance(task)
 
 

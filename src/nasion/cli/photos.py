@@ -1,31 +1,34 @@
-"""The command for one's own pictures: find faces, find their points, write them down."""
+"""The command for one's own pictures and videos: find faces, find their points, write them down."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasion import terminal
 from nasion.cli.options import Average, RecipeFile, model_of
-from nasion.errors import DataError, SettingError
+from nasion.errors import SettingError
 
 if TYPE_CHECKING:
-    from nasion.boxes import Given
     from nasion.formats import Found
-    from nasion.landmarker import Landmarker
     from nasion.pictures import Photo, Refused
+    from nasion.video import Clip
 
 _FORMATS = ("picture", "json")  # unless others are asked for
 _SHOWN = 20  # pictures that have a line each in the terminal
 
 
 def predict(
-    pictures: Annotated[list[str], typer.Argument(help="Pictures, folders, patterns, http addresses, or - for standard input.")],
+    pictures: Annotated[
+        list[str], typer.Argument(help="Pictures, videos, folders, patterns, http addresses, a camera's number, or - for standard input.")
+    ],
     run: Annotated[Path, typer.Option("--run", help="A shipped network's name, an exported .onnx file, or a run's folder.")] = Path("face68"),
     formats: Annotated[
         list[str] | None,
@@ -39,43 +42,67 @@ def predict(
     boxes: Annotated[Path | None, typer.Option(help="Known boxes: a CSV with face,box_x0,box_y0,box_x1,box_y1, or an imglab XML.")] = None,
     no_detect: Annotated[bool, typer.Option("--no-detect", help="Every picture is one face from edge to edge.")] = False,
     any_rotation: Annotated[bool, typer.Option("--any-rotation", help="Also faces on their side or head down; eight times the time.")] = False,
+    detector: Annotated[str, typer.Option(help="What finds faces: single_shot (nasion's own), or dlib if it is installed.")] = "single_shot",
     smallest: Annotated[
         int | None, typer.Option(help="Side in pixels of the smallest face to find.", show_default="36, more in large pictures")
     ] = None,
     least: Annotated[float, typer.Option(help="Drop what is less sure to be a face, 0 to 1.")] = 0.6,
+    smooth: Annotated[bool, typer.Option("--smooth/--no-smooth", help="Videos: calm the points (one-euro filter).")] = True,
+    min_cutoff: Annotated[float, typer.Option(help="The filter's cutoff in Hz for what is still: lower is calmer.")] = 0.4,
+    beta: Annotated[float, typer.Option(help="How much the cutoff rises with speed: higher follows faster.")] = 400.0,
+    seconds: Annotated[float | None, typer.Option(help="Videos and cameras: stop after so many.", show_default="the end, or Ctrl-C")] = None,
     average: Average = None,
     recipe: RecipeFile = None,
 ) -> None:
-    """Find the faces in pictures and their points; what cannot be read is told at the end."""
+    """Find the faces in pictures, videos or a camera's frames, and their points; what cannot be read is told at the end."""
     from nasion import boxes as known
-    from nasion import formats as forms
+    from nasion import detectors, harvest
     from nasion import pictures as inputs
-    from nasion.detect import Dlib
     from nasion.formats.picture import LABELS
     from nasion.landmarker import Landmarker
+    from nasion.landmarker.smoothing import OneEuro
+    from nasion.video import Clip
 
     printed = str(folder) == "-"
     kinds = _kinds(formats or _FORMATS, printed)
     if labels not in LABELS:
         raise SettingError(f"--labels {labels}: one of {', '.join(LABELS)} expected.")
-    photos = inputs.listed(pictures)
-    places = known.given(box or [], boxes, [photo.name for photo in photos])
-    landmarker = Landmarker(model_of(run, recipe, average), detector=Dlib(smallest), detect=not no_detect, least=least, any_rotation=any_rotation)
-    found, refused = [], []
-    with terminal.counted("pictures", len(photos)) as step:
-        try:
-            for each in _looked_at(photos, landmarker, places, "picture" in kinds):
-                if isinstance(each, inputs.Refused):
-                    refused.append(each)
-                else:
-                    # Drawn at once, so that not all pictures' pixels are kept.
-                    if each.picture is not None:
-                        forms.write([each], ["picture"], folder, labels)
-                    found.append(replace(each, picture=None))
+    asked = [replace(each, seconds=seconds) if isinstance(each, Clip) else each for each in inputs.listed(pictures)]
+    places = known.given(box or [], boxes, [each.name for each in asked])
+    if places is not None and any(isinstance(each, Clip) for each in asked):
+        raise SettingError("--box and --boxes are for pictures; in videos faces are found and followed.")
+    finder = detectors.named(detector, smallest)
+    landmarker = Landmarker(model_of(run, recipe, average), detector=finder, detect=not no_detect, least=least, any_rotation=any_rotation)
+    drawing = harvest.Drawing(folder, labels) if "picture" in kinds else None
+    smoothing = OneEuro(min_cutoff, beta) if smooth else None
+    _harvest(asked, harvest.looked_at(asked, landmarker, places, drawing, smoothing), [kind for kind in kinds if kind != "picture"], folder)
+
+
+def _harvest(asked: Sequence[Photo | Clip], each: Generator[Found | Refused], kinds: list[str], folder: Path) -> None:
+    """Take all that is found, write it, and tell of it; Ctrl-C stops, and what is found by then is written."""
+    from nasion import formats as forms
+    from nasion.pictures import Refused
+    from nasion.video import Clip
+
+    printed = str(folder) == "-"
+    # A line can be printed at once; all other formats are one text.
+    line = forms.named(kinds[0]).line if printed and kinds[0] == "jsonl" else None
+    found, refused, began = [], [], perf_counter()
+    clips = any(isinstance(one, Clip) for one in asked)
+    total = sum((one.frames_told() if isinstance(one, Clip) else 1) for one in asked)
+    try:
+        with terminal.counted("frames" if clips else "pictures", total) as step, closing(each):
+            for one in each:
+                (refused if isinstance(one, Refused) else found).append(one)
+                if line is not None and not isinstance(one, Refused):
+                    print(line(one), end="", flush=True)
                 step()
-        finally:
-            _write(found, [kind for kind in kinds if kind != "picture"], None if printed else folder)
-    _tell(found, refused, None if printed else folder)
+    except KeyboardInterrupt:
+        terminal.err.print("Stopped; what was found until now is kept.", style="yellow")
+    finally:
+        if line is None:
+            _write(found, kinds, None if printed else folder)
+    _tell(found, refused, None if printed else folder, perf_counter() - began)
     if refused:
         raise typer.Exit(1)
 
@@ -90,25 +117,6 @@ def _kinds(asked: Sequence[str], printed: bool) -> list[str]:
     return texts[:1] if printed else list(dict.fromkeys(asked))
 
 
-def _looked_at(photos: list[Photo], landmarker: Landmarker, places: Given | None, draws: bool) -> Iterator[Found | Refused]:
-    """The faces of each picture in turn."""
-    from nasion.formats import Found, stems
-    from nasion.pictures import Refused, decoded
-
-    names = [photo.name for photo in photos]
-    stem = dict(zip(names, stems(names), strict=True))
-    for photo, pixels in decoded(photos, draws or landmarker.model.recipe.colour):
-        if isinstance(pixels, Refused):
-            yield pixels
-            continue
-        try:
-            faces = landmarker(pixels, None if places is None else places.of(photo.name))
-        except DataError as error:
-            yield Refused(photo.name, str(error))
-            continue
-        yield Found(photo.name, stem[photo.name], (pixels.shape[1], pixels.shape[0]), tuple(faces), pixels if draws else None)
-
-
 def _write(found: list[Found], kinds: list[str], folder: Path | None) -> None:
     """All pictures' faces in these formats, into a folder or to standard output."""
     from nasion import formats as forms
@@ -119,22 +127,36 @@ def _write(found: list[Found], kinds: list[str], folder: Path | None) -> None:
         sys.stdout.write(forms.named(kinds[0]).text(found))
 
 
-def _tell(found: list[Found], refused: list[Refused], folder: Path | None) -> None:
+def _tell(found: list[Found], refused: list[Refused], folder: Path | None, seconds: float) -> None:
     """What was found, and what could not be read; on the error stream where results go to standard output."""
     say = terminal.out.print if folder is not None else terminal.err.print
+    pictures = [one for one in found if one.seconds is None]
+    clips: dict[str, list[Found]] = {}
+    for one in found:
+        if one.seconds is not None:
+            clips.setdefault(one.name.rpartition("@")[0], []).append(one)
     if folder is not None:
-        for picture in found[:_SHOWN]:
+        for picture in pictures[:_SHOWN]:
             sure = f", sure by {', '.join(f'{face.score:.2f}' for face in picture.faces[:5])}" if picture.faces else ""
             say(f"{picture.name}: {_counted(len(picture.faces), 'face')}{sure}", soft_wrap=True, highlight=False)
-        if len(found) > _SHOWN:
-            say(f"... and {len(found) - _SHOWN} more pictures", highlight=False)
+        if len(pictures) > _SHOWN:
+            say(f"... and {len(pictures) - _SHOWN} more pictures", highlight=False)
+    for name, frames in clips.items():
+        tracks = len({face.track for frame in frames for face in frame.faces})
+        pace = "" if pictures or len(clips) > 1 else f", {len(frames) / seconds:.0f} frames per second"
+        say(f"{name}: {_counted(tracks, 'face')} followed in {_counted(len(frames), 'frame')}{pace}", soft_wrap=True, highlight=False)
     for picture in refused:
         terminal.err.print(f"not read: {picture.name}: {picture.why}", style="yellow", soft_wrap=True, highlight=False)
-    faces, without = sum(len(picture.faces) for picture in found), sum(not picture.faces for picture in found)
-    said = f"{_counted(faces, 'face')} in {_counted(len(found), 'picture')}"
-    said += f", {without} without any" if without else ""
-    said += f"; {len(refused)} could not be read" if refused else ""
-    say(f"{said}.{f' Written to {folder.resolve()}' if folder is not None and found else ''}", soft_wrap=True, highlight=False)
+    faces, without = sum(len(picture.faces) for picture in pictures), sum(not picture.faces for picture in pictures)
+    said = []
+    if pictures or not (clips or refused):
+        said.append(f"{_counted(faces, 'face')} in {_counted(len(pictures), 'picture')}" + (f", {without} without any" if without else ""))
+    if refused:
+        said.append(f"{len(refused)} could not be read")
+    if said:
+        say(f"{'; '.join(said)}.", soft_wrap=True, highlight=False)
+    if folder is not None and found:
+        say(f"Written to {folder.resolve()}", soft_wrap=True, highlight=False)
 
 
 def _counted(number: int, what: str) -> str:

@@ -24,7 +24,8 @@ from nasion.scheme import Scheme
 class Found:
     """The faces of a picture.
 
-    ``stem``: what files about it are called; ``size``: its (width, height); ``picture``: its pixels, for those formats that show it.
+    ``stem``: what files about it are called; ``size``: its (width, height); ``picture``: its pixels, for those formats that show it;
+    ``seconds``: of a frame, its time in the clip.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Found:
     size: tuple[int, int]
     faces: tuple[Face, ...]
     picture: Picture | None = None
+    seconds: float | None = None
 
 
 def names() -> list[str]:

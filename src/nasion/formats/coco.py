@@ -26,6 +26,7 @@ def text(found: Sequence[Found]) -> str:
                     "id": len(annotations) + 1, "image_id": image, "category_id": 1, "iscrowd": 0, "score": round(face.score, 4),
                     "bbox": [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)], "area": round((x1 - x0) * (y1 - y0), 1),
                     "num_keypoints": len(face.points), "keypoints": [v for x, y in face.points.tolist() for v in (round(x, 3), round(y, 3), 2)],
+                    **({} if face.track is None else {"track_id": face.track}),
                     **({} if face.scores is None else {"keypoint_scores": rounded(face.scores, 4)}),
                 }
             )  # fmt: skip

@@ -28,11 +28,14 @@ def text(found: Sequence[Found]) -> str:
 
 def picture_value(picture: Found) -> dict[str, Any]:
     width, height = picture.size
-    return {"picture": picture.name, "width": width, "height": height, "faces": [_face(face) for face in picture.faces]}
+    when = {} if picture.seconds is None else {"seconds": round(picture.seconds, 4)}
+    return {"picture": picture.name, **when, "width": width, "height": height, "faces": [_face(face) for face in picture.faces]}
 
 
 def _face(face: Face) -> dict[str, Any]:
     value: dict[str, Any] = {"score": round(face.score, 4), "box": rounded(face.box), "points": rounded(face.points)}
+    if face.track is not None:
+        value["track"] = face.track
     if face.scores is not None:
         value["scores"] = rounded(face.scores, 4)
     if face.expected is not None:

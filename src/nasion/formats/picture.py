@@ -35,23 +35,17 @@ def save(pixels: UInt8[np.ndarray, "H W 3"], path: Path) -> None:
         Image.fromarray(pixels).save(beside, "JPEG", quality=92)
 
 
-def drawn(found: Found, labels: str = "none") -> UInt8[np.ndarray, "H W 3"]:
-    """The picture, enlarged if it is small, with all faces; ``labels``: one of ``LABELS``."""
-    from PIL import Image, ImageDraw
+def drawn(found: Found, labels: str = "none", enlarge: bool = True) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture with all faces, enlarged if it is small and may be; ``labels``: one of ``LABELS``."""
+    from PIL import Image
 
     pixels = open_picture(found.picture, colour=True) if isinstance(found.picture, Path) else np.asarray(found.picture)
     picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
-    factor = _enlarged(found, labels)
+    factor = _enlarged(found, labels) if enlarge else 1
     if factor > 1:
         picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
-    # Drawn on a finer layer, which is averaged: Pillow's own lines have steps.
-    fine = _FINE if max(picture.size) * _FINE <= 2 * _MOST else 1
-    layer = Image.new("RGBA", (picture.width * fine, picture.height * fine))
-    pen = ImageDraw.Draw(layer)
     for face in found.faces:
-        _draw_face(pen, face, factor * fine, labels)
-    layer = layer.resize(picture.size, Image.Resampling.BOX) if fine > 1 else layer
-    picture.paste(layer, (0, 0), layer)
+        _draw_face(picture, face, factor, labels)
     return np.asarray(picture)
 
 
@@ -67,13 +61,24 @@ def _side(face: Face) -> float:
     return max(float((face.box[2:] - face.box[:2]).max()), 1.0)
 
 
-def _draw_face(pen: Any, face: Face, factor: int, labels: str) -> None:
-    from PIL import ImageFont
+def _draw_face(picture: Any, face: Face, factor: int, labels: str) -> None:
+    """A face drawn into a picture of so many times the size that its points are told in."""
+    from PIL import Image, ImageDraw, ImageFont
 
     side = _side(face) * factor
-    radius = max(side / 90, 1.2 * _FINE)
+    # Drawn on a finer layer around the face, which is averaged: Pillow's own lines have steps.
+    fine = _FINE if side * _FINE <= 2 * _MOST else 1
+    # Names reach far to the right.
+    margin = side * np.array([0.1, 0.1, {"none": 0.1, "numbers": 0.3, "names": 1.0}[labels], 0.1]) + 8
+    area = np.concatenate([face.box[:2] * factor - margin[:2], face.box[2:] * factor + margin[2:]])
+    x0, y0, x1, y1 = np.clip(area, 0, picture.size * 2).astype(int).tolist()
+    if x1 <= x0 or y1 <= y0:
+        return
+    layer = Image.new("RGBA", ((x1 - x0) * fine, (y1 - y0) * fine))
+    pen = ImageDraw.Draw(layer)
+    radius = max(side * fine / 80, 1.6 * fine)
     # Pillow draws from pixels' corners.
-    places = (face.points.astype(np.float64) + 0.5) * factor
+    places = ((face.points.astype(np.float64) + 0.5) * factor - [x0, y0]) * fine
     at = {name: tuple(place) for name, place in zip(face.names, places.tolist(), strict=True)}
     for a, b in face.scheme.edges:
         pen.line([at[a], at[b]], fill=(255, 255, 255, 150), width=max(1, round(radius / 2)))
@@ -81,10 +86,12 @@ def _draw_face(pen: Any, face: Face, factor: int, labels: str) -> None:
     for (x, y), score in zip(places.tolist(), sure.tolist(), strict=True):
         pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=(*colour_of(score), 255), outline=(0, 0, 0, 255))
     if labels != "none":
-        font = ImageFont.load_default(max(side / (40 if labels == "numbers" else 60), 8 * _FINE))
+        font = ImageFont.load_default(max(side * fine / (40 if labels == "numbers" else 60), 8 * fine))
         for number, (name, (x, y)) in enumerate(at.items()):
             words = str(number) if labels == "numbers" else name
-            pen.text((x + 1.3 * radius, y), words, font=font, anchor="lm", fill=(255, 255, 255, 255), stroke_width=_FINE, stroke_fill=(0, 0, 0, 255))
+            pen.text((x + 1.3 * radius, y), words, font=font, anchor="lm", fill=(255, 255, 255, 255), stroke_width=fine, stroke_fill=(0, 0, 0, 255))
+    seen = layer.resize((x1 - x0, y1 - y0), Image.Resampling.BOX) if fine > 1 else layer
+    picture.paste(seen, (x0, y0), seen)
 
 
 def colour_of(score: float) -> tuple[int, int, int]:

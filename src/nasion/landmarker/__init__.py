@@ -6,18 +6,22 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from nasion import geometry
-from nasion.detect import Detector, Dlib
+from nasion import detectors, geometry
+from nasion.detectors import Detector
 from nasion.errors import require
 from nasion.faces import Faces, Picture
 from nasion.files import open_picture
 from nasion.predict import Model, load_model
+from nasion.landmarker.smoothing import CALM, OneEuro
 from nasion.scheme import Scheme
+
+if TYPE_CHECKING:
+    from nasion.video import Frame
 
 _SAME = 0.4  # two faces whose boxes share more of their union are one
 _TURNS = (0, 45, -45, 90, -90, 135, -135, 180)  # degrees
@@ -29,7 +33,7 @@ class Face:
 
     ``scores``: how likely each point is to be off by no more than 5 % of the face's size; ``expected``: by how many pixels each is
     expected to be off (both None where the network does not say). ``box``: x0 y0 x1 y1 around the points. ``score``: how sure it is
-    that this is a face, the mean of ``scores``; without them the detector's own.
+    that this is a face, the mean of ``scores``; without them the detector's own. ``track``: in a clip, the number that this face keeps.
     """
 
     scheme: Scheme
@@ -38,6 +42,7 @@ class Face:
     score: float
     scores: Float32[np.ndarray, " K"] | None = None
     expected: Float32[np.ndarray, " K"] | None = None
+    track: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,8 +57,8 @@ class Face:
 class Landmarker:
     """Finds the points of every face in a picture.
 
-    ``network``: a shipped network's name, an exported file, a run's folder, or a ``Model``. ``detector``: what finds faces, None:
-    dlib's; ``detect=False``: every picture is one face from edge to edge. ``least``: faces less sure than this are dropped.
+    ``network``: a shipped network's name, an exported file, a run's folder, or a ``Model``. ``detector``: what finds faces, a name
+    of ``detectors.names()`` or any ``Detector``; ``detect=False``: every picture is one face from edge to edge. ``least``: faces less sure than this are dropped.
     ``any_rotation``: also faces that lie on their side or head down; eight times the time. ``average``: as of ``Model``.
 
     >>> faces = Landmarker()("photo.jpg")
@@ -64,7 +69,7 @@ class Landmarker:
         self,
         network: str | Path | Model = "face68",
         *,
-        detector: Detector | None = None,
+        detector: str | Detector = detectors.DEFAULT,
         detect: bool = True,
         least: float = 0.6,
         any_rotation: bool = False,
@@ -72,7 +77,7 @@ class Landmarker:
     ) -> None:
         require(0 <= least <= 1, f"The least score of a face is from 0 to 1; found {least}.")
         self.model = network if isinstance(network, Model) else load_model(network, average=average)
-        self.detector = (detector or Dlib()) if detect else None
+        self.detector = (detectors.named(detector) if isinstance(detector, str) else detector) if detect else None
         self.least, self.turns = least, _TURNS if any_rotation else _TURNS[:1]
 
     def __call__(self, image: Any, boxes: Any = None) -> list[Face]:
@@ -82,12 +87,23 @@ class Landmarker:
         """
         pixels = _pixels(image, colour=self.model.recipe.colour)
         if boxes is not None:
-            known = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-            return self._seen(pixels, known, np.ones(len(known)))
+            return self.within(pixels, np.asarray(boxes, dtype=np.float32).reshape(-1, 4))
         if self.detector is None:
-            return self._seen(pixels, np.full((1, 4), np.nan, dtype=np.float32), np.ones(1))
+            return self.within(pixels, np.full((1, 4), np.nan, dtype=np.float32))
         faces = [face for turn in self.turns for face in self._at(pixels, turn)]
-        return _apart([face for face in faces if face.score >= self.least])
+        return apart([face for face in faces if face.score >= self.least])
+
+    def video(self, source: str | Path | int, smoothing: OneEuro | None = CALM, every: int = 5) -> Iterator[tuple[Frame, list[Face]]]:
+        """Each frame of a video file, or of a camera by its number, with its faces; each keeps its ``track`` and points are calmed.
+
+        ``smoothing``: None leaves points as they are found. ``every``: the detector looks for new faces in each so-manieth frame.
+        """
+        from nasion.landmarker.tracking import Tracker
+        from nasion.video import Clip
+
+        tracker = Tracker(self, smoothing, every)
+        for frame in Clip(source if isinstance(source, int) else Path(source)).frames():
+            yield frame, tracker(frame.pixels, frame.seconds)
 
     def each(self, images: Iterable[Any]) -> Iterator[list[Face]]:
         """The faces of each picture."""
@@ -98,10 +114,10 @@ class Landmarker:
         assert self.detector is not None
         turned, back = _turned(pixels, turn)
         found = self.detector(turned)
-        return [_moved(face, back) for face in self._seen(turned, found.boxes, found.scores)]
+        return [_moved(face, back) for face in self.within(turned, found.boxes, found.scores)]
 
-    def _seen(self, pixels: UInt8[np.ndarray, "H W ..."], boxes: Float32[np.ndarray, "N 4"], sure: np.ndarray) -> list[Face]:
-        """The faces in these boxes."""
+    def within(self, pixels: UInt8[np.ndarray, "H W ..."], boxes: Float32[np.ndarray, "N 4"], sure: np.ndarray | None = None) -> list[Face]:
+        """A face in each of these boxes, in their order; ``sure``: their scores where the network says none of its own."""
         scheme = self.model.recipe.scheme
         nothing = np.full((len(boxes), len(scheme), 2), np.nan, dtype=np.float32)
         if not len(boxes):
@@ -110,7 +126,7 @@ class Landmarker:
         found = self.model.predict(faces)
         around = geometry.points_box(found.points.astype(np.float64)).astype(np.float32)
         if found.scores is None or found.expected is None:
-            return [Face(scheme, found.points[i], around[i], float(sure[i])) for i in range(len(boxes))]
+            return [Face(scheme, found.points[i], around[i], 1.0 if sure is None else float(sure[i])) for i in range(len(boxes))]
         score = found.scores.mean(1).tolist()
         return [Face(scheme, found.points[i], around[i], score[i], found.scores[i], found.expected[i]) for i in range(len(boxes))]
 
@@ -141,16 +157,16 @@ def _moved(face: Face, back: Float64[np.ndarray, "2 3"]) -> Face:
     return Face(face.scheme, points.astype(np.float32), box.astype(np.float32), face.score, face.scores, face.expected)
 
 
-def _apart(faces: list[Face]) -> list[Face]:
+def apart(faces: list[Face]) -> list[Face]:
     """The surest of those that are one face, found twice."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
-        if all(_shared(face.box, other.box) <= _SAME for other in kept):
+        if all(shared(face.box, other.box) <= _SAME for other in kept):
             kept.append(face)
     return kept
 
 
-def _shared(one: Float32[np.ndarray, 4], other: Float32[np.ndarray, 4]) -> float:
+def shared(one: Float32[np.ndarray, 4], other: Float32[np.ndarray, 4]) -> float:
     """Intersection over union of two boxes."""
     sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     both = float(np.prod(np.maximum(sides, 0)))

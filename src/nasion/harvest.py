@@ -1,0 +1,78 @@
+"""What was asked for, looked at in turn: pictures, and clips frame by frame, to what was found in each."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nasion.boxes import Given
+from nasion.errors import DataError
+from nasion.formats import Found, picture, stems, write
+from nasion.landmarker import Landmarker
+from nasion.landmarker.smoothing import CALM, OneEuro
+from nasion.landmarker.tracking import Tracker
+from nasion.pictures import Photo, Refused, decoded
+from nasion.video import Clip, Frame
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Where pictures and clips are written with what was found in them, and what stands beside their points."""
+
+    folder: Path
+    labels: str = "none"
+
+
+def looked_at(
+    inputs: Sequence[Photo | Clip],
+    landmarker: Landmarker,
+    places: Given | None = None,
+    drawing: Drawing | None = None,
+    smoothing: OneEuro | None = CALM,
+) -> Generator[Found | Refused]:
+    """The faces of each picture, and of each frame of each clip, or why there are none; nothing holds pixels any more."""
+    stem = dict(zip((each.name for each in inputs), stems([each.name for each in inputs]), strict=True))
+    photos = [each for each in inputs if isinstance(each, Photo)]
+    for photo, pixels in decoded(photos, drawing is not None or landmarker.model.recipe.colour):
+        if isinstance(pixels, Refused):
+            yield pixels
+            continue
+        try:
+            faces = landmarker(pixels, None if places is None else places.of(photo.name))
+        except DataError as error:
+            yield Refused(photo.name, str(error))
+            continue
+        found = Found(photo.name, stem[photo.name], (pixels.shape[1], pixels.shape[0]), tuple(faces), pixels)
+        if drawing is not None:
+            write([found], ["picture"], drawing.folder, drawing.labels)
+        yield replace(found, picture=None)
+    for clip in inputs:
+        if isinstance(clip, Clip):
+            try:
+                yield from _watched(clip, stem[clip.name], Tracker(landmarker, smoothing), drawing)
+            except DataError as error:
+                yield Refused(clip.name, str(error).removeprefix(f"{clip.name}: "))
+
+
+def _watched(clip: Clip, stem: str, tracker: Tracker, drawing: Drawing | None) -> Iterator[Found]:
+    """Each frame of a clip; its name is the clip's and the frame's number after ``@``."""
+    last: list[Found] = []
+    if drawing is None:
+        frames = clip.frames()
+    else:
+        labels = drawing.labels
+        frames = clip.rewritten(drawing.folder, stem, lambda _: picture.drawn(last.pop(), labels, enlarge=False))
+    with closing(frames):
+        for frame in frames:
+            found = _frame(frame, clip, stem, tracker)
+            if drawing is not None:
+                last.append(found)
+            yield replace(found, picture=None)
+
+
+def _frame(frame: Frame, clip: Clip, stem: str, tracker: Tracker) -> Found:
+    height, width = frame.pixels.shape[:2]
+    faces = tracker(frame.pixels, frame.seconds)
+    return Found(f"{clip.name}@{frame.number}", f"{stem}@{frame.number}", (width, height), tuple(faces), frame.pixels, frame.seconds)
