@@ -24,7 +24,7 @@ ROWS = [
     ["experiment", "draw"],
     ["page"],
     ["report", "look", "formats", "predictions", "progress"],
-    ["harvest"],
+    ["harvest", "serve"],
     ["compare"],
     ["demo", "terminal"],
     ["cli"],

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from nasion import terminal
-from nasion.cli import data, look, photos, runs
+from nasion.cli import data, look, photos, runs, server
 from nasion.errors import NasionError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Train, judge and run facial keypoint detectors.")
@@ -21,6 +21,7 @@ for command in (
     runs.evaluate,
     runs.report,
     photos.predict,
+    server.serve,
     runs.submit,
     runs.export,
     runs.demo,

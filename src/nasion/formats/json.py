@@ -29,10 +29,10 @@ def text(found: Sequence[Found]) -> str:
 def picture_value(picture: Found) -> dict[str, Any]:
     width, height = picture.size
     when = {} if picture.seconds is None else {"seconds": round(picture.seconds, 4)}
-    return {"picture": picture.name, **when, "width": width, "height": height, "faces": [_face(face) for face in picture.faces]}
+    return {"picture": picture.name, **when, "width": width, "height": height, "faces": [face_value(face) for face in picture.faces]}
 
 
-def _face(face: Face) -> dict[str, Any]:
+def face_value(face: Face) -> dict[str, Any]:
     value: dict[str, Any] = {"score": round(face.score, 4), "box": rounded(face.box), "points": rounded(face.points)}
     if face.track is not None:
         value["track"] = face.track

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,8 @@ class Landmarker:
 
     ``network``: a shipped network's name, an exported file, a run's folder, or a ``Model``. ``detector``: what finds faces, a name
     of ``detectors.names()`` or any ``Detector``; ``detect=False``: every picture is one face from edge to edge. ``least``: faces less sure than this are dropped.
-    ``any_rotation``: also faces that lie on their side or head down; eight times the time. ``average``: as of ``Model``.
+    ``any_rotation``: also faces that lie on their side or head down; eight times the time. ``most``: of each picture, the surest so many.
+    ``average``: as of ``Model``. Several threads may call one Landmarker.
 
     >>> faces = Landmarker()("photo.jpg")
     >>> faces[0].points, faces[0]["nose_tip"], faces[0].scores
@@ -73,12 +74,19 @@ class Landmarker:
         detect: bool = True,
         least: float = 0.6,
         any_rotation: bool = False,
+        most: int | None = None,
         average: str | None = None,
     ) -> None:
         require(0 <= least <= 1, f"The least score of a face is from 0 to 1; found {least}.")
         self.model = network if isinstance(network, Model) else load_model(network, average=average)
         self.detector = (detectors.named(detector) if isinstance(detector, str) else detector) if detect else None
-        self.least, self.turns = least, _TURNS if any_rotation else _TURNS[:1]
+        self.least, self.most, self.turns = least, most, _TURNS if any_rotation else _TURNS[:1]
+
+    def changed(self, *, detect: bool, least: float | None, any_rotation: bool, most: int | None) -> Landmarker:
+        """The same network and detector with other settings; ``least`` None: as it is."""
+        detector = self.detector if detect and self.detector is not None else detectors.DEFAULT
+        kept = self.least if least is None else least
+        return Landmarker(self.model, detector=detector, detect=detect, least=kept, any_rotation=any_rotation, most=most)
 
     def __call__(self, image: Any, boxes: Any = None) -> list[Face]:
         """The faces of one picture, the surest first: a path, a Pillow picture, or uint8 (H, W) grey or (H, W, 3) red green blue.
@@ -91,7 +99,7 @@ class Landmarker:
         if self.detector is None:
             return self.within(pixels, np.full((1, 4), np.nan, dtype=np.float32))
         faces = [face for turn in self.turns for face in self._at(pixels, turn)]
-        return apart([face for face in faces if face.score >= self.least])
+        return apart([face for face in faces if face.score >= self.least])[: self.most]
 
     def video(self, source: str | Path | int, smoothing: OneEuro | None = CALM, every: int = 5) -> Iterator[tuple[Frame, list[Face]]]:
         """Each frame of a video file, or of a camera by its number, with its faces; each keeps its ``track`` and points are calmed.
@@ -114,6 +122,8 @@ class Landmarker:
         assert self.detector is not None
         turned, back = _turned(pixels, turn)
         found = self.detector(turned)
+        if self.most is not None:
+            found = replace(found, boxes=found.boxes[: self.most], scores=found.scores[: self.most])
         return [_moved(face, back) for face in self.within(turned, found.boxes, found.scores)]
 
     def within(self, pixels: UInt8[np.ndarray, "H W ..."], boxes: Float32[np.ndarray, "N 4"], sure: np.ndarray | None = None) -> list[Face]:
