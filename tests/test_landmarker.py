@@ -9,9 +9,9 @@ from PIL import Image
 
 import nasion
 from nasion import geometry
-from nasion.detectors import Detections, Detector, named
+from nasion.detectors import Detections, Detector
 from nasion.errors import DataError, SettingError
-from nasion.landmarker import Face, Landmarker, apart, _turned
+from nasion.landmarker import Face, Landmarker, _turned, apart
 from nasion.schemes import ibug68
 
 

@@ -24,7 +24,7 @@ ROWS = [
     ["experiment", "draw"],
     ["page"],
     ["report", "look", "formats", "predictions", "progress"],
-    ["harvest", "serve"],
+    ["harvest", "serve", "scale"],
     ["compare"],
     ["demo", "terminal"],
     ["cli"],

@@ -13,6 +13,7 @@ import numpy as np
 
 from nasion import video
 from nasion.errors import DataError, SettingError
+from nasion.files import decoded as decode
 from nasion.files import open_picture
 from nasion.video import Clip, camera_number
 
@@ -43,12 +44,14 @@ class Refused:
 
 
 def listed(words: Sequence[str]) -> list[Photo | Clip]:
-    """The pictures and clips that words mean, in their order, a folder's and a pattern's by name: each file once.
+    """The pictures and clips that words mean, in their order, a folder's and a pattern's by name, a ``.txt``'s by its lines: each file once.
 
     Raises ``DataError`` for a folder without pictures and a pattern that nothing fits, ``SettingError`` for nothing at all.
     """
     if not words:
-        raise SettingError("Name a picture, a video, a folder, a pattern, an address, a camera's number, or - for standard input.")
+        raise SettingError(
+            "Name a picture, a video, a folder, a pattern, a list of files (.txt), an address, a camera's number, or - for standard input."
+        )
     found: dict[str, Photo | Clip] = {}
     for word in words:
         for photo in _meant(word):
@@ -72,6 +75,9 @@ def _meant(word: str) -> Iterator[Photo | Clip]:
         if not files:
             raise DataError(f"{word}: no file fits this pattern.")
         yield from map(_file, files)
+    elif path.suffix.lower() == ".txt" and path.is_file():
+        lines = [line.strip() for line in decode(path.read_bytes(), path).splitlines()]
+        yield from (each for line in lines if line for each in _meant(line if "://" in line else str(path.parent / line)))
     elif not path.exists() and camera is not None:
         yield Clip(camera)
     else:

@@ -159,7 +159,7 @@ def _written(path: Path, like: Any, sounds: list[Any]) -> Iterator[tuple[Callabl
         video = out.add_stream("libx264", rate=rate, options=_QUALITY)
         video.pix_fmt = "yuv420p"
         copies = {stream.index: out.add_stream_from_template(stream) for stream in sounds}
-        base = Fraction(1, 90_000)
+        base, held = Fraction(1, 90_000), []
 
         def add(pixels: np.ndarray, seconds: float) -> None:
             height, width = pixels.shape[:2]
@@ -167,6 +167,8 @@ def _written(path: Path, like: Any, sounds: list[Any]) -> Iterator[tuple[Callabl
                 # The encoder takes even sides only; the time base is fine enough for any rate.
                 video.width, video.height = width + width % 2, height + height % 2
                 video.codec_context.time_base = base
+                while held:
+                    out.mux(held.pop(0))
             even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             frame = av.VideoFrame.from_ndarray(even, format="rgb24")
             frame.pts, frame.time_base = round(seconds / base), base
@@ -174,7 +176,11 @@ def _written(path: Path, like: Any, sounds: list[Any]) -> Iterator[tuple[Callabl
 
         def copy(packet: Any) -> None:
             packet.stream = copies[packet.stream.index]
-            out.mux(packet)
+            # The first packet that is written opens the file, and a frame's size must be known by then.
+            if video.codec_context.is_open:
+                out.mux(packet)
+            else:
+                held.append(packet)
 
         yield add, copy
         out.mux(video.encode(None))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,6 +52,10 @@ def predict(
     min_cutoff: Annotated[float, typer.Option(help="The filter's cutoff in Hz for what is still: lower is calmer.")] = 0.4,
     beta: Annotated[float, typer.Option(help="How much the cutoff rises with speed: higher follows faster.")] = 400.0,
     seconds: Annotated[float | None, typer.Option(help="Videos and cameras: stop after so many.", show_default="the end, or Ctrl-C")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Very many pictures, in parts, to Parquet files in --out; begun again it goes on: plain, or ray.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Ray: how many work at once.", show_default="the cluster's cores")] = None,
     average: Average = None,
     recipe: RecipeFile = None,
 ) -> None:
@@ -63,6 +68,11 @@ def predict(
     from nasion.landmarker.smoothing import OneEuro
     from nasion.video import Clip
 
+    if engine is not None:
+        if box or boxes or formats or recipe:
+            raise SettingError("--engine writes Parquet and finds faces itself; leave --box, --boxes, --format and --recipe out.")
+        settings = (str(run.resolve() if run.exists() else run), detector, smallest, not no_detect, least, any_rotation, average)
+        return _in_parts(pictures, settings, folder, engine, workers)
     printed = str(folder) == "-"
     kinds = _kinds(formats or _FORMATS, printed)
     if labels not in LABELS:
@@ -76,6 +86,23 @@ def predict(
     drawing = harvest.Drawing(folder, labels) if "picture" in kinds else None
     smoothing = OneEuro(min_cutoff, beta) if smooth else None
     _harvest(asked, harvest.looked_at(asked, landmarker, places, drawing, smoothing), [kind for kind in kinds if kind != "picture"], folder)
+
+
+def _in_parts(words: list[str], settings: tuple[Any, ...], folder: Path, engine: str, workers: int | None) -> None:
+    """Everything to Parquet, part by part."""
+    from nasion import scale
+
+    parts = scale.parts(words)
+    sums: Counter[str] = Counter()
+    with terminal.counted("parts", len(parts)) as step:
+        for _, counts in scale.run(parts, scale.Settings(*settings), folder, engine, workers):
+            sums.update(counts)
+            step()
+    faces, pictures = _counted(sums["faces"], "face"), _counted(sums["pictures"], "picture")
+    terminal.out.print(f"{faces} in {pictures}; {sums['unreadable']} could not be read (column error).", highlight=False)
+    terminal.out.print(f"Written to {folder.resolve()}, {_counted(len(parts), 'part')}", soft_wrap=True, highlight=False)
+    if sums["unreadable"]:
+        raise typer.Exit(1)
 
 
 def _harvest(asked: Sequence[Photo | Clip], each: Generator[Found | Refused], kinds: list[str], folder: Path) -> None:

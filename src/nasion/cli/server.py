@@ -40,7 +40,9 @@ def serve(
     try:
         listening = settings.bind_socket()
     except SystemExit as error:
-        raise SettingError(f"Nothing can listen at {host} port {port}: it is taken, or not this machine's; name another by --port or --host.") from error
+        raise SettingError(
+            f"Nothing can listen at {host} port {port}: it is taken, or not this machine's; name another by --port or --host."
+        ) from error
     shown = f"[{host}]" if ":" in host else host
     terminal.out.print(f"nasion serves at http://{shown}:{listening.getsockname()[1]} (HTTP interface: /docs). Ctrl-C stops it.", highlight=False)
     if host not in _LOCAL:

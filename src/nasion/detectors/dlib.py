@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from nasion.errors import needing
 _WINDOW = 80  # pixels: the side of the smallest face that dlib's detector sees
 # Of ibug68's faces, in parts of the side of dlib's box: how much lower the middle of the points is, and how large their box.
 _LOWER, _SIDE = 0.088, 0.93
+
+_ONE_AT_A_TIME = Lock()  # dlib's detector crashes when two threads use it
 
 
 def detector(smallest: int | None) -> Dlib:
@@ -37,7 +40,8 @@ class Dlib:
         factor = _WINDOW / smallest_in(*grey.size, self.smallest)
         width, height = (max(1, round(side * factor)) for side in grey.size)
         seen = grey.resize((width, height), Image.Resampling.BILINEAR)
-        found, scores, _ = _frontal().run(np.asarray(seen), 0, self.least)
+        with _ONE_AT_A_TIME:
+            found, scores, _ = _frontal().run(np.asarray(seen), 0, self.least)
         edges = np.array([[box.left(), box.top(), box.right(), box.bottom()] for box in found], dtype=np.float64).reshape(-1, 4)
         # Both count pixels' centres from 0.
         edges = (edges + 0.5) / ([width / grey.width, height / grey.height] * 2) - 0.5

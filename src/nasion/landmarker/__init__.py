@@ -16,8 +16,8 @@ from nasion.detectors import Detector
 from nasion.errors import require
 from nasion.faces import Faces, Picture
 from nasion.files import open_picture
-from nasion.predict import Model, load_model
 from nasion.landmarker.smoothing import CALM, OneEuro
+from nasion.predict import Model, load_model
 from nasion.scheme import Scheme
 
 if TYPE_CHECKING:

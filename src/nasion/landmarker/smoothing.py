@@ -14,7 +14,6 @@ from jaxtyping import Float64
 
 from nasion.errors import require
 
-
 _CALMER = 4  # times: points within a face move less than faces do, and each is known less well
 
 

@@ -52,7 +52,7 @@ class Tracker:
         """The faces in this frame, each with its ``track``; ``seconds``: the frame's time in the clip."""
         found = self._followed(pixels, seconds)
         if not found or self._frames % self.every == 0:
-            found += self._new(pixels, seconds, found)
+            found = sorted(found + self._new(pixels, seconds, found), key=lambda pair: pair[0])[: self.landmarker.most]
         self._frames += 1
         numbers = {number for number, _ in found}
         self._lost = [track for track in self._lost + self._tracks if track.number not in numbers and seconds - track.seconds <= _REMEMBERED]

@@ -1,0 +1,170 @@
+"""Many pictures to Parquet in parts: both engines give the same rows, what is done is not done again, a killed worker loses nothing."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nasion import scale
+from nasion.cli import main
+from nasion.datasets import toy
+from nasion.errors import DataError, SettingError
+from nasion.landmarker import Landmarker
+from nasion.schemes import ibug68
+
+arrow = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+LIGHT = scale.Settings("face68_light", "dlib")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Ten drawn faces, an empty picture without a face, and a file that is no picture."""
+    folder = tmp_path_factory.mktemp("many")
+    for i, image in enumerate(toy.draw(10, ibug68, size=160, colour=True).images):
+        Image.fromarray(image).save(folder / f"{i:02d}.png")
+    Image.new("RGB", (40, 30)).save(folder / "empty.png")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    return folder
+
+
+def rows(folder):
+    return sorted(
+        (row for file in folder.glob("part-*.parquet") for row in parquet.read_table(file).to_pylist()), key=lambda row: (row["picture"], row["face"])
+    )
+
+
+@pytest.fixture(scope="module")
+def plain(folder, tmp_path_factory):
+    """What the plain engine writes: (folder, rows)."""
+    out = tmp_path_factory.mktemp("plain")
+    list(scale.run(scale.parts([str(folder)], 3), LIGHT, out, "plain"))
+    return out, rows(out)
+
+
+def test_a_row_is_a_face_and_pictures_without_one_have_a_row_too(plain, folder):
+    out, found = plain
+    assert len(list(out.glob("part-*"))) == 4 and {Path(row["picture"]).name for row in found} == {path.name for path in folder.iterdir()}
+    landmarker = Landmarker("face68_light", detector="dlib")
+    for row in found:
+        name = Path(row["picture"]).name
+        if name == "broken.jpg":
+            assert "not a readable picture" in row["error"] and row["points"] is None
+        elif name == "empty.png":
+            assert row["face"] is None and (row["width"], row["height"]) == (40, 30) and row["error"] is None
+        elif row["face"] is not None:
+            (face,) = landmarker(Image.open(row["picture"]).convert("RGB"))
+            np.testing.assert_allclose(np.reshape(row["points"], (-1, 2)), face.points, atol=1e-3)
+            np.testing.assert_allclose(row["scores"], face.scores, atol=1e-5)
+            assert row["face"] == 0 and row["scheme"] == "ibug68" and len(row["box"]) == 4
+    assert sum(row["face"] is not None for row in found) >= 5
+
+
+def test_a_run_that_stopped_goes_on_with_the_parts_that_are_missing(plain, folder, tmp_path, monkeypatch):
+    asked = scale.parts([str(folder)], 3)
+    run = scale.run(asked, LIGHT, tmp_path, "plain")
+    next(run)
+    next(run)
+    run.close()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("part-*")}
+    assert len(before) == 2 and list(tmp_path.glob(".part*")) == []
+    looked = []
+    monkeypatch.setattr(scale.Worker, "__call__", lambda self, part, own=scale.Worker.__call__: looked.append(part.number) or own(self, part))
+    counts = [counts for _, counts in scale.run(asked, LIGHT, tmp_path, "plain")]
+    assert looked == [2, 3] and all(path.stat().st_mtime_ns == at for path, at in before.items())
+    assert rows(tmp_path) == plain[1] and sum(each["pictures"] for each in counts) == 12 and sum(each["unreadable"] for each in counts) == 1
+
+
+def test_pictures_in_a_parquet_file_and_in_a_list_give_the_same_faces(plain, folder, tmp_path):
+    files = sorted(folder.iterdir())
+    table = arrow.table({"name": [str(file) for file in files], "image": [{"bytes": file.read_bytes(), "path": None} for file in files]})
+    parquet.write_table(table, tmp_path / "pictures.parquet", row_group_size=5)
+    (tmp_path / "list.txt").write_text("\n".join(map(str, files)) + "\n")
+    for word, out in (("pictures.parquet", "a"), ("list.txt", "b")):
+        list(scale.run(scale.parts([str(tmp_path / word)], 4), LIGHT, tmp_path / out, "plain"))
+        assert rows(tmp_path / out) == plain[1]
+
+
+def test_results_of_other_settings_or_pictures_are_not_mixed(plain, folder):
+    with pytest.raises(SettingError, match="other pictures or settings"):
+        list(scale.run(scale.parts([str(folder)], 3), scale.Settings("face68_light", "dlib", least=0.7), plain[0], "plain"))
+    with pytest.raises(SettingError, match="other pictures or settings"):
+        list(scale.run(scale.parts([str(folder)], 5), LIGHT, plain[0], "plain"))
+
+
+def test_what_cannot_be_done_in_parts_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"gone.parquet: no such file"):
+        scale.parts([str(tmp_path / "gone.parquet")])
+    (tmp_path / "text.parquet").write_text("no table")
+    with pytest.raises(DataError, match="not a readable Parquet file"):
+        scale.parts([str(tmp_path / "text.parquet")])
+    parquet.write_table(arrow.table({"a": [1]}), tmp_path / "numbers.parquet")
+    with pytest.raises(DataError, match=r"no column of pictures; one of picture, .* found a"):
+        list(scale.run(scale.parts([str(tmp_path / "numbers.parquet")]), LIGHT, tmp_path / "out", "plain"))
+    with pytest.raises(SettingError, match="only files and addresses"):
+        scale.parts([str(tmp_path / "clip.mp4")])
+    with pytest.raises(SettingError, match="plain or ray; found 'spark'"):
+        list(scale.run([], LIGHT, tmp_path / "out", "spark"))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two machines with a worker each, on this one."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    made.add_node(num_cpus=1)
+    ray.init(address=made.address, log_to_driver=False, logging_level="error")
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def looking():
+    """The process ids of Ray's workers that look at pictures."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"_RayWorker" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_two_workers_of_ray_one_of_them_killed_write_the_same_rows(cluster, plain, folder, tmp_path):
+    killed = []
+
+    def kill():
+        for _ in range(1200):
+            if len(list(tmp_path.glob("part-*"))) >= 1 and (there := looking()):
+                os.kill(there[0], signal.SIGKILL)
+                killed.append(there[0])
+                return
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    done = list(scale.run(scale.parts([str(folder)], 1), LIGHT, tmp_path, "ray", workers=2))
+    killer.join()
+    assert killed and len(done) == 12
+    assert rows(tmp_path) == plain[1]
+
+
+def test_the_command_tells_what_was_written_and_that_something_could_not_be_read(plain, folder, tmp_path, monkeypatch, capsys):
+    faces = sum(row["face"] is not None for row in plain[1])
+    words = ["nasion", "predict", str(folder), "--run", "face68_light", "--detector", "dlib", "--engine", "plain", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1 and f"{faces} faces in 12 pictures; 1 could not be read" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", [*words, "-f", "json"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "leave --box, --boxes, --format" in capsys.readouterr().err.replace("\n", " ")

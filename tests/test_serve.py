@@ -1,0 +1,268 @@
+"""The server as its clients meet it: over real connections, with good pictures, bad ones, too many, and clients that go away."""
+
+import io
+import json
+import socket
+import threading
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from nasion import serve
+from nasion.datasets import toy
+from nasion.errors import SettingError
+from nasion.landmarker import Landmarker
+from nasion.schemes import ibug68
+from nasion.serve.answers import sample
+
+LIMITS = serve.Limits(body_bytes=3 << 20, pixels=2_000_000, pictures=8, faces=2, seconds=20, live=2)
+
+
+class Server:
+    """The application behind a real port, in a thread of its own."""
+
+    def __init__(self, limits):
+        app = serve.build(Landmarker("face68_light", detector="dlib"), limits)
+        config = uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4 << 20)
+        self.listening = config.bind_socket()
+        self.port = self.listening.getsockname()[1]
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.listening]})
+
+    def __enter__(self):
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_):
+        self._server.should_exit = True
+        self._thread.join(20)
+
+    def ask(self, path, body=None, kind="image/jpeg", method=None):
+        """(status, headers, body)"""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method or ("POST" if body is not None else "GET"), path, body, {"Content-Type": kind} if body is not None else {})
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        return answer.status, answer.headers, data
+
+    def form(self, path, files):
+        """A form with these (name, bytes)."""
+        parts = [
+            b"--edge\r\nContent-Disposition: form-data; name=pictures; filename=" + json.dumps(name).encode() + b"\r\n\r\n" + data + b"\r\n"
+            for name, data in files
+        ]
+        return self.ask(path, b"".join(parts) + b"--edge--\r\n", "multipart/form-data; boundary=edge")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server(LIMITS) as running:
+        yield running
+
+
+def encoded(pixels, kind="PNG"):
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, kind)
+    return data.getvalue()
+
+
+def test_a_picture_as_the_body_gives_its_faces_with_names_and_frame(server):
+    status, headers, data = server.ask("/v1/landmarks", sample())
+    told = json.loads(data)
+    (picture,) = told["pictures"]
+    assert status == 200 and headers["content-type"] == "application/json" and told["errors"] == []
+    assert told["names"] == list(ibug68.points) and "centre of the top left pixel" in told["frame"]
+    assert (picture["width"], picture["height"]) == (960, 320) and len(picture["faces"]) == 2  # three there, two are the limit
+    truth = toy.draw(3, ibug68, size=320).points + np.array([[[0, 0]], [[320, 0]], [[640, 0]]])
+    for face in picture["faces"]:
+        assert np.abs(truth - np.array(face["points"])).mean((1, 2)).min() < 5 and len(face["scores"]) == 68
+
+
+def test_a_form_with_good_and_bad_pictures_gives_both_faces_and_errors(server):
+    status, _, data = server.form("/v1/landmarks", [("a.jpg", sample()), ("b.jpg", b"no picture"), ("c.png", encoded(np.zeros((50, 60), np.uint8)))])
+    told = json.loads(data)
+    assert status == 200 and [(p["picture"], len(p["faces"])) for p in told["pictures"]] == [("a.jpg", 2), ("c.png", 0)]
+    assert told["errors"][0]["picture"] == "b.jpg" and "not a readable picture" in told["errors"][0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "first"),
+    [("jsonl", "application/x-ndjson", b'{"scheme"'), ("csv", "text/csv; charset=utf-8", b"face,box_x0"), ("coco", "application/json", b'{"images"'),
+     ("picture", "image/jpeg", b"\xff\xd8"), ("pts", "application/zip", b"PK")],
+)  # fmt: skip
+def test_all_formats_of_predict_are_answered(server, kind, content, first):
+    status, headers, data = server.ask(f"/v1/landmarks?format={kind}", sample())
+    assert status == 200 and headers["content-type"] == content and data.startswith(first)
+    if kind == "pts":
+        assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["picture-2.pts", "picture.pts"]
+
+
+def test_several_drawn_pictures_come_as_a_zip_and_names_with_paths_lose_them(server):
+    status, _, data = server.form("/v1/landmarks?format=picture", [("../../etc/a.jpg", sample()), ("C:\\x\\a.jpg", sample())])
+    names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    assert status == 200 and names == ["a-points.jpg", "a-2-points.jpg"]
+
+
+BAD = [
+    ("empty body", b"", 422, "No picture"),
+    ("a text file named jpg", b"hello" * 50, 422, "not a readable picture"),
+    ("truncated", sample()[:3000], 422, "not a readable picture"),
+    ("too many bytes", b"\xff" * (LIMITS.body_bytes + 1), 413, "the limit is 3,145,728"),
+    ("40,000 x 40,000 declared", b"P5 40000 40000 255\n" + bytes(100), 422, "not a readable picture"),
+    ("more pixels than the limit", encoded(np.zeros((1500, 1500), np.uint8)), 422, "1500 x 1500 pixels; the limit is 2,000,000"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "words"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_bad_pictures_are_refused_with_a_reason_and_the_server_lives_on(server, body, status, words):
+    got, _, data = server.ask("/v1/landmarks", body)
+    assert got == status and words in json.loads(data)["error"]
+    assert server.ask("/healthz")[0] == 200
+
+
+def test_forms_that_cannot_be_meant_are_refused(server):
+    assert server.form("/v1/landmarks", [])[0] == 422
+    assert server.form("/v1/landmarks", [(f"{i}.png", b"x") for i in range(LIMITS.pictures + 1)])[0] == 422
+    assert server.ask("/v1/landmarks", b"garbage", "multipart/form-data; boundary=edge")[0] == 422
+    assert server.ask("/v1/landmarks?format=words", sample())[0] == 422
+    assert server.ask("/v1/landmarks?least=2", sample())[0] == 422
+    assert server.ask("/v1/landmarks")[0] == 405
+    status, _, data = server.form("/v1/landmarks?format=csv", [("a.jpg", sample()), ("b.jpg", b"no picture")])
+    assert status == 422 and json.loads(data)["errors"][0]["picture"] == "b.jpg"
+
+
+def test_one_by_one_pixel_and_an_animation_are_pictures(server):
+    assert json.loads(server.ask("/v1/landmarks", encoded(np.zeros((1, 1), np.uint8)))[2])["pictures"][0]["faces"] == []
+    data = io.BytesIO()
+    Image.fromarray(np.zeros((30, 30), np.uint8)).save(data, "GIF", save_all=True, append_images=[Image.new("L", (30, 30), 200)])
+    assert server.ask("/v1/landmarks", data.getvalue())[0] == 200
+
+
+def test_a_hundred_requests_at_once_good_and_bad_are_all_answered_rightly(server):
+    wanted = [(sample(), 200) if i % 3 else (b"bad" * i, 422) for i in range(100)]
+    with ThreadPoolExecutor(100) as pool:
+        got = list(pool.map(lambda case: server.ask("/v1/landmarks", case[0])[0], wanted))
+    assert got == [status for _, status in wanted]
+    assert b"nasion_requests_in_progress 0.0" in server.ask("/metrics")[2]
+
+
+def test_a_client_that_stops_in_the_middle_leaves_nothing_behind(server):
+    for told in (1_000_000, 500):
+        half = socket.create_connection(("127.0.0.1", server.port))
+        half.sendall(b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % told + sample()[:400])
+        half.close()
+    for _ in range(100):
+        if b"nasion_requests_in_progress 0.0" in server.ask("/metrics")[2]:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("a request is still held")
+    assert server.ask("/v1/landmarks", sample())[0] == 200
+
+
+def test_a_body_that_does_not_say_its_size_is_stopped_at_the_limit(server):
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.request("POST", "/v1/landmarks", iter([bytes(1 << 20)] * 8), {"Content-Type": "image/png"}, encode_chunked=True)
+        assert connection.getresponse().status == 413
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it did not listen to the rest
+    finally:
+        connection.close()
+    assert server.ask("/healthz")[0] == 200
+
+
+def test_requests_that_take_too_long_or_too_much_room_are_told_to_come_again():
+    with Server(serve.Limits(body_bytes=1 << 20, memory_bytes=1 << 20, seconds=0.5, waiting=1, workers=1)) as small:
+        slow = socket.create_connection(("127.0.0.1", small.port))
+        slow.sendall(b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n")
+        time.sleep(0.2)
+        status, headers, data = small.ask("/v1/landmarks", sample())
+        assert status == 503 and headers["retry-after"] == "1" and "Too many" in json.loads(data)["error"]
+        assert slow.recv(100).startswith(b"HTTP/1.1 408")
+        slow.close()
+        status, _, data = small.ask(
+            "/v1/landmarks?any_rotation=true", encoded(np.random.default_rng(0).integers(0, 256, (900, 900)).astype(np.uint8))
+        )
+        assert status in (200, 503)
+        time.sleep(1)
+        assert small.ask("/healthz")[0] == 200
+
+
+def test_nothing_is_read_or_fetched_because_a_request_says_so(server, tmp_path):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(encoded(np.zeros((9, 9), np.uint8)))
+    for words in (str(secret), f"file://{secret}", f"http://127.0.0.1:{server.port}/sample.jpg"):
+        assert server.ask("/v1/landmarks", words.encode())[0] == 422
+        assert server.ask(f"/v1/landmarks?picture={words}&path={words}&url={words}", b"x")[0] == 422
+    for path in ("/page/../__init__.py", "/page/%2e%2e/__init__.py", "/swagger/../../../../etc/passwd"):
+        assert server.ask(path)[0] == 404
+
+
+def test_pages_and_their_files_come_from_this_server_alone(server):
+    for path, words in (
+        ("/", b"page.js"),
+        ("/page/page.js", b"use strict"),
+        ("/docs", b"/swagger/swagger-ui-bundle.js"),
+        ("/openapi.json", b"3.0.2"),
+    ):
+        status, headers, data = server.ask(path)
+        assert status == 200 and words in data
+        assert b"https://" not in data and headers["content-security-policy"].startswith("default-src 'self'")
+    told = json.loads(server.ask("/v1/network")[2])
+    assert dict(zip(told["names"], told["parts"], strict=True))["nose_tip"] == "nose" and "other" not in told["parts"]
+
+
+def test_metrics_count_requests_pictures_and_faces(server):
+    before = server.ask("/metrics")[2].decode()
+    server.ask("/v1/landmarks", sample())
+    server.ask("/v1/landmarks", b"bad")
+    after = server.ask("/metrics")[2].decode()
+
+    def value(text, name):
+        return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(name)), 0.0)
+
+    names = ('nasion_requests_total{path="/v1/landmarks",status="200"}', "nasion_faces_total", 'nasion_pictures_total{result="unreadable"}')
+    for name, more in zip(names, (1, 2, 1), strict=True):
+        assert value(after, name) - value(before, name) == more, name
+
+
+def test_a_camera_s_frames_are_followed_and_calmed(server):
+    with connect(f"ws://127.0.0.1:{server.port}/v1/live") as camera:
+        answers = []
+        for _ in range(6):
+            camera.send(sample())
+            answers.append(json.loads(camera.recv(20)))
+        assert all([face["track"] for face in answer["faces"]] == [1, 2] for answer in answers)
+        camera.send(b"no picture")
+        assert "not a readable picture" in json.loads(camera.recv(20))["error"]
+        camera.send(sample())
+        assert len(json.loads(camera.recv(20))["faces"]) == 2
+
+
+def test_cameras_beyond_the_limit_and_other_pages_are_turned_away(server):
+    address = f"ws://127.0.0.1:{server.port}/v1/live"
+    with connect(address) as first, connect(address) as second:
+        for camera in (first, second):
+            camera.send(sample())
+            camera.recv(20)
+        with connect(address) as third, pytest.raises(ConnectionClosed, match="2 cameras"):
+            third.recv(20)
+    with pytest.raises(Exception, match="403"):
+        connect(address, origin="http://elsewhere.example")
+
+
+def test_limits_that_cannot_be_meant_are_refused():
+    with pytest.raises(SettingError, match="pixels must be above 0; found 0"):
+        serve.Limits(pixels=0)

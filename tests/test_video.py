@@ -1,0 +1,219 @@
+"""Clips to frames, faces that keep their numbers, and clips written with their sound; made by the test, damaged ones too."""
+
+import struct
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from nasion.cli import main
+from nasion.datasets import toy
+from nasion.detectors import Detections
+from nasion.errors import DataError, SettingError
+from nasion.landmarker import Face, Landmarker
+from nasion.landmarker.tracking import Tracker
+from nasion.schemes import ibug68
+from nasion.video import Clip, camera_number
+
+av = pytest.importorskip("av")
+SIDE = 320
+
+
+def written(path, frames, rate=30, sound=None):
+    """A clip of these frames; ``sound``: the name of a codec."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=rate)
+        video.height, video.width = frames[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        if sound:
+            audio, kind = out.add_stream(sound, rate=48_000), (np.int16, "s16") if sound.startswith("pcm") else (np.float32, "fltp")
+        for number, pixels in enumerate(frames):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            if sound:
+                tone = av.AudioFrame.from_ndarray(np.zeros((1, 1600), kind[0]), format=kind[1], layout="mono")
+                tone.sample_rate, tone.pts, tone.time_base = 48_000, 1600 * number, Fraction(1, 48_000)
+                out.mux(audio.encode(tone))
+        out.mux(video.encode(None))
+        if sound:
+            out.mux(audio.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def moving():
+    """Frames of a drawn face that moves by 2 pixels a frame, and its points in each."""
+    faces = toy.draw(1, ibug68, size=SIDE, colour=True)
+    canvas = np.full((SIDE, SIDE + 120, 3), 90, np.uint8)
+    frames, points = [], []
+    for step in range(24):
+        frame = canvas.copy()
+        frame[:, 2 * step : 2 * step + SIDE] = faces.images[0]
+        frames.append(frame)
+        points.append(faces.points[0] + [2 * step, 0])
+    return frames, np.array(points)
+
+
+@pytest.fixture(scope="module")
+def clip(moving, tmp_path_factory):
+    return written(tmp_path_factory.mktemp("clip") / "clip.mp4", moving[0], sound="aac")
+
+
+@pytest.fixture(scope="module")
+def light():
+    return Landmarker("face68_light", detector="dlib")
+
+
+def test_frames_come_upright_in_their_order_with_their_times(clip, moving):
+    frames = list(Clip(clip).frames())
+    assert [frame.number for frame in frames] == list(range(24)) and Clip(clip).frames_told() == 24
+    np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(24) / 30, atol=1e-3)
+    assert np.abs(frames[5].pixels.astype(int) - moving[0][5]).mean() < 6
+    assert [frame.number for frame in Clip(clip, seconds=0.1).frames()] == [0, 1, 2, 3]
+
+
+def test_a_clip_that_says_it_lies_on_its_side_is_turned_upright(clip, tmp_path, moving):
+    """The display matrix of a quarter turn, put into the track header as phones do."""
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    (tmp_path / "lying.mp4").write_bytes(data)
+    frame = next(iter(Clip(tmp_path / "lying.mp4").frames())).pixels
+    assert np.abs(frame.astype(int) - np.rot90(moving[0][0], -1)).mean() < 6
+
+
+def test_a_face_keeps_its_number_and_its_points_are_near_the_true_ones(clip, light, moving):
+    seen = [(frame, faces) for frame, faces in light.video(clip)]
+    assert [[face.track for face in faces] for _, faces in seen] == [[1]] * 24
+    apart = [np.abs(faces[0].points - points).mean() for (_, faces), points in zip(seen, moving[1], strict=True)]
+    assert max(apart) < 6
+    raw = [faces[0].points for _, faces in light.video(clip, smoothing=None)]
+    assert np.abs(np.array(raw)[1:] - [faces[0].points for _, faces in seen][1:]).max() > 0
+
+
+class Shows(Landmarker):
+    """Stands in for a landmarker: the boxes of each frame are the faces."""
+
+    def __init__(self, frames):
+        self.frames, self.at, self.least, self.most = frames, -1, 0.5, None
+
+    def detector(self, pixels):
+        self.at += 1
+        boxes = np.array(self.frames[self.at], dtype=np.float32).reshape(-1, 4)
+        return Detections(boxes, np.ones(len(boxes), np.float32))
+
+    def within(self, pixels, boxes, sure=None):
+        there = [np.float32(box) for box in self.frames[self.at + (sure is None)]]
+        found = []
+        for box in boxes:
+            near = min(there, key=lambda other: np.abs(other - box).max(), default=None)
+            hit = near is not None and np.abs(near - box).max() < 30
+            points = np.array([[near[0], near[1]], [near[2], near[3]]] if hit else [[0, 0], [9, 9]], dtype=np.float32)
+            found.append(Face(ibug68, points, np.float32(near if hit else [0, 0, 9, 9]), 0.9 if hit else 0.1))
+        return found
+
+
+def tracks(frames, every=1, pause=1 / 30):
+    tracker = Tracker(Shows(frames), None, every)
+    return [[face.track for face in tracker(np.zeros((9, 9), np.uint8), pause * i)] for i in range(len(frames))]
+
+
+A, B = [0, 0, 50, 50], [200, 0, 250, 50]
+
+
+def test_faces_that_come_go_and_come_back_soon_keep_their_numbers():
+    assert tracks([[A], [A, B], [B], [B, A], [A, B]]) == [[1], [1, 2], [2], [1, 2], [1, 2]]
+    assert tracks([[A], [], [], [A]], pause=0.5) == [[1], [], [], [2]]
+
+
+def test_a_face_that_moves_is_followed_and_one_elsewhere_is_new():
+    moved = [[[10 * i, 0, 50 + 10 * i, 50]] for i in range(6)]
+    assert tracks(moved) == [[1]] * 6
+    assert tracks([[A], [B]]) == [[1], [2]]
+
+
+@pytest.mark.parametrize(("sound", "ending"), [(None, ".mp4"), ("aac", ".mp4"), ("pcm_s16le", ".mkv")])
+def test_predict_writes_the_clip_with_points_and_its_sound(moving, tmp_path, monkeypatch, sound, ending, capsys):
+    source = written(tmp_path / f"mine{'.mkv' if ending == '.mkv' else '.mp4'}", moving[0][:8], sound=sound)
+    words = [
+        "nasion",
+        "predict",
+        str(source),
+        "--run",
+        "face68_light",
+        "--detector",
+        "dlib",
+        "--out",
+        str(tmp_path / "out"),
+        "-f",
+        "picture",
+        "-f",
+        "csv",
+        "-f",
+        "json",
+    ]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 0 and "1 face followed in 8 frames" in capsys.readouterr().out
+    with av.open(str(tmp_path / "out" / f"mine-points{ending}")) as made:
+        assert [stream.type for stream in made.streams] == ["video"] + (["audio"] if sound else [])
+        pictures = [frame.to_ndarray(format="rgb24").astype(int) for frame in made.decode(video=0)]
+    assert len(pictures) == 8 and np.abs(pictures[3] - moving[0][3]).mean() < 10
+    assert (np.abs(pictures[3] - moving[0][3]).max(-1) > 60).sum() > 100  # points are drawn
+    rows = (tmp_path / "out" / "predictions.csv").read_text().splitlines()
+    assert rows[0].endswith("seconds,track") and rows[4].startswith(f"{source}@3,") and rows[4].endswith(",0.1000,1")
+
+
+def test_odd_sides_and_a_stop_in_the_middle_still_give_a_clip(tmp_path, moving):
+    source = written(tmp_path / "odd.mp4", moving[0][:6])
+    taken = Clip(source).rewritten(tmp_path, "odd", lambda frame: frame.pixels[1:, 1:])
+    for _ in range(4):
+        next(taken)
+    taken.close()
+    with av.open(str(tmp_path / "odd-points.mp4")) as made:
+        frames = list(made.decode(video=0))
+    assert len(frames) == 3 and (frames[0].width, frames[0].height) == (SIDE + 120, SIDE)
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_what_is_no_clip_is_refused_and_a_damaged_one_read_as_far_as_it_goes(clip, tmp_path):
+    cases = {"text.mp4": (b"no video" * 99, "not a readable video"), "empty.mp4": (b"", "not a readable video")}
+    for name, (data, words) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(DataError, match=words):
+            list(Clip(tmp_path / name).frames())
+    with pytest.raises(DataError, match="gone.mp4: no such file"):
+        list(Clip(tmp_path / "gone.mp4").frames())
+    with av.open(str(tmp_path / "tone.mp4"), "w") as out:
+        audio = out.add_stream("aac", rate=48_000)
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        tone.sample_rate = 48_000
+        out.mux(audio.encode(tone))
+        out.mux(audio.encode(None))
+    with pytest.raises(DataError, match="no pictures in it; it holds audio"):
+        list(Clip(tmp_path / "tone.mp4").frames())
+    whole = written(tmp_path / "whole.mkv", [np.random.default_rng(i).integers(0, 256, (64, 64, 3)).astype(np.uint8) for i in range(30)])
+    (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert 0 < len(list(Clip(tmp_path / "cut.mkv").frames())) < 30
+
+
+def test_a_camera_that_is_not_there_is_told_with_those_that_are(monkeypatch, capsys):
+    assert (camera_number("0"), camera_number("12"), camera_number("photo"), camera_number("2024")) == (0, 12, None, None)
+    monkeypatch.setattr("sys.argv", ["nasion", "predict", "97", "--run", "face68_light"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1 and "camera 97: there is no /dev/video97; cameras:" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["nasion", "predict", str(clip), "--box", "1,1,50,50"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "are for pictures" in capsys.readouterr().err
+
+
+def test_settings_that_cannot_be_meant_are_refused(light):
+    with pytest.raises(SettingError, match="from 1; found 0"):
+        Tracker(light, every=0)
+    assert replace(Clip(0), seconds=2).name == "camera 0"
