@@ -1,13 +1,15 @@
 """How the shipped face detector is made: a small network learns on scenes of cut-out faces, and is written in 8 bits.
 
-Usage: python benchmarks/detector.py --data DATA [--steps 20000] [--run FOLDER] [--ship]
+Usage: python benchmarks/detector.py --data DATA [--steps 10000] [--run FOLDER] [--from RUN] [--ship]
 DATA holds ibug68 and udacity68, as nasion reads them; only their training sides are learnt. The run goes on where it stopped.
+--from goes on from another run's weights, and lets that run's detector tell what may be faces without labels (else dlib's does).
 --ship writes src/nasion/detectors/single_shot.onnx. Judged by benchmarks/find_faces.py.
 """
 
 import argparse
 import json
 import time
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from scenes import SIDE, cut_outs, scene
 from torch import nn
 
 import nasion
-from nasion.detectors.single_shot import FORMAT, SCALE, STRIDES
+from nasion.detectors.dlib import Dlib
+from nasion.detectors.single_shot import FORMAT, SCALE, STRIDES, SingleShot
 from nasion.files import written_beside
 from nasion.shrink import to_int8
 
@@ -39,8 +42,7 @@ class Detector(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(layers(1, widths[0], 2), layers(widths[0], widths[1], 2))
         self.stages = nn.ModuleList(
-            nn.Sequential(Block(narrow, wide, 2), *(Block(wide, wide, 1) for _ in range(blocks - 1)))
-            for narrow, wide in zip(widths[1:], widths[2:], strict=False)
+            nn.Sequential(Block(narrow, wide, 2), *(Block(wide, wide, 1) for _ in range(blocks - 1))) for narrow, wide in pairwise(widths[1:])
         )
         self.across = nn.ModuleList(nn.Conv2d(wide, neck, 1) for wide in widths[2:])
         self.refine = nn.ModuleList(layers(neck, neck, 1) for _ in STRIDES)
@@ -197,15 +199,21 @@ def write(network, path, pictures):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--steps", type=int, default=10000)
+    parser.add_argument("--from", type=Path, dest="before")
     parser.add_argument("--run", type=Path, default=Path("runs/detector"))
     parser.add_argument("--ship", action="store_true")
     options = parser.parse_args()
+    finder = Dlib(smallest=24, least=-0.2) if options.before is None else SingleShot(smallest=12, least=0.1, file=options.before / "detector.onnx")
     for name in ("ibug68", "udacity68"):
-        _pictures.extend(cut_outs(nasion.load_faces(name, options.data / name, "train")))
+        _pictures.extend(cut_outs(nasion.load_faces(name, options.data / name, "train"), finder))
     options.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    network = train(Detector().to(memory_format=torch.channels_last), options.steps, options.run)
+    network = Detector().to(memory_format=torch.channels_last)
+    if options.before is not None:
+        average = torch.load(options.before / "last.pt", weights_only=True)["average"]
+        network.load_state_dict({name.removeprefix("module."): value for name, value in average.items() if name != "n_averaged"})
+    network = train(network, options.steps, options.run)
     target = ROOT / "src" / "nasion" / "detectors" / "single_shot.onnx" if options.ship else options.run / "detector.onnx"
     write(network, target, np.concatenate([drawn(1_000_000 + k)[0] for k in range(8)]))
 

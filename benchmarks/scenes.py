@@ -1,4 +1,5 @@
-"""Scenes to train a face detector on, put together from cut-out faces: tiles of several pictures, or one picture filling all.
+"""Scenes to train a face detector on, put together from cut-out faces: tiles of several pictures, or one picture filling all, and in
+half of the scenes smaller faces laid over them with soft edges.
 
 A cut-out shows twice the box of a face's points, so tiles bring surroundings, hair and clothes; tiles with no face, with a part
 of one seen too near, or with noise, are what is no face.
@@ -10,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from nasion import geometry
-from nasion.detectors.dlib import Dlib
 from nasion.files import open_picture
 
 SIDE = 192  # pixels of a scene
@@ -32,9 +32,9 @@ class CutOut:
         return geometry.points_box(self.points)
 
 
-def cut_outs(faces):
-    """All pictures of the faces, small enough to be kept, with what dlib's detector finds beside the labelled face."""
-    finder, found = Dlib(smallest=24, least=-0.2), []
+def cut_outs(faces, finder):
+    """All pictures of the faces, small enough to be kept, with what a detector finds beside the labelled face."""
+    found = []
     for path, points in zip(faces.images, faces.points.astype(np.float64), strict=True):
         picture = Image.fromarray(open_picture(path, colour=False))
         factor = min(1.0, _LARGEST / max(picture.size))
@@ -85,9 +85,34 @@ def scene(pictures, random):
         elif seen > 0.15:
             unsure.append(_cut(box, tile))
         unsure += [_cut(other, tile) for other in others if _inside(other, tile) > 0.15]
-    if random.uniform() < 0.3:
+    if random.uniform() < 0.5:
+        _lay_over(pixels, pictures, random, faces, unsure)
+    if random.uniform() < 0.2:
         pixels = _blurred(pixels, random)
     return pixels, np.array(faces, dtype=np.float64).reshape(-1, 4), np.array(unsure, dtype=np.float64).reshape(-1, 4)
+
+
+def _lay_over(pixels, pictures, random, faces, unsure):
+    """Faces with soft edges at free places; the scene and its boxes are changed."""
+    share = 0.45
+    for _ in range(random.integers(1, 14)):
+        side = int(np.exp(random.uniform(np.log(9), np.log(60))) / share)
+        x0, y0 = random.integers(-side // 4, SIDE - 3 * side // 4, 2).tolist()
+        area = np.array([x0, y0, x0 + side, y0 + side], dtype=np.float64) + np.array([1, 1, -1, -1]) * side * 0.2
+        if any(_inside(area, box) + _inside(box, area) > 0 for box in (*faces, *unsure)):
+            continue
+        picture = pictures[random.integers(len(pictures))]
+        shown, to_tile = _shown(picture, (side, side), share, random, aside=False, room=0.0)
+        box = geometry.points_box(geometry.apply(to_tile, picture.points)) + np.tile([x0, y0], 2)
+        seen = _inside(box, (0, 0, SIDE, SIDE))
+        at = np.linspace(-1, 1, side)
+        reach = random.uniform(0.55, 0.95)
+        soft = np.clip((1 - np.hypot(at[None] / reach, at[:, None])) / random.uniform(0.1, 0.4), 0, 1)
+        left, top, right, bottom = max(x0, 0), max(y0, 0), min(x0 + side, SIDE), min(y0 + side, SIDE)
+        inner = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
+        below = pixels[top:bottom, left:right]
+        pixels[top:bottom, left:right] = below + soft[inner] * (_lit(shown, random)[inner].astype(np.float64) - below)
+        (faces if seen >= _SEEN else unsure).append(box)
 
 
 def _tiles(random):
@@ -112,8 +137,11 @@ def _tiles(random):
     return [tile for tile in done if min(tile[2] - tile[0], tile[3] - tile[1]) >= 4]
 
 
-def _shown(picture, size, share, random, aside):
-    """A tile's pixels: the face turned, sized to ``share`` of the tile's shorter side, off the middle; and the map from picture to tile."""
+def _shown(picture, size, share, random, aside, room=1.0):
+    """A tile's pixels: the face turned, sized to ``share`` of the tile's shorter side, off the middle; and the map from picture to tile.
+
+    ``aside``: what is beside the face; ``room``: how much of the space around it the face may be off the middle.
+    """
     box = picture.box
     side = np.sqrt(np.prod(box[2:] - box[:2]))
     scale = max(share * min(size), 7) / side
@@ -122,8 +150,8 @@ def _shown(picture, size, share, random, aside):
     if aside:  # beside the face: the middle is at the edge of its box
         angle = random.uniform(0, 2 * np.pi)
         middle = middle + 0.75 * np.array([np.cos(angle), np.sin(angle)]) * (box[2:] - box[:2])
-    room = np.maximum(np.array(size) - scale * side, 0.1 * np.array(size)) / 2
-    at = (np.array(size) - 1) / 2 + random.uniform(-1, 1, 2) * room
+    space = room * np.maximum(np.array(size) - scale * side, 0.1 * np.array(size)) / 2
+    at = (np.array(size) - 1) / 2 + random.uniform(-1, 1, 2) * space
     to_tile = geometry.similarity(tuple(middle), np.array(degrees), np.array(scale), at - middle)
     if random.uniform() < 0.5:
         to_tile = geometry.compose(to_tile, geometry.flip(size[0]))
@@ -142,10 +170,10 @@ def _shown(picture, size, share, random, aside):
 def _lit(pixels, random):
     """Other contrast, brightness and gamma."""
     values = pixels.astype(np.float32) / 255
-    values = values ** np.exp(random.normal(0, 0.3))
-    values = (values - 0.5) * np.exp(random.normal(0, 0.25)) + 0.5 + random.normal(0, 0.1)
-    if random.uniform() < 0.3:
-        values = values + random.normal(0, random.uniform(0.01, 0.06), values.shape)
+    values = values ** np.exp(random.normal(0, 0.2))
+    values = (values - 0.5) * np.exp(random.normal(0, 0.18)) + 0.5 + random.normal(0, 0.06)
+    if random.uniform() < 0.2:
+        values = values + random.normal(0, random.uniform(0.01, 0.05), values.shape)
     return (255 * np.clip(values, 0, 1)).astype(np.uint8)
 
 

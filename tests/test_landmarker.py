@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import nasion
-from nasion import geometry
+from nasion import detectors, geometry
 from nasion.detectors import Detections, Detector
 from nasion.errors import DataError, SettingError
 from nasion.landmarker import Face, Landmarker, _turned, apart
@@ -39,7 +39,7 @@ def astronaut(real_data):
 def test_a_path_a_pillow_picture_and_arrays_give_the_same_face(astronaut, light, real_data):
     landmarker = Landmarker(light)
     (face,) = landmarker(astronaut)
-    assert isinstance(Dlib(), Detector) and face.names == ibug68.points and face.score > 0.9
+    assert isinstance(landmarker.detector, Detector) and face.names == ibug68.points and face.score > 0.9
     for same in (real_data / "samples" / "astronaut.png", str(real_data / "samples" / "astronaut.png"), np.asarray(astronaut)):
         np.testing.assert_allclose(landmarker(same)[0].points, face.points, atol=0.1)
     np.testing.assert_array_equal(face["nose_tip"], face.points[30])
@@ -96,7 +96,7 @@ def test_what_is_no_face_is_dropped_unless_it_is_asked_for(light):
 def test_known_boxes_and_whole_pictures_need_no_detector_and_drop_nothing(light):
     grey = np.full((100, 100, 3), 90, np.uint8)
     assert len(Landmarker(light, detector=Says(()))(grey, boxes=[[10, 10, 60, 60], [30, 30, 90, 90]])) == 2
-    (whole,) = Landmarker(light, detect=False)(grey)
+    (whole,) = Landmarker(light, detector=None)(grey)
     assert np.isfinite(whole.points).all()
 
 
@@ -116,6 +116,8 @@ def test_settings_that_cannot_be_meant_are_refused(light, tmp_path):
     with pytest.raises(SettingError, match="from 0 to 1; found 2"):
         Landmarker(light, least=2)
     with pytest.raises(SettingError, match="from 8; found 3"):
-        Dlib(3)
+        detectors.named("single_shot", 3)
+    with pytest.raises(SettingError, match="No detector 'haar'; there is dlib, single_shot"):
+        Landmarker(light, detector="haar")
     with pytest.raises(DataError, match=r"gone.jpg: no such file"):
         Landmarker(light)(tmp_path / "gone.jpg")

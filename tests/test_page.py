@@ -75,9 +75,8 @@ def page(browser, server):
     yield shown
     shown.close()
     assert errors == []
-    assert [
-        url for url in asked if not url.startswith((f"http://127.0.0.1:{server.port}/", f"ws://127.0.0.1:{server.port}/", "blob:", "data:"))
-    ] == []
+    own = (f"http://127.0.0.1:{server.port}/", f"ws://127.0.0.1:{server.port}/", "blob:", "data:")
+    assert [url for url in asked if not url.startswith(own)] == []
 
 
 def said(page, words):

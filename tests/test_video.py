@@ -183,7 +183,7 @@ def test_what_is_no_clip_is_refused_and_a_damaged_one_read_as_far_as_it_goes(cli
         (tmp_path / name).write_bytes(data)
         with pytest.raises(DataError, match=words):
             list(Clip(tmp_path / name).frames())
-    with pytest.raises(DataError, match="gone.mp4: no such file"):
+    with pytest.raises(DataError, match=r"gone.mp4: no such file"):
         list(Clip(tmp_path / "gone.mp4").frames())
     with av.open(str(tmp_path / "tone.mp4"), "w") as out:
         audio = out.add_stream("aac", rate=48_000)

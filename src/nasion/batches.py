@@ -117,8 +117,12 @@ def canvases_through(faces: Faces, to_source: Float64[np.ndarray, "N 2 3"], reci
 def batch(source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np.random.Generator | None = None) -> Batch:
     """The faces at these positions, augmented as the recipe says if a generator is given: one warp for all of them."""
     change = recipe.augment if rng is not None else NO_CHANGE
-    draw = change.draw(len(at), source.input_size, rng or np.random.default_rng(0))
     images = as_float32(source.images[at])
+    if rng is None and tuple(images.shape[:1:-1]) == source.input_size:
+        # Nothing changes and nothing moves: one face of a video has no time for more.
+        images = _in_range(images if recipe.colour else grey(images), recipe)
+        return Batch(images=images, points=like(source.points[at], images))
+    draw = change.draw(len(at), source.input_size, rng or np.random.default_rng(0))
     if change.relights:
         images = relight(images, draw)
     if not recipe.colour:
@@ -131,10 +135,14 @@ def batch(source: Canvases, at: Int64[np.ndarray, " B"], recipe: Recipe, rng: np
         points = np.where(draw.flipped[:, None, None], points[:, source.flip], points)
     if rng is not None:
         images = recipe.disturb(images, rng)
+    return Batch(images=_in_range(images, recipe), points=like(points, images))
+
+
+def _in_range(images: Float32[Array, "B C H W"], recipe: Recipe) -> Float32[Array, "B C H W"]:
     low, high = recipe.pixel_range
     images *= (high - low) / 255
     images += low
-    return Batch(images=images, points=like(points, images))
+    return images
 
 
 def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[Int64[np.ndarray, " B"]]:

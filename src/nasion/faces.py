@@ -130,6 +130,8 @@ class Faces:
 
     def to(self, scheme: Scheme) -> Faces:
         """The same faces in another scheme: points are matched by name, those that this scheme lacks become NaN."""
+        if scheme == self.scheme:
+            return self
         points, occluded = _matched(self.scheme, scheme, self.points, self.occluded)
         return replace(self, scheme=scheme, points=points, occluded=occluded)
 

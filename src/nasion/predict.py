@@ -87,8 +87,10 @@ class Model:
         """Points after all looks; pictures are opened once, some at a time. A face that was seen well is not looked at again."""
         found = []
         for start in range(0, len(faces), _BATCH):
-            some = faces[start : start + _BATCH]
-            some = replace(some, images=tuple(open_picture(p, self.recipe.colour) if isinstance(p, Path) else np.asarray(p) for p in some.images))
+            some = faces if len(faces) <= _BATCH else faces[start : start + _BATCH]
+            if any(isinstance(picture, Path) for picture in some.images):
+                opened = [open_picture(p, self.recipe.colour) if isinstance(p, Path) else np.asarray(p) for p in some.images]
+                some = replace(some, images=tuple(opened))
             canvas = canvases(some, self.recipe)
             points, spread = _said(self.network, canvas, self.recipe)
             for _ in range(1, self.recipe.passes):

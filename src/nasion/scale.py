@@ -39,9 +39,9 @@ class Settings:
     def landmarker(self) -> Landmarker:
         from nasion import detectors
 
-        finder = detectors.named(self.detector, self.smallest)
+        finder = detectors.named(self.detector, self.smallest) if self.detect else None
         model = load_model(self.network, average=self.average)
-        return Landmarker(model, detector=finder, detect=self.detect, least=self.least, any_rotation=self.any_rotation)
+        return Landmarker(model, detector=finder, least=self.least, any_rotation=self.any_rotation)
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,7 @@ def parts(words: Sequence[str], size: int = PART) -> list[Part]:
     return found
 
 
-def run(
-    all_parts: Sequence[Part], settings: Settings, folder: Path, engine: str, workers: int | None = None
-) -> Iterator[tuple[Part, dict[str, int]]]:
+def run(all_parts: Sequence[Part], settings: Settings, folder: Path, engine: str, workers: int | None = None) -> Iterator[Done]:
     """Write the rows of every part that is not there yet, and give each part with its counts as it is done.
 
     Raises ``SettingError`` for a folder with parts of other pictures or settings, and for an engine that there is not.
@@ -105,6 +103,9 @@ def run(
 def counts_of(file: Path) -> dict[str, int]:
     """How many pictures, faces and unreadable pictures a part has."""
     return json.loads(_arrow().read_schema(file).metadata[b"nasion"])
+
+
+Done = tuple[Part, dict[str, int]]
 
 
 class Worker:
@@ -196,14 +197,14 @@ def _column(file: Any, wanted: Iterable[str], path: str) -> str:
     return found
 
 
-def _plain(missing: Sequence[Part], settings: Settings, folder: Path, workers: int | None) -> Iterator[tuple[Part, dict[str, int]]]:
+def _plain(missing: Sequence[Part], settings: Settings, folder: Path, workers: int | None) -> Iterator[Done]:
     worker = Worker(settings, folder) if missing else None
     for part in missing:
         assert worker is not None
         yield part, worker(part)
 
 
-def _ray(missing: Sequence[Part], settings: Settings, folder: Path, workers: int | None) -> Iterator[tuple[Part, dict[str, int]]]:
+def _ray(missing: Sequence[Part], settings: Settings, folder: Path, workers: int | None) -> Iterator[Done]:
     """By actors of Ray Data; one that dies is begun anew, and its part given out again."""
     with needing("The engine ray", "ray"):
         import ray

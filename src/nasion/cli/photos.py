@@ -24,19 +24,25 @@ if TYPE_CHECKING:
 
 _FORMATS = ("picture", "json")  # unless others are asked for
 _SHOWN = 20  # pictures that have a line each in the terminal
+Pictures = Annotated[
+    list[str],
+    typer.Argument(help="Pictures, videos, folders, patterns, lists of files (.txt), addresses, a camera's number, - for standard input."),
+]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option("--format", "-f", help="What is written: picture, json, jsonl, csv, pts, coco; may be repeated.", show_default=", ".join(_FORMATS)),
+]
+Smallest = Annotated[int | None, typer.Option(help="Side in pixels of the smallest face to find.", show_default="36, more in large pictures")]
+Engine = Annotated[
+    str | None,
+    typer.Option(help="Very many pictures, also in .parquet, to Parquet files in --out; begun again it goes on: plain or ray."),
+]
 
 
 def predict(
-    pictures: Annotated[
-        list[str], typer.Argument(help="Pictures, videos, folders, patterns, http addresses, a camera's number, or - for standard input.")
-    ],
+    pictures: Pictures,
     run: Annotated[Path, typer.Option("--run", help="A shipped network's name, an exported .onnx file, or a run's folder.")] = Path("face68"),
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format", "-f", help="What is written: picture, json, jsonl, csv, pts, coco; may be given again.", show_default=", ".join(_FORMATS)
-        ),
-    ] = None,
+    formats: Formats = None,
     folder: Annotated[Path, typer.Option("--out", help="The folder to write to; - prints json, jsonl, csv or coco.")] = Path("predictions"),
     labels: Annotated[str, typer.Option(help="What stands beside drawn points: none, numbers or names.")] = "none",
     box: Annotated[list[str] | None, typer.Option(help="A known face's box, x0,y0,x1,y1 in pixels; may be given again.", metavar="BOX")] = None,
@@ -44,17 +50,13 @@ def predict(
     no_detect: Annotated[bool, typer.Option("--no-detect", help="Every picture is one face from edge to edge.")] = False,
     any_rotation: Annotated[bool, typer.Option("--any-rotation", help="Also faces on their side or head down; eight times the time.")] = False,
     detector: Annotated[str, typer.Option(help="What finds faces: single_shot (nasion's own), or dlib if it is installed.")] = "single_shot",
-    smallest: Annotated[
-        int | None, typer.Option(help="Side in pixels of the smallest face to find.", show_default="36, more in large pictures")
-    ] = None,
+    smallest: Smallest = None,
     least: Annotated[float, typer.Option(help="Drop what is less sure to be a face, 0 to 1.")] = 0.6,
     smooth: Annotated[bool, typer.Option("--smooth/--no-smooth", help="Videos: calm the points (one-euro filter).")] = True,
     min_cutoff: Annotated[float, typer.Option(help="The filter's cutoff in Hz for what is still: lower is calmer.")] = 0.4,
     beta: Annotated[float, typer.Option(help="How much the cutoff rises with speed: higher follows faster.")] = 400.0,
     seconds: Annotated[float | None, typer.Option(help="Videos and cameras: stop after so many.", show_default="the end, or Ctrl-C")] = None,
-    engine: Annotated[
-        str | None, typer.Option(help="Very many pictures, in parts, to Parquet files in --out; begun again it goes on: plain, or ray.")
-    ] = None,
+    engine: Engine = None,
     workers: Annotated[int | None, typer.Option(help="Ray: how many work at once.", show_default="the cluster's cores")] = None,
     average: Average = None,
     recipe: RecipeFile = None,
@@ -72,7 +74,8 @@ def predict(
         if box or boxes or formats or recipe:
             raise SettingError("--engine writes Parquet and finds faces itself; leave --box, --boxes, --format and --recipe out.")
         settings = (str(run.resolve() if run.exists() else run), detector, smallest, not no_detect, least, any_rotation, average)
-        return _in_parts(pictures, settings, folder, engine, workers)
+        _in_parts(pictures, settings, folder, engine, workers)
+        return
     printed = str(folder) == "-"
     kinds = _kinds(formats or _FORMATS, printed)
     if labels not in LABELS:
@@ -81,8 +84,8 @@ def predict(
     places = known.given(box or [], boxes, [each.name for each in asked])
     if places is not None and any(isinstance(each, Clip) for each in asked):
         raise SettingError("--box and --boxes are for pictures; in videos faces are found and followed.")
-    finder = detectors.named(detector, smallest)
-    landmarker = Landmarker(model_of(run, recipe, average), detector=finder, detect=not no_detect, least=least, any_rotation=any_rotation)
+    finder = None if no_detect else detectors.named(detector, smallest)
+    landmarker = Landmarker(model_of(run, recipe, average), detector=finder, least=least, any_rotation=any_rotation)
     drawing = harvest.Drawing(folder, labels) if "picture" in kinds else None
     smoothing = OneEuro(min_cutoff, beta) if smooth else None
     _harvest(asked, harvest.looked_at(asked, landmarker, places, drawing, smoothing), [kind for kind in kinds if kind != "picture"], folder)

@@ -23,6 +23,7 @@ SCALE = 4.0  # strides that a 1 in a map means
 _FILE = Path(__file__).with_suffix(".onnx")
 _FINE = 10  # pixels of the input: the side of the smallest face that is found well
 _COARSE = 208  # pixels: the longer side of the picture at the first look
+_ENLARGED = 3.0  # times: tiny pictures are enlarged no more
 _SAME = 0.4  # boxes that share more of their union are of one face
 _NOT_SURE = 0.3  # boxes of a lower score are left out
 
@@ -44,10 +45,9 @@ class SingleShot:
 
         grey = Image.fromarray(np.ascontiguousarray(image)).convert("L")
         fine = _FINE / smallest_in(*grey.size, self.smallest)
-        coarse = _COARSE / max(grey.size)
-        # Where both are about the same, one look is enough.
-        scales = [fine] if 0.5 * coarse < fine < 1.3 * coarse else [min(coarse, fine), fine] if fine > coarse else [fine]
-        found = [self._seen(grey, scale) for scale in scales]
+        coarse = min(_COARSE / max(grey.size), _ENLARGED)
+        # Where small faces are seen well enough at the first look, it is the only one.
+        found = [self._seen(grey, scale) for scale in ([coarse] if fine < 1.1 * coarse else [coarse, fine])]
         return _joined(np.concatenate([boxes for boxes, _ in found]), np.concatenate([scores for _, scores in found]))
 
     def _seen(self, grey: Any, scale: float) -> tuple[np.ndarray, np.ndarray]:

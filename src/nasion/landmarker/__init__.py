@@ -58,7 +58,8 @@ class Landmarker:
     """Finds the points of every face in a picture.
 
     ``network``: a shipped network's name, an exported file, a run's folder, or a ``Model``. ``detector``: what finds faces, a name
-    of ``detectors.names()`` or any ``Detector``; ``detect=False``: every picture is one face from edge to edge. ``least``: faces less sure than this are dropped.
+    of ``detectors.names()`` or any ``Detector``; None: every picture is one face from edge to edge.
+    ``least``: faces less sure than this are dropped.
     ``any_rotation``: also faces that lie on their side or head down; eight times the time. ``most``: of each picture, the surest so many.
     ``average``: as of ``Model``. Several threads may call one Landmarker.
 
@@ -70,8 +71,7 @@ class Landmarker:
         self,
         network: str | Path | Model = "face68",
         *,
-        detector: str | Detector = detectors.DEFAULT,
-        detect: bool = True,
+        detector: str | Detector | None = detectors.DEFAULT,
         least: float = 0.6,
         any_rotation: bool = False,
         most: int | None = None,
@@ -79,14 +79,13 @@ class Landmarker:
     ) -> None:
         require(0 <= least <= 1, f"The least score of a face is from 0 to 1; found {least}.")
         self.model = network if isinstance(network, Model) else load_model(network, average=average)
-        self.detector = (detectors.named(detector) if isinstance(detector, str) else detector) if detect else None
+        self.detector = detectors.named(detector) if isinstance(detector, str) else detector
         self.least, self.most, self.turns = least, most, _TURNS if any_rotation else _TURNS[:1]
 
     def changed(self, *, detect: bool, least: float | None, any_rotation: bool, most: int | None) -> Landmarker:
-        """The same network and detector with other settings; ``least`` None: as it is."""
-        detector = self.detector if detect and self.detector is not None else detectors.DEFAULT
+        """The same network and detector, if faces are to be found at all, with other settings; ``least`` None: as it is."""
         kept = self.least if least is None else least
-        return Landmarker(self.model, detector=detector, detect=detect, least=kept, any_rotation=any_rotation, most=most)
+        return Landmarker(self.model, detector=self.detector if detect else None, least=kept, any_rotation=any_rotation, most=most)
 
     def __call__(self, image: Any, boxes: Any = None) -> list[Face]:
         """The faces of one picture, the surest first: a path, a Pillow picture, or uint8 (H, W) grey or (H, W, 3) red green blue.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import nasion
 from nasion.errors import needing
@@ -36,9 +36,10 @@ _PARTS = {
     "mouth": ("mouth", "lip", "lips"),
 }  # fmt: skip
 Format = Literal["json", "jsonl", "csv", "coco", "pts", "picture"]
+Labels = Literal["none", "numbers", "names"]
 
 
-def build(landmarker: Landmarker, limits: Limits = Limits()) -> FastAPI:  # noqa: B008
+def build(landmarker: Landmarker, limits: Limits) -> FastAPI:
     """The server's application; ``landmarker`` finds the faces, of which ``limits.faces`` in each picture at most."""
     app = FastAPI(title="nasion", version=nasion.__version__, description=__doc__, docs_url=None, redoc_url=None)
     app.openapi_version = "3.0.2"  # the newest that the page /docs shows
@@ -55,11 +56,11 @@ def build(landmarker: Landmarker, limits: Limits = Limits()) -> FastAPI:  # noqa
     @app.post("/v1/landmarks", openapi_extra={"requestBody": SENT}, responses=answers.RESPONSES, response_class=Response)
     async def landmarks(
         request: Request,
-        format: Format = Query("json", description="What comes back: json, jsonl, csv, coco; pts and several pictures come as a zip."),
-        labels: Literal["none", "numbers", "names"] = Query("none", description="Beside the points of a drawn picture."),
-        detect: bool = Query(True, description="No: every picture is one face from edge to edge."),
-        least: float | None = Query(None, ge=0, le=1, description="Drop what is less sure to be a face."),
-        any_rotation: bool = Query(False, description="Also faces on their side or head down; eight times the time."),
+        format: Annotated[Format, Query(description="What comes back; pts and several pictures come as a zip.")] = "json",
+        labels: Annotated[Labels, Query(description="Beside the points of a drawn picture.")] = "none",
+        detect: Annotated[bool, Query(description="No: every picture is one face from edge to edge.")] = True,
+        least: Annotated[float | None, Query(ge=0, le=1, description="Drop what is less sure to be a face.")] = None,
+        any_rotation: Annotated[bool, Query(description="Also faces on their side or head down; eight times the time.")] = False,
     ) -> Response:
         """The points of all faces in one or many pictures: a picture as the body, or a form with any number of files."""
         with desk.room(request) as room:

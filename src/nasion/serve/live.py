@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
@@ -17,6 +17,7 @@ from nasion.landmarker.smoothing import OneEuro
 from nasion.landmarker.tracking import Tracker
 from nasion.serve.desk import Desk, Refusal
 
+Cutoff, Beta = Annotated[float, Query(gt=0)], Annotated[float, Query(ge=0)]
 FRAME_BYTES = 4 << 20
 _FRAME_PIXELS = 4_000_000
 _IDLE = 60  # seconds
@@ -28,7 +29,7 @@ def add_live(app: FastAPI, landmarker: Landmarker, desk: Desk) -> None:
     there: set[WebSocket] = set()
 
     @app.websocket("/v1/live")
-    async def live(socket: WebSocket, smooth: bool = Query(True), min_cutoff: float = Query(0.4, gt=0), beta: float = Query(400.0, ge=0)) -> None:
+    async def live(socket: WebSocket, smooth: bool = True, min_cutoff: Cutoff = 0.4, beta: Beta = 400.0) -> None:
         origin, host = socket.headers.get("origin"), socket.headers.get("host")
         if origin is not None and urlsplit(origin).netloc != host:
             # Another page in the same browser is not who may watch.
