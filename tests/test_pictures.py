@@ -36,9 +36,16 @@ def test_folders_patterns_and_files_come_in_order_and_each_once(folder):
     assert names(pictures.listed([str(folder / "**" / "*.WEBP")])) == ["c.WEBP"]
 
 
+def test_numbers_are_cameras_videos_are_clips_and_lists_are_their_lines(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "list.txt").write_text("b.jpg\n\na.png\nhttp://127.0.0.1/c.jpg\n")
+    photos = pictures.listed(["list.txt", "7", "film.MP4"])
+    assert [photo.name for photo in photos] == ["b.jpg", "a.png", "http://127.0.0.1/c.jpg", "camera 7", "film.MP4"]
+    assert [type(photo).__name__ for photo in photos] == ["Photo"] * 3 + ["Clip"] * 2
+
+
 @pytest.mark.parametrize(("word", "error", "message"), [
     ("*.gif", DataError, "no file fits this pattern"), ("empty", DataError, "no pictures in this folder"),
-    ("7", SettingError, "cameras are not read yet"),
 ])  # fmt: skip
 def test_what_means_no_picture_is_refused_at_once(tmp_path, monkeypatch, word, error, message):
     monkeypatch.chdir(tmp_path)
@@ -53,11 +60,11 @@ def test_unreadable_pictures_are_told_in_their_place_and_the_rest_is_read(folder
     (folder / "text.jpg").write_text("this is text")
     (folder / "cut.jpg").write_bytes((folder / "b.jpg").read_bytes()[:300])
     (folder / "empty.png").touch()
-    words = [str(folder / name) for name in ("a.png", "text.jpg", "cut.jpg", "empty.png", "gone.jpg", "clip.mp4", "b.jpg")]
+    words = [str(folder / name) for name in ("a.png", "text.jpg", "cut.jpg", "empty.png", "gone.jpg", "b.jpg")]
     found = list(pictures.decoded(pictures.listed(words), colour=True))
     assert [photo.name for photo, _ in found] == words
     said = [what.why if isinstance(what, Refused) else "read" for _, what in found]
-    wanted = ["read", "of no kind that is known", "not a readable picture", "the file is empty", "no such file", "a video", "read"]
+    wanted = ["read", "of no kind that is known", "not a readable picture", "the file is empty", "no such file", "read"]
     assert all(part in why for part, why in zip(wanted, said, strict=True)), said
     assert not any(str(folder) in why for why in said)
 

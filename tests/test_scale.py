@@ -19,7 +19,7 @@ from nasion.schemes import ibug68
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
-LIGHT = scale.Settings("face68_light", "dlib")
+LIGHT = scale.Settings("face68_light")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def plain(folder, tmp_path_factory):
 def test_a_row_is_a_face_and_pictures_without_one_have_a_row_too(plain, folder):
     out, found = plain
     assert len(list(out.glob("part-*"))) == 4 and {Path(row["picture"]).name for row in found} == {path.name for path in folder.iterdir()}
-    landmarker = Landmarker("face68_light", detector="dlib")
+    landmarker = Landmarker("face68_light")
     for row in found:
         name = Path(row["picture"]).name
         if name == "broken.jpg":
@@ -92,7 +92,7 @@ def test_pictures_in_a_parquet_file_and_in_a_list_give_the_same_faces(plain, fol
 
 def test_results_of_other_settings_or_pictures_are_not_mixed(plain, folder):
     with pytest.raises(SettingError, match="other pictures or settings"):
-        list(scale.run(scale.parts([str(folder)], 3), scale.Settings("face68_light", "dlib", least=0.7), plain[0], "plain"))
+        list(scale.run(scale.parts([str(folder)], 3), scale.Settings("face68_light", least=0.7), plain[0], "plain"))
     with pytest.raises(SettingError, match="other pictures or settings"):
         list(scale.run(scale.parts([str(folder)], 5), LIGHT, plain[0], "plain"))
 
@@ -159,7 +159,7 @@ def test_two_workers_of_ray_one_of_them_killed_write_the_same_rows(cluster, plai
 
 def test_the_command_tells_what_was_written_and_that_something_could_not_be_read(plain, folder, tmp_path, monkeypatch, capsys):
     faces = sum(row["face"] is not None for row in plain[1])
-    words = ["nasion", "predict", str(folder), "--run", "face68_light", "--detector", "dlib", "--engine", "plain", "--out", str(tmp_path / "out")]
+    words = ["nasion", "predict", str(folder), "--run", "face68_light", "--engine", "plain", "--out", str(tmp_path / "out")]
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit) as stopped:
         main()

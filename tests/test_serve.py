@@ -30,7 +30,7 @@ class Server:
     """The application behind a real port, in a thread of its own."""
 
     def __init__(self, limits):
-        app = serve.build(Landmarker("face68_light", detector="dlib"), limits)
+        app = serve.build(Landmarker("face68_light"), limits)
         config = uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4 << 20)
         self.listening = config.bind_socket()
         self.port = self.listening.getsockname()[1]

@@ -61,7 +61,7 @@ def clip(moving, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def light():
-    return Landmarker("face68_light", detector="dlib")
+    return Landmarker("face68_light")
 
 
 def test_frames_come_upright_in_their_order_with_their_times(clip, moving):

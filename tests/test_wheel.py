@@ -92,5 +92,6 @@ def test_a_bare_installation_finds_points_on_a_picture_and_says_what_is_missing_
 
 
 def test_help_and_predict_start_no_framework():
-    code = "import sys; from nasion.cli import app; import nasion.harvest; print(sorted({'torch', 'keras', 'tensorflow', 'av', 'ray'} & set(sys.modules)))"
+    heavy = {"torch", "keras", "tensorflow", "av", "ray", "matplotlib"}
+    code = f"import sys; from nasion.cli import app; import nasion.harvest; print(sorted({heavy} & set(sys.modules)))"
     assert said(sys.executable, "-c", code).stdout.strip() == "[]"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -211,7 +212,7 @@ def _ray(missing: Sequence[Part], settings: Settings, folder: Path, workers: int
     if not missing:
         return
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     count = min(workers or max(1, int(ray.cluster_resources().get("CPU", 1))), len(missing))
     given = ray.data.from_items([{"number": i} for i in range(len(missing))], override_num_blocks=len(missing))

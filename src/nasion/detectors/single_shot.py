@@ -63,7 +63,7 @@ class SingleShot:
         return (boxes + 0.5) / (np.array(size * 2) / (grey.size * 2)) - 0.5, scores
 
 
-def _read(maps: list[Float32[np.ndarray, "1 5 h w"]], least: float) -> tuple[np.ndarray, np.ndarray]:
+def _read(maps: list[Float32[np.ndarray, "1 5 _ _"]], least: float) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (N, 4) in pixels of the input and their scores, of all cells that are sure enough."""
     boxes, scores = [], []
     for stride, said in zip(STRIDES, maps, strict=True):

@@ -30,6 +30,7 @@ from nasion.serve.measures import Measures
 _PAGE = Path(__file__).parent / "page"
 # The page loads nothing from elsewhere; its pictures may be its own canvases and the camera's.
 _POLICY = "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+_ABOUT = "Points of faces: pictures come in a request's body, and nothing is read or fetched because a request says so."
 _RULES = "Content-Security-Policy"
 _PARTS = {
     "jaw": ("jaw", "chin", "cheek", "contour"), "brows": ("brow", "eyebrow"), "eyes": ("eye", "pupil"), "nose": ("nose", "nostril", "nasion"),
@@ -41,7 +42,7 @@ Labels = Literal["none", "numbers", "names"]
 
 def build(landmarker: Landmarker, limits: Limits) -> FastAPI:
     """The server's application; ``landmarker`` finds the faces, of which ``limits.faces`` in each picture at most."""
-    app = FastAPI(title="nasion", version=nasion.__version__, description=__doc__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="nasion", version=nasion.__version__, description=_ABOUT, docs_url=None, redoc_url=None)
     app.openapi_version = "3.0.2"  # the newest that the page /docs shows
     desk, measures = Desk(limits), Measures()
     app.add_middleware(BodyLimit, most=limits.body_bytes)
@@ -122,8 +123,10 @@ def _add_pages(app: FastAPI, landmarker: Landmarker) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        files = {"swagger_js_url": "/swagger/swagger-ui-bundle.js", "swagger_css_url": "/swagger/swagger-ui.css"}
-        told = get_swagger_ui_html(openapi_url="/openapi.json", title="nasion", swagger_favicon_url="/swagger/favicon-32x32.png", **files)
+        told = get_swagger_ui_html(
+            openapi_url="/openapi.json", title="nasion", swagger_js_url="/swagger/swagger-ui-bundle.js", swagger_css_url="/swagger/swagger-ui.css",
+            swagger_favicon_url="/swagger/favicon-32x32.png",
+        )  # fmt: skip
         # Its few lines of script stand in the page itself.
         return Response(told.body, media_type="text/html", headers={_RULES: _POLICY + "; script-src 'self' 'unsafe-inline'"})
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,7 +28,7 @@ from nasion.schemes import ibug68
 from nasion.serve.body import Sent
 
 _KINDS = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv", "coco": "application/json"}
-RESPONSES = {
+RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The faces, as format says.", "content": {kind: {} for kind in (*_KINDS.values(), "image/jpeg", "application/zip")}},
     413: {"description": "More bytes than the limit."},
     422: {"description": "No picture that can be read."},

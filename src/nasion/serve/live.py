@@ -17,7 +17,8 @@ from nasion.landmarker.smoothing import OneEuro
 from nasion.landmarker.tracking import Tracker
 from nasion.serve.desk import Desk, Refusal
 
-Cutoff, Beta = Annotated[float, Query(gt=0)], Annotated[float, Query(ge=0)]
+Cutoff = Annotated[float, Query(gt=0)]
+Beta = Annotated[float, Query(ge=0)]
 FRAME_BYTES = 4 << 20
 _FRAME_PIXELS = 4_000_000
 _IDLE = 60  # seconds
