@@ -13,7 +13,7 @@ from nasion.formats import Found, picture, stems, write
 from nasion.landmarker import Landmarker
 from nasion.landmarker.smoothing import CALM, OneEuro
 from nasion.landmarker.tracking import Tracker
-from nasion.pictures import Photo, Refused, decoded
+from nasion.pictures import Photo, Refused, in_turn
 from nasion.video import Clip, Frame
 
 
@@ -25,33 +25,36 @@ class Drawing:
     labels: str = "none"
 
 
-def looked_at(
-    inputs: Sequence[Photo | Clip],
-    landmarker: Landmarker,
-    places: Given | None = None,
-    drawing: Drawing | None = None,
-    smoothing: OneEuro | None = CALM,
-) -> Generator[Found | Refused]:
+@dataclass(frozen=True)
+class Way:
+    """How things are looked at: ``places``: known boxes, None: faces are searched for; ``smoothing`` of clips; ``threads`` for pictures."""
+
+    places: Given | None = None
+    drawing: Drawing | None = None
+    smoothing: OneEuro | None = CALM
+    threads: int = 1
+
+
+def looked_at(inputs: Sequence[Photo | Clip], landmarker: Landmarker, way: Way) -> Generator[Found | Refused]:
     """The faces of each picture, and of each frame of each clip, or why there are none; nothing holds pixels any more."""
     stem = dict(zip((each.name for each in inputs), stems([each.name for each in inputs]), strict=True))
-    photos = [each for each in inputs if isinstance(each, Photo)]
-    for photo, pixels in decoded(photos, drawing is not None or landmarker.model.recipe.colour):
-        if isinstance(pixels, Refused):
-            yield pixels
-            continue
+
+    def one(photo: Photo) -> Found | Refused:
         try:
-            faces = landmarker(pixels, None if places is None else places.of(photo.name))
+            pixels = photo.pixels(way.drawing is not None or landmarker.model.recipe.colour)
+            faces = landmarker(pixels, None if way.places is None else way.places.of(photo.name))
         except DataError as error:
-            yield Refused(photo.name, str(error))
-            continue
+            return Refused(photo.name, str(error).removeprefix(f"{photo.name}: "))
         found = Found(photo.name, stem[photo.name], (pixels.shape[1], pixels.shape[0]), tuple(faces), pixels)
-        if drawing is not None:
-            write([found], ["picture"], drawing.folder, drawing.labels)
-        yield replace(found, picture=None)
+        if way.drawing is not None:
+            write([found], ["picture"], way.drawing.folder, way.drawing.labels)
+        return replace(found, picture=None)
+
+    yield from in_turn(one, [each for each in inputs if isinstance(each, Photo)], way.threads)
     for clip in inputs:
         if isinstance(clip, Clip):
             try:
-                yield from _watched(clip, stem[clip.name], Tracker(landmarker, smoothing), drawing)
+                yield from _watched(clip, stem[clip.name], Tracker(landmarker, way.smoothing), way.drawing)
             except DataError as error:
                 yield Refused(clip.name, str(error).removeprefix(f"{clip.name}: "))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from nasion.video import Clip, camera_number
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".ppm", ".pgm")
 _LIMIT = 200 << 20  # bytes of a picture that comes from elsewhere
 _SECONDS = 30
-_AHEAD = 4  # pictures that are decoded before they are asked for
+_AHEAD = 2  # pictures beyond those that threads are busy with are done before they are asked for
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -97,19 +100,25 @@ def decoded(photos: Sequence[Photo], colour: bool) -> Iterator[tuple[Photo, np.n
         except DataError as error:
             return Refused(photo.name, str(error).removeprefix(f"{photo.name}: "))
 
-    with ThreadPoolExecutor(2) as pool:
-        waiting: deque[tuple[Photo, Future]] = deque()
-        rest = iter(photos)
+    return zip(photos, in_turn(opened, photos, threads=2), strict=True)
+
+
+def in_turn(work: Callable[[T], R], things: Iterable[T], threads: int) -> Iterator[R]:
+    """What the work makes of each thing, in their order, by so many threads; a few are done ahead of being asked for, so that
+    memory stays bounded.
+    """
+    rest = iter(things)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[R]] = deque()
         try:
             while True:
-                while len(waiting) < _AHEAD and (photo := next(rest, None)) is not None:
-                    waiting.append((photo, pool.submit(opened, photo)))
+                while len(waiting) < _AHEAD + threads and (thing := next(rest, None)) is not None:
+                    waiting.append(pool.submit(work, thing))
                 if not waiting:
                     return
-                photo, future = waiting.popleft()
-                yield photo, future.result()
+                yield waiting.popleft().result()
         finally:
-            for _, future in waiting:
+            for future in waiting:
                 future.cancel()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -57,7 +58,7 @@ def predict(
     beta: Annotated[float, typer.Option(help="How much the cutoff rises with speed: higher follows faster.")] = 400.0,
     seconds: Annotated[float | None, typer.Option(help="Videos and cameras: stop after so many.", show_default="the end, or Ctrl-C")] = None,
     engine: Engine = None,
-    workers: Annotated[int | None, typer.Option(help="Ray: how many work at once.", show_default="the cluster's cores")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many look at pictures at once.", min=1, show_default="cores")] = None,
     average: Average = None,
     recipe: RecipeFile = None,
 ) -> None:
@@ -87,8 +88,9 @@ def predict(
     finder = None if no_detect else detectors.named(detector, smallest)
     landmarker = Landmarker(model_of(run, recipe, average), detector=finder, least=least, any_rotation=any_rotation)
     drawing = harvest.Drawing(folder, labels) if "picture" in kinds else None
-    smoothing = OneEuro(min_cutoff, beta) if smooth else None
-    _harvest(asked, harvest.looked_at(asked, landmarker, places, drawing, smoothing), [kind for kind in kinds if kind != "picture"], folder)
+    threads = min(workers or os.cpu_count() or 1, len(asked))
+    way = harvest.Way(places, drawing, OneEuro(min_cutoff, beta) if smooth else None, threads)
+    _harvest(asked, harvest.looked_at(asked, landmarker, way), [kind for kind in kinds if kind != "picture"], folder)
 
 
 def _in_parts(words: list[str], settings: tuple[Any, ...], folder: Path, engine: str, workers: int | None) -> None:

@@ -17,6 +17,7 @@ from nasion.errors import require
 from nasion.faces import Faces, Picture
 from nasion.files import open_picture
 from nasion.landmarker.smoothing import CALM, OneEuro
+from nasion.pictures import in_turn
 from nasion.predict import Model, load_model
 from nasion.scheme import Scheme
 
@@ -112,9 +113,10 @@ class Landmarker:
         for frame in Clip(source if isinstance(source, int) else Path(source)).frames():
             yield frame, tracker(frame.pixels, frame.seconds)
 
-    def each(self, images: Iterable[Any]) -> Iterator[list[Face]]:
-        """The faces of each picture."""
-        return (self(image) for image in images)
+    def each(self, images: Iterable[Any], threads: int = 1) -> Iterator[list[Face]]:
+        """The faces of each picture, in their order; ``threads``: how many are opened and looked at at once, a few ahead of being taken."""
+        require(threads > 0, f"There must be a thread; found {threads}.")
+        return in_turn(self, images, threads)
 
     def _at(self, pixels: UInt8[np.ndarray, "H W ..."], turn: int) -> list[Face]:
         """The faces that are upright when the picture is turned by so many degrees."""
