@@ -3,7 +3,7 @@
 Usage: python benchmarks/predict.py --data IMM [--mediapipe-python PATH] [--dlib-file FILE] [--rounds 3] [--pictures 240] [--json FILE]
 IMM, 640 x 480, is the neutral set of benchmarks/landmarks.py, whose 9 points and errors these are. Every tool opens the file, finds the
 face and its points, one picture after the other, in a process of its own that has done ten pictures before the clock starts: on one
-core, then two such processes on a core each. Tools take turns, and the median of the rounds is told.
+core, then two such processes on a core each. Tools take turns, and the median of the rounds is told. At last a video, as nasion predict does it.
 Peers as in landmarks.py: dlib-bin with its landmark file, MediaPipe 0.10.21, face-alignment; those that are not there are left out.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,26 @@ def parts_of_time(paths):
     return found
 
 
+def video_rate(path):
+    """Frames per second that ``nasion predict`` tells of a clip of 300 frames, 640 x 480, with one face: read, followed, drawn, written."""
+    import av
+    import numpy as np
+    from PIL import Image
+
+    picture = Image.open(path).convert("RGB")
+    with tempfile.TemporaryDirectory() as folder:
+        with av.open(f"{folder}/clip.mp4", "w") as out:
+            video = out.add_stream("libx264", rate=30)
+            video.width, video.height, video.pix_fmt = *picture.size, "yuv420p"
+            for step in range(300):
+                moved = picture.transform(picture.size, Image.Transform.AFFINE, (1, 0, 40 * np.sin(step / 20), 0, 1, 0), Image.Resampling.BILINEAR)
+                out.mux(video.encode(av.VideoFrame.from_image(moved)))
+            out.mux(video.encode(None))
+        words = [sys.executable, "-m", "nasion.cli", "predict", f"{folder}/clip.mp4", "--out", f"{folder}/out"]
+        said = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}).stdout
+        return float(re.search(r"([\d.]+) frames per second", said)[1])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
@@ -195,6 +216,8 @@ def main():
         result[name] = {"faces per second, 1 core": one, "faces per second, 2 cores": two, **scores[name]}
         said = f"raw {scores[name]['raw']:.2f} %, offsets out {scores[name]['offsets out']:.2f} %, found {scores[name]['found']}"
         print(f"{name:26} {one:7.1f} faces a second on one core, {two:7.1f} on two; {said}")
+    result["nasion face68, video"] = {"frames per second": video_rate(paths[0])}
+    print(f"video: {result['nasion face68, video']['frames per second']} frames a second")
     steps = parts_of_time(paths)
     print(f"milliseconds of the steps: {steps}")
     if options.json:

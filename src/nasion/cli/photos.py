@@ -49,7 +49,7 @@ def predict(
     box: Annotated[list[str] | None, typer.Option(help="A known face's box, x0,y0,x1,y1 in pixels; may be given again.", metavar="BOX")] = None,
     boxes: Annotated[Path | None, typer.Option(help="Known boxes: a CSV with face,box_x0,box_y0,box_x1,box_y1, or an imglab XML.")] = None,
     no_detect: Annotated[bool, typer.Option("--no-detect", help="Every picture is one face from edge to edge.")] = False,
-    any_rotation: Annotated[bool, typer.Option("--any-rotation", help="Also faces on their side or head down; eight times the time.")] = False,
+    any_rotation: Annotated[bool, typer.Option("--any-rotation", help="Also faces on their side or head down; four times the time.")] = False,
     detector: Annotated[str, typer.Option(help="What finds faces: single_shot (nasion's own), or dlib if it is installed.")] = "single_shot",
     smallest: Smallest = None,
     least: Annotated[float, typer.Option(help="Drop what is less sure to be a face, 0 to 1.")] = 0.6,

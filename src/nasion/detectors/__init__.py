@@ -36,7 +36,10 @@ class Detections:
 
 @runtime_checkable
 class Detector(Protocol):
-    """What finds faces in a picture, uint8 (H, W) grey or (H, W, 3) red green blue."""
+    """What finds faces in a picture, uint8 (H, W) grey or (H, W, 3) red green blue.
+
+    It may say by ``reach`` up to how many degrees from upright it finds faces; else 25 are taken for granted.
+    """
 
     def __call__(self, image: UInt8[np.ndarray, "H W ..."]) -> Detections: ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -25,7 +25,7 @@ _FINE = 10  # pixels of the input: the side of the smallest face that is found w
 _COARSE = 208  # pixels: the longer side of the picture at the first look
 _ENLARGED = 3.0  # times: tiny pictures are enlarged no more
 _SAME = 0.4  # boxes that share more of their union are of one face
-_NOT_SURE = 0.3  # boxes of a lower score are left out
+_NOT_SURE = 0.2  # boxes of a lower score are left out
 
 
 def detector(smallest: int | None) -> SingleShot:
@@ -39,6 +39,7 @@ class SingleShot:
     smallest: int | None = None
     least: float = _NOT_SURE
     file: Path = _FILE
+    reach: ClassVar[int] = 60
 
     def __call__(self, image: UInt8[np.ndarray, "H W ..."]) -> Detections:
         from PIL import Image

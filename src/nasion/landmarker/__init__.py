@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from nasion.video import Frame
 
 _SAME = 0.4  # two faces whose boxes share more of their union are one
-_TURNS = (0, 45, -45, 90, -90, 135, -135, 180)  # degrees
+_QUARTERS = (0, 90, -90, 180)  # degrees
+_EIGHTHS = (0, 45, -45, 90, -90, 135, -135, 180)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ class Landmarker:
     ``network``: a shipped network's name, an exported file, a run's folder, or a ``Model``. ``detector``: what finds faces, a name
     of ``detectors.names()`` or any ``Detector``; None: every picture is one face from edge to edge.
     ``least``: faces less sure than this are dropped.
-    ``any_rotation``: also faces that lie on their side or head down; eight times the time. ``most``: of each picture, the surest so many.
+    ``any_rotation``: also faces that lie on their side or head down; four times the time. ``most``: of each picture, the surest so many.
     ``average``: as of ``Model``. Several threads may call one Landmarker.
 
     >>> faces = Landmarker()("photo.jpg")
@@ -81,7 +82,7 @@ class Landmarker:
         require(0 <= least <= 1, f"The least score of a face is from 0 to 1; found {least}.")
         self.model = network if isinstance(network, Model) else load_model(network, average=average)
         self.detector = detectors.named(detector) if isinstance(detector, str) else detector
-        self.least, self.most, self.turns = least, most, _TURNS if any_rotation else _TURNS[:1]
+        self.least, self.most, self.turns = least, most, _turns(self.detector) if any_rotation else (0,)
 
     def changed(self, *, detect: bool, least: float | None, any_rotation: bool, most: int | None) -> Landmarker:
         """The same network and detector, if faces are to be found at all, with other settings; ``least`` None: as it is."""
@@ -140,6 +141,11 @@ class Landmarker:
             return [Face(scheme, found.points[i], around[i], 1.0 if sure is None else float(sure[i])) for i in range(len(boxes))]
         score = found.scores.mean(1).tolist()
         return [Face(scheme, found.points[i], around[i], score[i], found.scores[i], found.expected[i]) for i in range(len(boxes))]
+
+
+def _turns(detector: Detector | None) -> tuple[int, ...]:
+    """By how many degrees a picture is turned so that every face is upright enough for the detector in one of them."""
+    return _QUARTERS if getattr(detector, "reach", 0) >= 45 else _EIGHTHS
 
 
 def _pixels(image: Any, colour: bool) -> UInt8[np.ndarray, "H W ..."]:

@@ -61,7 +61,7 @@ def build(landmarker: Landmarker, limits: Limits) -> FastAPI:
         labels: Annotated[Labels, Query(description="Beside the points of a drawn picture.")] = "none",
         detect: Annotated[bool, Query(description="No: every picture is one face from edge to edge.")] = True,
         least: Annotated[float | None, Query(ge=0, le=1, description="Drop what is less sure to be a face.")] = None,
-        any_rotation: Annotated[bool, Query(description="Also faces on their side or head down; eight times the time.")] = False,
+        any_rotation: Annotated[bool, Query(description="Also faces on their side or head down; four times the time.")] = False,
     ) -> Response:
         """The points of all faces in one or many pictures: a picture as the body, or a form with any number of files."""
         with desk.room(request) as room:
