@@ -251,6 +251,13 @@ def test_a_camera_s_frames_are_followed_and_calmed(server):
         assert len(json.loads(camera.recv(20))["faces"]) == 2
 
 
+def test_a_message_of_text_ends_the_connection_with_a_reason(server):
+    with connect(f"ws://127.0.0.1:{server.port}/v1/live") as camera:
+        camera.send("hello")
+        with pytest.raises(ConnectionClosed, match="JPEG is expected"):
+            camera.recv(20)
+
+
 def test_cameras_beyond_the_limit_and_other_pages_are_turned_away(server):
     address = f"ws://127.0.0.1:{server.port}/v1/live"
     with connect(address) as first, connect(address) as second:

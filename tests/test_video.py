@@ -1,6 +1,10 @@
 """Clips to frames, faces that keep their numbers, and clips written with their sound; made by the test, damaged ones too."""
 
+import signal
 import struct
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from fractions import Fraction
 
@@ -95,7 +99,7 @@ class Shows(Landmarker):
     """Stands in for a landmarker: the boxes of each frame are the faces."""
 
     def __init__(self, frames):
-        self.frames, self.at, self.least, self.most = frames, -1, 0.5, None
+        self.frames, self.at, self.least, self.most, self.turns = frames, -1, 0.5, None, (0,)
 
     def detector(self, pixels):
         self.at += 1
@@ -175,6 +179,31 @@ def test_odd_sides_and_a_stop_in_the_middle_still_give_a_clip(tmp_path, moving):
         frames = list(made.decode(video=0))
     assert len(frames) == 3 and (frames[0].width, frames[0].height) == (SIDE + 120, SIDE)
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_a_turned_head_is_followed_if_any_rotation_is_asked_for(moving, tmp_path):
+    clip = written(tmp_path / "turned.mp4", [np.ascontiguousarray(frame[::-1, ::-1]) for frame in moving[0][:6]])
+    assert all(not faces for _, faces in Landmarker("face68_light").video(clip))
+    seen = [[face.track for face in faces] for _, faces in Landmarker("face68_light", any_rotation=True).video(clip)]
+    assert seen == [[1]] * 6
+
+
+def test_ctrl_c_keeps_what_was_found_and_drawn_until_then(moving, tmp_path):
+    source = written(tmp_path / "long.mp4", moving[0] * 40)
+    words = ["-m", "nasion.cli", "predict", str(source), "--run", "face68_light", "--out", str(tmp_path / "out"), "-f", "picture", "-f", "jsonl"]
+    running = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for _ in range(600):
+        if any(path.stat().st_size > 2000 for path in (tmp_path / "out").glob(".*")):
+            break
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == 0 and "Stopped; what was found until now is kept." in said, said
+    found = len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines())
+    with av.open(str(tmp_path / "out" / "long-points.mp4")) as made:
+        drawn = sum(1 for _ in made.decode(video=0))
+    assert 0 < found < 960 and abs(found - drawn) <= 2
+    assert list((tmp_path / "out").glob(".*")) == []
 
 
 def test_what_is_no_clip_is_refused_and_a_damaged_one_read_as_far_as_it_goes(clip, tmp_path):

@@ -79,8 +79,8 @@ def _meant(word: str) -> Iterator[Photo | Clip]:
             raise DataError(f"{word}: no file fits this pattern.")
         yield from map(_file, files)
     elif path.suffix.lower() == ".txt" and path.is_file():
-        lines = [line.strip() for line in decode(path.read_bytes(), path).splitlines()]
-        yield from (each for line in lines if line for each in _meant(line if "://" in line else str(path.parent / line)))
+        for line in filter(None, map(str.strip, decode(path.read_bytes(), path).splitlines())):
+            yield Photo(line, line) if line.startswith(("http://", "https://")) else _file(path.parent / line)
     elif not path.exists() and camera is not None:
         yield Clip(camera)
     else:

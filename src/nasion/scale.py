@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import nasion
 from nasion.errors import DataError, SettingError, needing, require
 from nasion.files import open_picture, written_beside
 from nasion.landmarker import Face, Landmarker
@@ -57,7 +58,7 @@ class Part:
 
     def file(self, folder: Path, settings: Settings) -> Path:
         """Where its rows are written: the name tells what was asked and how, so that no other result is taken for it."""
-        told = json.dumps([asdict(self), asdict(settings)]).encode()
+        told = json.dumps([asdict(self), asdict(settings), nasion.__version__]).encode()
         return folder / f"part-{self.number:05d}-{hashlib.sha256(told).hexdigest()[:10]}.parquet"
 
 

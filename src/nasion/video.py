@@ -67,6 +67,7 @@ class Clip:
 
         Sound is copied as it is. The file is there when the last frame is taken, or what has been taken where one stops before.
         """
+        stopped: BaseException | None = None
         with self._opened() as container:
             sounds = [stream for stream in container.streams.audio if stream.codec_context is not None]
             ending = ".mp4" if all(stream.codec_context.name in _IN_MP4 for stream in sounds) else ".mkv"
@@ -78,8 +79,10 @@ class Clip:
                         if frame is not None:
                             yield frame
                             add(drawn(frame), frame.seconds)
-                except GeneratorExit:
-                    return  # whoever asked stops here; what there is becomes the file
+                except (GeneratorExit, KeyboardInterrupt) as error:
+                    stopped = error  # what there is becomes the file
+        if isinstance(stopped, KeyboardInterrupt):
+            raise stopped
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -154,7 +157,7 @@ def _camera(av: Any, number: int) -> Any:
 def _written(path: Path, like: Any, sounds: list[Any]) -> Iterator[tuple[Callable[[np.ndarray, float], None], Callable[[Any], None]]]:
     """Functions that add a frame, and a packet of sound, to a video file that is put in its place at the end."""
     av = _av()
-    with written_beside(path) as beside, av.open(str(beside), "w", format="matroska" if path.suffix == ".mkv" else "mp4") as out:
+    with written_beside(path) as beside, _telling(path), av.open(str(beside), "w", format="matroska" if path.suffix == ".mkv" else "mp4") as out:
         rate = like.average_rate or Fraction(25)
         video = out.add_stream("libx264", rate=rate, options=_QUALITY)
         video.pix_fmt = "yuv420p"
@@ -184,6 +187,14 @@ def _written(path: Path, like: Any, sounds: list[Any]) -> Iterator[tuple[Callabl
 
         yield add, copy
         out.mux(video.encode(None))
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _av().error.FFmpegError as error:
+        raise DataError(f"{path}: cannot be written ({_said(error)}).") from error
 
 
 def _av() -> Any:

@@ -50,8 +50,9 @@ class Tracker:
 
     def __call__(self, pixels: UInt8[np.ndarray, "H W ..."], seconds: float) -> list[Face]:
         """The faces in this frame, each with its ``track``; ``seconds``: the frame's time in the clip."""
-        found = self._followed(pixels, seconds)
-        if not found or self._frames % self.every == 0:
+        if len(self.landmarker.turns) > 1:
+            found = self._known(self.landmarker(pixels), seconds)  # a head that is upside down can only be found anew
+        elif not (found := self._followed(pixels, seconds)) or self._frames % self.every == 0:
             found = sorted(found + self._new(pixels, seconds, found), key=lambda pair: pair[0])[: self.landmarker.most]
         self._frames += 1
         numbers = {number for number, _ in found}
@@ -76,6 +77,20 @@ class Tracker:
             if all(shared(face.box, other.box) <= _SAME for _, other in kept):
                 kept.append((number, face))
         return kept
+
+    def _known(self, faces: list[Face], seconds: float) -> list[tuple[int, Face]]:
+        """Faces that were found anew, with the numbers of those that were there."""
+        numbered = []
+        free = [*self._tracks, *self._lost]
+        for face in faces:
+            same = max(free, key=lambda track: shared(track.expected(seconds), face.box), default=None)
+            if same is not None and shared(same.expected(seconds), face.box) > _SAME:
+                free.remove(same)
+                numbered.append((same.number, face))
+            else:
+                self._numbers += 1
+                numbered.append((self._numbers, face))
+        return sorted(numbered, key=lambda pair: pair[0])
 
     def _new(self, pixels: UInt8[np.ndarray, "H W ..."], seconds: float, found: list[tuple[int, Face]]) -> list[tuple[int, Face]]:
         """Faces that the detector sees where none is followed."""

@@ -22,7 +22,7 @@ Beta = Annotated[float, Query(ge=0)]
 FRAME_BYTES = 4 << 20
 _FRAME_PIXELS = 4_000_000
 _IDLE = 60  # seconds
-_BUSY, _NOT_ALLOWED = 1013, 1008  # WebSocket's codes
+_BUSY, _NOT_ALLOWED, _NOT_DATA = 1013, 1008, 1003  # WebSocket's codes
 
 
 def add_live(app: FastAPI, landmarker: Landmarker, desk: Desk) -> None:
@@ -58,6 +58,9 @@ async def _follow(socket: WebSocket, tracker: Tracker, desk: Desk) -> None:
             answer = await desk.done(_seen, data, tracker, perf_counter() - began)
         except DataError as error:
             answer = {"error": str(error)}
+        except KeyError:  # a message of text
+            await socket.close(_NOT_DATA, "A JPEG is expected in each message.")
+            return
         except (TimeoutError, Refusal) as error:
             # The tracker may still be at work, so nothing more can be asked of it.
             await socket.close(_BUSY, str(error) or f"Nothing came for {_IDLE} seconds.")
