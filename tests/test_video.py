@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,6 +101,7 @@ class Shows(Landmarker):
 
     def __init__(self, frames):
         self.frames, self.at, self.least, self.most, self.turns = frames, -1, 0.5, None, (0,)
+        self.model = SimpleNamespace(calibration="there is one")
 
     def detector(self, pixels):
         self.at += 1
@@ -186,6 +188,13 @@ def test_a_turned_head_is_followed_if_any_rotation_is_asked_for(moving, tmp_path
     assert all(not faces for _, faces in Landmarker("face68_light").video(clip))
     seen = [[face.track for face in faces] for _, faces in Landmarker("face68_light", any_rotation=True).video(clip)]
     assert seen == [[1]] * 6
+
+
+def test_a_network_without_scores_loses_a_face_that_is_gone(moving, tmp_path, light):
+    empty = np.full_like(moving[0][0], 90)
+    clip = written(tmp_path / "gone.mp4", [*moving[0][:4], *[empty] * 4])
+    unsure = Landmarker(replace(light.model, calibration=None))
+    assert [[face.track for face in faces] for _, faces in unsure.video(clip)] == [[1]] * 4 + [[]] * 4
 
 
 def test_ctrl_c_keeps_what_was_found_and_drawn_until_then(moving, tmp_path):

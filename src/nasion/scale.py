@@ -120,7 +120,7 @@ class Worker:
         import pyarrow as arrow
 
         rows, counts = [], {"pictures": 0, "faces": 0, "unreadable": 0}
-        for name, photo in _photos(part):
+        for name, photo in _photos(part, self.landmarker.model.recipe.colour):
             counts["pictures"] += 1
             try:
                 pixels = photo()
@@ -154,12 +154,12 @@ def _schema() -> Any:
     })  # fmt: skip
 
 
-def _photos(part: Part) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _photos(part: Part, colour: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The names of a part's pictures, and functions that decode them."""
     if not part.table:
         for name in part.names:
             photo = Photo(name, name if "://" in name else Path(name))
-            yield name, lambda photo=photo: photo.pixels(True)
+            yield name, lambda photo=photo: photo.pixels(colour)
         return
     file = _table(Path(part.table))
     pictures = _column(file, _PICTURES, part.table)
@@ -167,7 +167,7 @@ def _photos(part: Part) -> Iterator[tuple[str, Callable[[], Any]]]:
     for number, row in _rows(file, part, [pictures, *([names] if names else [])]):
         value, name = row[pictures], str(row[names]) if names else f"{part.table}#{number}"
         data = value.get("bytes") if isinstance(value, dict) else value
-        yield name, lambda data=data, name=name: open_picture(bytes(data or b""), True, name)
+        yield name, lambda data=data, name=name: open_picture(bytes(data or b""), colour, name)
 
 
 def _rows(file: Any, part: Part, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -44,14 +44,16 @@ class Tracker:
     def __init__(self, landmarker: Landmarker, smoothing: OneEuro | None = CALM, every: int = 5) -> None:
         require(every > 0, f"The detector looks in each so-manieth frame, from 1; found {every}.")
         self.landmarker, self.smoothing, self.every = landmarker, smoothing, every
+        # A head that is upside down can only be found anew, and a network without scores does not notice that a face is gone.
+        self._follows = len(landmarker.turns) == 1 and landmarker.model.calibration is not None
         self._tracks: list[_Track] = []
         self._lost: list[_Track] = []
         self._frames = self._numbers = 0
 
     def __call__(self, pixels: UInt8[np.ndarray, "H W ..."], seconds: float) -> list[Face]:
         """The faces in this frame, each with its ``track``; ``seconds``: the frame's time in the clip."""
-        if len(self.landmarker.turns) > 1:
-            found = self._known(self.landmarker(pixels), seconds)  # a head that is upside down can only be found anew
+        if not self._follows:
+            found = self._known(self.landmarker(pixels), seconds)
         elif not (found := self._followed(pixels, seconds)) or self._frames % self.every == 0:
             found = sorted(found + self._new(pixels, seconds, found), key=lambda pair: pair[0])[: self.landmarker.most]
         self._frames += 1
