@@ -105,7 +105,7 @@ def test_what_cannot_be_done_in_parts_is_refused(tmp_path):
         scale.parts([str(tmp_path / "text.parquet")])
     parquet.write_table(arrow.table({"a": [1]}), tmp_path / "numbers.parquet")
     with pytest.raises(DataError, match=r"no column of pictures; one of picture, .* found a"):
-        list(scale.run(scale.parts([str(tmp_path / "numbers.parquet")]), LIGHT, tmp_path / "out", "plain"))
+        scale.parts([str(tmp_path / "numbers.parquet")])
     with pytest.raises(SettingError, match="only files and addresses"):
         scale.parts([str(tmp_path / "clip.mp4")])
     with pytest.raises(SettingError, match="plain or ray; found 'spark'"):

@@ -200,6 +200,22 @@ def test_requests_that_take_too_long_or_too_much_room_are_told_to_come_again():
         assert small.ask("/healthz")[0] == 200
 
 
+def test_work_that_nobody_waits_for_any_more_ends_and_holds_nothing():
+    with Server(serve.Limits(seconds=1, workers=1)) as small:
+        noise = encoded(np.random.default_rng(0).integers(0, 256, (700, 700)).astype(np.uint8))
+        began = time.monotonic()
+        status, _, _ = small.form("/v1/landmarks?any_rotation=true", [(f"{i}.png", noise) for i in range(60)])
+        assert status == 503 and time.monotonic() - began < 5
+        time.sleep(1)
+        assert small.ask("/v1/landmarks", sample())[0] == 200
+
+
+def test_settings_that_cannot_be_meant_are_told_as_all_errors_are(server):
+    for path, words in (("/v1/landmarks?least=7", "least: "), ("/v1/landmarks?format=x", "format: "), ("/elsewhere", "Not Found")):
+        status, _, data = server.ask(path, sample())
+        assert status in (404, 422) and words in json.loads(data)["error"]
+
+
 def test_nothing_is_read_or_fetched_because_a_request_says_so(server, tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_bytes(encoded(np.zeros((9, 9), np.uint8)))

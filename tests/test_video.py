@@ -197,6 +197,39 @@ def test_a_network_without_scores_loses_a_face_that_is_gone(moving, tmp_path, li
     assert [[face.track for face in faces] for _, faces in unsure.video(clip)] == [[1]] * 4 + [[]] * 4
 
 
+def test_sound_and_picture_that_begin_apart_stay_apart(moving, tmp_path):
+    """The sound begins at 0 s, the first frame comes a second later."""
+    with av.open(str(tmp_path / "late.mkv"), "w") as out:
+        video, audio = out.add_stream("libx264", rate=30), out.add_stream("aac", rate=48_000)
+        (video.height, video.width), video.pix_fmt = moving[0][0].shape[:2], "yuv420p"
+        for number in range(60):
+            tone = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.float32), format="fltp", layout="mono")
+            tone.sample_rate, tone.pts, tone.time_base = 48_000, 1600 * number, Fraction(1, 48_000)
+            out.mux(audio.encode(tone))
+            if number >= 30:
+                frame = av.VideoFrame.from_ndarray(moving[0][0], format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, 30)
+                out.mux(video.encode(frame))
+        for stream in (video, audio):
+            out.mux(stream.encode(None))
+    frames = list(Clip(tmp_path / "late.mkv").rewritten(tmp_path, "late", lambda frame: frame.pixels))
+    assert frames[0].seconds == 0
+    with av.open(str(tmp_path / "late-points.mp4")) as made:
+        first = {packet.stream.type: float(packet.pts * packet.time_base) for packet in reversed(list(made.demux())) if packet.pts is not None}
+    assert abs(first["video"] - first["audio"] - 1) < 0.06, first
+
+
+def test_an_input_is_never_written_over(moving, tmp_path, monkeypatch, capsys):
+    for name in ("a.mp4", "a-points.mp4"):
+        written(tmp_path / name, moving[0][:3])
+    before = (tmp_path / "a-points.mp4").read_bytes()
+    monkeypatch.setattr("sys.argv", ["nasion", "predict", str(tmp_path), "--run", "face68_light", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1 and "would be written over" in capsys.readouterr().err.replace("\n", " ")
+    assert (tmp_path / "a-points.mp4").read_bytes() == before
+
+
 def test_ctrl_c_keeps_what_was_found_and_drawn_until_then(moving, tmp_path):
     source = written(tmp_path / "long.mp4", moving[0] * 40)
     words = ["-m", "nasion.cli", "predict", str(source), "--run", "face68_light", "--out", str(tmp_path / "out"), "-f", "picture", "-f", "jsonl"]

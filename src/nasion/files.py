@@ -153,7 +153,7 @@ def open_picture(picture: Path | bytes, colour: bool, name: str | None = None, l
         raise DataError(f"{named}: not a readable picture (of no kind that is known; JPEG, PNG, WebP, TIFF, BMP, GIF and AVIF are).") from error
     except DataError:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
         raise DataError(f"{named}: not a readable picture ({error}).") from error
 
 

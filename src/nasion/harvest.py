@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nasion.boxes import Given
-from nasion.errors import DataError
+from nasion.errors import DataError, SettingError
 from nasion.formats import Found, picture, stems, write
 from nasion.landmarker import Landmarker
 from nasion.landmarker.smoothing import CALM, OneEuro
@@ -38,6 +38,8 @@ class Way:
 def looked_at(inputs: Sequence[Photo | Clip], landmarker: Landmarker, way: Way) -> Generator[Found | Refused]:
     """The faces of each picture, and of each frame of each clip, or why there are none; nothing holds pixels any more."""
     stem = dict(zip((each.name for each in inputs), stems([each.name for each in inputs]), strict=True))
+    if way.drawing is not None:
+        _refuse_overwriting(inputs, list(stem.values()), way.drawing.folder)
 
     def one(photo: Photo) -> Found | Refused:
         try:
@@ -57,6 +59,14 @@ def looked_at(inputs: Sequence[Photo | Clip], landmarker: Landmarker, way: Way) 
                 yield from _watched(clip, stem[clip.name], Tracker(landmarker, way.smoothing), way.drawing)
             except DataError as error:
                 yield Refused(clip.name, str(error).removeprefix(f"{clip.name}: "))
+
+
+def _refuse_overwriting(inputs: Sequence[Photo | Clip], stem: Sequence[str], folder: Path) -> None:
+    """Raises ``SettingError`` where what is drawn would take the place of an input."""
+    sources = {each.source.resolve() for each in inputs if isinstance(each.source, Path)}
+    drawn = {(folder / f"{name}-points{ending}").resolve() for name in stem for ending in (".jpg", ".mp4", ".mkv")}
+    for path in sorted(sources & drawn):
+        raise SettingError(f"{path} is an input, and would be written over by what is drawn; name another folder with --out.")
 
 
 def _watched(clip: Clip, stem: str, tracker: Tracker, drawing: Drawing | None) -> Iterator[Found]:

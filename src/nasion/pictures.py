@@ -124,13 +124,14 @@ def in_turn(work: Callable[[T], R], things: Iterable[T], threads: int) -> Iterat
 
 def _fetched(address: str) -> bytes:
     """What lies at an http address. Raises ``DataError`` naming it."""
+    from http.client import HTTPException
     from urllib.error import URLError
     from urllib.request import Request, urlopen
 
     try:
         with urlopen(Request(address, headers={"User-Agent": "nasion"}), timeout=_SECONDS) as answer:
             data = answer.read(_LIMIT + 1)
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, HTTPException, OSError, ValueError) as error:
         raise DataError(f"{address}: could not be fetched ({getattr(error, 'reason', None) or error}).") from error
     if len(data) > _LIMIT:
         raise DataError(f"{address}: more than {_LIMIT:,} bytes, the limit.")

@@ -79,7 +79,9 @@ def parts(words: Sequence[str], size: int = PART) -> list[Part]:
     for start in range(0, len(names), size):
         found.append(Part(len(found), names=tuple(names[start : start + size])))
     for table in tables:
-        rows = _table(Path(table)).metadata.num_rows
+        file = _table(Path(table))
+        _column(file, _PICTURES, table)
+        rows = file.metadata.num_rows
         found += [Part(len(found) + i, table=table, start=start, stop=min(start + size, rows)) for i, start in enumerate(range(0, rows, size))]
     return found
 
@@ -192,10 +194,13 @@ def _table(path: Path) -> Any:
 
 
 def _column(file: Any, wanted: Iterable[str], path: str) -> str:
-    names = file.schema_arrow.names
-    found = next((name for name in wanted if name in names), None)
+    from pyarrow import types
+
+    kinds = {field.name: field.type for field in file.schema_arrow}
+    held = [n for n, kind in kinds.items() if types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind)]
+    found = next((name for name in wanted if name in held), None)
     if found is None:
-        raise DataError(f"{path}: no column of pictures; one of {', '.join(wanted)} expected, found {', '.join(names)}.")
+        raise DataError(f"{path}: no column of pictures; one of {', '.join(wanted)} as bytes expected, found {', '.join(kinds)}.")
     return found
 
 

@@ -24,11 +24,14 @@ _QUALITY = {"preset": "veryfast", "crf": "20"}
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """``pixels``: upright red green blue; ``seconds`` from the clip's start; ``number`` from 0."""
+    """``pixels``: upright red green blue; ``seconds`` from the first frame; ``number`` from 0; ``late``: how much later than its sound,
+    if that is first, the first frame came.
+    """
 
     pixels: UInt8[np.ndarray, "H W 3"]
     seconds: float
     number: int
+    late: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Clip:
                             copy(sound)
                         if frame is not None:
                             yield frame
-                            add(drawn(frame), frame.seconds)
+                            add(drawn(frame), frame.seconds + frame.late)
                 except (GeneratorExit, KeyboardInterrupt) as error:
                     stopped = error  # what there is becomes the file
         if isinstance(stopped, KeyboardInterrupt):
@@ -108,11 +111,14 @@ class Clip:
         av = _av()
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        first, number, last = None, 0, -1.0
+        first, number, last, zero = None, 0, -1.0, (container.start_time or 0) / 1e6
         try:
             for packet in container.demux(stream, *(container.streams.audio if sound else ())):
                 if packet.stream.type == "audio":
                     if packet.dts is not None:
+                        # Times count from the container's start, as those of frames do.
+                        shift = round(zero / packet.time_base)
+                        packet.dts, packet.pts = packet.dts - shift, None if packet.pts is None else packet.pts - shift
                         yield packet, None
                     continue
                 for picture in packet.decode():
@@ -121,7 +127,7 @@ class Clip:
                     seconds = max(at - first, last + 1e-3)  # times that do not rise are damaged
                     if self.seconds is not None and seconds > self.seconds:
                         return
-                    yield None, Frame(_upright(picture, self.name), seconds, number)
+                    yield None, Frame(_upright(picture, self.name), seconds, number, max(first - zero, 0.0))
                     last, number = seconds, number + 1
         except av.error.FFmpegError as error:
             if not number:
@@ -186,6 +192,8 @@ def _written(path: Path, like: Any, sounds: list[Any]) -> Iterator[tuple[Callabl
                 held.append(packet)
 
         yield add, copy
+        if not video.codec_context.is_open:
+            raise DataError(f"{path}: not written, since no frame was drawn.")
         out.mux(video.encode(None))
 
 
@@ -193,7 +201,9 @@ def _written(path: Path, like: Any, sounds: list[Any]) -> Iterator[tuple[Callabl
 def _telling(path: Path) -> Iterator[None]:
     try:
         yield
-    except _av().error.FFmpegError as error:
+    except DataError:
+        raise
+    except (_av().error.FFmpegError, ValueError) as error:
         raise DataError(f"{path}: cannot be written ({_said(error)}).") from error
 
 

@@ -36,7 +36,7 @@ def serve(
 
     limits = server.Limits(body_bytes=most_bytes, pixels=most_pixels, faces=most_faces, seconds=most_seconds, workers=workers)
     app = server.build(Landmarker(model_of(run, recipe), detector=detector, most=most_faces), limits)
-    settings = uvicorn.Config(app, host=host, port=port, log_level="warning", ws_max_size=FRAME_BYTES, timeout_graceful_shutdown=5)
+    settings = uvicorn.Config(app, host=host, port=port, log_level="warning", ws_max_size=FRAME_BYTES, ws_max_queue=2, timeout_graceful_shutdown=5)
     try:
         listening = settings.bind_socket()
     except SystemExit as error:

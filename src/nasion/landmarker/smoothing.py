@@ -31,8 +31,9 @@ class OneEuro:
     derivative_cutoff: float = 1.5
 
     def __post_init__(self) -> None:
-        require(self.min_cutoff > 0 and self.derivative_cutoff > 0, f"Cutoffs are frequencies above 0 Hz; found {self}.")
-        require(self.beta >= 0, f"beta must not be below 0; found {self.beta}.")
+        cutoffs = (self.min_cutoff, self.derivative_cutoff)
+        require(min(cutoffs) > 0 and bool(np.isfinite(cutoffs).all()), f"Cutoffs are frequencies above 0 Hz; found {self}.")
+        require(self.beta >= 0 and bool(np.isfinite(self.beta)), f"beta must not be below 0, nor infinite; found {self.beta}.")
 
 
 CALM = OneEuro()

@@ -17,9 +17,11 @@ from nasion.scheme import Scheme
 
 with needing("The server", "serve"):
     from fastapi import FastAPI, Query, Request, Response
+    from fastapi.exceptions import RequestValidationError
     from fastapi.openapi.docs import get_swagger_ui_html
     from fastapi.responses import FileResponse, JSONResponse
     from fastapi.staticfiles import StaticFiles
+    from starlette.exceptions import HTTPException
 
 from nasion.serve import answers
 from nasion.serve.body import SENT, BodyLimit, pictures_in
@@ -53,6 +55,15 @@ def build(landmarker: Landmarker, limits: Limits) -> FastAPI:
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> JSONResponse:
         return JSONResponse({"error": str(refusal)}, refusal.status, {"Retry-After": "1"} if refusal.status == 503 else None)
+
+    @app.exception_handler(RequestValidationError)
+    async def not_meant(_: Request, error: RequestValidationError) -> JSONResponse:
+        told = "; ".join(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors())
+        return JSONResponse({"error": told}, 422)
+
+    @app.exception_handler(HTTPException)
+    async def not_there(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
     @app.post("/v1/landmarks", openapi_extra={"requestBody": SENT}, responses=answers.RESPONSES, response_class=Response)
     async def landmarks(

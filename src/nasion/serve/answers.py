@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -46,12 +46,17 @@ class Answer:
     refused: int
 
 
-def answered(sent: Sequence[Sent], landmarker: Landmarker, pixels: int, kind: str, labels: str) -> Answer:
-    """The faces of each picture, and the pictures that cannot be read; one picture's pixels are held at a time."""
+def answered(sent: Sequence[Sent], landmarker: Landmarker, pixels: int, kind: str, labels: str, over: Callable[[], bool]) -> Answer:
+    """The faces of each picture, and the pictures that cannot be read; one picture's pixels are held at a time.
+
+    ``over``: nobody waits any more, so that the rest need not be done.
+    """
     found: list[Found] = []
     refused: list[Refused] = []
     pictures: list[bytes] = []
     for picture, stem in zip(sent, stems([picture.name for picture in sent]), strict=True):
+        if over():
+            break
         try:
             seen = open_picture(picture.data, True, picture.name, limit=pixels)
         except DataError as error:

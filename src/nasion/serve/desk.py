@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from starlette.requests import Request
@@ -79,10 +80,17 @@ class Desk:
             self.waiting, self.taken = self.waiting - 1, self.taken - room.taken
 
     async def done(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """What the work gives. Raises ``Refusal`` (503) when it takes longer than the limit, waiting included."""
-        future = self._pool.submit(work, *arguments)
+        """What the work gives; its last argument is a function that says whether nobody waits any more.
+
+        Raises ``Refusal`` (503) when it takes longer than the limit, waiting included.
+        """
+        over, held = Event(), [arguments]
+        future = self._pool.submit(lambda: work(*held.pop(), over.is_set) if held else None)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.seconds)
         except TimeoutError as error:
-            future.cancel()
             raise Refusal(503, f"It took longer than {self.limits.seconds:g} seconds; send fewer or smaller pictures, or try again.") from error
+        finally:
+            # Work that has not begun is let go with what it holds; work that has is told to stop.
+            over.set()
+            held.clear()

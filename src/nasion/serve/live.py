@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import perf_counter
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,8 +18,8 @@ from nasion.landmarker.smoothing import OneEuro
 from nasion.landmarker.tracking import Tracker
 from nasion.serve.desk import Desk, Refusal
 
-Cutoff = Annotated[float, Query(gt=0)]
-Beta = Annotated[float, Query(ge=0)]
+Cutoff = Annotated[float, Query(gt=0, allow_inf_nan=False)]
+Beta = Annotated[float, Query(ge=0, allow_inf_nan=False)]
 FRAME_BYTES = 4 << 20
 _FRAME_PIXELS = 4_000_000
 _IDLE = 60  # seconds
@@ -68,9 +69,11 @@ async def _follow(socket: WebSocket, tracker: Tracker, desk: Desk) -> None:
         await socket.send_json(answer)
 
 
-def _seen(data: bytes, tracker: Tracker, seconds: float) -> dict[str, Any]:
+def _seen(data: bytes, tracker: Tracker, seconds: float, over: Callable[[], bool]) -> dict[str, Any] | None:
     if len(data) > FRAME_BYTES:
         raise DataError(f"A frame of {len(data):,} bytes; the limit is {FRAME_BYTES:,}.")
+    if over():
+        return None
     began = perf_counter()
     pixels = open_picture(data, tracker.landmarker.model.recipe.colour, "The frame", limit=_FRAME_PIXELS)
     faces = tracker(pixels, seconds)

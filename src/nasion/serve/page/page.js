@@ -340,7 +340,7 @@ async function begin() {
   network = await (await fetch("/v1/network")).json();
   legend();
   at("choose").addEventListener("click", () => at("files").click());
-  at("files").addEventListener("change", (event) => { look(event.target.files); });
+  at("files").addEventListener("change", (event) => { look(event.target.files); event.target.value = ""; });
   at("sample").addEventListener("click", sample);
   at("camera").addEventListener("click", watch);
   at("save").addEventListener("click", save);
