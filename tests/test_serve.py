@@ -216,6 +216,23 @@ def test_settings_that_cannot_be_meant_are_told_as_all_errors_are(server):
         assert status in (404, 422) and words in json.loads(data)["error"]
 
 
+def test_answers_that_nobody_takes_count_as_memory_and_are_dropped_in_time():
+    picture = encoded(np.random.default_rng(0).integers(0, 256, (3000, 3000, 3)).astype(np.uint8), "JPEG")
+    with Server(serve.Limits(body_bytes=16 << 20, memory_bytes=16 << 20, seconds=8)) as small:
+        lazy = socket.socket()
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        lazy.connect(("127.0.0.1", small.port))
+        head = b"POST /v1/landmarks?format=picture HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(picture)
+        lazy.sendall(head + picture)
+        assert lazy.recv(12) == b"HTTP/1.1 200"
+        told = [small.ask("/metrics")[2].decode() for _ in range(2)][1]
+        assert float(next(line.split()[1] for line in told.splitlines() if line.startswith("nasion_bytes_held "))) > 100_000
+        time.sleep(9)
+        told = small.ask("/metrics")[2].decode()
+        assert float(next(line.split()[1] for line in told.splitlines() if line.startswith("nasion_bytes_held "))) == 0
+        lazy.close()
+
+
 def test_nothing_is_read_or_fetched_because_a_request_says_so(server, tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_bytes(encoded(np.zeros((9, 9), np.uint8)))

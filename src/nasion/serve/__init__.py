@@ -25,7 +25,7 @@ with needing("The server", "serve"):
 
 from nasion.serve import answers
 from nasion.serve.body import SENT, BodyLimit, pictures_in
-from nasion.serve.desk import Desk, Limits, Refusal
+from nasion.serve.desk import Desk, Limits, Refusal, Sending
 from nasion.serve.live import add_live
 from nasion.serve.measures import Measures
 
@@ -49,6 +49,7 @@ def build(landmarker: Landmarker, limits: Limits) -> FastAPI:
     desk, measures = Desk(limits), Measures()
     app.add_middleware(BodyLimit, most=limits.body_bytes)
     _add_middle(app, measures)
+    app.add_middleware(Sending, desk=desk)  # the last one added is outermost
     _add_pages(app, landmarker)
     add_live(app, landmarker, desk)
 
@@ -91,7 +92,7 @@ def build(landmarker: Landmarker, limits: Limits) -> FastAPI:
     @app.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """Counts and times, as Prometheus reads them."""
-        return Response(*measures.text(desk.waiting))
+        return Response(*measures.text(desk.waiting, desk.taken))
 
     return app
 

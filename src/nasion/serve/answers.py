@@ -26,7 +26,9 @@ from nasion.landmarker import Landmarker
 from nasion.pictures import Refused
 from nasion.schemes import ibug68
 from nasion.serve.body import Sent
+from nasion.serve.desk import Refusal
 
+_DRAWN = 64 << 20  # bytes of all drawn pictures of an answer
 _KINDS = {"json": "application/json", "jsonl": "application/x-ndjson", "csv": "text/csv", "coco": "application/json"}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The faces, as format says.", "content": {kind: {} for kind in (*_KINDS.values(), "image/jpeg", "application/zip")}},
@@ -65,6 +67,8 @@ def answered(sent: Sequence[Sent], landmarker: Landmarker, pixels: int, kind: st
         found.append(Found(picture.name, stem, (seen.shape[1], seen.shape[0]), tuple(landmarker(seen))))
         if kind == "picture":
             pictures.append(_jpeg(drawn(replace(found[-1], picture=seen), labels)))
+            if sum(map(len, pictures)) > _DRAWN:
+                raise Refusal(413, f"The drawn pictures are more than {_DRAWN:,} bytes, the limit; send fewer at once.")
     faces = sum(len(picture.faces) for picture in found)
     return Answer(_response(found, refused, kind, pictures), len(found), faces, len(refused))
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from nasion.serve.desk import Limits, Refusal
+from nasion.serve.desk import Limits, Message, Refusal
 
-Message = MutableMapping[str, Any]
 # What the interface's description says of the body.
 SENT = {
     "required": True,

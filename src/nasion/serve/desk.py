@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from typing import Any
 from starlette.requests import Request
 
 from nasion.errors import require
+
+Message = MutableMapping[str, Any]
+_PIECE = 1 << 16  # bytes
 
 
 class Refusal(Exception):
@@ -94,3 +97,30 @@ class Desk:
             # Work that has not begun is let go with what it holds; work that has is told to stop.
             over.set()
             held.clear()
+
+
+class Sending:
+    """Sends answers in pieces, as fast as their readers take them, and counts them as memory until they are gone.
+
+    A reader who takes no piece for ``limits.seconds`` is left.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]], desk: Desk) -> None:
+        self.app, self.desk = app, desk
+
+    async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+        async def in_pieces(message: Message) -> None:
+            body = message.get("body", b"") if message["type"] == "http.response.body" else b""
+            if not body:
+                await send(message)
+                return
+            self.desk.taken += len(body)
+            try:
+                for start in range(0, len(body), _PIECE):
+                    more = start + _PIECE < len(body) or message.get("more_body", False)
+                    piece = {**message, "body": body[start : start + _PIECE], "more_body": more}
+                    await asyncio.wait_for(send(piece), self.desk.limits.seconds)
+            finally:
+                self.desk.taken -= len(body)
+
+        await self.app(scope, receive, in_pieces)

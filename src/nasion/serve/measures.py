@@ -17,6 +17,8 @@ class Measures:
         self._faces = Counter("nasion_faces", "Faces found.", registry=self._all)
         self._waiting = Gauge("nasion_requests_in_progress", "Requests that are not answered yet.", registry=self._all)
 
+        self._held = Gauge("nasion_bytes_held", "Bytes of requests and of answers that are not taken yet.", registry=self._all)
+
     def answered(self, path: str, status: int, seconds: float) -> None:
         self._requests.labels(path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
@@ -26,7 +28,8 @@ class Measures:
         self._pictures.labels("unreadable").inc(answer.refused)
         self._faces.inc(answer.faces)
 
-    def text(self, waiting: int) -> tuple[bytes, int, dict[str, str]]:
+    def text(self, waiting: int, held: int) -> tuple[bytes, int, dict[str, str]]:
         """What Prometheus reads: the body, the status, the headers."""
         self._waiting.set(waiting)
+        self._held.set(held)
         return generate_latest(self._all), 200, {"Content-Type": CONTENT_TYPE_LATEST}
