@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasion.errors import SettingError
-from nasion.landmarker.smoothing import OneEuro, smoothed
+from nasion.landmarker.smoothing import CALM, OneEuro, smoothed
 
 FACE = np.array([[0.0, 0], [100, 0], [50, 60], [20, 110], [80, 110]])
 RATE = 30
 
 
-def filtered(clip, how=OneEuro()):  # noqa: B008
+def filtered(clip, how=CALM):
     calm, seen = None, []
     for number, points in enumerate(clip):
         calm = smoothed(np.asarray(points, dtype=np.float64), number / RATE, calm, how)

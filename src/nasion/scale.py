@@ -205,9 +205,10 @@ def _column(file: Any, wanted: Iterable[str], path: str) -> str:
 
 
 def _plain(missing: Sequence[Part], settings: Settings, folder: Path, workers: int | None) -> Iterator[Done]:
-    worker = Worker(settings, folder) if missing else None
+    if not missing:
+        return
+    worker = Worker(settings, folder)
     for part in missing:
-        assert worker is not None
         yield part, worker(part)
 
 

@@ -18,7 +18,7 @@ from nasion.errors import DataError, needing
 from nasion.files import PICTURE_LIMIT, written_beside
 
 ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
-_IN_MP4 = ("aac", "mp3", "ac3", "opus", "alac", "flac")  # kinds of sound that .mp4 holds; .mkv holds any
+_IN_MP4 = ("aac", "mp3", "ac3", "opus", "alac", "flac")  # kinds of sound that .mp4 holds; .mkv holds more
 _QUALITY = {"preset": "veryfast", "crf": "20"}
 
 
