@@ -61,7 +61,7 @@ def test_unreadable_pictures_are_told_in_their_place_and_the_rest_is_read(folder
     (folder / "cut.jpg").write_bytes((folder / "b.jpg").read_bytes()[:300])
     (folder / "empty.png").touch()
     words = [str(folder / name) for name in ("a.png", "text.jpg", "cut.jpg", "empty.png", "gone.jpg", "b.jpg")]
-    found = list(pictures.decoded(pictures.listed(words), colour=True))
+    found = list(pictures.in_turn(lambda photo: (photo, pictures.opened(photo, colour=True)), pictures.listed(words), threads=2))
     assert [photo.name for photo, _ in found] == words
     said = [what.why if isinstance(what, Refused) else "read" for _, what in found]
     wanted = ["read", "of no kind that is known", "not a readable picture", "the file is empty", "no such file", "read"]

@@ -13,7 +13,7 @@ from nasion.formats import Found, picture, stems, write
 from nasion.landmarker import Landmarker
 from nasion.landmarker.smoothing import CALM, OneEuro
 from nasion.landmarker.tracking import Tracker
-from nasion.pictures import Photo, Refused, in_turn
+from nasion.pictures import Photo, Refused, in_turn, opened
 from nasion.video import Clip, Frame
 
 
@@ -42,11 +42,13 @@ def looked_at(inputs: Sequence[Photo | Clip], landmarker: Landmarker, way: Way) 
         _refuse_overwriting(inputs, list(stem.values()), way.drawing.folder)
 
     def one(photo: Photo) -> Found | Refused:
+        pixels = opened(photo, way.drawing is not None or landmarker.model.recipe.colour)
+        if isinstance(pixels, Refused):
+            return pixels
         try:
-            pixels = photo.pixels(way.drawing is not None or landmarker.model.recipe.colour)
             faces = landmarker(pixels, None if way.places is None else way.places.of(photo.name))
         except DataError as error:
-            return Refused(photo.name, str(error).removeprefix(f"{photo.name}: "))
+            return Refused(photo.name, str(error))
         found = Found(photo.name, stem[photo.name], (pixels.shape[1], pixels.shape[0]), tuple(faces), pixels)
         if way.drawing is not None:
             write([found], ["picture"], way.drawing.folder, way.drawing.labels)

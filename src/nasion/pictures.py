@@ -1,4 +1,4 @@
-"""What is typed to what is looked at: files, folders, patterns, addresses and standard input to pictures, decoded ahead of their use."""
+"""What is typed to what is looked at: files, folders, patterns, addresses and standard input to pictures, done in turn by threads."""
 
 from __future__ import annotations
 
@@ -91,16 +91,12 @@ def _file(path: Path) -> Photo | Clip:
     return Clip(path) if path.suffix.lower() in video.ENDINGS else Photo(str(path), path)
 
 
-def decoded(photos: Sequence[Photo], colour: bool) -> Iterator[tuple[Photo, np.ndarray | Refused]]:
-    """Each picture's pixels, or why there are none; the next ones are decoded while one is used."""
-
-    def opened(photo: Photo) -> np.ndarray | Refused:
-        try:
-            return photo.pixels(colour)
-        except DataError as error:
-            return Refused(photo.name, str(error).removeprefix(f"{photo.name}: "))
-
-    return zip(photos, in_turn(opened, photos, threads=2), strict=True)
+def opened(photo: Photo, colour: bool) -> np.ndarray | Refused:
+    """A picture's pixels, or why there are none."""
+    try:
+        return photo.pixels(colour)
+    except DataError as error:
+        return Refused(photo.name, str(error).removeprefix(f"{photo.name}: "))
 
 
 def in_turn(work: Callable[[T], R], things: Iterable[T], threads: int) -> Iterator[R]:
