@@ -10,7 +10,7 @@ install_import_hook("nasion", "typechecker.check")
 
 import numpy as np  # noqa: E402
 
-from nasion.datasets import fkd, toy  # noqa: E402
+from nasion.data.datasets import fkd, toy  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def kaggle_folder(tmp_path_factory, toy_faces):
     hidden = np.zeros(toy_faces.labelled.shape, dtype=bool)
     hidden[60:] = ~four
     hidden[5, 7] = True
-    fkd.write(toy.hide(toy_faces, hidden), folder)
+    fkd.write(toy.hide_labels(toy_faces, hidden), folder)
     asked = np.ones((12, 15), dtype=bool)
     asked[7:] = four
     fkd.write_test(toy_faces.images[:12], asked, folder)

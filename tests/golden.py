@@ -16,14 +16,12 @@ import numpy as np
 from PIL import Image
 
 import nasion
-from nasion import formats, recipes
-from nasion.datasets import points_csv
-from nasion.evaluation import evaluate
-from nasion.experiment import train
-from nasion.faces import Faces
-from nasion.formats import Found
-from nasion.landmarker import Face, Landmarker
-from nasion.schemes import SCHEMES, ibug68
+from nasion import Face, Faces, Landmarker, evaluate, prediction_formats, train
+from nasion.data.datasets import points_csv
+from nasion.discovery import FORMATS, RECIPES
+from nasion.landmarks.catalog import SCHEMES, ibug68
+from nasion.landmarks.face import ImageResult
+from nasion.recipes import load_recipe
 
 FOLDER = Path(__file__).parent / "fixtures" / "golden"
 NETWORKS = ("face68", "face68_light")
@@ -64,7 +62,10 @@ def golden_metrics(data: Path) -> dict[str, dict]:
     folder = data / "golden"
     faces = nasion.load_faces("points_csv", folder / "300w_private_truth.csv", scheme=ibug68)
     predictions = points_csv.read_predictions(folder / "300w_private_predictions.csv", ibug68)
-    return {norm: evaluate(predictions, faces, norm=norm).to_json() for norm in ("box", "outer_eye_corners", "pupils")}
+    return {
+        norm: evaluate(predictions, faces, norm=norm).to_json()
+        for norm in ("box", "outer_eye_corners", "pupils")
+    }
 
 
 def training_faces(scheme) -> Faces:
@@ -73,18 +74,27 @@ def training_faces(scheme) -> Faces:
         names = {str(name): i for i, name in enumerate(arrays["names"])}
         points = arrays["points"][:, [names[point] for point in scheme.points]]
         images = arrays["images"]
-    return Faces(scheme=scheme, ids=tuple(f"face{i}" for i in range(len(images))), images=images, points=points)
+    return Faces(
+        scheme=scheme,
+        ids=tuple(f"face{i}" for i in range(len(images))),
+        images=images,
+        points=points,
+    )
 
 
 def first_epoch(name: str) -> dict[str, float]:
     """The history of a recipe's first epoch: 8 training and 4 validation faces, batches of 4, float32."""
-    whole = recipes.module(name).RECIPE
+    whole = load_recipe(name)
     second = whole.second_phase and replace(whole.second_phase, epochs=0)
-    recipe = replace(whole, epochs=1, batch_size=4, precision="float32", second_phase=second, patience=None)
-    faces = training_faces(recipe.scheme)
+    recipe = replace(
+        whole, epochs=1, batch_size=4, precision="float32", second_phase=second, patience=None
+    )
+    faces = training_faces(recipe.spec.scheme)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            row = train(recipe, (faces[:8], faces[8:]), run_folder=Path(folder) / "run").state.history[0]
+            row = train(
+                recipe, (faces[:8], faces[8:]), run_folder=Path(folder) / "run"
+            ).state.history[0]
         except nasion.DataError:  # too few points to calibrate on: the history is written by then
             row = json.loads((Path(folder) / "run" / "history.json").read_text())[0]
     return {key: row[key] for key in ("loss", "val", "val_loss", "lr")}
@@ -102,17 +112,24 @@ def written_formats(folder: Path) -> None:
 
     gray = np.full((120, 260, 3), 128, np.uint8)
     images = [
-        Found("a/one.jpg", "one", (260, 120), (face(0), face(150)), gray),
-        Found("b/none.jpg", "none", (260, 120), (), gray),
-        Found("b/two.png", "two", (260, 120), (face(5),), gray),
+        ImageResult("a/one.jpg", "one", (260, 120), (face(0), face(150)), gray),
+        ImageResult("b/none.jpg", "none", (260, 120), (), gray),
+        ImageResult("b/two.png", "two", (260, 120), (face(5),), gray),
     ]
-    frames = [Found(f"clip.mp4@{i}", f"clip@{i}", (260, 120), (face(0, 1),), None, i / 25) for i in range(2)]
-    formats.write(images, formats.names(), folder / "images", "numbers")
-    formats.write(frames, [name for name in formats.names() if name not in ("picture", "pts")], folder / "frames")
+    frames = [
+        ImageResult(f"clip.mp4@{i}", f"clip@{i}", (260, 120), (face(0, 1),), None, i / 25)
+        for i in range(2)
+    ]
+    prediction_formats.write(images, FORMATS.names(), folder / "images", "numbers")
+    prediction_formats.write(
+        frames,
+        [name for name in FORMATS.names() if name not in ("image", "pts")],
+        folder / "frames",
+    )
 
 
 def write() -> None:
-    from nasion.datasets import toy
+    from nasion.data.datasets import toy
 
     (FOLDER / "images").mkdir(parents=True, exist_ok=True)
     for i, image in enumerate(toy.draw(6, ibug68, seed=11, size=240, colour=True).images):
@@ -120,12 +137,14 @@ def write() -> None:
     names = list(dict.fromkeys(point for scheme in SCHEMES.values() for point in scheme.points))
     every = nasion.Scheme(name="every", points=tuple(names), mirror=())
     faces = toy.draw(TRAINED, every, seed=3, size=128)
-    np.savez_compressed(FOLDER / "faces.npz", images=faces.images, points=faces.points, names=np.array(names))
+    np.savez_compressed(
+        FOLDER / "faces.npz", images=faces.images, points=faces.points, names=np.array(names)
+    )
     data = Path(os.environ["NASION_DATA"])
     for kind, paths in (("drawn", drawn_images()), ("real", real_images(data))):
         save(f"points-{kind}", {network: found_in(paths, network) for network in NETWORKS})
     save("metrics", golden_metrics(data))
-    save("first_epoch", {name: first_epoch(name) for name in recipes.names()})
+    save("first_epoch", {name: first_epoch(name) for name in RECIPES.names()})
     written_formats(FOLDER / "formats")
 
 
@@ -141,4 +160,4 @@ if __name__ == "__main__" and sys.argv[1:] == ["write"]:
     write()
 if __name__ == "__main__" and sys.argv[1:2] == ["first_epochs"]:
     # In a process of its own: type checks of the test run draw from the random generator that Keras seeds its weights from.
-    Path(sys.argv[2]).write_text(json.dumps({name: first_epoch(name) for name in recipes.names()}))
+    Path(sys.argv[2]).write_text(json.dumps({name: first_epoch(name) for name in RECIPES.names()}))

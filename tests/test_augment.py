@@ -10,15 +10,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nasion import batches, geometry
-from nasion.augment import Augment, grey, relight, warp
-from nasion.faces import Faces
+from nasion.data.augment import Augment, grey, relight, warp
+from nasion.inference import crops
+from nasion.landmarks import geometry
+from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme import Scheme
 from nasion.recipes.toy_demo import RECIPE
-from nasion.scheme import Scheme
 
-DOT = Scheme(name="dot", points=("left_eye_center", "right_eye_center"), mirror=(("left_eye_center", "right_eye_center"),))
-EACH = {item.name: Augment(**{item.name: {"flip": 1.0, "rotate": 40.0, "shift_px": 6.0}.get(item.name, 0.2)}) for item in fields(Augment)}
-EACH["all"] = Augment(flip=0.5, rotate=30, scale=0.2, shift=0.1, shift_px=2, brightness=0.1, contrast=0.1, saturation=0.5, hue=0.5)
+DOT = Scheme(
+    name="dot",
+    points=("left_eye_center", "right_eye_center"),
+    mirror=(("left_eye_center", "right_eye_center"),),
+)
+EACH = {
+    item.name: Augment(
+        **{item.name: {"flip": 1.0, "rotate": 40.0, "shift_px": 6.0}.get(item.name, 0.2)}
+    )
+    for item in fields(Augment)
+}
+EACH["all"] = Augment(
+    flip=0.5,
+    rotate=30,
+    scale=0.2,
+    shift=0.1,
+    shift_px=2,
+    brightness=0.1,
+    contrast=0.1,
+    saturation=0.5,
+    hue=0.5,
+)
 
 KINDS = pytest.mark.parametrize("kind", ["numpy", "torch"])
 FLOAT32 = {"numpy": np.float32, "torch": torch.float32}
@@ -30,8 +50,8 @@ def as_kind(array, kind):
 
 
 def canvases_as(kind, *given, **asked):
-    """Canvases whose pictures are of that kind."""
-    canvas = batches.canvases(*given, **asked)
+    """Crops whose pictures are of that kind."""
+    canvas = crops.canvases(*given, **asked)
     return replace(canvas, images=as_kind(canvas.images, kind))
 
 
@@ -43,10 +63,14 @@ def dotted(points, size=(64, 48), channels=0):
     """Faces whose second point is a soft bright dot, in colour if there are channels."""
     width, height = size
     y, x = np.mgrid[:height, :width]
-    images = np.stack([20 + 200 * np.exp(-((x - p[1, 0]) ** 2 + (y - p[1, 1]) ** 2) / 8) for p in points])
+    images = np.stack(
+        [20 + 200 * np.exp(-((x - p[1, 0]) ** 2 + (y - p[1, 1]) ** 2) / 8) for p in points]
+    )
     images = np.repeat(images[..., None], channels, -1) if channels else images
     ids = tuple(map(str, range(len(points))))
-    return Faces(scheme=DOT, ids=ids, images=images.astype(np.uint8), points=points.astype(np.float32))
+    return Faces(
+        scheme=DOT, ids=ids, images=images.astype(np.uint8), points=points.astype(np.float32)
+    )
 
 
 def dots(images):
@@ -70,12 +94,15 @@ def test_a_bright_dot_and_its_point_move_alike(augment, colour, boxed, kind):
         faces = replace(faces, boxes=np.tile(np.array([8.0, 4, 56, 44], np.float32), (24, 1)))
     recipe = replace(RECIPE, scheme=DOT, input_size=(60, 50), augment=augment, colour=colour)
     canvas = canvases_as(kind, faces, recipe, augmented=True)
-    found = batches.batch(canvas, np.arange(24), recipe, np.random.default_rng(1))
+    found = crops.batch(canvas, np.arange(24), recipe, np.random.default_rng(1))
     # A flip makes the subject's right eye the left one: whichever point the dot is at now must be its own partner.
     flipped = augment.draw(24, (60, 50), np.random.default_rng(1)).flipped
     there = np.where(flipped[:, None], found.points[:, 0], found.points[:, 1])
     np.testing.assert_allclose(dots(found.images), there, atol=0.35)
-    assert found.images.shape == (24, 3 if colour else 1, 50, 60) and found.images.dtype == found.points.dtype == FLOAT32[kind]
+    assert (
+        found.images.shape == (24, 3 if colour else 1, 50, 60)
+        and found.images.dtype == found.points.dtype == FLOAT32[kind]
+    )
     assert found.images.min() >= 0 and found.images.max() <= 1
 
 
@@ -86,7 +113,7 @@ def test_a_dot_moves_with_its_point_in_bfloat16_too(augment, colour):
     recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=augment, colour=colour)
     canvas = canvases_as("torch", faces, recipe, augmented=True)
     with torch.autocast("cpu", torch.bfloat16):
-        found = batches.batch(canvas, np.arange(4), recipe, np.random.default_rng(0))
+        found = crops.batch(canvas, np.arange(4), recipe, np.random.default_rng(0))
     assert found.images.dtype == torch.float32
     np.testing.assert_allclose(dots(found.images), found.points[:, 1], atol=0.35)
 
@@ -96,7 +123,7 @@ def test_a_flip_exchanges_left_and_right_names(kind):
     points = np.array([[[50.0, 20], [10.0, 22]]])
     recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=Augment(flip=1.0))
     canvas = canvases_as(kind, dotted(points), recipe, augmented=True)
-    found = batches.batch(canvas, np.arange(1), recipe, np.random.default_rng(0)).points[0]
+    found = crops.batch(canvas, np.arange(1), recipe, np.random.default_rng(0)).points[0]
     np.testing.assert_allclose(found, [[63 - 10, 22], [63 - 50, 20]], atol=1e-4)
 
 
@@ -104,8 +131,10 @@ def test_a_flip_exchanges_left_and_right_names(kind):
 def test_without_a_generator_pixels_come_through_untouched(toy_faces, kind):
     recipe = replace(RECIPE, input_size=(96, 96), augment=EACH["all"])
     canvas = canvases_as(kind, toy_faces, recipe)
-    found = batches.batch(canvas, np.array([3, 0]), recipe)
-    np.testing.assert_array_equal(np.asarray(found.images[:, 0] * 255).round().astype(np.uint8), toy_faces.images[[3, 0]])
+    found = crops.batch(canvas, np.array([3, 0]), recipe)
+    np.testing.assert_array_equal(
+        np.asarray(found.images[:, 0] * 255).round().astype(np.uint8), toy_faces.images[[3, 0]]
+    )
     np.testing.assert_allclose(found.points, toy_faces.points[[3, 0]], atol=1e-5)
 
 
@@ -127,7 +156,11 @@ def test_an_identity_warp_is_exact_to_a_thousandth_of_a_grey_value(kind):
 )  # fmt: skip
 def test_the_warps_of_numpy_and_of_torch_agree_to_a_fiftieth_of_a_grey_value(given, size, channels):
     images = random(16, channels, given[1], given[0])
-    drawn = Augment(flip=0.5, rotate=40, scale=0.3, shift=0.4).draw(16, size, np.random.default_rng(1)).maps
+    drawn = (
+        Augment(flip=0.5, rotate=40, scale=0.3, shift=0.4)
+        .draw(16, size, np.random.default_rng(1))
+        .maps
+    )
     maps = geometry.compose(drawn, geometry.resize(size, given))
     one, other = (warp(as_kind(images, kind), maps, size) for kind in ("numpy", "torch"))
     assert one.shape == tuple(other.shape) == (16, channels, size[1], size[0])
@@ -143,32 +176,54 @@ def test_brightness_of_a_tenth_adds_25_grey_values_and_clips(kind):
 
 
 @settings(deadline=None, max_examples=30)
-@given(rotate=st.floats(0, 180), scale=st.floats(0, 0.4), shift=st.floats(0, 0.3), width=st.integers(20, 80), seed=st.integers(0, 50))
+@given(
+    rotate=st.floats(0, 180),
+    scale=st.floats(0, 0.4),
+    shift=st.floats(0, 0.3),
+    width=st.integers(20, 80),
+    seed=st.integers(0, 50),
+)
 def test_the_margin_holds_all_that_augmentation_can_reach(rotate, scale, shift, width, seed):
     height = 40
     augment = Augment(flip=0.5, rotate=rotate, scale=scale, shift=shift)
     maps = augment.draw(40, (width, height), np.random.default_rng(seed)).maps
-    corners = np.array([[-0.5, -0.5], [width - 0.5, -0.5], [-0.5, height - 0.5], [width - 0.5, height - 0.5]])
+    corners = np.array(
+        [[-0.5, -0.5], [width - 0.5, -0.5], [-0.5, height - 0.5], [width - 0.5, height - 0.5]]
+    )
     reached = geometry.apply(maps, np.broadcast_to(corners, (40, 4, 2)))
-    beyond = np.abs(reached - [(width - 1) / 2, (height - 1) / 2]).max((0, 1)) - np.array([width, height]) / 2
+    beyond = (
+        np.abs(reached - [(width - 1) / 2, (height - 1) / 2]).max((0, 1))
+        - np.array([width, height]) / 2
+    )
     assert (beyond <= np.array(augment.margin((width, height))) + 1e-6).all()
 
 
 @KINDS
 def test_the_same_generator_draws_the_same(toy_faces, kind):
     canvas = canvases_as(kind, toy_faces, RECIPE, augmented=True)
-    a, b, c = (batches.batch(canvas, np.arange(5), RECIPE, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert np.array_equal(a.images, b.images) and np.array_equal(a.points, b.points) and not np.array_equal(a.images, c.images)
+    a, b, c = (
+        crops.batch(canvas, np.arange(5), RECIPE, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert (
+        np.array_equal(a.images, b.images)
+        and np.array_equal(a.points, b.points)
+        and not np.array_equal(a.images, c.images)
+    )
 
 
 def one_draw(**changes):
     """No change but these, for one picture."""
-    return replace(Augment().draw(1, (4, 4), np.random.default_rng(0)), **{name: np.array([value]) for name, value in changes.items()})
+    return replace(
+        Augment().draw(1, (4, 4), np.random.default_rng(0)),
+        **{name: np.array([value]) for name, value in changes.items()},
+    )
 
 
 @KINDS
 def test_a_third_of_a_turn_of_hue_makes_red_green_and_green_blue(kind):
-    red_green = np.array([[200.0, 30.0], [30.0, 200.0], [30.0, 30.0]], np.float32).reshape(1, 3, 1, 2)
+    red_green = np.array([[200.0, 30.0], [30.0, 200.0], [30.0, 30.0]], np.float32).reshape(
+        1, 3, 1, 2
+    )
     turned = relight(as_kind(red_green, kind), one_draw(hue=1 / 3))
     expected = np.array([[30.0, 30.0], [200.0, 30.0], [30.0, 200.0]], np.float32)
     torch.testing.assert_close(turned.reshape(3, 2), as_kind(expected, kind))
@@ -184,11 +239,15 @@ def test_relighting_leaves_the_given_pictures_as_they_are(kind):
 
 @KINDS
 @settings(deadline=None, max_examples=60)
-@given(r=st.integers(0, 255), g=st.integers(0, 255), b=st.integers(0, 255), turns=st.floats(-0.5, 0.5))
+@given(
+    r=st.integers(0, 255), g=st.integers(0, 255), b=st.integers(0, 255), turns=st.floats(-0.5, 0.5)
+)
 def test_hue_turns_as_the_standard_librarys_does(kind, r, g, b, turns):
     hue, saturation, value = colorsys.rgb_to_hsv(r / 255, g / 255, b / 255)
     expected = 255 * np.array(colorsys.hsv_to_rgb((hue + turns) % 1, saturation, value))
-    found = relight(as_kind(np.array([r, g, b], np.float32).reshape(1, 3, 1, 1), kind), one_draw(hue=turns)).reshape(3)
+    found = relight(
+        as_kind(np.array([r, g, b], np.float32).reshape(1, 3, 1, 1), kind), one_draw(hue=turns)
+    ).reshape(3)
     np.testing.assert_allclose(found, expected, atol=0.02)
 
 
@@ -205,7 +264,9 @@ def test_no_saturation_is_grey_and_grey_pictures_have_neither_saturation_nor_hue
 @KINDS
 def test_saturation_before_grey_changes_nothing_that_is_not_clipped(kind):
     colours = as_kind(random(1, 3, 5, 5, low=60, high=160), kind)
-    torch.testing.assert_close(grey(relight(colours, one_draw(saturation=1.3))), grey(colours), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        grey(relight(colours, one_draw(saturation=1.3))), grey(colours), atol=1e-3, rtol=0
+    )
     assert not np.allclose(grey(relight(colours, one_draw(hue=0.2))), grey(colours), atol=1)
 
 
@@ -226,8 +287,10 @@ def test_pictures_in_colour_are_relit_in_colour_and_then_grey(kind):
     """Hue changes the grey value of a coloured picture, so it must be drawn before the picture is made grey."""
     faces = dotted(np.full((4, 2, 2), [30.0, 20.0]), channels=3)
     faces = replace(faces, images=(faces.images * np.array([1, 0.4, 0.1])).astype(np.uint8))
-    recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=Augment(hue=0.5), colour=False)
+    recipe = replace(
+        RECIPE, scheme=DOT, input_size=(64, 48), augment=Augment(hue=0.5), colour=False
+    )
     canvas = canvases_as(kind, faces, recipe, augmented=True)
-    assert canvas.images.shape[1] == 3 and batches.canvases(faces, recipe).images.shape[1] == 1
-    found = batches.batch(canvas, np.arange(4), recipe, np.random.default_rng(0)).images
+    assert canvas.images.shape[1] == 3 and crops.canvases(faces, recipe).images.shape[1] == 1
+    found = crops.batch(canvas, np.arange(4), recipe, np.random.default_rng(0)).images
     assert found.shape[1] == 1 and abs(found[0] - found[1]).max() > 0.05

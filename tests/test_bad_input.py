@@ -6,10 +6,10 @@ import json
 import pytest
 from PIL import Image
 
-from nasion import weights
-from nasion.cli import main
-from nasion.datasets import toy
-from nasion.schemes import ibug68
+from nasion.app.cli import main
+from nasion.data.datasets import toy
+from nasion.inference import pretrained
+from nasion.landmarks.catalog import ibug68
 
 
 def saved(image, kind, **options):
@@ -28,7 +28,18 @@ def predict(monkeypatch, capsys, tmp_path):
     """Runs the command; (exit code, output, what it complained of)."""
 
     def run(*words):
-        monkeypatch.setattr("sys.argv", ["nasion", "predict", "--run", "face68_light", "--out", str(tmp_path / "out"), *map(str, words)])
+        monkeypatch.setattr(
+            "sys.argv",
+            [
+                "nasion",
+                "predict",
+                "--run",
+                "face68_light",
+                "--out",
+                str(tmp_path / "out"),
+                *map(str, words),
+            ],
+        )
         with pytest.raises(SystemExit) as stopped:
             main()
         said = capsys.readouterr()
@@ -38,11 +49,19 @@ def predict(monkeypatch, capsys, tmp_path):
 
 
 BAD = {
-    "truncated.jpg": (lambda face: saved(face, "JPEG")[:4000], "not a readable picture (image file is truncated"),
+    "truncated.jpg": (
+        lambda face: saved(face, "JPEG")[:4000],
+        "not a readable picture (image file is truncated",
+    ),
     "empty.png": (lambda face: b"", "the file is empty"),
     "text.jpg": (lambda face: b"dear diary", "not a readable picture (of no kind that is known"),
     "huge.png": (
-        lambda face: b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (40000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00\x00\x00\x00\x00" + bytes(40),
+        lambda face: (
+            b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+            + (40000).to_bytes(4, "big") * 2
+            + b"\x08\x02\x00\x00\x00\x00\x00\x00\x00"
+            + bytes(40)
+        ),
         "not a readable picture",
     ),
 }
@@ -56,15 +75,21 @@ def test_a_folder_of_bad_and_odd_pictures_is_done_all_the_same(predict, tmp_path
     face.save(folder / "face.png")
     Image.new("L", (1, 1)).save(folder / "dot.png")
     Image.new("RGB", (200, 150), "green").save(folder / "nobody.png")
-    (folder / "moving.gif").write_bytes(saved(face.convert("P"), "GIF", save_all=True, append_images=[Image.new("P", face.size)]))
+    (folder / "moving.gif").write_bytes(
+        saved(face.convert("P"), "GIF", save_all=True, append_images=[Image.new("P", face.size)])
+    )
     code, out, err = predict(folder)
     assert code == 1 and "4 could not be read" in out
     for name, (_, why) in BAD.items():
         assert f"not read: {folder / name}: {why}" in err, name
     told = json.loads((tmp_path / "out" / "predictions.json").read_text())
-    counts = {picture["picture"].rpartition("/")[2]: len(picture["faces"]) for picture in told["pictures"]}
+    counts = {
+        picture["picture"].rpartition("/")[2]: len(picture["faces"]) for picture in told["pictures"]
+    }
     assert counts == {"dot.png": 0, "face.png": 1, "moving.gif": 1, "nobody.png": 0}
-    assert {path.name for path in (tmp_path / "out").glob("*.jpg")} == {f"{name}-points.jpg" for name in ("dot", "face", "moving", "nobody")}
+    assert {path.name for path in (tmp_path / "out").glob("*.jpg")} == {
+        f"{name}-points.jpg" for name in ("dot", "face", "moving", "nobody")
+    }
     assert not list((tmp_path / "out").glob(".*"))
 
 
@@ -84,8 +109,11 @@ def test_networks_that_are_not_ours_or_of_another_version_are_refused(predict, t
     onnx = pytest.importorskip("onnx")
     face.save(tmp_path / "face.png")
     (tmp_path / "text.onnx").write_text("no network")
-    model = onnx.load(weights.file("face68_light"))
-    for name, facts in (("foreign", {"producer": "another tool"}), ("newer", {"nasion_format": "99", "producer": "nasion 9.0"})):
+    model = onnx.load(pretrained.file("face68_light"))
+    for name, facts in (
+        ("foreign", {"producer": "another tool"}),
+        ("newer", {"nasion_format": "99", "producer": "nasion 9.0"}),
+    ):
         del model.metadata_props[:]
         onnx.helper.set_model_props(model, facts)
         onnx.save(model, tmp_path / f"{name}.onnx")

@@ -1,4 +1,4 @@
-"""Canvases: cut at the right place at any scale, with the exact way back; the order of an epoch."""
+"""Crops: cut at the right place at any scale, with the exact way back; the order of an epoch."""
 
 from dataclasses import replace
 
@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nasion import batches, geometry
-from nasion.datasets import toy
+from nasion.data.datasets import toy
 from nasion.errors import DataError
-from nasion.faces import crop_boxes
-from nasion.networks.pytorch import TorchNetwork
-from nasion.predict import Model
+from nasion.inference import crops
+from nasion.inference.backends.pytorch import TorchNetwork
+from nasion.inference.predictor import Model
+from nasion.landmarks import geometry
+from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.faces import crop_boxes
 from nasion.recipes.toy_demo import RECIPE
-from nasion.schemes import ibug68
 
 
 @settings(deadline=None, max_examples=40)
@@ -24,11 +25,11 @@ from nasion.schemes import ibug68
 def test_points_come_back_from_the_crop_of_any_box(toy_faces, x, y, side, seed):
     boxes = np.array([[x, y, x + side, y + 1.3 * side]], dtype=np.float32)
     faces = replace(toy_faces[[seed]], boxes=boxes)
-    canvas = batches.canvases(faces, RECIPE, augmented=True)
+    canvas = crops.canvases(faces, RECIPE, augmented=True)
     back = geometry.apply(canvas.to_source, canvas.points)
     np.testing.assert_allclose(back, faces.points, atol=1e-3)
     width, height = RECIPE.input_size
-    edge = geometry.apply(canvas.to_source[0], geometry.whole_picture(width, height).reshape(2, 2))
+    edge = geometry.apply(canvas.to_source[0], geometry.image_box(width, height).reshape(2, 2))
     np.testing.assert_allclose(edge.reshape(-1), boxes[0], atol=1e-3)
 
 
@@ -57,12 +58,16 @@ BOXES = {
 @pytest.mark.parametrize("scale", [1.0, 1.25])
 def test_what_the_network_says_of_a_crop_comes_back_to_the_full_picture(box, scale, toy_faces):
     """By hand: a fraction of the crop is that fraction of the box grown about its middle."""
-    recipe = replace(RECIPE, scheme=ibug68, input_size=(32, 24), box_scale=scale, augment=batches.NO_CHANGE)
+    recipe = replace(
+        RECIPE, scheme=ibug68, input_size=(32, 24), box_scale=scale, augment=crops.NO_CHANGE
+    )
     fractions = np.random.default_rng(0).uniform(size=(68, 2))
     x0, y0, x1, y1 = box
     middle, sides = np.array([x0 + x1, y0 + y1]) / 2, np.array([x1 - x0, y1 - y0])
     expected = middle + (fractions - 0.5) * sides * scale
-    found = Model(recipe, TorchNetwork(Says(fractions), recipe, torch.device("cpu")))(toy_faces.images[:1], boxes=[box]).points[0]
+    found = Model(recipe, TorchNetwork(Says(fractions), recipe, torch.device("cpu")))(
+        toy_faces.images[:1], boxes=[box]
+    ).points[0]
     np.testing.assert_allclose(found, expected, atol=1e-4 + 2e-7 * np.abs(box).max())
 
 
@@ -74,8 +79,12 @@ def test_what_the_network_says_of_a_crop_comes_back_to_the_full_picture(box, sca
 def test_labels_go_into_any_crop_and_back(toy_faces, x, y, width, height, scale, seed):
     recipe = replace(RECIPE, input_size=(32, 24), box_scale=scale)
     faces = replace(toy_faces[[seed]], boxes=np.array([[x, y, x + width, y + height]], np.float32))
-    canvas = batches.canvases(faces, recipe, augmented=True)
-    np.testing.assert_allclose(geometry.apply(canvas.to_source, canvas.points), faces.points, atol=1e-6 * (abs(x) + abs(y) + width + height) + 1e-4)
+    canvas = crops.canvases(faces, recipe, augmented=True)
+    np.testing.assert_allclose(
+        geometry.apply(canvas.to_source, canvas.points),
+        faces.points,
+        atol=1e-6 * (abs(x) + abs(y) + width + height) + 1e-4,
+    )
     assert canvas.images.shape[0] == 1
 
 
@@ -83,21 +92,26 @@ def test_a_box_far_beyond_the_picture_shows_its_edges_and_takes_no_memory():
     image = np.full((1, 10, 10), 50, np.uint8)
     image[0, :, 5:] = 200
     faces = replace(toy.draw(1, seed=0), images=image)
-    recipe = replace(RECIPE, input_size=(8, 8), augment=batches.NO_CHANGE)
+    recipe = replace(RECIPE, input_size=(8, 8), augment=crops.NO_CHANGE)
     far = replace(faces, boxes=np.array([[4.5 - 4e5, 4.5 - 4e5, 4.5 + 4e5, 4.5 + 4e5]], np.float32))
-    found = batches.canvases(far, recipe).images[0, 0]
+    found = crops.canvases(far, recipe).images[0, 0]
     assert (found[:, :4] == 50).all() and (found[:, 4:] == 200).all()
     near = replace(faces, boxes=np.array([[4.5 - 39, 4.5 - 39, 4.5 + 39, 4.5 + 39]], np.float32))
-    both = [batches.canvases(near, recipe).images[0, 0].astype(int)]
+    both = [crops.canvases(near, recipe).images[0, 0].astype(int)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "_FAR", 1)
-        both.append(batches.canvases(near, recipe).images[0, 0].astype(int))
-    assert np.abs(both[0] - both[1]).max() <= 40  # the two ways differ by their filters only, at the one edge
+        both.append(crops.canvases(near, recipe).images[0, 0].astype(int))
+    assert (
+        np.abs(both[0] - both[1]).max() <= 40
+    )  # the two ways differ by their filters only, at the one edge
     assert np.abs(both[0] - both[1])[:, [0, 1, 2, 5, 6, 7]].max() <= 1
 
 
 def test_a_box_without_area_is_refused_by_the_faces_name(toy_faces):
-    with pytest.raises(DataError, match=r"Face 'toy/7/0' has the box \[5.0, 5.0, 5.0, 9.0\]; x1 > x0 and y1 > y0 expected"):
+    with pytest.raises(
+        DataError,
+        match=r"Face 'toy/7/0' has the box \[5.0, 5.0, 5.0, 9.0\]; x1 > x0 and y1 > y0 expected",
+    ):
         replace(toy_faces[:1], boxes=np.array([[5, 5, 5, 9]], np.float32))
 
 
@@ -105,10 +119,12 @@ def test_a_box_shows_that_part_of_the_picture_and_repeats_the_edge_beyond():
     image = np.arange(100, dtype=np.uint8).reshape(1, 10, 10)
     faces = toy.draw(1, seed=0)
     faces = replace(faces, images=image, boxes=np.array([[3.5, 1.5, 7.5, 5.5]], np.float32))
-    recipe = replace(RECIPE, input_size=(4, 4), augment=batches.NO_CHANGE)
-    found = batches.canvases(faces, recipe).images[0, 0]
+    recipe = replace(RECIPE, input_size=(4, 4), augment=crops.NO_CHANGE)
+    found = crops.canvases(faces, recipe).images[0, 0]
     np.testing.assert_array_equal(found, image[0, 2:6, 4:8])
-    outside = batches.canvases(replace(faces, boxes=np.array([[-2.5, -0.5, 1.5, 3.5]], np.float32)), recipe).images[0, 0]
+    outside = crops.canvases(
+        replace(faces, boxes=np.array([[-2.5, -0.5, 1.5, 3.5]], np.float32)), recipe
+    ).images[0, 0]
     np.testing.assert_array_equal(outside, image[0, :4, [0, 0, 0, 1]].T)
 
 
@@ -117,12 +133,20 @@ def test_a_box_shows_that_part_of_the_picture_and_repeats_the_edge_beyond():
     x=st.floats(-40, 130), y=st.floats(-40, 100), width=st.floats(1, 200), height=st.floats(1, 200),
     size=st.tuples(st.integers(4, 60), st.integers(4, 60)), colour=st.booleans(), seed=st.integers(0, 5),
 )  # fmt: skip
-def test_a_part_of_a_picture_is_cut_as_if_all_of_it_were_looked_at(x, y, width, height, size, colour, seed):
+def test_a_part_of_a_picture_is_cut_as_if_all_of_it_were_looked_at(
+    x, y, width, height, size, colour, seed
+):
     image = np.random.default_rng(seed).integers(0, 256, (90, 120, 3)).astype(np.uint8)
-    padded = Image.fromarray(np.pad(image, ((300, 300), (300, 300), (0, 0)), mode="edge")).convert("RGB" if colour else "L")
+    padded = Image.fromarray(np.pad(image, ((300, 300), (300, 300), (0, 0)), mode="edge")).convert(
+        "RGB" if colour else "L"
+    )
     at = (x + 300.5, y + 300.5, x + width + 300.5, y + height + 300.5)
-    whole = np.asarray(padded.resize(size, Image.Resampling.BILINEAR, box=at)).reshape(size[1], size[0], -1)
-    found = np.moveaxis(batches._cut(image, np.array([x, y, x + width, y + height]), size, colour), 0, -1).astype(int)
+    whole = np.asarray(padded.resize(size, Image.Resampling.BILINEAR, box=at)).reshape(
+        size[1], size[0], -1
+    )
+    found = np.moveaxis(
+        crops._cut(image, np.array([x, y, x + width, y + height]), size, colour), 0, -1
+    ).astype(int)
     # Where the box leaves the picture it is grown to the box and no further, which the filter sees in the outermost pixels.
     np.testing.assert_allclose(found[1:-1, 1:-1], whole[1:-1, 1:-1], atol=1)
 
@@ -133,19 +157,23 @@ def test_pictures_in_files_and_in_arrays_give_the_same_canvases(tmp_path, toy_fa
     for path, image in zip(paths, some.images, strict=True):
         Image.fromarray(image).save(path)
     boxes = np.array([[10, 12, 80, 90], [-5, 0, 50, 60], [0, 0, 95, 95]], np.float32)
-    from_arrays = batches.canvases(replace(some, boxes=boxes), RECIPE)
+    from_arrays = crops.canvases(replace(some, boxes=boxes), RECIPE)
     for _ in range(2):  # the second time from the cache
-        from_files = batches.canvases(replace(some, images=paths, boxes=boxes), RECIPE)
+        from_files = crops.canvases(replace(some, images=paths, boxes=boxes), RECIPE)
         assert (from_files.images == from_arrays.images).all()
         np.testing.assert_array_equal(from_files.to_source, from_arrays.to_source)
 
 
 def test_pictures_are_numpys_on_the_cpu_and_tensors_elsewhere(toy_faces):
-    canvas = batches.canvases(toy_faces[:2], RECIPE)
+    canvas = crops.canvases(toy_faces[:2], RECIPE)
     assert canvas.to("cpu") is canvas and canvas.to(torch.device("cpu")) is canvas
     moved = canvas.to(torch.device("meta"))
-    assert isinstance(moved.images, torch.Tensor) and moved.images.device.type == "meta" and moved.images.shape == canvas.images.shape
-    found = batches.batch(canvas, np.arange(2), RECIPE)
+    assert (
+        isinstance(moved.images, torch.Tensor)
+        and moved.images.device.type == "meta"
+        and moved.images.shape == canvas.images.shape
+    )
+    found = crops.batch(canvas, np.arange(2), RECIPE)
     assert found.images.dtype == found.points.dtype == np.float32
 
 
@@ -157,7 +185,14 @@ def test_a_face_without_a_box_among_boxed_ones_is_the_whole_picture(toy_faces):
 
 @pytest.mark.parametrize(("count", "sizes"), [(10, [4, 4, 2]), (9, [4, 5]), (3, [3]), (4, [4])])
 def test_an_epoch_shows_every_face_once_and_never_one_alone(count, sizes):
-    order = batches.epoch_order(count, 4, seed=1, epoch=2)
+    order = crops.epoch_order(count, 4, seed=1, epoch=2)
     assert [len(b) for b in order] == sizes and sorted(np.concatenate(order)) == list(range(count))
-    assert not np.array_equal(np.concatenate(order), np.concatenate(batches.epoch_order(count, 4, seed=1, epoch=3))) or count < 4
-    assert np.array_equal(np.concatenate(order), np.concatenate(batches.epoch_order(count, 4, seed=1, epoch=2)))
+    assert (
+        not np.array_equal(
+            np.concatenate(order), np.concatenate(crops.epoch_order(count, 4, seed=1, epoch=3))
+        )
+        or count < 4
+    )
+    assert np.array_equal(
+        np.concatenate(order), np.concatenate(crops.epoch_order(count, 4, seed=1, epoch=2))
+    )

@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from nasion import cache
-from nasion.load import load_faces
+from nasion.data import cache
+from nasion.data.load import load_faces
 
 
 @pytest.fixture
@@ -45,7 +45,10 @@ def test_a_cache_that_cannot_be_written_costs_time_only(counted, monkeypatch, tm
     (tmp_path / "file").touch()
     monkeypatch.setenv("NASION_CACHE", str(tmp_path / "file"))
     (tmp_path / "data").write_text("x")
-    assert cache.kept(cache.content_key([tmp_path / "data"]), make)[1] == {"b": [1, 2]} and len(made) == 1
+    assert (
+        cache.kept(cache.content_key([tmp_path / "data"]), make)[1] == {"b": [1, 2]}
+        and len(made) == 1
+    )
 
 
 def test_the_key_follows_the_content_not_the_name(tmp_path):

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nasion import calibration
-from nasion.calibration import TOLERANCE, face_sizes
-from nasion.confidence import reliability
-from nasion.datasets import toy
+from nasion.data.datasets import toy
 from nasion.errors import DataError, RunError
-from nasion.evaluation import evaluate
-from nasion.faces import Predictions
-from nasion.predict import calibration_of, write_calibration
+from nasion.evaluation.evaluate import evaluate
+from nasion.evaluation.reliability import reliability
+from nasion.inference import calibration
+from nasion.inference.calibration import TOLERANCE, face_sizes
+from nasion.inference.predictor import calibration_of, write_calibration
+from nasion.landmarks.faces import Predictions
 
 
 def test_a_score_is_the_part_of_ratios_that_would_stay_within_the_tolerance():
@@ -20,7 +20,9 @@ def test_a_score_is_the_part_of_ratios_that_would_stay_within_the_tolerance():
     known = calibration.fit(np.arange(1, 1001.0), np.full(1000, 1000.0))
     assert known.mean == pytest.approx(0.5005) and known.points == 1000
     assert known.scores(np.array([100.0]), 5.0)[0] == pytest.approx(0.05, abs=0.002)
-    assert known.scores(np.array([5.0]), 5.0)[0] == 1.0 and np.isnan(known.scores(np.array([np.nan]), 5.0)[0])
+    assert known.scores(np.array([5.0]), 5.0)[0] == 1.0 and np.isnan(
+        known.scores(np.array([np.nan]), 5.0)[0]
+    )
     assert known.expected(np.array([10.0]))[0] == pytest.approx(5.005)
 
 
@@ -31,7 +33,9 @@ def test_scores_fall_as_the_expected_error_grows():
 
 
 def test_too_few_points_are_refused():
-    with pytest.raises(DataError, match=r"calibrated on labelled validation points; 3 are too few \(30 at least\)"):
+    with pytest.raises(
+        DataError, match=r"calibrated on labelled validation points; 3 are too few \(30 at least\)"
+    ):
         calibration.fit(np.array([1.0, 2, 3, np.nan]), np.ones(4))
 
 
@@ -46,7 +50,11 @@ def said(count=400, honest=True):
     points = points.astype(np.float32)
     scores = known.scores(spread / face_sizes(points, faces)[:, None], TOLERANCE)
     return faces, Predictions(
-        scheme=faces.scheme, ids=faces.ids, points=points, scores=scores.astype(np.float32), expected=known.expected(spread).astype(np.float32)
+        scheme=faces.scheme,
+        ids=faces.ids,
+        points=points,
+        scores=scores.astype(np.float32),
+        expected=known.expected(spread).astype(np.float32),
     )
 
 
@@ -66,15 +74,21 @@ def test_predictions_without_scores_have_no_reliability():
 def test_the_judgement_carries_reliability_in_whatever_order_predictions_come(tmp_path):
     faces, predictions = said(60)
     backwards = replace(
-        predictions, ids=predictions.ids[::-1], points=predictions.points[::-1], scores=predictions.scores[::-1], expected=predictions.expected[::-1]
+        predictions,
+        ids=matching.ids[::-1],
+        points=matching.points[::-1],
+        scores=matching.scores[::-1],
+        expected=matching.expected[::-1],
     )
     direct, turned = evaluate(predictions, faces), evaluate(backwards, faces)
     assert direct.reliability == turned.reliability and "reliability" in direct.to_json()
-    from nasion import report
+    from nasion.evaluation import report
 
     page = report.write(direct, tmp_path, title="toy").read_text()
     assert "<h2>Confidence</h2>" in page and "By score" in page
-    without = report.write(evaluate(replace(predictions, scores=None), faces), tmp_path, title="toy").read_text()
+    without = report.write(
+        evaluate(replace(predictions, scores=None), faces), tmp_path, title="toy"
+    ).read_text()
     assert "<h2>Confidence</h2>" not in without
 
 

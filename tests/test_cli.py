@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from nasion import cli, run, terminal
-from nasion.datasets import fkd, imm, points_csv, toy
-from nasion.schemes import imm58
+from nasion.app import cli
+from nasion.data.datasets import fkd, imm, points_csv, toy
+from nasion.inference import run_folder
+from nasion.landmarks.catalog import imm58
 
 
 @pytest.fixture
@@ -29,7 +30,9 @@ def nasion(capsys, monkeypatch, tmp_path):
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
         monkeypatch.setattr(terminal, "out", Console(width=200, markup=False, emoji=False))
-        monkeypatch.setattr(terminal, "err", Console(width=200, stderr=True, markup=False, emoji=False))
+        monkeypatch.setattr(
+            terminal, "err", Console(width=200, stderr=True, markup=False, emoji=False)
+        )
         try:
             cli.main()
             code = 0
@@ -41,20 +44,47 @@ def nasion(capsys, monkeypatch, tmp_path):
     return call
 
 
-SMALL = ["--set", "epochs=2", "--set", "model.widths=8,16", "--set", "batch_size=32"]
+SMALL = ["--set", "epochs=2", "--set", "architecture.widths=8,16", "--set", "batch_size=32"]
 
 
 def test_train_evaluate_and_submit_from_the_command_line(nasion, kaggle_folder):
     code, said = nasion("train", "fkd_resnet", "--data", kaggle_folder, *SMALL)
-    assert code == 0 and "epoch 2: loss" in said and "Judge it with: nasion evaluate runs/fkd_resnet" in said
-    code, said = nasion("evaluate", "runs/fkd_resnet", "--data", kaggle_folder, "--json", "out.json")
-    assert code == 0 and "source: 15 points" in said and "nose_tip" in said and Path("runs/fkd_resnet/evaluation-val/report.html").is_file()
+    assert (
+        code == 0
+        and "epoch 2: loss" in said
+        and "Judge it with: nasion evaluate runs/fkd_resnet" in said
+    )
+    code, said = nasion(
+        "evaluate", "runs/fkd_resnet", "--data", kaggle_folder, "--json", "out.json"
+    )
+    assert (
+        code == 0
+        and "source: 15 points" in said
+        and "nose_tip" in said
+        and Path("runs/fkd_resnet/evaluation-val/report.html").is_file()
+    )
     scores = json.loads(Path("out.json").read_text())
-    assert scores["rmse"] == pytest.approx(min(row["val"] for row in run.history(Path("runs/fkd_resnet"))), abs=1e-4)
+    assert scores["rmse"] == pytest.approx(
+        min(row["val"] for row in run_folder.read_history(Path("runs/fkd_resnet"))), abs=1e-4
+    )
     csv = "runs/fkd_resnet/evaluation-val/predictions.csv"
-    code, said = nasion("evaluate", "--predictions", csv, "--data", kaggle_folder, "--split", "val", "--json", "again.json")
-    assert code == 0 and json.loads(Path("again.json").read_text())["rmse"] == pytest.approx(scores["rmse"], abs=1e-4)
-    code, said = nasion("submit", "runs/fkd_resnet", "--data", kaggle_folder, "-o", "submission.csv")
+    code, said = nasion(
+        "evaluate",
+        "--predictions",
+        csv,
+        "--data",
+        kaggle_folder,
+        "--split",
+        "val",
+        "--json",
+        "again.json",
+    )
+    assert code == 0 and json.loads(Path("again.json").read_text())["rmse"] == pytest.approx(
+        scores["rmse"], abs=1e-4
+    )
+    code, said = nasion(
+        "submit", "runs/fkd_resnet", "--data", kaggle_folder, "-o", "submission.csv"
+    )
     assert code == 0 and "250 rows written to submission.csv" in said
     assert len(Path("submission.csv").read_text().splitlines()) == 251
 
@@ -62,29 +92,59 @@ def test_train_evaluate_and_submit_from_the_command_line(nasion, kaggle_folder):
 def test_a_table_of_truth_judges_a_table_of_predictions(nasion, tmp_path, toy_faces):
     points_csv.write(toy_faces, tmp_path / "truth.csv")
     code, said = nasion(
-        "evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "outer_eye_corners"
+        "evaluate",
+        "--predictions",
+        "truth.csv",
+        "--data",
+        "truth.csv",
+        "--dataset",
+        "points_csv",
+        "--scheme",
+        "fkd15",
+        "--norm",
+        "outer_eye_corners",
     )
-    assert code == 0 and "% of outer_eye_corners, failures and AUC at 8 %" in said and Path("truth-evaluation/report.html").is_file()
+    assert (
+        code == 0
+        and "% of outer_eye_corners, failures and AUC at 8 %" in said
+        and Path("truth-evaluation/report.html").is_file()
+    )
     code, said = nasion("evaluate", "--predictions", "truth.csv", "--data", "truth.csv")
     assert code == 0 and "scheme fkd15" in Path("truth-evaluation/report.html").read_text()
     Path("few.csv").write_text("face,0,1,2,3\na,1,2,3,4\n")
     code, said = nasion("evaluate", "--predictions", "few.csv", "--data", "few.csv")
     assert code == 1 and "its columns fit no scheme, or several; name it (--scheme ibug68)" in said
     code, said = nasion(
-        "evaluate", "--predictions", "truth.csv", "--data", "truth.csv", "--dataset", "points_csv", "--scheme", "fkd15", "--norm", "box"
+        "evaluate",
+        "--predictions",
+        "truth.csv",
+        "--data",
+        "truth.csv",
+        "--dataset",
+        "points_csv",
+        "--scheme",
+        "fkd15",
+        "--norm",
+        "box",
     )
     assert code == 1 and "needs boxes" in said
 
 
 def test_evaluate_wants_a_run_or_predictions(nasion, kaggle_folder):
-    assert nasion("evaluate", "--data", kaggle_folder) == (1, "nasion: Say what to judge: a run's folder, or --predictions FILE. ")
+    assert nasion("evaluate", "--data", kaggle_folder) == (
+        1,
+        "nasion: Say what to judge: a run's folder, or --predictions FILE. ",
+    )
     code, said = nasion("evaluate", "nowhere", "--data", kaggle_folder)
     assert code == 1 and "nowhere is no run folder" in said
 
 
 def test_data_show_counts_and_draws(nasion, kaggle_folder):
     code, said = nasion("data", "show", kaggle_folder)
-    assert code == 0 and "120 faces of scheme fkd15; 59 have all 15 points; pictures: 96 x 96 (120)" in said
+    assert (
+        code == 0
+        and "120 faces of scheme fkd15; 59 have all 15 points; pictures: 96 x 96 (120)" in said
+    )
     assert "source: 15 points (60), 4 points (60)" in said and "duplicates: 0 pictures" in said
     assert np.asarray(Image.open("contact_sheet.png")).shape[2] == 3
 
@@ -97,7 +157,12 @@ def test_data_check_lists_every_fault_and_exits_with_one(nasion, tmp_path, kaggl
     lines[9] = "x" + lines[9]
     (tmp_path / "training.csv").write_text("\n".join(lines))
     code, said = nasion("data", "check", ".")
-    assert code == 1 and "training.csv line 4: Image" in said and "training.csv line 10: left_eye_center_x is 'x" in said and "2 faults" in said
+    assert (
+        code == 1
+        and "training.csv line 4: Image" in said
+        and "training.csv line 10: left_eye_center_x is 'x" in said
+        and "2 faults" in said
+    )
     code, said = nasion("data", "show", ".")
     assert code == 1 and "--skip-faults" in said
     code, said = nasion("data", "show", ".", "--skip-faults")
@@ -110,7 +175,11 @@ def test_data_check_reads_the_look_up_table_as_well(nasion, tmp_path, kaggle_fol
     with (tmp_path / fkd.LOOKUP).open("a") as file:
         file.write("901,1,left_ear_x,\n902,77,nose_tip_x,\n903,x,nose_tip_x,\n")
     code, said = nasion("data", "check", tmp_path)
-    assert code == 1 and "3 faults" in said and "IdLookupTable.csv line 252: unknown feature 'left_ear_x'" in said
+    assert (
+        code == 1
+        and "3 faults" in said
+        and "IdLookupTable.csv line 252: unknown feature 'left_ear_x'" in said
+    )
     assert "line 254: RowId '903' and ImageId 'x'" in said and "asks for ImageId 77" in said
 
 
@@ -119,13 +188,23 @@ def test_data_check_finds_swapped_labels_and_copies_that_disagree(nasion, tmp_pa
     points, images = faces.points.copy(), faces.images.copy()
     points[3] = points[3, faces.scheme.flip]
     images[20] = images[21]
-    fkd.write(faces.__class__(scheme=faces.scheme, ids=faces.ids, images=images, points=points), tmp_path)
+    fkd.write(
+        faces.__class__(scheme=faces.scheme, ids=faces.ids, images=images, points=points), tmp_path
+    )
     code, said = nasion("data", "check", tmp_path)
-    assert code == 0 and "doubt training/3" in said and "doubt training/21: the same picture as training/20" in said
+    assert (
+        code == 0
+        and "doubt training/3" in said
+        and "doubt training/21: the same picture as training/20" in said
+    )
 
 
 def test_the_lists_name_what_there_is(nasion):
-    assert "fkd_resnet" in nasion("recipes")[1] and "fkd " in nasion("datasets")[1] and "ibug68 68 points" in nasion("schemes")[1]
+    assert (
+        "fkd_resnet" in nasion("recipes")[1]
+        and "fkd " in nasion("datasets")[1]
+        and "ibug68 68 points" in nasion("schemes")[1]
+    )
 
 
 @pytest.mark.parametrize(("words", "message"), [
@@ -157,7 +236,7 @@ def test_a_run_with_parts_of_its_own_is_judged_with_its_recipe_file(nasion, tmp_
         "from dataclasses import dataclass, replace\nfrom nasion.models.resnet import ResNet\nfrom nasion.recipes.toy_demo import RECIPE as R\n\n\n"
         "@dataclass(frozen=True)\nclass Mine:\n    def build(self, outputs, size, channels):\n"
         "        return ResNet(widths=(8, 16), blocks=(1,)).build(outputs, size, channels)\n\n\n"
-        "RECIPE = replace(R, model=Mine(), epochs=1)\n"
+        "RECIPE = replace(R, architecture=Mine(), epochs=1)\n"
     )
     assert nasion("train", "mine.py", "--data", "toy:60")[0] == 0
     code, said = nasion("evaluate", "runs/mine", "--data", "toy:60")
@@ -179,23 +258,46 @@ def test_the_demo_draws_trains_judges_and_reports(nasion, tmp_path):
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
-    command = [sys.executable, "-m", "nasion.cli", "train", "toy_demo", "--data", "toy:100", "--run", str(tmp_path / "run"), "--set", "epochs=5000"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "500"})
-    while not (tmp_path / "run" / run.CHECKPOINT).exists() and process.poll() is None:
+    command = [
+        sys.executable,
+        "-m",
+        "nasion",
+        "train",
+        "toy_demo",
+        "--data",
+        "toy:100",
+        "--run",
+        str(tmp_path / "run"),
+        "--set",
+        "epochs=5000",
+    ]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "500"},
+    )
+    while not (tmp_path / "run" / run_folder.CHECKPOINT).exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and "everything is saved" in said
-    assert f"nasion train toy_demo --data toy:100 --run {tmp_path / 'run'} --resume" in said and "Traceback" not in said
+    assert (
+        f"nasion train toy_demo --data toy:100 --run {tmp_path / 'run'} --resume" in said
+        and "Traceback" not in said
+    )
 
 
 def test_help_comes_at_once_and_without_torch():
-    code = "import sys, nasion.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules or 'lightning_fabric' in sys.modules)"
+    code = "import sys, nasion.app.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules or 'lightning_fabric' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     seconds = []
     for _ in range(3):
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "nasion.cli", "--help"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-m", "nasion", "--help"], check=True, stdout=subprocess.DEVNULL
+        )
         seconds.append(time.perf_counter() - started)
     assert min(seconds) < 1.0  # 0.2 on a quiet machine
 
@@ -205,7 +307,9 @@ def imm_run(nasion, tmp_path):
     """A small IMM in the folder imm, and a run of the nose recipe in run."""
     ids = tuple(f"{person}-{view}m" for person in ("01", "02", "33") for view in range(1, 7))
     imm.write(replace(toy.draw(18, imm58, seed=1, size=64, colour=True), ids=ids), Path("imm"))
-    code, said = nasion("train", "imm_nose_khwaja", "--data", "imm", "--run", "run", "--set", "epochs=2")
+    code, said = nasion(
+        "train", "imm_nose_khwaja", "--data", "imm", "--run", "run", "--set", "epochs=2"
+    )
     assert code == 0, said
 
 
@@ -230,15 +334,45 @@ def test_runs_are_compared_and_photographs_predicted(nasion, imm_run):
     nasion("train", "imm_nose_khwaja_v2", "--data", "imm", "--run", "other", "--set", "epochs=1")
     nasion("evaluate", "run", "--data", "imm")
     code, said = nasion("report", "run", "other", "-o", "both.html")
-    assert code == 0 and "Settings that differ" in said and "model.sigmoid" in said and "130,750" in said
+    assert (
+        code == 0
+        and "Settings that differ" in said
+        and "architecture.sigmoid" in said
+        and "130,750" in said
+    )
     assert "run, training" in Path("both.html").read_text()
-    code, said = nasion("predict", "imm/33-1m.jpg", "imm/33-2m.jpg", "--run", "run", "--no-detect", "--out", "p", "-f", "picture", "-f", "csv")
+    code, said = nasion(
+        "predict",
+        "imm/33-1m.jpg",
+        "imm/33-2m.jpg",
+        "--run",
+        "run",
+        "--no-detect",
+        "--out",
+        "p",
+        "-f",
+        "picture",
+        "-f",
+        "csv",
+    )
     assert code == 0 and "2 faces in 2 pictures." in said
-    assert {path.name for path in Path("p").iterdir()} == {"33-1m-points.jpg", "33-2m-points.jpg", "predictions.csv"}
+    assert {path.name for path in Path("p").iterdir()} == {
+        "33-1m-points.jpg",
+        "33-2m-points.jpg",
+        "predictions.csv",
+    }
     code, said = nasion("predict", "imm/33-1m.jpg", "--run", "run", "--box", "0,0,0,9")
     assert code == 1 and "--box 0,0,0,9: x0,y0,x1,y1 in pixels expected" in said
     text = Path("run/evaluation-val/report.html").read_text()
-    assert all(part in text for part in ("By person", "What the network is shown", "First layer&#39;s filters", "Largest errors"))
+    assert all(
+        part in text
+        for part in (
+            "By person",
+            "What the network is shown",
+            "First layer&#39;s filters",
+            "Largest errors",
+        )
+    )
 
 
 def test_submitting_needs_the_format_of_its_data(nasion, imm_run):

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasion import codecs
-from nasion.schemes import fkd15
+from nasion.landmarks.catalog import fkd15
+from nasion.models import codecs
 
 CODECS = {
     f"{name}-{number}": part
@@ -18,7 +18,11 @@ CODECS = {
     for number, part in enumerate(
         [kind(unit=unit, scale=scale) for unit in ("pixels", "relative") for scale in (False, True)]
         if name == "Coordinates"
-        else [kind(stride=4), kind(stride=8), *([kind(stride=8, guide=0.7)] if name == "Anchors" else [])]
+        else [
+            kind(stride=4),
+            kind(stride=8),
+            *([kind(stride=8, guide=0.7)] if name == "Anchors" else []),
+        ]
     )
 }
 PRECISION = {"Heatmaps": 0.01}  # of the others: the rounding of float32
@@ -34,27 +38,36 @@ def as_kind(array, kind):
 @pytest.mark.parametrize("name", CODECS)
 @settings(deadline=None, max_examples=25)
 @given(width=st.integers(4, 20), height=st.integers(4, 20), seed=st.integers(0, 99))
-def test_every_codec_decodes_what_it_encodes_and_missing_stays_missing(kind, name, width, height, seed):
+def test_every_codec_decodes_what_it_encodes_and_missing_stays_missing(
+    kind, name, width, height, seed
+):
     codec, size = CODECS[name], (8 * width, 8 * height)
     points = np.random.default_rng(seed).uniform(size=(3, 15, 2)) * size - 0.5
     points[1, 4] = np.nan
     target = codec.encode(as_kind(points, kind), size)
     back = codec.decode(target, size)
     np.testing.assert_allclose(back, points, atol=PRECISION.get(name.partition("-")[0], 1e-3))
-    assert np.isnan(np.asarray(back)).sum() == 2 and back.dtype == target.dtype == as_kind(points, kind).dtype
+    assert (
+        np.isnan(np.asarray(back)).sum() == 2
+        and back.dtype == target.dtype == as_kind(points, kind).dtype
+    )
 
 
 @KINDS
 @pytest.mark.parametrize("name", CODECS)
 def test_every_codec_takes_what_its_network_gives(kind, name):
     codec, size = CODECS[name], (64, 48)
-    shape = (2, codec.outputs(fkd15)) if codec.stride is None else (2, codec.outputs(fkd15), 48 // codec.stride, 64 // codec.stride)
+    shape = (
+        (2, codec.outputs(fkd15))
+        if codec.stride is None
+        else (2, codec.outputs(fkd15), 48 // codec.stride, 64 // codec.stride)
+    )
     output = as_kind(np.random.default_rng(0).normal(size=shape), kind)
     assert codec.decode(output, size).shape == (2, 15, 2)
-    spread = codec.spread(output, size)
+    spread = codec.sigma(output, size)
     assert spread is None or (spread.shape == (2, 15) and bool((spread > 0).all()))
     target = codec.encode(as_kind(np.full((2, 15, 2), 20.0), kind), size)
-    said = codec.said(output, size)
+    said = codec.activate(output, size)
     # The same shape, or a scale more per point.
     assert said.shape == target.shape or said.shape == (*target.shape[:-1], target.shape[-1] + 1)
 
@@ -77,7 +90,9 @@ def test_a_heatmap_peaks_in_the_cell_of_its_point_and_falls_as_a_gaussian(kind):
 @KINDS
 def test_a_point_up_to_a_cell_beyond_the_edge_is_still_decoded_from_its_heatmap(kind):
     codec, points = codecs.Heatmaps(stride=4), as_kind([[[-4.0, 10.0], [66.0, 50.5]]], kind)
-    np.testing.assert_allclose(codec.decode(codec.encode(points, (64, 48)), (64, 48)), points, atol=0.02)
+    np.testing.assert_allclose(
+        codec.decode(codec.encode(points, (64, 48)), (64, 48)), points, atol=0.02
+    )
 
 
 @KINDS
@@ -89,13 +104,15 @@ def test_an_anchor_with_all_the_weight_decides_alone(kind):
     output = as_kind(maps.reshape(1, 4, 4, 5), kind)
     codec = codecs.Anchors(stride=8)
     np.testing.assert_allclose(codec.decode(output, (40, 32)), [[[23.5, 9.5]]], atol=1e-4)
-    np.testing.assert_allclose(codec.spread(output, (40, 32)), [[4.0]], rtol=1e-5)
+    np.testing.assert_allclose(codec.sigma(output, (40, 32)), [[4.0]], rtol=1e-5)
 
 
 @KINDS
 def test_anchors_of_equal_weight_meet_in_their_mean(kind):
     output = as_kind(np.zeros((1, 4, 4, 6)), kind)
-    np.testing.assert_allclose(codecs.Anchors(stride=8).decode(output, (48, 32)), [[[23.5, 15.5]]], atol=1e-5)
+    np.testing.assert_allclose(
+        codecs.Anchors(stride=8).decode(output, (48, 32)), [[[23.5, 15.5]]], atol=1e-5
+    )
 
 
 @KINDS
@@ -106,27 +123,40 @@ def test_a_guide_is_a_gaussian_of_sum_one_also_about_points_beyond_the_edge(kind
     np.testing.assert_allclose(target[:, 2:].sum(1), 1, rtol=1e-5)
     weights = target[:, 2:].reshape(2, 4, 5)
     assert [np.unravel_index(each.argmax(), each.shape) for each in weights] == [(1, 2), (1, 0)]
-    np.testing.assert_allclose(weights[0, 1, 3] / weights[0, 1, 2], np.exp(-1 / (2 * 0.25)), rtol=1e-5)
+    np.testing.assert_allclose(
+        weights[0, 1, 3] / weights[0, 1, 2], np.exp(-1 / (2 * 0.25)), rtol=1e-5
+    )
 
 
 def test_without_its_guide_a_codec_decodes_the_same():
     output = np.random.default_rng(0).normal(size=(2, 60, 4, 4)).astype(np.float32)
     codec = codecs.Anchors(stride=8, guide=0.7)
     bare = codecs.for_prediction(codec)
-    assert bare.said(output, (32, 32)).shape == (2, 15, 3)
-    np.testing.assert_allclose(bare.decode(output, (32, 32)), codec.decode(output, (32, 32)), atol=1e-5)
-    np.testing.assert_allclose(bare.spread(output, (32, 32)), codec.spread(output, (32, 32)), rtol=1e-5)
+    assert bare.activate(output, (32, 32)).shape == (2, 15, 3)
+    np.testing.assert_allclose(
+        bare.decode(output, (32, 32)), codec.decode(output, (32, 32)), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        bare.sigma(output, (32, 32)), codec.sigma(output, (32, 32)), rtol=1e-5
+    )
 
 
 @KINDS
 def test_anchors_of_a_linear_head_need_only_its_weights_and_features(kind):
     rng, codec = np.random.default_rng(0), codecs.Anchors(stride=8)
-    features, kernel, bias = (as_kind(rng.normal(size=shape), kind) for shape in ((2, 6, 4, 5), (60, 6), (60,)))
-    maps = np.einsum("oc,bchw->bohw", np.asarray(kernel), np.asarray(features)) + np.asarray(bias)[:, None, None]
-    np.testing.assert_allclose(codec.said_of(features, kernel, bias), codec.said(maps, (40, 32)), atol=1e-4)
+    features, kernel, bias = (
+        as_kind(rng.normal(size=shape), kind) for shape in ((2, 6, 4, 5), (60, 6), (60,))
+    )
+    maps = (
+        np.einsum("oc,bchw->bohw", np.asarray(kernel), np.asarray(features))
+        + np.asarray(bias)[:, None, None]
+    )
+    np.testing.assert_allclose(
+        codec.said_of(features, kernel, bias), codec.activate(maps, (40, 32)), atol=1e-4
+    )
 
 
 def test_a_scale_is_held_within_what_can_be_meant():
     output = np.array([[0.0, 0.0, 50.0, 0.0, 0.0, -50.0]], np.float32)
-    spread = codecs.Coordinates(scale=True).spread(output, (96, 96))
+    spread = codecs.Coordinates(scale=True).sigma(output, (96, 96))
     np.testing.assert_allclose(spread, [[np.exp(3), np.exp(-4)]], rtol=1e-5)

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasion import detectors
-from nasion.datasets import toy
-from nasion.detectors import Detections, Detector
-from nasion.detectors.single_shot import SingleShot, _joined, _read
+from nasion.data.datasets import toy
+from nasion.discovery import DETECTORS
 from nasion.errors import RunError, SettingError
-from nasion.geometry import points_box
-from nasion.schemes import ibug68
+from nasion.inference import detectors
+from nasion.inference.detectors import Detections, Detector
+from nasion.inference.detectors.single_shot import SingleShot, _joined, _read
+from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.geometry import points_box
 
-NAMES = detectors.names()
+NAMES = DETECTORS.names()
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def overlap(one, other):
 @pytest.mark.parametrize("name", NAMES)
 def test_boxes_are_about_tight_around_the_points_and_the_surest_come_first(name, crowd):
     picture, truth = crowd
-    found = detectors.named(name)(picture)
-    assert isinstance(detectors.named(name), Detector) and isinstance(found, Detections)
+    found = detectors.load(name)(picture)
+    assert isinstance(detectors.load(name), Detector) and isinstance(found, Detections)
     assert (np.diff(found.scores) <= 0).all() and found.boxes.dtype == np.float32
     best = [max((overlap(box, other) for other in found.boxes), default=0) for box in truth]
     # The drawn hair and skin differ much; photographs are the next test's.
@@ -49,9 +50,11 @@ def test_boxes_are_about_tight_around_the_points_and_the_surest_come_first(name,
 @pytest.mark.parametrize("name", NAMES)
 def test_grey_and_colour_give_the_same_and_threads_do_not_disturb_each_other(name, crowd):
     picture = crowd[0]
-    detector = detectors.named(name)
+    detector = detectors.load(name)
     alone = detector(picture)
-    np.testing.assert_allclose(detector(np.asarray(Image.fromarray(picture).convert("L"))).boxes, alone.boxes, atol=0.5)
+    np.testing.assert_allclose(
+        detector(np.asarray(Image.fromarray(picture).convert("L"))).boxes, alone.boxes, atol=0.5
+    )
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(detector, [picture] * 12):
             np.testing.assert_array_equal(found.boxes, alone.boxes)
@@ -60,22 +63,28 @@ def test_grey_and_colour_give_the_same_and_threads_do_not_disturb_each_other(nam
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (400, 3), (31, 33), (1200, 900)])
 def test_pictures_of_any_size_without_a_face_give_none(name, size):
-    assert len(detectors.named(name)(np.full(size, 128, np.uint8))) == 0
+    assert len(detectors.load(name)(np.full(size, 128, np.uint8))) == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_faces_of_group_photographs_are_found(name, real_data):
     from xml.etree import ElementTree
 
-    from nasion.files import open_picture
+    from nasion.media.files import open_image
 
     folder, missed = real_data / "samples" / "dlib_faces", []
     for table in ("training.xml", "testing.xml"):
         for image in ElementTree.parse(folder / table).getroot().iter("image"):
-            found = detectors.named(name)(open_picture(folder / image.get("file"), colour=False)).boxes
+            found = detectors.load(name)(open_image(folder / image.get("file"), colour=False)).boxes
             for box in image.iter("box"):
                 x, y, w, h = (int(box.get(side)) for side in ("left", "top", "width", "height"))
-                if not len(found) or (np.abs((found[:, :2] + found[:, 2:]) / 2 - [x + w / 2, y + h / 2]).max(1) > w / 2).all():
+                if (
+                    not len(found)
+                    or (
+                        np.abs((found[:, :2] + found[:, 2:]) / 2 - [x + w / 2, y + h / 2]).max(1)
+                        > w / 2
+                    ).all()
+                ):
                     missed.append((image.get("file"), x, y))
     assert missed == []
 
@@ -85,9 +94,12 @@ def test_a_face_is_found_whatever_the_picture_s_size(scale, crowd):
     picture, truth = crowd
     size = (round(600 * scale), round(420 * scale))
     seen = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
-    found = detectors.named("single_shot", 20)(seen)
+    found = detectors.load("single_shot", 20)(seen)
     # Both count from pixels' centres.
-    best = [max((overlap((box + 0.5) * scale - 0.5, other) for other in found.boxes), default=0) for box in truth]
+    best = [
+        max((overlap((box + 0.5) * scale - 0.5, other) for other in found.boxes), default=0)
+        for box in truth
+    ]
     assert sum(share > 0.6 for share in best) >= 4, best
 
 
@@ -97,7 +109,9 @@ def test_a_cell_s_numbers_are_a_box_around_its_middle():
     maps[0][0, :, 2, 1] = [0.0, 0.1, -0.2, 0.0, 0.5]
     (box,), (score,) = _read(maps, 0.3)
     high = 16 * np.exp(0.5)
-    np.testing.assert_allclose(box, [11.5 + 3.2 - 16, 19.5 - 6.4 - high, 11.5 + 3.2 + 16, 19.5 - 6.4 + high], rtol=1e-6)
+    np.testing.assert_allclose(
+        box, [11.5 + 3.2 - 16, 19.5 - 6.4 - high, 11.5 + 3.2 + 16, 19.5 - 6.4 + high], rtol=1e-6
+    )
     assert score == 0.5
 
 
@@ -111,13 +125,13 @@ def test_boxes_of_one_face_become_their_mean_by_score_and_others_stay():
 
 def test_what_is_no_detector_is_refused(tmp_path, monkeypatch):
     with pytest.raises(SettingError, match="No detector 'haar'; there is dlib, single_shot"):
-        detectors.named("haar")
+        detectors.load("haar")
     with pytest.raises(SettingError, match="from 8; found 3"):
-        detectors.named("dlib", 3)
+        detectors.load("dlib", 3)
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(RunError, match="no network that ONNX Runtime can read"):
         SingleShot(file=tmp_path / "text.onnx")(np.zeros((9, 9), np.uint8))
-    from nasion import weights
+    from nasion.inference import pretrained
 
     with pytest.raises(RunError, match="no face detector of this version"):
-        SingleShot(file=weights.file("face68_light"))(np.zeros((9, 9), np.uint8))
+        SingleShot(file=pretrained.file("face68_light"))(np.zeros((9, 9), np.uint8))

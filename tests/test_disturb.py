@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from nasion.batches import batch, canvases
-from nasion.datasets import toy
-from nasion.disturb import Disturb, _blurred
+from nasion.data.corrupt import Corrupt, _blurred
+from nasion.data.datasets import toy
 from nasion.errors import SettingError
+from nasion.inference.crops import batch, canvases
 from nasion.recipes.toy_demo import RECIPE
 
 KINDS = pytest.mark.parametrize("kind", ["numpy", "torch"])
-EACH = {"blur": Disturb(blur=1.5), "noise": Disturb(noise=0.1), "jpeg": Disturb(jpeg=1.0), "occlude": Disturb(occlude=1.0)}
+EACH = {
+    "blur": Corrupt(blur=1.5),
+    "noise": Corrupt(noise=0.1),
+    "jpeg": Corrupt(jpeg=1.0),
+    "occlude": Corrupt(occlude=1.0),
+}
 
 
 def pictures(count=6, channels=1, kind="numpy"):
@@ -24,8 +29,13 @@ def pictures(count=6, channels=1, kind="numpy"):
 @KINDS
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", EACH)
-def test_every_disturbance_keeps_shape_and_range_and_is_drawn_by_the_generator_alone(name, channels, kind):
-    found = [np.array(EACH[name](pictures(channels=channels, kind=kind), np.random.default_rng(seed))) for seed in (1, 1, 2)]
+def test_every_disturbance_keeps_shape_and_range_and_is_drawn_by_the_generator_alone(
+    name, channels, kind
+):
+    found = [
+        np.array(EACH[name](pictures(channels=channels, kind=kind), np.random.default_rng(seed)))
+        for seed in (1, 1, 2)
+    ]
     assert found[0].shape == (6, channels, 32, 40) and found[0].dtype == np.float32
     assert found[0].min() >= 0 and found[0].max() <= 255
     np.testing.assert_array_equal(found[0], found[1])
@@ -34,13 +44,19 @@ def test_every_disturbance_keeps_shape_and_range_and_is_drawn_by_the_generator_a
 
 @KINDS
 def test_nothing_asked_for_changes_nothing(kind):
-    np.testing.assert_array_equal(Disturb()(pictures(kind=kind), np.random.default_rng(0)), pictures())
+    np.testing.assert_array_equal(
+        Corrupt()(pictures(kind=kind), np.random.default_rng(0)), pictures()
+    )
 
 
 @KINDS
 def test_numpy_and_pytorch_disturb_alike(kind):
-    whole = Disturb(blur=1.0, noise=0.05, occlude=0.5)
-    np.testing.assert_allclose(whole(pictures(kind=kind), np.random.default_rng(3)), whole(pictures(), np.random.default_rng(3)), atol=1e-3)
+    whole = Corrupt(blur=1.0, noise=0.05, occlude=0.5)
+    np.testing.assert_allclose(
+        whole(pictures(kind=kind), np.random.default_rng(3)),
+        whole(pictures(), np.random.default_rng(3)),
+        atol=1e-3,
+    )
 
 
 def test_a_dot_blurred_by_sigma_one_has_a_variance_of_one_and_loses_nothing():
@@ -57,7 +73,7 @@ def test_a_dot_blurred_by_sigma_one_has_a_variance_of_one_and_loses_nothing():
 def test_patches_cover_no_more_than_asked_and_show_a_grey_or_another_face():
     rng = np.random.default_rng(0)
     faces = np.arange(8, dtype=np.float32).reshape(8, 1, 1, 1) * np.ones((1, 1, 50, 50), np.float32)
-    covered = Disturb(occlude=1.0, patch=0.4)(faces.copy(), rng)
+    covered = Corrupt(occlude=1.0, patch=0.4)(faces.copy(), rng)
     changed = (covered != faces).mean((1, 2, 3))
     assert changed.max() <= 2 * 0.4**2 + 0.02 and changed.max() > 0.02
     for i in range(8):
@@ -66,17 +82,30 @@ def test_patches_cover_no_more_than_asked_and_show_a_grey_or_another_face():
 
 def test_only_training_is_disturbed_and_points_stay_where_they_are():
     faces = toy.draw(6, seed=1)
-    recipe = replace(RECIPE, disturb=Disturb(noise=0.2, occlude=1.0), augment=replace(RECIPE.augment, flip=0, rotate=0, scale=0, shift=0, shift_px=0))
+    recipe = replace(
+        RECIPE,
+        corrupt=Corrupt(noise=0.2, occlude=1.0),
+        augment=replace(RECIPE.augment, flip=0, rotate=0, scale=0, shift=0, shift_px=0),
+    )
     canvas = canvases(faces, recipe, augmented=True)
-    calm, shaken = batch(canvas, np.arange(6), recipe), batch(canvas, np.arange(6), recipe, np.random.default_rng(0))
+    calm, shaken = (
+        batch(canvas, np.arange(6), recipe),
+        batch(canvas, np.arange(6), recipe, np.random.default_rng(0)),
+    )
     np.testing.assert_array_equal(calm.points, shaken.points)
-    np.testing.assert_array_equal(calm.images, batch(canvas, np.arange(6), replace(recipe, disturb=Disturb())).images)
+    np.testing.assert_array_equal(
+        calm.images, batch(canvas, np.arange(6), replace(recipe, corrupt=Corrupt())).images
+    )
     assert np.abs(calm.images - shaken.images).mean() > 0.01
 
 
 @pytest.mark.parametrize(
-    ("setting", "message"), [({"blur": 9}, "disturb.blur is a number of pixels, 0 to 4; found 9"), ({"jpeg": -1}, "disturb.jpeg")]
+    ("setting", "message"),
+    [
+        ({"blur": 9}, "disturb.blur is a number of pixels, 0 to 4; found 9"),
+        ({"jpeg": -1}, "disturb.jpeg"),
+    ],
 )
 def test_settings_that_cannot_be_meant_are_refused(setting, message):
     with pytest.raises(SettingError, match=message):
-        Disturb(**setting)
+        Corrupt(**setting)

@@ -11,28 +11,35 @@ import torch
 from PIL import Image
 
 import nasion
-from nasion import geometry, look, report, submit
-from nasion.datasets import fkd, imglab, points_csv, toy
+from nasion.data.datasets import fkd, imglab, points_csv, toy
 from nasion.errors import DataError, RunError, SettingError
-from nasion.evaluation import evaluate
-from nasion.experiment import train
-from nasion.faces import Predictions
-from nasion.networks.pytorch import TorchNetwork
-from nasion.predict import Model
+from nasion.evaluation import inspect_network, report, submission
+from nasion.evaluation.evaluate import evaluate
+from nasion.inference.backends.pytorch import TorchNetwork
+from nasion.inference.predictor import Model
+from nasion.landmarks import geometry
+from nasion.landmarks.catalog import fkd15, ibug68, imm58, imm_nose
+from nasion.landmarks.faces import Predictions
 from nasion.recipe import override
 from nasion.recipes.fkd_resnet import RECIPE
 from nasion.recipes.ibug_resnet18 import RECIPE as IBUG
-from nasion.schemes import fkd15, ibug68, imm58, imm_nose
+from nasion.training.train import train
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, kaggle_folder):
-    small = override(RECIPE, ["epochs=1", "model.widths=8,16", "batch_size=32"])
-    return nasion.load_model(train(small, kaggle_folder, run_folder=tmp_path_factory.mktemp("runs") / "run").folder)
+    small = override(RECIPE, ["epochs=1", "architecture.widths=8,16", "batch_size=32"])
+    return nasion.load_model(
+        train(small, kaggle_folder, run_folder=tmp_path_factory.mktemp("runs") / "run").folder
+    )
 
 
 def predicted(faces, shift=(0.0, 0.0)):
-    return Predictions(scheme=faces.scheme, ids=faces.ids, points=(faces.points + np.float32(shift)).astype(np.float32))
+    return Predictions(
+        scheme=faces.scheme,
+        ids=faces.ids,
+        points=(faces.points + np.float32(shift)).astype(np.float32),
+    )
 
 
 @pytest.mark.parametrize("norm", ["box", "outer_eye_corners", "pupils"])
@@ -40,24 +47,38 @@ def test_the_published_numbers_of_300w_private_come_out(real_data, norm):
     golden = real_data / "golden"
     expected = json.loads((golden / "expected.json").read_text())[norm]
     faces = nasion.load_faces("points_csv", golden / "300w_private_truth.csv", scheme=ibug68)
-    found = evaluate(points_csv.read_predictions(golden / "300w_private_predictions.csv", ibug68), faces, norm=norm).to_json()
+    found = evaluate(
+        points_csv.read_predictions(golden / "300w_private_predictions.csv", ibug68),
+        faces,
+        norm=norm,
+    ).to_json()
     assert len(faces) == 600 and not found["left_out"]
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, abs=0.005 if name == "auc" else 0.0006), name
 
 
 def test_a_three_pixel_shift_of_a_perfect_prediction(toy_faces):
-    found = evaluate(predicted(toy_faces, (3, 0)), toy_faces, norm="left_eye_center:right_eye_center")
+    found = evaluate(
+        predicted(toy_faces, (3, 0)), toy_faces, norm="left_eye_center:right_eye_center"
+    )
     eyes = np.linalg.norm(toy_faces.points[:, 0] - toy_faces.points[:, 1], axis=1)
-    assert found.overall.rmse == pytest.approx(np.sqrt(4.5), rel=1e-5) and found.overall.nme == pytest.approx((3 / eyes).mean(), rel=1e-5)
-    assert found.points["nose_tip"].rmse == pytest.approx(np.sqrt(4.5), rel=1e-5) and found.overall.values == 120 * 30
+    assert found.overall.rmse == pytest.approx(
+        np.sqrt(4.5), rel=1e-5
+    ) and found.overall.nme == pytest.approx((3 / eyes).mean(), rel=1e-5)
+    assert (
+        found.points["nose_tip"].rmse == pytest.approx(np.sqrt(4.5), rel=1e-5)
+        and found.overall.values == 120 * 30
+    )
 
 
 def test_the_default_norm_and_threshold_are_the_schemes_own(toy_faces):
     found = evaluate(predicted(toy_faces), toy_faces)
     assert (found.norm, found.threshold) == ("pupils", 0.10)
     ibug = toy.draw(3, ibug68)
-    assert (evaluate(predicted(ibug), ibug).norm, evaluate(predicted(ibug), ibug).threshold) == ("outer_eye_corners", 0.08)
+    assert (evaluate(predicted(ibug), ibug).norm, evaluate(predicted(ibug), ibug).threshold) == (
+        "outer_eye_corners",
+        0.08,
+    )
     with pytest.raises(SettingError, match="threshold of 0"):
         evaluate(predicted(toy_faces), toy_faces, threshold=0.0)
 
@@ -69,15 +90,22 @@ def test_groups_are_reported_apart(toy_faces):
     points = faces.points.copy()
     points[20:, :, 1] += 2
     found = evaluate(Predictions(scheme=fkd15, ids=faces.ids, points=points), faces)
-    assert found.groups["source"]["a"].rmse == 0 and found.groups["source"]["b"].rmse == pytest.approx(np.sqrt(2))
-    assert found.groups["labels"]["plausible"].faces >= 110 and 1 <= found.groups["labels"]["doubtful"].faces <= 10
+    assert found.groups["source"]["a"].rmse == 0 and found.groups["source"][
+        "b"
+    ].rmse == pytest.approx(np.sqrt(2))
+    assert (
+        found.groups["labels"]["plausible"].faces >= 110
+        and 1 <= found.groups["labels"]["doubtful"].faces <= 10
+    )
 
 
 def test_predictions_are_matched_by_id_or_by_file_name_in_any_order(toy_faces):
     faces = replace(toy_faces[:5], ids=tuple(f"dir/{i}.png" for i in range(5)))
     found = replace(predicted(faces), ids=tuple(f"/else/where/{i}.png" for i in range(5)))
     order = np.array([3, 1, 4, 0, 2])
-    shuffled = Predictions(scheme=fkd15, ids=tuple(found.ids[i] for i in order), points=found.points[order])
+    shuffled = Predictions(
+        scheme=fkd15, ids=tuple(found.ids[i] for i in order), points=found.points[order]
+    )
     assert evaluate(shuffled, faces).overall.rmse == 0
     stems = replace(found, ids=tuple(map(str, range(5))))
     assert evaluate(stems, faces).overall.rmse == 0
@@ -89,13 +117,15 @@ def test_what_is_left_out_is_named_and_a_missing_prediction_is_a_failure(toy_fac
     hidden = np.zeros((120, 15), bool)
     hidden[0] = True
     hidden[1, 0] = True
-    faces = toy.hide(toy_faces, hidden)
+    faces = toy.hide_labels(toy_faces, hidden)
     some = predicted(toy_faces)
     kept = Predictions(scheme=fkd15, ids=(*some.ids[:-1], "stranger"), points=some.points)
     found = evaluate(kept, faces)
     assert found.left_out == {
         "faces without a label": [faces.ids[0]],
-        "faces whose norm (pupils) is not labelled or has no length, counted in RMSE only": [faces.ids[1]],
+        "faces whose norm (pupils) is not labelled or has no length, counted in RMSE only": [
+            faces.ids[1]
+        ],
         "faces without a prediction, counted as failures": [faces.ids[-1]],
         "predictions of no face here": ["stranger"],
     }
@@ -112,17 +142,22 @@ def test_a_point_left_unpredicted_is_named_and_faces_without_labels_are_refused(
     points = toy_faces.points.copy()
     points[3, 10] = np.nan
     found = evaluate(Predictions(scheme=fkd15, ids=toy_faces.ids, points=points), toy_faces)
-    assert found.left_out == {"faces with a labelled point not predicted, counted as failures": [toy_faces.ids[3]]}
+    assert found.left_out == {
+        "faces with a labelled point not predicted, counted as failures": [toy_faces.ids[3]]
+    }
     assert found.overall.fr == pytest.approx(1 / 120) and found.overall.nme == 0
     with pytest.raises(SettingError, match="None of the 120 faces has a label"):
-        evaluate(predicted(toy_faces), toy.hide(toy_faces, np.ones((120, 15), bool)))
+        evaluate(predicted(toy_faces), toy.hide_labels(toy_faces, np.ones((120, 15), bool)))
 
 
 def test_predictions_of_another_scheme_are_judged_on_what_is_shared(toy_faces):
     wide = toy.draw(5, ibug68, seed=3)
     found = evaluate(predicted(toy.draw(5, fkd15, seed=3)), wide, norm="outer_eye_corners")
     assert found.overall.fr == 0 and found.overall.nme < 1e-5 and found.overall.faces == 5
-    assert found.points["nose_tip"].rmse < 1e-4 and len(found.left_out["points that the predictions' scheme lacks"]) == 68 - 13
+    assert (
+        found.points["nose_tip"].rmse < 1e-4
+        and len(found.left_out["points that the predictions' scheme lacks"]) == 68 - 13
+    )
 
 
 @pytest.mark.parametrize("header", ["named", "p{}_{}", "part_{}_{}", "numbers"])
@@ -135,7 +170,9 @@ def test_any_tools_csv_is_read(tmp_path, toy_faces, header):
     elif header != "named":
         text[0] = "file," + ",".join(header.format(i, axis) for i in range(15) for axis in "xy")
     (tmp_path / "a.csv").write_text("\r\n".join(text))
-    np.testing.assert_array_equal(points_csv.read_predictions(tmp_path / "a.csv", fkd15).points, faces.points)
+    np.testing.assert_array_equal(
+        points_csv.read_predictions(tmp_path / "a.csv", fkd15).points, faces.points
+    )
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -160,9 +197,9 @@ def test_a_bad_table_of_points_is_refused_with_its_line(tmp_path, toy_faces, cha
 def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_folder):
     faces = nasion.load_faces("fkd", kaggle_folder, "val")
     history = [{"epoch": 1, "loss": 2.0, "val": 3.0, "val_loss": 2.5, "lr": 1e-3, "seconds": 1}]
-    background = report.Background(history, "epochs = 1", look.for_report(model, faces))
+    background = report.Background(history, "epochs = 1", inspect_network.for_report(model, faces))
     page = report.write(evaluate(model, faces), tmp_path, title="a <title>", background=background)
-    text = page.read_text()
+    text = html.read_text()
     for part in (
         "a &lt;title&gt;",
         "Cumulative error curve",
@@ -181,7 +218,11 @@ def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_fo
         "epochs = 1",
     ):
         assert part in text, part
-    outside = [address for address in re.findall(r"(?:src|href)=\"([^\"]*)", text) if not address.startswith(("data:", "#"))]
+    outside = [
+        address
+        for address in re.findall(r"(?:src|href)=\"([^\"]*)", text)
+        if not address.startswith(("data:", "#"))
+    ]
     assert not outside and "<script" not in text
     assert json.loads((tmp_path / "scores.json").read_text())["faces"] == len(faces)
     read = points_csv.read_predictions(tmp_path / "predictions.csv", fkd15)
@@ -190,18 +231,27 @@ def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_fo
 
 def test_a_report_without_pictures_or_norms_is_still_a_report(toy_faces):
     faces = replace(toy_faces[:4], images=tuple(map(__import__("pathlib").Path, "abcd")))
-    assert "Best faces" not in report.page(evaluate(predicted(faces), faces), title="t", background=report.Background())
+    assert "Best faces" not in report.page(
+        evaluate(predicted(faces), faces), title="t", background=report.Background()
+    )
     hidden = np.zeros((4, 15), bool)
     hidden[:, 0] = True
-    text = report.page(evaluate(predicted(faces), toy.hide(toy_faces[:4], hidden)), title="t", background=report.Background())
+    text = report.page(
+        evaluate(predicted(faces), toy.hide_labels(toy_faces[:4], hidden)),
+        title="t",
+        background=report.Background(),
+    )
     assert "faces whose norm" in text and "Best faces" in text
 
 
 def test_a_submission_has_every_asked_row_in_order_and_clipped(tmp_path, model, kaggle_folder):
-    rows = submit.write(model, kaggle_folder, "kaggle", tmp_path / "s.csv")
+    rows = submission.write(model, kaggle_folder, "kaggle", tmp_path / "s.csv")
     lines = (tmp_path / "s.csv").read_text().splitlines()
     lookup = fkd.read_lookup(kaggle_folder / fkd.LOOKUP)
-    assert lines[0] == "RowId,Location" and rows == len(lines) - 1 == len(lookup.row_ids) == 7 * 30 + 5 * 8
+    assert (
+        lines[0] == "RowId,Location"
+        and rows == len(lines) - 1 == len(lookup.row_ids) == 7 * 30 + 5 * 8
+    )
     assert [int(line.split(",")[0]) for line in lines[1:]] == list(lookup.row_ids)
     values = np.array([float(line.split(",")[1]) for line in lines[1:]])
     assert values.min() >= 0 and values.max() <= 96
@@ -210,23 +260,31 @@ def test_a_submission_has_every_asked_row_in_order_and_clipped(tmp_path, model, 
     assert values[-1] == pytest.approx(np.clip(points[11, 14, 1], 0, 96), abs=1e-5)
 
 
-def test_a_look_up_table_that_asks_for_a_strange_image_or_point_is_refused(tmp_path, model, kaggle_folder):
+def test_a_look_up_table_that_asks_for_a_strange_image_or_point_is_refused(
+    tmp_path, model, kaggle_folder
+):
     for name in ("test.csv", fkd.LOOKUP):
         (tmp_path / name).write_bytes((kaggle_folder / name).read_bytes())
     with (tmp_path / fkd.LOOKUP).open("a") as file:
         file.write("999,77,nose_tip_x,\n")
-    with pytest.raises(DataError, match="asks for ImageId 77, which is not among the 12 test images"):
-        submit.kaggle(model, tmp_path)
+    with pytest.raises(
+        DataError, match="asks for ImageId 77, which is not among the 12 test images"
+    ):
+        submission.kaggle(model, tmp_path)
     few = replace(model, recipe=replace(model.recipe, scheme=ibug68))
     with pytest.raises(RunError, match="asks for left_eye_center, which this run"):
-        submit.kaggle(few, kaggle_folder)
+        submission.kaggle(few, kaggle_folder)
 
 
 def test_a_model_takes_arrays_paths_and_boxes(tmp_path, model, toy_faces):
     Image.fromarray(toy_faces.images[0]).save(tmp_path / "a.png")
     from_file = model([tmp_path / "a.png"])
     np.testing.assert_array_equal(from_file.points, model(toy_faces.images[:1]).points)
-    shifted = model([np.pad(toy_faces.images[0], ((5, 0), (9, 0)))], boxes=np.array([[8.5, 4.5, 104.5, 100.5]], np.float32), ids=["x"])
+    shifted = model(
+        [np.pad(toy_faces.images[0], ((5, 0), (9, 0)))],
+        boxes=np.array([[8.5, 4.5, 104.5, 100.5]], np.float32),
+        ids=["x"],
+    )
     np.testing.assert_allclose(shifted.points, from_file.points + [9, 5], atol=1e-3)
     assert shifted.ids == ("x",)
     np.testing.assert_array_equal(model([str(tmp_path / "a.png")]).points, from_file.points)
@@ -239,7 +297,10 @@ def test_all_usual_norms_are_reported_with_their_own_thresholds(toy_faces):
     faces = toy.draw(20, ibug68, seed=1)
     faces = replace(faces, boxes=geometry.points_box(faces.points).astype(np.float32))
     found = evaluate(predicted(faces, (5, 0)), faces)
-    assert list(found.norms) == ["box", "outer_eye_corners", "pupils"] and found.norm == "outer_eye_corners"
+    assert (
+        list(found.norms) == ["box", "outer_eye_corners", "pupils"]
+        and found.norm == "outer_eye_corners"
+    )
     for name, threshold in (("box", 0.07), ("outer_eye_corners", 0.08), ("pupils", 0.10)):
         alone = evaluate(predicted(faces, (5, 0)), faces, norm=name)
         assert alone.threshold == threshold and found.norms[name] == alone.overall
@@ -250,8 +311,12 @@ def test_all_usual_norms_are_reported_with_their_own_thresholds(toy_faces):
 
 def test_relative_errors_are_of_the_whole_picture_even_if_its_files_are_elsewhere(toy_faces):
     found = evaluate(predicted(toy_faces, (9.6, 0)), toy_faces)
-    assert found.overall.mse_relative == pytest.approx(0.01 / 2, rel=1e-4) and found.overall.mae == pytest.approx(4.8, rel=1e-4)
-    gone = evaluate(predicted(toy_faces), replace(toy_faces, images=(Path("nowhere.png"),) * len(toy_faces)))
+    assert found.overall.mse_relative == pytest.approx(
+        0.01 / 2, rel=1e-4
+    ) and found.overall.mae == pytest.approx(4.8, rel=1e-4)
+    gone = evaluate(
+        predicted(toy_faces), replace(toy_faces, images=(Path("nowhere.png"),) * len(toy_faces))
+    )
     assert np.isnan(gone.overall.mse_relative) and gone.to_json()["mse_relative"] is None
 
 
@@ -259,7 +324,9 @@ def test_the_largest_errors_name_face_and_point(toy_faces):
     off = toy_faces.points.copy()
     off[7, 3] += 30
     off[2, 5] += 10
-    rows = report.largest_errors(evaluate(Predictions(scheme=fkd15, ids=toy_faces.ids, points=off), toy_faces), 2)
+    rows = report.largest_errors(
+        evaluate(Predictions(scheme=fkd15, ids=toy_faces.ids, points=off), toy_faces), 2
+    )
     assert [row[0] for row in rows] == [toy_faces.ids[7], toy_faces.ids[2]]
     assert rows[0][2:] == (f"{30 * 2**0.5:.1f}", fkd15.points[3]) and rows[1][3] == fkd15.points[5]
 
@@ -270,19 +337,34 @@ def course(tmp_path):
     faces = toy.draw(12, ibug68, seed=3, size=80)
     for i, image in enumerate(faces.images):
         Image.fromarray(np.pad(image, ((i, 0), (2 * i, 5)))).save(tmp_path / f"{i}.png")
-    boxes = np.array([[2 * i - 10.5, i - 0.5, 2 * i + 69.5, i + 79.5] for i in range(12)], np.float32)
-    blank = replace(faces, ids=tuple(f"{i}.png" for i in range(12)), boxes=boxes, points=np.full_like(faces.points, np.nan))
+    boxes = np.array(
+        [[2 * i - 10.5, i - 0.5, 2 * i + 69.5, i + 79.5] for i in range(12)], np.float32
+    )
+    blank = replace(
+        faces,
+        ids=tuple(f"{i}.png" for i in range(12)),
+        boxes=boxes,
+        points=np.full_like(faces.points, np.nan),
+    )
     imglab.write(blank, tmp_path / "test.xml")
-    small = override(IBUG, ["epochs=1", "input_size=32,32", "model.widths=8,16", "batch_size=4"])
-    model = nasion.load_model(train(small, (replace(faces, boxes=None), faces[:4]), run_folder=tmp_path / "run").folder)
+    small = override(
+        IBUG, ["epochs=1", "input_size=32,32", "architecture.widths=8,16", "batch_size=4"]
+    )
+    model = nasion.load_model(
+        train(small, (replace(faces, boxes=None), faces[:4]), run_folder=tmp_path / "run").folder
+    )
     return model, tmp_path / "test.xml", boxes
 
 
-def test_the_courses_submission_counts_through_pictures_points_and_axes_in_full_pictures(course, tmp_path):
+def test_the_courses_submission_counts_through_pictures_points_and_axes_in_full_pictures(
+    course, tmp_path
+):
     model, path, boxes = course
-    assert submit.write(model, path, "course68", tmp_path / "out.csv") == 12 * 136
+    assert submission.write(model, path, "course68", tmp_path / "out.csv") == 12 * 136
     lines = (tmp_path / "out.csv").read_text().splitlines()
-    assert lines[0] == "Id,Predicted" and [int(line.split(",")[0]) for line in lines[1:]] == list(range(12 * 136))
+    assert lines[0] == "Id,Predicted" and [int(line.split(",")[0]) for line in lines[1:]] == list(
+        range(12 * 136)
+    )
     values = np.array([float(line.split(",")[1]) for line in lines[1:]]).reshape(12, 68, 2)
     pictures = [tmp_path / f"{i}.png" for i in range(12)]
     np.testing.assert_allclose(values, model(pictures, boxes).points, atol=1e-4)
@@ -291,12 +373,15 @@ def test_the_courses_submission_counts_through_pictures_points_and_axes_in_full_
 def test_a_submission_says_what_is_missing(course, tmp_path, model):
     course_model, path, _ = course
     with pytest.raises(RunError, match="asks for jaw_right_1, which this run"):
-        submit.write(model, path, "course68", tmp_path / "out.csv")
+        submission.write(model, path, "course68", tmp_path / "out.csv")
     with pytest.raises(SettingError, match="No submission format 'x'; there is kaggle, course68"):
-        submit.write(course_model, path, "x", tmp_path / "out.csv")
+        submission.write(course_model, path, "x", tmp_path / "out.csv")
     (tmp_path / "3.png").unlink()
-    with pytest.raises(DataError, match=r"names 3.png, which is not at .*\(1 such in all\); put the pictures beside the file"):
-        submit.write(course_model, path, "course68", tmp_path / "out.csv")
+    with pytest.raises(
+        DataError,
+        match=r"names 3.png, which is not at .*\(1 such in all\); put the pictures beside the file",
+    ):
+        submission.write(course_model, path, "course68", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -315,20 +400,32 @@ def test_the_mean_face_in_the_box_scores_what_the_facts_say_of_the_course(real_d
     """A constant face scores about 12 % of the box on these crops; a wrong way back from the crop would score several times that."""
     faces = nasion.load_faces("imglab", real_data / "ibug68" / "labels_ibug_300W_train.xml")[:200]
     grown = geometry.grow_box(faces.boxes, 0.125)
-    fractions = ((faces.points - grown[:, None, :2]) / (grown[:, None, 2:] - grown[:, None, :2])).mean(0)
-    blank = replace(faces, points=np.full_like(faces.points, np.nan), ids=tuple(str(picture) for picture in faces.images))
+    fractions = (
+        (faces.points - grown[:, None, :2]) / (grown[:, None, 2:] - grown[:, None, :2])
+    ).mean(0)
+    blank = replace(
+        faces,
+        points=np.full_like(faces.points, np.nan),
+        ids=tuple(str(picture) for picture in faces.images),
+    )
     imglab.write(blank, tmp_path / "test.xml")
     network = TorchNetwork(SaysTheMeanFace(fractions), IBUG, torch.device("cpu"))
-    submit.write(Model(IBUG, network), tmp_path / "test.xml", "course68", tmp_path / "out.csv")
-    values = np.array([float(line.split(",")[1]) for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]).reshape(-1, 68, 2)
+    submission.write(Model(IBUG, network), tmp_path / "test.xml", "course68", tmp_path / "out.csv")
+    values = np.array(
+        [float(line.split(",")[1]) for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]
+    ).reshape(-1, 68, 2)
     spread = np.abs(values - faces.points).mean()
-    by_hand = np.abs(grown[:, None, :2] + fractions * (grown[:, None, 2:] - grown[:, None, :2]) - faces.points).mean()
+    by_hand = np.abs(
+        grown[:, None, :2] + fractions * (grown[:, None, 2:] - grown[:, None, :2]) - faces.points
+    ).mean()
     assert spread == pytest.approx(by_hand, rel=1e-3) and spread < 12
 
 
 def test_only_an_xml_file_has_the_courses_order(course, tmp_path, real_data):
-    with pytest.raises(DataError, match="is no imglab XML file; the course's submission follows the order of one"):
-        submit.write(course[0], real_data / "ibug68", "course68", tmp_path / "out.csv")
+    with pytest.raises(
+        DataError, match="is no imglab XML file; the course's submission follows the order of one"
+    ):
+        submission.write(course[0], real_data / "ibug68", "course68", tmp_path / "out.csv")
 
 
 def test_predictions_are_matched_by_the_pictures_files_and_in_their_own_scheme(tmp_path):
@@ -336,11 +433,22 @@ def test_predictions_are_matched_by_the_pictures_files_and_in_their_own_scheme(t
     faces = toy.draw(3, imm58, seed=1)
     for i, image in enumerate(faces.images):
         Image.fromarray(image).save(tmp_path / f"0{i}-1m.png")
-    faces = replace(faces, ids=("00-1m", "01-1m", "02-1m"), images=tuple(tmp_path / f"0{i}-1m.png" for i in range(3)))
+    faces = replace(
+        faces,
+        ids=("00-1m", "01-1m", "02-1m"),
+        images=tuple(tmp_path / f"0{i}-1m.png" for i in range(3)),
+    )
     nose = faces.to(imm_nose).points
-    points_csv.write(Predictions(scheme=imm_nose, ids=tuple(map(str, faces.images)), points=nose), tmp_path / "p.csv")
+    points_csv.write(
+        Predictions(scheme=imm_nose, ids=tuple(map(str, faces.images)), points=nose),
+        tmp_path / "p.csv",
+    )
     found = evaluate(points_csv.read_predictions(tmp_path / "p.csv", faces.scheme), faces)
-    assert found.overall.rmse == 0 and found.points["nose_base"].faces == 3 and "faces without a prediction" not in " ".join(found.left_out)
+    assert (
+        found.overall.rmse == 0
+        and found.points["nose_base"].faces == 3
+        and "faces without a prediction" not in " ".join(found.left_out)
+    )
 
 
 def test_a_report_leaves_faces_without_a_picture_out_of_its_sheets(tmp_path, toy_faces):
@@ -351,5 +459,11 @@ def test_a_report_leaves_faces_without_a_picture_out_of_its_sheets(tmp_path, toy
 
 
 def test_groups_of_hundreds_are_not_reported_apart(toy_faces):
-    faces = replace(toy_faces, groups={"photograph": tuple(str(i // 2) for i in range(120)), "subset": ("a", "b") * 60})
-    assert set(evaluate(predicted(faces), faces).groups) >= {"subset"} and "photograph" not in evaluate(predicted(faces), faces).groups
+    faces = replace(
+        toy_faces,
+        groups={"photograph": tuple(str(i // 2) for i in range(120)), "subset": ("a", "b") * 60},
+    )
+    assert (
+        set(evaluate(predicted(faces), faces).groups) >= {"subset"}
+        and "photograph" not in evaluate(predicted(faces), faces).groups
+    )

@@ -9,35 +9,48 @@ import pytest
 
 import nasion
 from nasion.errors import MissingExtra, RunError, SettingError
-from nasion.experiment import train
-from nasion.export import export
-from nasion.networks.pytorch import TorchNetwork
-from nasion.predict import Model
+from nasion.inference.backends.pytorch import TorchNetwork
+from nasion.inference.export import export
+from nasion.inference.predictor import Model
+from nasion.training.train import train
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A small PyTorch run, trained in bfloat16 where the processor has it."""
     folder = tmp_path_factory.mktemp("runs") / "small"
-    train("toy_demo", "toy:60", run_folder=folder, changes=["epochs=1", "model.widths=8,16", "batch_size=16"])
+    train(
+        "toy_demo",
+        "toy:60",
+        run_folder=folder,
+        changes=["epochs=1", "architecture.widths=8,16", "batch_size=16"],
+    )
     return folder
 
 
-def test_the_command_says_how_large_the_file_is_and_how_far_from_the_run(folder, tmp_path, capsys, monkeypatch):
-    from nasion import cli
+def test_the_command_says_how_large_the_file_is_and_how_far_from_the_run(
+    folder, tmp_path, capsys, monkeypatch
+):
+    from nasion.app import cli
 
-    path = tmp_path / "new folder" / "model.onnx"
+    path = tmp_path / "new folder" / "architecture.onnx"
     monkeypatch.setattr("sys.argv", ["nasion", "export", str(folder), str(path)])
     with pytest.raises(SystemExit) as end:
         cli.main()
     said = " ".join(capsys.readouterr().out.split())
-    assert end.value.code in (0, None) and re.search(r"model\.onnx: 0\.\d MB; .* by [\d.e-]+ pixels at most \(32 pictures\)", said), said
+    assert end.value.code in (0, None) and re.search(
+        r"model\.onnx: 0\.\d MB; .* by [\d.e-]+ pixels at most \(32 pictures\)", said
+    ), said
     assert onnxruntime.InferenceSession(path).get_outputs()[0].shape[1:] == [15, 2]
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("model.pt", r"ending in \.onnx or \.keras expected"), ("model.keras", "only networks made with Keras"), ("folder.onnx", "is a folder")],
+    [
+        ("architecture.pt", r"ending in \.onnx or \.keras expected"),
+        ("architecture.keras", "only networks made with Keras"),
+        ("folder.onnx", "is a folder"),
+    ],
 )
 def test_what_cannot_be_written_is_refused(name, message, folder, tmp_path):
     (tmp_path / "folder.onnx").mkdir()
@@ -47,7 +60,7 @@ def test_what_cannot_be_written_is_refused(name, message, folder, tmp_path):
 
 
 def test_a_file_that_says_something_else_than_the_run_is_not_kept(folder, tmp_path, monkeypatch):
-    model, path = nasion.load_model(folder), tmp_path / "model.onnx"
+    model, path = nasion.load_model(folder), tmp_path / "architecture.onnx"
     path.write_bytes(b"an older file")
 
     class Off(TorchNetwork):
@@ -55,7 +68,9 @@ def test_a_file_that_says_something_else_than_the_run_is_not_kept(folder, tmp_pa
             return lambda pictures: super(Off, self).__call__(pictures) + 0.1
 
     network = Off(model.network.module, model.recipe, model.network.device)
-    with pytest.raises(RunError, match=r"differs from the run by 6\.\d+ pixels; 0\.05 are allowed.*was not written"):
+    with pytest.raises(
+        RunError, match=r"differs from the run by 6\.\d+ pixels; 0\.05 are allowed.*was not written"
+    ):
         export(Model(replace(model.recipe), network), path)
     assert path.read_bytes() == b"an older file" and len(list(tmp_path.iterdir())) == 1
 
@@ -63,15 +78,17 @@ def test_a_file_that_says_something_else_than_the_run_is_not_kept(folder, tmp_pa
 def test_without_onnx_the_line_that_installs_it_is_named(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(MissingExtra, match=r"pip install 'nasion\[export\]'"):
-        export(nasion.load_model(folder), tmp_path / "model.onnx")
+        export(nasion.load_model(folder), tmp_path / "architecture.onnx")
     assert not list(tmp_path.iterdir())
 
 
 def test_the_file_alone_takes_any_number_of_faces(folder, tmp_path):
-    export(nasion.load_model(folder), tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    export(nasion.load_model(folder), tmp_path / "architecture.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "architecture.onnx")
     size = [int(side) for side in session.get_inputs()[0].shape[1:]]
     pictures = np.random.default_rng(0).uniform(0, 255, (5, *size)).astype(np.float32)
     together = session.run(None, {"pictures": pictures})[0]
-    alone = np.concatenate([session.run(None, {"pictures": pictures[i : i + 1]})[0] for i in range(5)])
+    alone = np.concatenate(
+        [session.run(None, {"pictures": pictures[i : i + 1]})[0] for i in range(5)]
+    )
     np.testing.assert_allclose(together, alone, atol=1e-3)

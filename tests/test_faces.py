@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasion.datasets import toy
+from nasion.data.datasets import toy
 from nasion.errors import DataError, SettingError
-from nasion.faces import Faces, Predictions, join
-from nasion.scheme import Scheme
-from nasion.schemes import SCHEMES, fkd15, ibug68, imm58
+from nasion.landmarks.catalog import SCHEMES, fkd15, ibug68, imm58
+from nasion.landmarks.faces import Faces, Predictions, join
+from nasion.landmarks.scheme import Scheme
 
 ONE = Scheme(name="one", points=("nose_tip",), mirror=())
 
@@ -41,7 +41,9 @@ def test_duplicate_ids_are_refused_by_name():
 
 
 def test_a_point_count_that_differs_from_the_scheme_is_refused():
-    with pytest.raises(DataError, match="Points of 3 x 2 x 2 do not fit 3 faces of scheme one, which has 1 points"):
+    with pytest.raises(
+        DataError, match="Points of 3 x 2 x 2 do not fit 3 faces of scheme one, which has 1 points"
+    ):
         faces(3, points=np.zeros((3, 2, 2), np.float32))
     with pytest.raises(DataError, match="scheme one"):
         Predictions(scheme=ONE, ids=("a",), points=np.zeros((1, 2, 2), np.float32))
@@ -59,7 +61,9 @@ def test_going_to_another_scheme_matches_by_name_and_leaves_nan_elsewhere():
     back = there.to(fkd15)
     assert back.scheme is fkd15 and np.isnan(back.points[:, 0]).all()  # ibug68 has no eye centres
     np.testing.assert_array_equal(back.points[:, 10], there.points[:, 30])
-    np.testing.assert_array_equal(back.points[:, fkd15.index(["left_eye_outer_corner"])[0]], there.points[:, 45])
+    np.testing.assert_array_equal(
+        back.points[:, fkd15.index(["left_eye_outer_corner"])[0]], there.points[:, 45]
+    )
 
 
 @pytest.mark.parametrize("other", SCHEMES.values(), ids=SCHEMES)
@@ -81,14 +85,20 @@ def test_joining_needs_one_scheme_and_fills_what_a_set_lacks():
     b = faces(1, ids=("other",), groups={"person": ("7",)}, linked=("person",))
     both = join(a, b)
     assert len(both) == 3 and both.images.shape == (3, 8, 8)
-    assert both.groups == {"source": ("x", "y", ""), "person": ("", "", "7")} and both.linked == ("person",)
+    assert both.groups == {"source": ("x", "y", ""), "person": ("", "", "7")} and both.linked == (
+        "person",
+    )
     assert np.isnan(both.boxes[2]).all() and both.boxes[0, 0] == 1
     with pytest.raises(SettingError, match="fkd15, one"):
         join(a, b.to(fkd15))
 
 
 def test_joining_pictures_of_different_sizes_keeps_each_as_it_is():
-    both = join(faces(1), faces(1, ids=("b",), images=np.zeros((1, 4, 4), np.uint8)), faces(1, ids=("c",), images=(Path("c.png"),)))
+    both = join(
+        faces(1),
+        faces(1, ids=("b",), images=np.zeros((1, 4, 4), np.uint8)),
+        faces(1, ids=("c",), images=(Path("c.png"),)),
+    )
     assert [getattr(p, "shape", p) for p in both.images] == [(8, 8), (4, 4), Path("c.png")]
 
 

@@ -9,30 +9,41 @@ import pytest
 from PIL import Image
 
 import nasion
-from nasion import formats, predictions
-from nasion.datasets import ibug68 as reader
+from nasion import prediction_formats
+from nasion.data.datasets import ibug68 as reader
+from nasion.discovery import FORMATS
 from nasion.errors import DataError, SettingError
-from nasion.faces import Faces
-from nasion.formats import Found, picture
-from nasion.landmarker import Face
-from nasion.schemes import ibug68
+from nasion.evaluation import matching
+from nasion.inference.landmarker import Face
+from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.faces import Faces
+from nasion.prediction_formats import ImageResult, picture
 
-TEXTS = [name for name in formats.names() if hasattr(formats.named(name), "text")]
+TEXTS = [name for name in FORMATS.names() if hasattr(FORMATS.load(name), "text")]
 
 
 def face(seed, left=0.0):
-    points = np.random.default_rng(seed).uniform(10, 90, (68, 2)).astype(np.float32) + np.float32([left, 0])
+    points = np.random.default_rng(seed).uniform(10, 90, (68, 2)).astype(np.float32) + np.float32(
+        [left, 0]
+    )
     scores = np.linspace(0, 1, 68, dtype=np.float32)
-    return Face(ibug68, points, np.array([*points.min(0), *points.max(0)], dtype=np.float32), 0.9, scores, 3 * scores)
+    return Face(
+        ibug68,
+        points,
+        np.array([*points.min(0), *points.max(0)], dtype=np.float32),
+        0.9,
+        scores,
+        3 * scores,
+    )
 
 
 @pytest.fixture
 def found():
     grey = np.full((120, 260, 3), 128, np.uint8)
     return [
-        Found("a/one.jpg", "one", (260, 120), (face(1), face(2, 150)), grey),
-        Found("b/none.jpg", "none", (260, 120), (), grey),
-        Found("b/two.png", "two", (260, 120), (face(3),), grey),
+        ImageResult("a/one.jpg", "one", (260, 120), (face(1), face(2, 150)), grey),
+        ImageResult("b/none.jpg", "none", (260, 120), (), grey),
+        ImageResult("b/two.png", "two", (260, 120), (face(3),), grey),
     ]
 
 
@@ -47,47 +58,63 @@ def labelled(found):
 
 @pytest.mark.parametrize("kind", [*TEXTS, "pts"])
 def test_each_format_is_read_back_to_the_nearest_labelled_face(kind, found, labelled, tmp_path):
-    (written,) = formats.write(found, [kind], tmp_path / "out")
-    back = predictions.read(written, labelled)
+    (written,) = prediction_formats.write(found, [kind], tmp_path / "out")
+    back = matching.read(written, labelled)
     judged = nasion.evaluate(back, labelled)
     assert judged.overall.faces == 3 and not judged.left_out
-    np.testing.assert_allclose(np.linalg.norm(judged.predictions.points - labelled.points, axis=2), 1, atol=2e-3)
+    np.testing.assert_allclose(
+        np.linalg.norm(judged.predictions.points - labelled.points, axis=2), 1, atol=2e-3
+    )
     if kind not in ("pts", "csv"):
         assert judged.predictions.scores is not None
-        np.testing.assert_allclose(judged.predictions.scores[0], found[0].faces[1].scores, atol=1e-4)
+        np.testing.assert_allclose(
+            judged.predictions.scores[0], found[0].faces[1].scores, atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("kind", TEXTS)
 def test_nothing_found_is_a_whole_file_too(kind, found, tmp_path):
-    (written,) = formats.write(found[1:2], [kind], tmp_path)
+    (written,) = prediction_formats.write(found[1:2], [kind], tmp_path)
     text = written.read_text()
     if written.suffix == ".json":
         json.loads(text)
 
 
 def test_points_files_count_pixels_from_one_and_number_the_faces_of_a_picture(found, tmp_path):
-    formats.write(found, ["pts"], tmp_path)
+    prediction_formats.write(found, ["pts"], tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"one.pts", "one-2.pts", "two.pts"}
     first = (tmp_path / "one.pts").read_text().splitlines()
     x, y = map(float, first[3].split())
     np.testing.assert_allclose([x - 1, y - 1], found[0].faces[0].points[0], atol=1e-3)
-    np.testing.assert_allclose(reader.parse((tmp_path / "one.pts").read_text(), "one"), found[0].faces[0].points, atol=1e-3)
+    np.testing.assert_allclose(
+        reader.parse((tmp_path / "one.pts").read_text(), "one"), found[0].faces[0].points, atol=1e-3
+    )
 
 
 def test_coco_has_what_its_readers_want(found, tmp_path):
-    (written,) = formats.write(found, ["coco"], tmp_path)
+    (written,) = prediction_formats.write(found, ["coco"], tmp_path)
     whole = json.loads(written.read_text())
-    assert [image["file_name"] for image in whole["images"]] == ["a/one.jpg", "b/none.jpg", "b/two.png"]
+    assert [image["file_name"] for image in whole["images"]] == [
+        "a/one.jpg",
+        "b/none.jpg",
+        "b/two.png",
+    ]
     first = whole["annotations"][1]
     x, y, width, height = first["bbox"]
     np.testing.assert_allclose([x, y, x + width, y + height], found[0].faces[1].box, atol=2e-3)
-    assert len(first["keypoints"]) == 3 * 68 and set(first["keypoints"][2::3]) == {2} and first["image_id"] == 1
+    assert (
+        len(first["keypoints"]) == 3 * 68
+        and set(first["keypoints"][2::3]) == {2}
+        and first["image_id"] == 1
+    )
     skeleton = whole["categories"][0]["skeleton"]
     assert min(min(edge) for edge in skeleton) == 1 and max(max(edge) for edge in skeleton) <= 68
 
 
 def test_pictures_of_one_name_are_numbered():
-    assert formats.stems(["a/me.jpg", "b/me.png", "me-2.jpg", "c/me.jpg", "http://x.y/me.jpg"]) == ["me", "me-2", "me-2-2", "me-3", "me-4"]
+    assert prediction_formats.stems(
+        ["a/me.jpg", "b/me.png", "me-2.jpg", "c/me.jpg", "http://x.y/me.jpg"]
+    ) == ["me", "me-2", "me-2-2", "me-3", "me-4"]
 
 
 def test_drawn_points_lie_where_they_are_and_show_how_sure_they_are(found, tmp_path):
@@ -98,48 +125,69 @@ def test_drawn_points_lie_where_they_are_and_show_how_sure_they_are(found, tmp_p
         x, y = ((found[2].faces[0].points[k] + 0.5) * factor).astype(int)
         near = drawn[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).astype(int)
         assert np.abs(near - picture.colour_of(k / 67)).sum(1).min() < 60
-    formats.write(found, ["picture"], tmp_path, "numbers")
-    assert {path.name for path in tmp_path.iterdir()} == {"one-points.jpg", "none-points.jpg", "two-points.jpg"}
+    prediction_formats.write(found, ["picture"], tmp_path, "numbers")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "one-points.jpg",
+        "none-points.jpg",
+        "two-points.jpg",
+    }
     assert Image.open(tmp_path / "one-points.jpg").size[0] >= 700
-    large = Found("l", "l", (5000, 100), (), np.zeros((100, 5000, 3), np.uint8))
+    large = ImageResult("l", "l", (5000, 100), (), np.zeros((100, 5000, 3), np.uint8))
     assert picture.drawn(large, "names").shape == (100, 5000, 3)
 
 
 def test_what_is_no_such_file_is_refused_with_its_place(found, labelled, tmp_path):
     path = tmp_path / "p.jsonl"
-    formats.write(found, ["jsonl"], tmp_path)
+    prediction_formats.write(found, ["jsonl"], tmp_path)
     path.write_text((tmp_path / "predictions.jsonl").read_text() + "{broken\n")
     with pytest.raises(DataError, match=r"p.jsonl line 4: not JSON"):
-        predictions.read(path, labelled)
+        matching.read(path, labelled)
     path.write_text('{"scheme": "ibug68", "picture": "one.jpg", "faces": [{"points": [[1, 2]]}]}\n')
     with pytest.raises(DataError, match=r"p.jsonl line 1: points of 1 x 2; 68 x 2 expected"):
-        predictions.read(path, labelled)
-    (tmp_path / "q.json").write_text('{"annotations": [{"keypoints": [1, 2, 2]}], "images": [{"id": 4, "file_name": "one.jpg"}], "categories": []}')
-    with pytest.raises(DataError, match=r"q.json annotation 0: image_id None is none of the images"):
-        predictions.read(tmp_path / "q.json", labelled)
+        matching.read(path, labelled)
+    (tmp_path / "q.json").write_text(
+        '{"annotations": [{"keypoints": [1, 2, 2]}], "images": [{"id": 4, "file_name": "one.jpg"}], "categories": []}'
+    )
+    with pytest.raises(
+        DataError, match=r"q.json annotation 0: image_id None is none of the images"
+    ):
+        matching.read(tmp_path / "q.json", labelled)
     (tmp_path / "q.json").write_text("{}")
     with pytest.raises(DataError, match="no 'names' in it"):
-        predictions.read(tmp_path / "q.json", labelled)
+        matching.read(tmp_path / "q.json", labelled)
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match=r"no \.pts files in this folder"):
-        predictions.read(tmp_path / "none", labelled)
-    with pytest.raises(SettingError, match=r"predictions are of 'a/one.jpg', faces of 'elsewhere.jpg'"):
-        predictions.read(tmp_path / "predictions.jsonl", replace(labelled[:1], images=(Path("elsewhere.jpg"),)))
+        matching.read(tmp_path / "none", labelled)
+    with pytest.raises(
+        SettingError, match=r"predictions are of 'a/one.jpg', faces of 'elsewhere.jpg'"
+    ):
+        matching.read(
+            tmp_path / "predictions.jsonl", replace(labelled[:1], images=(Path("elsewhere.jpg"),))
+        )
     with pytest.raises(SettingError, match="No format 'xml'; there is coco, csv"):
-        formats.named("xml")
+        FORMATS.load("xml")
 
 
 def test_a_face_too_many_is_told_and_a_missing_one_fails(found, labelled, tmp_path):
-    (written,) = formats.write(found, ["json"], tmp_path)
-    judged = nasion.evaluate(predictions.read(written, labelled[:2]), labelled[:2])
+    (written,) = prediction_formats.write(found, ["json"], tmp_path)
+    judged = nasion.evaluate(matching.read(written, labelled[:2]), labelled[:2])
     assert judged.left_out == {"predictions of no face here": ["a/one.jpg#0"]}
-    (written,) = formats.write([replace(found[0], faces=found[0].faces[:1]), *found[1:]], ["json"], tmp_path)
-    judged = nasion.evaluate(predictions.read(written, labelled), labelled)
-    assert judged.left_out == {"faces without a prediction, counted as failures": ["right"]} and judged.overall.fr == pytest.approx(1 / 3)
+    (written,) = prediction_formats.write(
+        [replace(found[0], faces=found[0].faces[:1]), *found[1:]], ["json"], tmp_path
+    )
+    judged = nasion.evaluate(matching.read(written, labelled), labelled)
+    assert judged.left_out == {
+        "faces without a prediction, counted as failures": ["right"]
+    } and judged.overall.fr == pytest.approx(1 / 3)
 
 
 def test_a_table_without_numbered_faces_is_read_as_it_was(toy_faces, tmp_path):
-    from nasion.datasets import points_csv
+    from nasion.data.datasets import points_csv
 
     points_csv.write(toy_faces[:4], tmp_path / "t.csv")
-    assert nasion.evaluate(predictions.read(tmp_path / "t.csv", toy_faces[:4]), toy_faces[:4]).overall.rmse == 0
+    assert (
+        nasion.evaluate(
+            matching.read(tmp_path / "t.csv", toy_faces[:4]), toy_faces[:4]
+        ).overall.rmse
+        == 0
+    )

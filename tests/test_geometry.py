@@ -5,34 +5,43 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasion import geometry
 from nasion.errors import SettingError
+from nasion.landmarks import geometry
 
 coordinate = st.floats(-500, 500)
 side = st.floats(0.01, 5000)
 sizes = st.tuples(st.integers(1, 640), st.integers(1, 640))
-boxes = st.tuples(coordinate, coordinate, side, side).map(lambda b: np.array([b[0], b[1], b[0] + b[2], b[1] + b[3]]))
+boxes = st.tuples(coordinate, coordinate, side, side).map(
+    lambda b: np.array([b[0], b[1], b[0] + b[2], b[1] + b[3]])
+)
 angles, scales = st.floats(-180, 180), st.floats(0.1, 10)
 POINTS = np.array([[0.0, 0.0], [3.5, -2.0], [100.0, 47.25]])
 
 
 def test_a_flip_of_a_96_wide_picture_takes_column_0_to_95():
-    assert geometry.apply(geometry.flip(96), np.array([[0.0, 3.0], [95.0, 3.0]])).tolist() == [[95, 3], [0, 3]]
+    assert geometry.apply(geometry.flip(96), np.array([[0.0, 3.0], [95.0, 3.0]])).tolist() == [
+        [95, 3],
+        [0, 3],
+    ]
 
 
 def test_halving_a_picture_moves_pixel_1_to_a_quarter():
-    assert geometry.apply(geometry.resize((96, 96), (48, 48)), np.array([[1.0, 0.0]])).tolist() == [[0.25, -0.25]]
+    assert geometry.apply(geometry.resize((96, 96), (48, 48)), np.array([[1.0, 0.0]])).tolist() == [
+        [0.25, -0.25]
+    ]
 
 
 def test_the_edges_of_a_picture_stay_edges_when_it_is_resized():
-    corners = geometry.whole_picture(640, 480).reshape(2, 2)
+    corners = geometry.image_box(640, 480).reshape(2, 2)
     moved = geometry.apply(geometry.resize((640, 480), (160, 120)), corners)
-    np.testing.assert_allclose(moved.reshape(-1), geometry.whole_picture(160, 120))
+    np.testing.assert_allclose(moved.reshape(-1), geometry.image_box(160, 120))
 
 
 def test_a_quarter_turn_about_the_centre_takes_right_to_down():
     turn = geometry.similarity((2.0, 2.0), np.array(90.0), np.array(1.0), np.zeros(2))
-    np.testing.assert_allclose(geometry.apply(turn, np.array([[4.0, 2.0]])), [[2.0, 4.0]], atol=1e-12)
+    np.testing.assert_allclose(
+        geometry.apply(turn, np.array([[4.0, 2.0]])), [[2.0, 4.0]], atol=1e-12
+    )
 
 
 def test_compose_runs_the_first_map_first():
@@ -41,7 +50,9 @@ def test_compose_runs_the_first_map_first():
 
 
 def test_the_unit_square_counts_from_edge_to_edge():
-    found = geometry.apply(geometry.to_unit_square((4, 2)), np.array([[-0.5, -0.5], [1.5, 0.5], [3.5, 1.5]]))
+    found = geometry.apply(
+        geometry.to_unit_square((4, 2)), np.array([[-0.5, -0.5], [1.5, 0.5], [3.5, 1.5]])
+    )
     np.testing.assert_allclose(found, [[-1, -1], [0, 0], [1, 1]])
 
 
@@ -62,18 +73,30 @@ def test_a_crop_and_the_way_back_are_the_identity(box, size):
     there = geometry.box_to_frame(box, size)
     back = geometry.invert(there)
     scale = np.abs(box).max() + 1
-    np.testing.assert_allclose(geometry.apply(back, geometry.apply(there, POINTS)), POINTS, atol=1e-9 * scale * 10)
-    np.testing.assert_allclose(geometry.apply(back, geometry.whole_picture(*size).reshape(2, 2)).reshape(-1), box, atol=1e-9 * scale)
+    np.testing.assert_allclose(
+        geometry.apply(back, geometry.apply(there, POINTS)), POINTS, atol=1e-9 * scale * 10
+    )
+    np.testing.assert_allclose(
+        geometry.apply(back, geometry.image_box(*size).reshape(2, 2)).reshape(-1),
+        box,
+        atol=1e-9 * scale,
+    )
 
 
 @settings(deadline=None)
-@given(degrees=angles, scale=scales, move=st.tuples(coordinate, coordinate), width=st.integers(1, 300))
+@given(
+    degrees=angles, scale=scales, move=st.tuples(coordinate, coordinate), width=st.integers(1, 300)
+)
 def test_a_similarity_keeps_angles_and_scales_lengths(degrees, scale, move, width):
     turn = geometry.similarity((width / 2, 7.0), np.array(degrees), np.array(scale), np.array(move))
     moved = geometry.apply(turn, POINTS)
     before, after = POINTS[1:] - POINTS[0], moved[1:] - moved[0]
-    np.testing.assert_allclose(np.linalg.norm(after, axis=1), scale * np.linalg.norm(before, axis=1), rtol=1e-9)
-    np.testing.assert_allclose(np.linalg.det(np.stack([after])), scale**2 * np.linalg.det(np.stack([before])), rtol=1e-7)
+    np.testing.assert_allclose(
+        np.linalg.norm(after, axis=1), scale * np.linalg.norm(before, axis=1), rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        np.linalg.det(np.stack([after])), scale**2 * np.linalg.det(np.stack([before])), rtol=1e-7
+    )
     np.testing.assert_allclose(geometry.apply(geometry.invert(turn), moved), POINTS, atol=1e-7)
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import nasion
-from nasion.datasets import ibug68 as folder_reader
-from nasion.datasets import toy
-from nasion.datasets._photograph import photograph
+from nasion.data.datasets import ibug68 as folder_reader
+from nasion.data.datasets import toy
+from nasion.data.datasets._photographs import photograph
+from nasion.data.load import load_train_val
 from nasion.errors import DataError
-from nasion.load import load_sides
-from nasion.schemes import ibug68
+from nasion.landmarks.catalog import ibug68
 
 NAMES = (
     "afw/1_1.png",
@@ -56,10 +56,14 @@ def test_the_published_folders_are_the_splits(folder, split, names):
 
 
 def test_train_and_val_never_hold_a_test_face_and_split_by_photograph(tmp_path):
-    names = [f"afw/{i // 2}_{i % 2 + 1}.png" for i in range(40)] + [f"lfpw/testset/image_{i}.png" for i in range(8)]
+    names = [f"afw/{i // 2}_{i % 2 + 1}.png" for i in range(40)] + [
+        f"lfpw/testset/image_{i}.png" for i in range(8)
+    ]
     folder_reader.write(replace(toy.draw(48, ibug68, seed=5, size=48), ids=tuple(names)), tmp_path)
-    train, val = load_sides(None, tmp_path)
-    assert len(train) + len(val) == 40 and not any("testset" in name for name in train.ids + val.ids)
+    train, val = load_train_val(None, tmp_path)
+    assert len(train) + len(val) == 40 and not any(
+        "testset" in name for name in train.ids + val.ids
+    )
     assert not set(train.groups["photograph"]) & set(val.groups["photograph"])
 
 
@@ -86,8 +90,14 @@ def test_a_stripped_file_reads_as_one_with_a_header(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace("n_points: 68", "n_points: 60"), "afw/1_1.pts: n_points says 60, 68 rows follow"),
-        (lambda text: text.replace("{\n", "{\n1 2 3\n"), "afw/1_1.pts line 4: '1 2 3', two numbers x y expected"),
+        (
+            lambda text: text.replace("n_points: 68", "n_points: 60"),
+            "afw/1_1.pts: n_points says 60, 68 rows follow",
+        ),
+        (
+            lambda text: text.replace("{\n", "{\n1 2 3\n"),
+            "afw/1_1.pts line 4: '1 2 3', two numbers x y expected",
+        ),
         (lambda text: text.replace("{\n", "{\nnan 2\n"), "line 4: 'nan 2', two numbers"),
         (lambda text: "version: 1\nn_points: 1\n{\n1 1\n}", "afw/1_1.pts: 1 points, 68 expected"),
         (lambda text: "version: 1", "afw/1_1.pts: no points in it"),
@@ -112,6 +122,13 @@ def test_points_without_a_picture_are_a_fault(folder):
 def test_the_real_folder_and_its_xml_are_the_same_faces(real_data):
     by_pts = nasion.load_faces(None, real_data / "ibug68")
     by_xml = nasion.load_faces(None, real_data / "ibug68" / "labels_ibug_300W_train.xml")
-    assert len(by_pts) == len(by_xml) == 2012 and set(by_pts.groups["subset"]) == {"afw", "helen", "lfpw"}
+    assert len(by_pts) == len(by_xml) == 2012 and set(by_pts.groups["subset"]) == {
+        "afw",
+        "helen",
+        "lfpw",
+    }
     again = by_xml.subset(by_pts.ids)
-    assert np.abs(again.points - by_pts.points).max() <= 0.5001 and np.abs(again.boxes - by_pts.boxes).max() <= 2
+    assert (
+        np.abs(again.points - by_pts.points).max() <= 0.5001
+        and np.abs(again.boxes - by_pts.boxes).max() <= 2
+    )

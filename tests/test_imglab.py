@@ -7,15 +7,22 @@ import numpy as np
 import pytest
 
 import nasion
-from nasion import geometry
-from nasion.datasets import imglab, toy
+from nasion.data.datasets import imglab, toy
 from nasion.errors import DataError
-from nasion.schemes import ibug68, imm58
+from nasion.landmarks import geometry
+from nasion.landmarks.catalog import ibug68, imm58
 
 
-def file_of(tmp_path, body, head="<?xml version='1.0' encoding='ISO-8859-1'?>\n<?xml-stylesheet type='text/xsl' href='x.xsl'?>\n"):
+def file_of(
+    tmp_path,
+    body,
+    head="<?xml version='1.0' encoding='ISO-8859-1'?>\n<?xml-stylesheet type='text/xsl' href='x.xsl'?>\n",
+):
     path = tmp_path / "faces.xml"
-    path.write_text(f"{head}<dataset>\n<name>n</name>\n<images>\n{body}\n</images>\n</dataset>\n", encoding="latin-1")
+    path.write_text(
+        f"{head}<dataset>\n<name>n</name>\n<images>\n{body}\n</images>\n</dataset>\n",
+        encoding="latin-1",
+    )
     return path
 
 
@@ -29,36 +36,55 @@ def test_what_is_written_is_read(tmp_path):
     hidden = np.zeros((3, 68), bool)
     hidden[1, 5] = True
     faces = replace(
-        toy.hide(replace(faces, points=whole.astype(np.float32)), hidden), boxes=(geometry.points_box(whole) + [-0.5, -0.5, 0.5, 0.5]).astype("f4")
+        toy.hide_labels(replace(faces, points=whole.astype(np.float32)), hidden),
+        boxes=(geometry.points_box(whole) + [-0.5, -0.5, 0.5, 0.5]).astype("f4"),
     )
     imglab.write(replace(faces, ids=("a/1.png", "a/1_mirror.png", "b/&2.png")), tmp_path / "f.xml")
     found = imglab.read(tmp_path / "f.xml")
     np.testing.assert_array_equal(found.points, faces.points)
     np.testing.assert_array_equal(found.boxes, faces.boxes)
-    assert found.ids == ("a/1.png", "a/1_mirror.png", "b/&2.png") and found.images[2] == tmp_path / "b/&2.png"
+    assert (
+        found.ids == ("a/1.png", "a/1_mirror.png", "b/&2.png")
+        and found.images[2] == tmp_path / "b/&2.png"
+    )
     assert found.groups == {"subset": ("a", "a", "b"), "photograph": ("1", "1", "&2")}
 
 
 def test_a_box_covers_whole_pixels_may_leave_the_picture_and_several_are_numbered(tmp_path):
     box = "<box top='{}' left='{}' width='10' height='20'/>"
-    path = file_of(tmp_path, f"<image file='x.jpg' width='9' height='9'>{box.format(0, 0)}{box.format(-5, -3)}</image><image file='y.jpg'/>")
+    path = file_of(
+        tmp_path,
+        f"<image file='x.jpg' width='9' height='9'>{box.format(0, 0)}{box.format(-5, -3)}</image><image file='y.jpg'/>",
+    )
     found = imglab.read(path)
     np.testing.assert_array_equal(found.boxes, [[-0.5, -0.5, 9.5, 19.5], [-3.5, -5.5, 6.5, 14.5]])
-    assert found.ids == ("x.jpg#0", "x.jpg#1") and np.isnan(found.points).all() and found.scheme is ibug68
+    assert (
+        found.ids == ("x.jpg#0", "x.jpg#1")
+        and np.isnan(found.points).all()
+        and found.scheme is ibug68
+    )
 
 
 @pytest.mark.parametrize("form", ["{:d}", "{:02d}"])
 def test_part_names_are_numbers_whatever_their_order_or_noughts(tmp_path, form):
     names = [form.format(k) for k in range(68)]
-    body = "".join(f"<part name='{name}' x='{int(name)}' y='7'/>" for name in sorted(names, reverse=True))
-    path = file_of(tmp_path, f"<image file='x.jpg'><box top='0' left='0' width='10' height='20'><label>m</label>{body}</box></image>")
+    body = "".join(
+        f"<part name='{name}' x='{int(name)}' y='7'/>" for name in sorted(names, reverse=True)
+    )
+    path = file_of(
+        tmp_path,
+        f"<image file='x.jpg'><box top='0' left='0' width='10' height='20'><label>m</label>{body}</box></image>",
+    )
     found = imglab.read(path, scheme=imm58)
     assert found.scheme is ibug68  # 58 points cannot be meant
     np.testing.assert_array_equal(found.points[0, :, 0], np.arange(68))
 
 
 def test_a_missing_part_is_not_labelled(tmp_path):
-    path = file_of(tmp_path, f"<image file='x.jpg'><box top='0' left='0' width='10' height='20'>{parts(68, start=2)}</box></image>")
+    path = file_of(
+        tmp_path,
+        f"<image file='x.jpg'><box top='0' left='0' width='10' height='20'>{parts(68, start=2)}</box></image>",
+    )
     assert imglab.read(path).labelled[0].tolist() == [False] * 2 + [True] * 66
 
 
@@ -68,12 +94,24 @@ BOX = "<image file='x.jpg'>\n<box top='0' left='0' width='10' height='20'>{}</bo
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (BOX.format("<part name='3' x='1' y='1'/><part name='03' x='1' y='1'/>"), "faces.xml line 7: part '3' occurs twice in one box"),
-        (BOX.format("<part name='3' x='one' y='1'/>"), "faces.xml line 7: part '3' has x 'one', y '1'; numbers expected"),
+        (
+            BOX.format("<part name='3' x='1' y='1'/><part name='03' x='1' y='1'/>"),
+            "faces.xml line 7: part '3' occurs twice in one box",
+        ),
+        (
+            BOX.format("<part name='3' x='one' y='1'/>"),
+            "faces.xml line 7: part '3' has x 'one', y '1'; numbers expected",
+        ),
         (BOX.format("<part name='3' y='1'/>"), "part '3' has x None"),
-        (BOX.replace("width='10'", "width='0'").format(""), "faces.xml line 7: a box with left '0', top '0', width '0', height '20'"),
+        (
+            BOX.replace("width='10'", "width='0'").format(""),
+            "faces.xml line 7: a box with left '0', top '0', width '0', height '20'",
+        ),
         (BOX.replace("top='0'", "").format(""), "top None"),
-        ("<image><box top='0' left='0' width='1' height='1'/></image>", "an <image> without file='...'"),
+        (
+            "<image><box top='0' left='0' width='1' height='1'/></image>",
+            "an <image> without file='...'",
+        ),
         (BOX.format("<part name='nose' x='1' y='1'/>"), "part 'nose' is no point of scheme ibug68"),
         (BOX.format(parts(70)), "numbered up to 69, which fits no scheme"),
         ("<image file='x.jpg'>", "not well-formed XML"),
@@ -106,7 +144,9 @@ def test_entities_and_outside_addresses_are_refused(tmp_path, head):
 
 
 def test_a_parts_number_beyond_any_scheme_is_refused_by_its_line(tmp_path):
-    with pytest.raises(DataError, match=r"line \d+: part '99999999999999999999' is no number of a point"):
+    with pytest.raises(
+        DataError, match=r"line \d+: part '99999999999999999999' is no number of a point"
+    ):
         imglab.read(file_of(tmp_path, BOX.format(f"<part name='{'9' * 30}' x='1' y='1'/>")))
 
 
@@ -114,7 +154,10 @@ def test_memory_grows_by_the_faces_only(tmp_path):
     """20,000 boxes take what their arrays and ids take; a tree of the file would take ten times as much."""
     count = 20_000
     box = "<box top='1' left='-2' width='30' height='40'><part name='0' x='1' y='3'/><part name='67' x='2' y='3'/></box>"
-    path = file_of(tmp_path, "\n".join(f"<image file='a/{i}.jpg'>{box * 10}</image>" for i in range(count // 10)))
+    path = file_of(
+        tmp_path,
+        "\n".join(f"<image file='a/{i}.jpg'>{box * 10}</image>" for i in range(count // 10)),
+    )
     tracemalloc.start()
     faces = imglab.read(path)
     peak = tracemalloc.get_traced_memory()[1]

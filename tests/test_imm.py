@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 
 import nasion
-from nasion import batches
-from nasion.datasets import imm, toy
+from nasion.data.datasets import imm, toy
+from nasion.data.load import load_train_val
 from nasion.errors import DataError
-from nasion.files import open_picture
-from nasion.load import load_sides
-from nasion.schemes import imm58
+from nasion.landmarks.catalog import imm58
+from nasion.media.files import open_image
 
 
 @pytest.fixture
 def folder(tmp_path):
-    faces = replace(toy.draw(4, imm58, seed=5, size=64, colour=True), ids=("01-1m", "01-2m", "33-1f", "34-6m"))
+    faces = replace(
+        toy.draw(4, imm58, seed=5, size=64, colour=True), ids=("01-1m", "01-2m", "33-1f", "34-6m")
+    )
     imm.write(faces, tmp_path)
     return tmp_path, faces
 
@@ -25,19 +26,26 @@ def folder(tmp_path):
 def test_what_is_written_is_read_to_a_hundred_thousandth_of_a_pixel(folder):
     found = imm.read(folder[0])
     assert found.ids == folder[1].ids and found.linked == ("person",)
-    assert found.groups == {"person": ("01", "01", "33", "34"), "view": ("frontal", "smiling", "frontal", "any"), "gender": ("m", "m", "f", "m")}
+    assert found.groups == {
+        "person": ("01", "01", "33", "34"),
+        "view": ("frontal", "smiling", "frontal", "any"),
+        "gender": ("m", "m", "f", "m"),
+    }
     np.testing.assert_allclose(found.points, folder[1].points, atol=1e-4)
 
 
 def test_persons_from_33_on_validate(folder):
-    train, val = load_sides(None, folder[0])
+    train, val = load_train_val(None, folder[0])
     assert train.ids == ("01-1m", "01-2m") and val.ids == ("33-1f", "34-6m")
 
 
 def test_rows_have_seven_or_ten_fields_and_any_white_space(folder):
     file = folder[0] / "01-1m.asf"
     before = imm.read(folder[0]).points
-    lines = [line.replace("\t", "  ") + "\t1 2 3" if line.count("\t") == 6 else line for line in file.read_text().splitlines()]
+    lines = [
+        line.replace("\t", "  ") + "\t1 2 3" if line.count("\t") == 6 else line
+        for line in file.read_text().splitlines()
+    ]
     file.write_text("\r\n".join(lines))
     np.testing.assert_array_equal(imm.read(folder[0]).points, before)
 
@@ -53,12 +61,24 @@ def test_a_shape_is_what_its_rows_say_by_their_point_numbers():
     [
         (lambda text: text.replace("\n58\n", "\n57\n"), "01-1m.asf: 57 points announced, 58 rows"),
         (lambda text: "", "the file is empty"),
-        (lambda text: "nothing", "01-1m.asf: the number of points is missing; this is no .asf file"),
-        (lambda text: text.replace("0 \t4", "0", 1), "01-1m.asf line 9: 6 fields, 7 or 10 expected"),
+        (
+            lambda text: "nothing",
+            "01-1m.asf: the number of points is missing; this is no .asf file",
+        ),
+        (
+            lambda text: text.replace("0 \t4", "0", 1),
+            "01-1m.asf line 9: 6 fields, 7 or 10 expected",
+        ),
         (lambda text: text.replace("\t57 \t", "\t56 \t"), "line 66: point 56 is there twice"),
         (lambda text: text.replace("\t57 \t", "\t99 \t"), "line 66: point 99 is out of range"),
-        (lambda text: text.replace("01-1m.jpg", "gone.jpg"), "01-1m.asf: it names the picture 'gone.jpg', which is not beside it"),
-        (lambda text: text.replace("0 \t4 \t0.", "0 \t4 \t7.", 1), "relative coordinates are fractions"),
+        (
+            lambda text: text.replace("01-1m.jpg", "gone.jpg"),
+            "01-1m.asf: it names the picture 'gone.jpg', which is not beside it",
+        ),
+        (
+            lambda text: text.replace("0 \t4 \t0.", "0 \t4 \t7.", 1),
+            "relative coordinates are fractions",
+        ),
     ],
 )
 def test_a_broken_file_is_refused_by_its_line_and_left_out_on_demand(folder, change, message):
@@ -68,20 +88,24 @@ def test_a_broken_file_is_refused_by_its_line_and_left_out_on_demand(folder, cha
         imm.read(folder[0])
     assert message in str(error.value)
     faults = []
-    assert imm.read(folder[0], faults=faults).ids == ("01-2m", "33-1f", "34-6m") and len(faults) == 1
+    assert (
+        imm.read(folder[0], faults=faults).ids == ("01-2m", "33-1f", "34-6m") and len(faults) == 1
+    )
 
 
 def test_all_240_real_faces_are_read(real_data):
     faces = nasion.load_faces(None, real_data / "imm")
     assert len(faces) == 240 and faces.complete.all() and set(faces.groups["gender"]) == {"f", "m"}
-    train, val = load_sides(None, real_data / "imm")
-    assert (len(train), len(val)) == (192, 48) and set(val.groups["person"]) == {str(i) for i in range(33, 41)}
+    train, val = load_train_val(None, real_data / "imm")
+    assert (len(train), len(val)) == (192, 48) and set(val.groups["person"]) == {
+        str(i) for i in range(33, 41)
+    }
     # Worked by hand from 01-1m.asf: 0.35763609 * 640 - 0.5, 0.64077979 * 480 - 0.5.
     np.testing.assert_allclose(faces.points[0, 0], [228.3871, 307.0743], atol=1e-3)
 
 
 def test_the_constant_mean_has_the_published_errors(real_data):
-    train, val = load_sides(None, real_data / "imm")
+    train, val = load_train_val(None, real_data / "imm")
     square = ((val.points - train.points.mean(0)) / [640, 480]) ** 2
     assert square.mean() == pytest.approx(0.00409, abs=5e-6)
     assert square[:, 52].mean() == pytest.approx(0.00509, abs=5e-6)
@@ -89,19 +113,28 @@ def test_the_constant_mean_has_the_published_errors(real_data):
 
 def test_pictures_are_decoded_once_however_many_epochs_follow(folder, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(batches, "open_picture", lambda path, colour: opened.append(path) or open_picture(path, colour))
-    sides = load_sides(None, folder[0])
+    monkeypatch.setattr(
+        batches, "open_image", lambda path, colour: opened.append(path) or open_image(path, colour)
+    )
+    sides = load_train_val(None, folder[0])
     changes = ["epochs=5", "batch_size=2"]
     nasion.train("imm_face_guduguntla", sides, run_folder=tmp_path / "a", changes=changes)
     assert sorted(path.stem for path in opened) == sorted(folder[1].ids)
-    nasion.train("imm_face_guduguntla", sides, run_folder=tmp_path / "b", changes=changes)  # from the cache
+    nasion.train(
+        "imm_face_guduguntla", sides, run_folder=tmp_path / "b", changes=changes
+    )  # from the cache
     assert len(opened) == 4
 
 
-@pytest.mark.parametrize(("recipe", "low", "high"), [("imm_nose_guduguntla", 0, 1.06e-2), ("imm_nose_guduguntla_ablation", 0.1, 1e3)])
-def test_a_nose_network_reaches_what_is_published_and_its_ablation_fails(real_data, tmp_path, recipe, low, high):
+@pytest.mark.parametrize(
+    ("recipe", "low", "high"),
+    [("imm_nose_guduguntla", 0, 1.06e-2), ("imm_nose_guduguntla_ablation", 0.1, 1e3)],
+)
+def test_a_nose_network_reaches_what_is_published_and_its_ablation_fails(
+    real_data, tmp_path, recipe, low, high
+):
     run = nasion.train(recipe, real_data / "imm", run_folder=tmp_path / "run")
-    judged = nasion.evaluate(run.folder, nasion.load_faces(None, real_data / "imm", "val"))
+    judged = nasion.evaluate(run_folder.folder, nasion.load_faces(None, real_data / "imm", "val"))
     assert low < judged.overall.mse_relative < high
-    best = min(run.state.history, key=lambda row: row["val"])
+    best = min(run_folder.state.history, key=lambda row: row["val"])
     assert best["val_loss"] == pytest.approx(judged.overall.mse_relative, rel=1e-3)

@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 import nasion
-from nasion import detectors, geometry
-from nasion.detectors import Detections, Detector
 from nasion.errors import DataError, SettingError
-from nasion.landmarker import Face, Landmarker, _turned, apart
-from nasion.schemes import ibug68
+from nasion.inference import detectors
+from nasion.inference.detectors import Detections, Detector
+from nasion.inference.landmarker import Face, Landmarker, _turned, apart
+from nasion.landmarks import geometry
+from nasion.landmarks.catalog import ibug68
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,34 @@ def astronaut(real_data):
 def test_a_path_a_pillow_picture_and_arrays_give_the_same_face(astronaut, light, real_data):
     landmarker = Landmarker(light)
     (face,) = landmarker(astronaut)
-    assert isinstance(landmarker.detector, Detector) and face.names == ibug68.points and face.score > 0.9
-    for same in (real_data / "samples" / "astronaut.png", str(real_data / "samples" / "astronaut.png"), np.asarray(astronaut)):
+    assert (
+        isinstance(landmarker.detector, Detector)
+        and face.names == ibug68.points
+        and face.score > 0.9
+    )
+    for same in (
+        real_data / "samples" / "astronaut.png",
+        str(real_data / "samples" / "astronaut.png"),
+        np.asarray(astronaut),
+    ):
         np.testing.assert_allclose(landmarker(same)[0].points, face.points, atol=0.1)
     np.testing.assert_array_equal(face["nose_tip"], face.points[30])
-    np.testing.assert_allclose(face.box, geometry.points_box(face.points[None].astype(float))[0], atol=1e-3)
+    np.testing.assert_allclose(
+        face.box, geometry.points_box(face.points[None].astype(float))[0], atol=1e-3
+    )
     # As one sees them: eyes at (212, 117) and (250, 117) or so, the nose's tip between and below.
-    assert 195 < face["right_eye_outer_corner"][0] < face["nose_tip"][0] < face["left_eye_outer_corner"][0] < 270
-    assert [points.points.shape for faces in landmarker.each([astronaut, np.asarray(astronaut)]) for points in faces] == [(68, 2)] * 2
+    assert (
+        195
+        < face["right_eye_outer_corner"][0]
+        < face["nose_tip"][0]
+        < face["left_eye_outer_corner"][0]
+        < 270
+    )
+    assert [
+        points.points.shape
+        for faces in landmarker.each([astronaut, np.asarray(astronaut)])
+        for points in faces
+    ] == [(68, 2)] * 2
 
 
 def test_all_faces_on_group_photographs_are_found_and_nothing_else(light, real_data):
@@ -55,11 +76,26 @@ def test_all_faces_on_group_photographs_are_found_and_nothing_else(light, real_d
     landmarker = Landmarker(light)
     for table in ("training.xml", "testing.xml"):
         for image in ElementTree.parse(folder / table).getroot().iter("image"):
-            boxes = [[int(b.get(side)) for side in ("left", "top", "width", "height")] for b in image.iter("box")]
+            boxes = [
+                [int(b.get(side)) for side in ("left", "top", "width", "height")]
+                for b in image.iter("box")
+            ]
             middles = np.array([[x + w / 2, y + h / 2] for x, y, w, h in boxes])
             faces = landmarker(folder / image.get("file"))
-            inside = np.array([(abs(middles - (f.box[:2] + f.box[2:]) / 2) < (f.box[2:] - f.box[:2]).max() / 2).all(1) for f in faces])
-            hits, extra, labelled = hits + int(inside.any(0).sum()), extra + int((~inside.any(1)).sum()), labelled + len(boxes)
+            inside = np.array(
+                [
+                    (
+                        abs(middles - (f.box[:2] + f.box[2:]) / 2)
+                        < (f.box[2:] - f.box[:2]).max() / 2
+                    ).all(1)
+                    for f in faces
+                ]
+            )
+            hits, extra, labelled = (
+                hits + int(inside.any(0).sum()),
+                extra + int((~inside.any(1)).sum()),
+                labelled + len(boxes),
+            )
     assert (hits, labelled, extra) == (43, 43, 0)
 
 
@@ -78,9 +114,19 @@ def test_a_bright_dot_of_a_turned_picture_comes_back_to_its_place(degrees):
     pixels = np.zeros((60, 90), np.uint8)
     pixels[20:23, 70:73] = 255
     turned, back = _turned(pixels, degrees)
-    y, x = np.unravel_index(np.argmax(np.asarray(Image.fromarray(turned).resize(turned.shape[::-1]))), turned.shape)
+    y, x = np.unravel_index(
+        np.argmax(np.asarray(Image.fromarray(turned).resize(turned.shape[::-1]))), turned.shape
+    )
     weight = turned.astype(float)
-    middle = np.array([(weight.sum(0) * np.arange(turned.shape[1])).sum(), (weight.sum(1) * np.arange(turned.shape[0])).sum()]) / weight.sum()
+    middle = (
+        np.array(
+            [
+                (weight.sum(0) * np.arange(turned.shape[1])).sum(),
+                (weight.sum(1) * np.arange(turned.shape[0])).sum(),
+            ]
+        )
+        / weight.sum()
+    )
     np.testing.assert_allclose(geometry.apply(back, middle[None])[0], [71, 21], atol=0.6)
     assert abs(x - middle[0]) < 3 and abs(y - middle[1]) < 3
 
@@ -89,13 +135,16 @@ def test_what_is_no_face_is_dropped_unless_it_is_asked_for(light):
     noise = np.random.default_rng(0).integers(0, 256, (200, 300)).astype(np.uint8)
     assert Landmarker(light)(noise) == []
     assert Landmarker(light, detector=Says(((50, 50, 120, 120),)))(noise) == []
-    (kept,) = Landmarker(light, detector=Says(((50, 50, 120, 120),)), least=0)(noise)
+    (kept,) = Landmarker(light, detector=Says(((50, 50, 120, 120),)), min_score=0)(noise)
     assert kept.score < 0.6
 
 
 def test_known_boxes_and_whole_pictures_need_no_detector_and_drop_nothing(light):
     grey = np.full((100, 100, 3), 90, np.uint8)
-    assert len(Landmarker(light, detector=Says(()))(grey, boxes=[[10, 10, 60, 60], [30, 30, 90, 90]])) == 2
+    assert (
+        len(Landmarker(light, detector=Says(()))(grey, boxes=[[10, 10, 60, 60], [30, 30, 90, 90]]))
+        == 2
+    )
     (whole,) = Landmarker(light, detector=None)(grey)
     assert np.isfinite(whole.points).all()
 
@@ -103,7 +152,10 @@ def test_known_boxes_and_whole_pictures_need_no_detector_and_drop_nothing(light)
 def test_two_boxes_of_one_face_give_the_surer_one():
     points = np.zeros((68, 2), np.float32)
     face = Face(ibug68, points, np.float32([0, 0, 10, 10]), 0.7)
-    near, far = replace(face, box=np.float32([1, 1, 11, 11]), score=0.9), replace(face, box=np.float32([20, 0, 30, 10]), score=0.8)
+    near, far = (
+        replace(face, box=np.float32([1, 1, 11, 11]), score=0.9),
+        replace(face, box=np.float32([20, 0, 30, 10]), score=0.8),
+    )
     assert [kept.score for kept in apart([face, near, far])] == [0.9, 0.8]
 
 
@@ -114,9 +166,9 @@ def test_tiny_and_empty_pictures_have_no_face(light, size, mode):
 
 def test_settings_that_cannot_be_meant_are_refused(light, tmp_path):
     with pytest.raises(SettingError, match="from 0 to 1; found 2"):
-        Landmarker(light, least=2)
+        Landmarker(light, min_score=2)
     with pytest.raises(SettingError, match="from 8; found 3"):
-        detectors.named("single_shot", 3)
+        detectors.load("single_shot", 3)
     with pytest.raises(SettingError, match="No detector 'haar'; there is dlib, single_shot"):
         Landmarker(light, detector="haar")
     with pytest.raises(DataError, match=r"gone.jpg: no such file"):

@@ -11,20 +11,20 @@ import pytest
 import torch
 
 import nasion
-from nasion import compare, draw, look, report
-from nasion.augment import Augment
-from nasion.datasets import toy
+from nasion.data.augment import Augment
+from nasion.data.datasets import toy
 from nasion.errors import MissingExtra, RunError, SettingError
-from nasion.evaluation import evaluate
-from nasion.experiment import train
-from nasion.models.convnet import ConvNet
-from nasion.networks.pytorch import TorchNetwork
+from nasion.evaluation import compare_runs, inspect_network, plots, report
+from nasion.evaluation.evaluate import evaluate
+from nasion.inference.backends.pytorch import TorchNetwork
+from nasion.models.architectures.convnet import ConvNet
 from nasion.recipes.toy_demo import RECIPE
+from nasion.training.train import train
 
 SMALL = replace(
     RECIPE,
     input_size=(40, 30),
-    model=ConvNet(filters=(5, 8), dense=(16,)),
+    architecture=ConvNet(filters=(5, 8), dense=(16,)),
     start_at_mean=False,
     augment=Augment(flip=0.5, rotate=15, shift=0.1, hue=0.2),
     epochs=2,
@@ -42,38 +42,47 @@ def runs(tmp_path_factory):
 
 def first_weights(network):
     """Of the first convolution, from the module itself."""
-    return next(layer for layer in network.module.modules() if isinstance(layer, torch.nn.Conv2d)).weight.detach().numpy()
+    return (
+        next(layer for layer in network.module.modules() if isinstance(layer, torch.nn.Conv2d))
+        .weight.detach()
+        .numpy()
+    )
 
 
 def test_samples_show_each_face_three_times_with_its_points(runs):
     _, faces = runs
-    picture = look.samples(faces, SMALL, count=4)
+    picture = inspect_network.samples(faces, SMALL, count=4)
     assert picture.shape == (3 * 144 + 2 * 4, 4 * 192 + 3 * 4, 3)
     tiles = [picture[row * 148 : row * 148 + 144, :192].astype(int) for row in range(3)]
-    marked = [(np.abs(tile - draw.TRUTH).sum(-1) == 0).sum() for tile in tiles]
+    marked = [(np.abs(tile - plots.TRUTH).sum(-1) == 0).sum() for tile in tiles]
     assert min(marked) > 15 * 4  # a dot a point, in its colour
     assert np.abs(tiles[0] - tiles[1]).mean() > 2 and np.abs(tiles[1] - tiles[2]).mean() > 2
-    np.testing.assert_array_equal(picture, look.samples(faces, SMALL, count=4))
-    assert not np.array_equal(picture, look.samples(faces, SMALL, count=4, seed=1))
+    np.testing.assert_array_equal(picture, inspect_network.samples(faces, SMALL, count=4))
+    assert not np.array_equal(picture, inspect_network.samples(faces, SMALL, count=4, seed=1))
 
 
 def test_samples_prefer_faces_with_labels_and_do_without(runs):
     faces = runs[1][:10]
     hidden = np.ones((10, 15), bool)
     hidden[4] = False
-    picture = look.samples(toy.hide(faces, hidden), SMALL, count=1)
-    assert (np.abs(picture[:144].astype(int) - draw.TRUTH).sum(-1) == 0).sum() > 15 * 4
-    assert look.samples(toy.hide(faces, np.ones((10, 15), bool)), SMALL, count=2).shape[1] == 2 * 192 + 4
+    picture = inspect_network.samples(toy.hide_labels(faces, hidden), SMALL, count=1)
+    assert (np.abs(picture[:144].astype(int) - plots.TRUTH).sum(-1) == 0).sum() > 15 * 4
+    assert (
+        inspect_network.samples(
+            toy.hide_labels(faces, np.ones((10, 15), bool)), SMALL, count=2
+        ).shape[1]
+        == 2 * 192 + 4
+    )
 
 
 def test_samples_of_nothing_are_refused(runs):
     with pytest.raises(SettingError, match="no faces to draw"):
-        look.samples(runs[1][:0], SMALL)
+        inspect_network.samples(runs[1][:0], SMALL)
 
 
 def test_the_filters_figure_shows_each_filter_of_the_first_layer(runs):
     network = nasion.load_model(runs[0] / "a").network
-    figure = look.filters(network)
+    figure = inspect_network.filters(network)
     shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert [axes.get_title() for axes in figure.axes if axes.images] == ["1", "2", "3", "4", "5"]
     for weight, array in zip(first_weights(network), shown, strict=True):
@@ -82,23 +91,26 @@ def test_the_filters_figure_shows_each_filter_of_the_first_layer(runs):
 
 def test_responses_are_what_the_filters_say_of_the_face(runs):
     model, faces = nasion.load_model(runs[0] / "a"), runs[1]
-    figure = look.responses(model, faces, faces.ids[3])
+    figure = inspect_network.responses(model, faces, faces.ids[3])
     titles = [axes.get_title() for axes in figure.axes if axes.images]
     assert titles == ["input", "1", "2", "3", "4", "5"] and faces.ids[3] in figure.get_suptitle()
     picture, *maps = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
     assert picture.shape == (30, 40) and picture.dtype == np.uint8
     # By hand, in the middle of the picture: the sum of weights times pixels, up to the map's mean.
     weight = first_weights(model.network)[0, 0]
-    at = [(weight * (picture[y - 1 : y + 2, x - 1 : x + 2] / 255)).sum() for y, x in ((10, 12), (20, 30))]
+    at = [
+        (weight * (picture[y - 1 : y + 2, x - 1 : x + 2] / 255)).sum()
+        for y, x in ((10, 12), (20, 30))
+    ]
     assert maps[0][10, 12] - maps[0][20, 30] == pytest.approx(at[0] - at[1], abs=1e-5)
     with pytest.raises(SettingError, match="not among these"):
-        look.responses(model, faces, "nobody")
+        inspect_network.responses(model, faces, "nobody")
 
 
 def test_a_network_without_convolution_has_no_filters():
     network = TorchNetwork(torch.nn.Linear(2, 2), SMALL, torch.device("cpu"))
     with pytest.raises(RunError, match="has no convolution"):
-        look.filters(network)
+        inspect_network.filters(network)
     with pytest.raises(RunError, match="has no convolution"):
         network.first_responses(np.zeros((1, 1, 30, 40), np.float32))
 
@@ -107,10 +119,13 @@ def test_runs_side_by_side_differ_in_what_was_set(runs):
     folder, faces = runs
     result = evaluate(folder / "a", faces[24:])
     report.write(result, folder / "a" / "evaluation-val", title="a")
-    found = compare.compare([folder / "a", folder / "b"])
+    found = compare_runs.compare([folder / "a", folder / "b"])
     assert found.names == ("a", "b")
-    assert {key: values for key, *values in found.settings} == {"optim.lr": ["0.002", "0.0001"], "epochs": ["2", "3"]}
-    rows = [dict(zip(compare.COLUMNS, row, strict=True)) for row in found.rows]
+    assert {key: values for key, *values in found.settings} == {
+        "optim.lr": ["0.002", "0.0001"],
+        "epochs": ["2", "3"],
+    }
+    rows = [dict(zip(compare_runs.COLUMNS, row, strict=True)) for row in found.rows]
     assert rows[0]["epochs"] == "2" and rows[1]["epochs"] == "3" and rows[1]["RMSE px"] == "-"
     assert float(rows[0]["RMSE px"]) == pytest.approx(result.overall.rmse, abs=1e-3)
     assert float(rows[0]["score"]) == pytest.approx(result.overall.rmse, rel=1e-3)
@@ -118,33 +133,46 @@ def test_runs_side_by_side_differ_in_what_was_set(runs):
     assert rows[1]["val loss, last"] == f"{history[-1]['val_loss']:.2e}"
     network = nasion.load_model(folder / "a").network
     assert rows[0]["params"] == f"{sum(p.numel() for p in network.module.parameters()):,}"
-    page = compare.page(found)
-    assert "optim.lr" in page and "a, training" in page and "b, validation" in page and not re.findall(r"(?:src|href)=\"(?!data:|#)", page)
+    page = compare_runs.page(found)
+    assert (
+        "optim.lr" in page
+        and "a, training" in page
+        and "b, validation" in page
+        and not re.findall(r"(?:src|href)=\"(?!data:|#)", page)
+    )
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folders(runs, tmp_path):
     shutil.copytree(runs[0] / "a", tmp_path / "other" / "a")
-    assert compare.compare([runs[0] / "a", tmp_path / "other" / "a"]).names == (str(runs[0] / "a"), str(tmp_path / "other" / "a"))
+    assert compare_runs.compare([runs[0] / "a", tmp_path / "other" / "a"]).names == (
+        str(runs[0] / "a"),
+        str(tmp_path / "other" / "a"),
+    )
 
 
 def test_what_is_no_run_or_has_no_epoch_cannot_be_compared(runs, tmp_path):
     with pytest.raises(RunError, match="is no run folder"):
-        compare.compare([tmp_path])
+        compare_runs.compare([tmp_path])
     (tmp_path / "run.json").write_text((runs[0] / "a" / "run.json").read_text())
     with pytest.raises(RunError, match="has not finished an epoch"):
-        compare.compare([tmp_path])
+        compare_runs.compare([tmp_path])
 
 
 def test_without_the_report_extra_a_page_says_what_to_install(runs, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtra, match=r"install it with: pip install 'nasion\[report\]'"):
-        compare.page(compare.compare([runs[0] / "a"]))
+        compare_runs.page(compare_runs.compare([runs[0] / "a"]))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtra, match="A plot needs what is not installed"):
-        look.filters(nasion.load_model(runs[0] / "a").network)
+        inspect_network.filters(nasion.load_model(runs[0] / "a").network)
 
 
 def test_losses_below_zero_are_drawn_on_a_plain_axis_and_others_on_a_logarithmic_one():
     rows = [{"epoch": i, "loss": 1.0 - i, "val_loss": 0.5 - i, "val": 3.0} for i in (1, 2)]
-    assert draw.history_figure({"run": rows}).axes[0].get_yscale() == "linear"
-    assert draw.history_figure({"run": [{**row, "loss": 1.0, "val_loss": 1.0} for row in rows]}).axes[0].get_yscale() == "log"
+    assert plots.history_figure({"run": rows}).axes[0].get_yscale() == "linear"
+    assert (
+        plots.history_figure({"run": [{**row, "loss": 1.0, "val_loss": 1.0} for row in rows]})
+        .axes[0]
+        .get_yscale()
+        == "log"
+    )

@@ -6,13 +6,25 @@ import numpy as np
 import pytest
 import torch
 
-from nasion import losses
 from nasion.errors import SettingError
+from nasion.models import losses
 
-OWN = {name: part for name, part in vars(losses).items() if getattr(part, "__module__", "") == "nasion.losses" and name != "masked_mean"}
+OWN = {
+    name: part
+    for name, part in vars(losses).items()
+    if getattr(part, "__module__", "") == "nasion.losses" and name != "masked_mean"
+}
 # Functions as they are, classes with their settings at the defaults; likelihoods want a scale beside each point.
-LIKELIHOODS = {name: part() for name, part in OWN.items() if inspect.isclass(part) and name.endswith("Likelihood")}
-LOSSES = {name: part() if inspect.isclass(part) else part for name, part in OWN.items() if name not in LIKELIHOODS}
+LIKELIHOODS = {
+    name: part()
+    for name, part in OWN.items()
+    if inspect.isclass(part) and name.endswith("Likelihood")
+}
+LOSSES = {
+    name: part() if inspect.isclass(part) else part
+    for name, part in OWN.items()
+    if name not in LIKELIHOODS
+}
 KINDS = pytest.mark.parametrize("kind", ["numpy", "torch"])
 
 
@@ -27,7 +39,9 @@ def as_kind(array, kind):
 def test_every_loss_is_zero_at_the_truth_and_positive_elsewhere(name, kind):
     truth = as_kind([[1.0, 0.0, 0.4]], kind)
     assert abs(LOSSES[name](truth, truth)).max() == 0
-    assert (LOSSES[name](truth + 0.5, truth) > 0).all() and LOSSES[name](truth, truth).shape == truth.shape
+    assert (LOSSES[name](truth + 0.5, truth) > 0).all() and LOSSES[name](
+        truth, truth
+    ).shape == truth.shape
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -42,13 +56,20 @@ def test_every_loss_gives_an_unlabelled_point_exactly_no_gradient(name):
 
 @KINDS
 def test_the_squared_error_of_one_and_three_with_a_label_missing_is_five(kind):
-    mean, count = losses.masked_mean(losses.squared_error, as_kind([1.0, 3.0, 9.0], kind), as_kind([0.0, 0.0, np.nan], kind))
+    mean, count = losses.masked_mean(
+        losses.squared_error, as_kind([1.0, 3.0, 9.0], kind), as_kind([0.0, 0.0, np.nan], kind)
+    )
     assert (mean.item(), count.item()) == (5, 2)
 
 
 @KINDS
 def test_the_absolute_error_of_one_and_three_is_two(kind):
-    assert losses.masked_mean(losses.absolute_error, as_kind([1.0, -3.0], kind), as_kind([0, 0], kind))[0] == 2
+    assert (
+        losses.masked_mean(
+            losses.absolute_error, as_kind([1.0, -3.0], kind), as_kind([0, 0], kind)
+        )[0]
+        == 2
+    )
 
 
 @KINDS
@@ -60,7 +81,9 @@ def test_the_absolute_error_of_one_and_three_is_two(kind):
         (losses.huber, 0.125 + 2.5 + 1.5, [[0.5, -1], [0, 1]]),
     ],
 )
-def test_errors_of_a_half_of_three_and_of_two_with_a_label_missing_are_as_by_hand(loss, total, slopes, kind):
+def test_errors_of_a_half_of_three_and_of_two_with_a_label_missing_are_as_by_hand(
+    loss, total, slopes, kind
+):
     output, target = as_kind([[0.5, -3], [9, 7]], kind), as_kind([[0, 0], [np.nan, 5]], kind)
     if kind == "torch":
         output.requires_grad_()
@@ -74,8 +97,12 @@ def test_errors_of_a_half_of_three_and_of_two_with_a_label_missing_are_as_by_han
 @KINDS
 def test_the_huber_loss_is_the_one_of_pytorch(kind):
     output = np.linspace(-4, 4, 33).astype(np.float32)
-    expected = torch.nn.functional.huber_loss(torch.from_numpy(output), torch.zeros(33), reduction="none")
-    np.testing.assert_allclose(losses.huber(as_kind(output, kind), as_kind(np.zeros(33), kind)), expected, rtol=1e-6)
+    expected = torch.nn.functional.huber_loss(
+        torch.from_numpy(output), torch.zeros(33), reduction="none"
+    )
+    np.testing.assert_allclose(
+        losses.huber(as_kind(output, kind), as_kind(np.zeros(33), kind)), expected, rtol=1e-6
+    )
 
 
 @KINDS
@@ -83,7 +110,9 @@ def test_a_batch_without_any_label_has_loss_zero_and_a_zero_gradient(kind):
     output = as_kind(np.ones(4), kind)
     if kind == "torch":
         output.requires_grad_()
-    mean, count = losses.masked_mean(losses.squared_error, output, as_kind(np.full(4, np.nan), kind))
+    mean, count = losses.masked_mean(
+        losses.squared_error, output, as_kind(np.full(4, np.nan), kind)
+    )
     assert (mean.item(), count.item()) == (0, 0)
     if kind == "torch":
         mean.backward()
@@ -103,14 +132,24 @@ def test_smooth_l1_wing_and_adaptive_wing_are_as_by_hand(kind):
     # beta 2: 0.5 ** 2 / 4, 3 - 1, 20 - 1.
     np.testing.assert_allclose(losses.SmoothL1(2.0)(far, zero), [0.0625, 2.0, 19.0], rtol=1e-6)
     # w 10, epsilon 2: 10 ln 1.25, 10 ln 2.5, 20 - (10 - 10 ln 6).
-    np.testing.assert_allclose(losses.Wing()(far, zero), [10 * np.log(1.25), 10 * np.log(2.5), 10 + 10 * np.log(6)], rtol=1e-5)
+    np.testing.assert_allclose(
+        losses.Wing()(far, zero),
+        [10 * np.log(1.25), 10 * np.log(2.5), 10 + 10 * np.log(6)],
+        rtol=1e-5,
+    )
     # Target 1 (a peak): 14 ln(1 + 0.25 ** 1.1). Target 0: 14 ln(1 + 0.25 ** 2.1).
     found = losses.AdaptiveWing()(as_kind([0.75, 0.25], kind), as_kind([1.0, 0.0], kind))
-    np.testing.assert_allclose(found, [14 * np.log1p(0.25**1.1), 14 * np.log1p(0.25**2.1)], rtol=1e-5)
+    np.testing.assert_allclose(
+        found, [14 * np.log1p(0.25**1.1), 14 * np.log1p(0.25**2.1)], rtol=1e-5
+    )
 
 
 def test_wing_and_adaptive_wing_join_their_parts_without_a_step_in_value_or_slope():
-    for loss, end, target in ((losses.Wing(), 10.0, 0.0), (losses.AdaptiveWing(), 0.5, 0.3), (losses.AdaptiveWing(), 0.5, 1.0)):
+    for loss, end, target in (
+        (losses.Wing(), 10.0, 0.0),
+        (losses.AdaptiveWing(), 0.5, 0.3),
+        (losses.AdaptiveWing(), 0.5, 1.0),
+    ):
         places = np.array([end - 2e-4, end - 1e-4, end + 1e-4, end + 2e-4]) + target
         values = loss(places, np.full(4, target))
         assert abs(values[2] - values[1]) < 0.02
@@ -129,9 +168,13 @@ def test_adaptive_wing_has_a_finite_gradient_where_it_is_zero():
 def test_likelihoods_of_an_error_of_two_with_scale_e_are_as_by_hand(kind):
     output, target = as_kind([[[2.0, 0.0, 1.0]]], kind), as_kind([[[0.0, 0.0]]], kind)
     laplace, gauss = losses.LaplaceLikelihood(), losses.GaussianLikelihood()
-    np.testing.assert_allclose(laplace(output, target)[0, 0], [2 / np.e + 1 + np.log(2), 1 + np.log(2)], rtol=1e-6)
+    np.testing.assert_allclose(
+        laplace(output, target)[0, 0], [2 / np.e + 1 + np.log(2), 1 + np.log(2)], rtol=1e-6
+    )
     half = np.log(2 * np.pi) / 2
-    np.testing.assert_allclose(gauss(output, target)[0, 0], [2 / np.e**2 + 1 + half, 1 + half], rtol=1e-6)
+    np.testing.assert_allclose(
+        gauss(output, target)[0, 0], [2 / np.e**2 + 1 + half, 1 + half], rtol=1e-6
+    )
     for loss in (laplace, gauss):
         mean, count = losses.masked_mean(loss, output, as_kind([[[np.nan, np.nan]]], kind))
         assert (mean.item(), count.item()) == (0, 0)
@@ -159,7 +202,9 @@ def test_a_guided_likelihood_adds_the_divergence_of_the_weights_as_by_hand(kind)
     mean, _ = losses.masked_mean(losses.GuidedLikelihood(share=0.25), output, target)
     assert mean.item() == pytest.approx(np.log(2) + 0.25 * np.log(2), rel=1e-6)
     exact = as_kind([[[3.0, 4.0, 0.0, 0.0, -20.0], [0, 0, 0, 0, 0]]], kind)
-    assert losses.masked_mean(losses.GuidedLikelihood(), exact, target)[0].item() == pytest.approx(np.log(2), rel=1e-6)
+    assert losses.masked_mean(losses.GuidedLikelihood(), exact, target)[0].item() == pytest.approx(
+        np.log(2), rel=1e-6
+    )
 
 
 def test_a_likelihood_at_even_one_gives_sure_and_unsure_points_the_same_pull():
@@ -169,7 +214,10 @@ def test_a_likelihood_at_even_one_gives_sure_and_unsure_points_the_same_pull():
             output = torch.tensor([[[1.0, 1.0, 0.0], [1.0, 1.0, 2.0]]], requires_grad=True)
             kind(even)(output, torch.zeros(1, 2, 2)).sum().backward()
             pulls[even] = output.grad[0, :, 0]
-        assert pulls[1.0][0] == pytest.approx(float(pulls[1.0][1])) and pulls[0.0][0] > 5 * pulls[0.0][1]
+        assert (
+            pulls[1.0][0] == pytest.approx(float(pulls[1.0][1]))
+            and pulls[0.0][0] > 5 * pulls[0.0][1]
+        )
 
 
 @pytest.mark.parametrize(

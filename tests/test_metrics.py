@@ -3,12 +3,19 @@
 import numpy as np
 import pytest
 
-from nasion import metrics
 from nasion.errors import SettingError
-from nasion.scheme import Scheme
+from nasion.landmarks import metrics
+from nasion.landmarks.scheme import Scheme
 
-EYES = Scheme(name="eyes", points=("left", "right", "tip"), mirror=(("left", "right"),), norm=(("right",), ("left",)))
-TRUTH = np.array([[[10.0, 0.0], [0.0, 0.0], [5.0, 5.0]], [[20.0, 0.0], [0.0, 0.0], [np.nan, np.nan]]])
+EYES = Scheme(
+    name="eyes",
+    points=("left", "right", "tip"),
+    mirror=(("left", "right"),),
+    norm=(("right",), ("left",)),
+)
+TRUTH = np.array(
+    [[[10.0, 0.0], [0.0, 0.0], [5.0, 5.0]], [[20.0, 0.0], [0.0, 0.0], [np.nan, np.nan]]]
+)
 NAN = float("nan")
 
 
@@ -22,7 +29,9 @@ def test_an_unlabelled_point_counts_for_nothing():
     predicted[1, 2] = [1000, 1000]
     predicted[1, 0, 0] += 4
     apart = metrics.distances(TRUTH, predicted)
-    assert np.isnan(apart[1, 2]) and metrics.face_nme(apart, metrics.norms(EYES, TRUTH, None))[1] == pytest.approx(4 / 2 / 20)
+    assert np.isnan(apart[1, 2]) and metrics.face_nme(apart, metrics.norms(EYES, TRUTH, None))[
+        1
+    ] == pytest.approx(4 / 2 / 20)
 
 
 def test_pooled_rmse_is_over_values_not_over_faces():
@@ -32,7 +41,10 @@ def test_pooled_rmse_is_over_values_not_over_faces():
 
 
 def test_the_box_norm_is_the_root_of_its_area():
-    assert metrics.norms(EYES, TRUTH, np.array([[0.0, 0, 4, 9], [0, 0, 1, 1]]), "box").tolist() == [6, 1]
+    assert metrics.norms(EYES, TRUTH, np.array([[0.0, 0, 4, 9], [0, 0, 1, 1]]), "box").tolist() == [
+        6,
+        1,
+    ]
     with pytest.raises(SettingError, match="needs boxes"):
         metrics.norms(EYES, TRUTH, None, "box")
 
@@ -41,23 +53,33 @@ def test_a_face_whose_norm_points_are_missing_has_no_nme():
     truth = TRUTH.copy()
     truth[0, 1] = NAN
     norm = metrics.norms(EYES, truth, None)
-    assert np.isnan(norm[0]) and np.isnan(metrics.face_nme(metrics.distances(truth, truth), norm)[0])
+    assert np.isnan(norm[0]) and np.isnan(
+        metrics.face_nme(metrics.distances(truth, truth), norm)[0]
+    )
 
 
 def test_failures_are_strictly_above_the_threshold():
-    assert metrics.failure_rate(np.array([0.05, 0.08, 0.09, NAN]), 0.08) == (pytest.approx(1 / 3), 3)
+    assert metrics.failure_rate(np.array([0.05, 0.08, 0.09, NAN]), 0.08) == (
+        pytest.approx(1 / 3),
+        3,
+    )
 
 
 def test_the_area_under_two_steps():
     # Errors 2 and 6 of 8: the curve is 0 up to 2, a half up to 6, 1 up to 8: (4 * 0.5 + 2) / 8.
     assert metrics.auc(np.array([0.02, 0.06]), 0.08).value == pytest.approx(0.5)
-    assert metrics.auc(np.array([0.0]), 0.08).value == 1 and metrics.auc(np.array([0.2]), 0.08).value == 0
+    assert (
+        metrics.auc(np.array([0.0]), 0.08).value == 1
+        and metrics.auc(np.array([0.2]), 0.08).value == 0
+    )
 
 
 def test_percentiles_run_linearly_between_faces():
     faces = np.array([0.1, 0.2, NAN, 0.3, 0.4, 0.5])
     assert metrics.percentile(faces, 50) == (pytest.approx(0.3), 5)
-    assert metrics.percentile(faces, 90).value == pytest.approx(np.percentile(faces[~np.isnan(faces)], 90))
+    assert metrics.percentile(faces, 90).value == pytest.approx(
+        np.percentile(faces[~np.isnan(faces)], 90)
+    )
 
 
 def test_a_face_without_prediction_is_a_failure_but_not_in_the_mean():

@@ -7,14 +7,14 @@ import numpy as np
 import pandas
 import pytest
 
-from nasion import missing
-from nasion.datasets import toy
-from nasion.doubts import doubtful, implausibility
+from nasion.data import missing_labels
+from nasion.data.datasets import toy
+from nasion.data.label_outliers import outlier_scores, suspect_labels
 from nasion.errors import DataError
-from nasion.experiment import train
-from nasion.models.resnet import ResNet
+from nasion.models.architectures.resnet import ResNet
 from nasion.recipes.toy_demo import RECIPE
-from nasion.training import _prepared
+from nasion.training.torch_loop import _prepared
+from nasion.training.train import train
 
 
 def test_forward_filling_is_what_pandas_does():
@@ -22,24 +22,32 @@ def test_forward_filling_is_what_pandas_does():
     points = rng.uniform(size=(50, 4, 2)).astype(np.float32)
     points[rng.uniform(size=(50, 4)) < 0.6] = np.nan
     expected = pandas.DataFrame(points.reshape(50, -1)).ffill().to_numpy().reshape(50, 4, 2)
-    np.testing.assert_array_equal(missing.forward_filled(points), expected)
+    np.testing.assert_array_equal(missing_labels.forward_fill(points), expected)
 
 
 def test_drop_keeps_complete_faces_and_mask_those_with_any_label(toy_faces):
     hidden = np.zeros((120, 15), bool)
     hidden[:40] = True
     hidden[40:100, 3] = True
-    faces = toy.hide(toy_faces, hidden)
-    assert len(missing.treat(faces, "drop")) == 20 and len(missing.treat(faces, "mask")) == 80
-    filled = missing.treat(faces, "forward_fill")
-    assert len(filled) == 120 and not filled.labelled[:40].any() and not filled.labelled[:100, 3].any() and filled.labelled[100:].all()
+    faces = toy.hide_labels(toy_faces, hidden)
+    assert (
+        len(missing_labels.handle_missing(faces, "drop")) == 20
+        and len(missing_labels.handle_missing(faces, "mask")) == 80
+    )
+    filled = missing_labels.handle_missing(faces, "forward_fill")
+    assert (
+        len(filled) == 120
+        and not filled.labelled[:40].any()
+        and not filled.labelled[:100, 3].any()
+        and filled.labelled[100:].all()
+    )
 
 
 def test_nothing_left_to_train_on_is_refused(toy_faces):
     hidden = np.zeros((120, 15), bool)
     hidden[:, 0] = True
     with pytest.raises(DataError, match="none is complete"):
-        missing.treat(toy.hide(toy_faces, hidden), "drop")
+        missing_labels.handle_missing(toy.hide_labels(toy_faces, hidden), "drop")
 
 
 def test_swapped_sides_shifted_and_shrunken_labels_stand_out():
@@ -48,18 +56,20 @@ def test_swapped_sides_shifted_and_shrunken_labels_stand_out():
     points[3] = points[3, faces.scheme.flip]
     points[50] += 30
     points[77] = points[77].mean(0) + 0.2 * (points[77] - points[77].mean(0))
-    wrong = doubtful(faces.__class__(scheme=faces.scheme, ids=faces.ids, images=faces.images, points=points))
+    wrong = suspect_labels(
+        faces.__class__(scheme=faces.scheme, ids=faces.ids, images=faces.images, points=points)
+    )
     assert wrong[[3, 50, 77]].all() and wrong.sum() <= 5
 
 
 def test_sound_labels_are_not_doubted_even_when_half_are_missing():
     faces = toy.read(Path("toy:300:4"))
-    assert doubtful(faces).sum() <= 3
-    assert 0.5 < np.median(implausibility(faces)) < 2
+    assert suspect_labels(faces).sum() <= 3
+    assert 0.5 < np.median(outlier_scores(faces)) < 2
 
 
 def test_too_few_faces_to_learn_a_shape_from_are_not_judged(toy_faces):
-    assert np.isnan(implausibility(toy_faces[:50])).all()
+    assert np.isnan(outlier_scores(toy_faces[:50])).all()
 
 
 def test_training_may_leave_out_doubtful_faces_and_then_does(tmp_path):
@@ -67,12 +77,28 @@ def test_training_may_leave_out_doubtful_faces_and_then_does(tmp_path):
     points = faces.points.copy()
     points[3] = points[3, faces.scheme.flip]
     faces = replace(faces, points=points)
-    recipe = replace(RECIPE, doubtful="drop", epochs=1, model=ResNet(widths=(8,), blocks=(1,)), batch_size=50)
+    recipe = replace(
+        RECIPE,
+        suspect_labels="drop",
+        epochs=1,
+        architecture=ResNet(widths=(8,), blocks=(1,)),
+        batch_size=50,
+    )
     state = train(recipe, (faces[:200], faces[200:]), run_folder=tmp_path / "run").state
-    assert state.steps == 4 and doubtful(faces[:200])[3]
-    kept = _prepared(replace(recipe, doubtful="keep"), (faces[:200], faces[200:]), tmp_path, (), resume=False)
+    assert state.steps == 4 and suspect_labels(faces[:200])[3]
+    kept = _prepared(
+        replace(recipe, suspect_labels="keep"),
+        (faces[:200], faces[200:]),
+        tmp_path,
+        (),
+        resume=False,
+    )
     dropped = _prepared(recipe, (faces[:200], faces[200:]), tmp_path, (), resume=False)
-    assert "toy/11/3" in kept.faces.ids and "toy/11/3" not in dropped.faces.ids and len(kept.faces) == 200 > len(dropped.faces) >= 196
+    assert (
+        "toy/11/3" in kept.faces.ids
+        and "toy/11/3" not in dropped.faces.ids
+        and len(kept.faces) == 200 > len(dropped.faces) >= 196
+    )
 
 
 def test_faces_of_other_sizes_are_compared_in_their_boxes_or_not_at_all():
@@ -82,6 +108,6 @@ def test_faces_of_other_sizes_are_compared_in_their_boxes_or_not_at_all():
     points = faces.points * scale[:, None, None]
     points[3] = points[3, faces.scheme.flip]
     pictures = tuple(np.zeros((9, 9 + i), np.uint8) for i in range(200))
-    found = doubtful(replace(faces, points=points, boxes=boxes, images=pictures))
+    found = suspect_labels(replace(faces, points=points, boxes=boxes, images=pictures))
     assert found[3] and found.sum() <= 4
-    assert np.isnan(implausibility(replace(faces, points=points, images=pictures))).all()
+    assert np.isnan(outlier_scores(replace(faces, points=points, images=pictures))).all()

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from nasion import recipes
 from nasion.errors import SettingError
-from nasion.models.convnet import ConvNet
-from nasion.models.resnet import BlurPool, ResNet, resnet18, resnet50, wide_resnet50_2
-from nasion.models.timm_backbone import TimmBackbone
+from nasion.models.architectures.convnet import ConvNet
+from nasion.models.architectures.resnet import BlurPool, ResNet, resnet18, resnet50, wide_resnet50_2
+from nasion.models.architectures.timm_backbone import TimmBackbone
+from nasion.recipes import load_recipe
 
 
 def count(network):
@@ -29,10 +29,17 @@ def count(network):
         # By hand from the rows above: 2 x 64 x 7 x 7 fewer in the stem, 864 x (width + 1) fewer at the end.
         (resnet18, 136, 1, 11_689_512 - 2 * 64 * 49 - 864 * 513),
         (wide_resnet50_2, 136, 1, 68_883_240 - 2 * 64 * 49 - 864 * 2049),
-        (replace(wide_resnet50_2, stem_bias=True), 136, 1, 68_883_240 - 2 * 64 * 49 - 864 * 2049 + 64),
+        (
+            replace(wide_resnet50_2, stem_bias=True),
+            136,
+            1,
+            68_883_240 - 2 * 64 * 49 - 864 * 2049 + 64,
+        ),
     ],
 )
-def test_residual_networks_have_the_literatures_number_of_parameters(model, outputs, channels, parameters):
+def test_residual_networks_have_the_literatures_number_of_parameters(
+    model, outputs, channels, parameters
+):
     with torch.device("meta"):
         assert count(model.build(outputs, (224, 224), channels)) == parameters
 
@@ -45,16 +52,23 @@ def test_residual_networks_have_the_literatures_number_of_parameters(model, outp
         ("imm_nose_khwaja_v2", 60 + 880 + 4640 + 9248 + 115_440 + 482),
         # 160 + 4640 + 18496 + 73856 + 295168 + 1180160 + 1024 x 512 + 512 + 512 x 116 + 116.
         ("imm_face_khwaja", 160 + 4640 + 18_496 + 73_856 + 295_168 + 1_180_160 + 524_800 + 59_508),
-        ("imm_face_khwaja_v2", 160 + 4640 + 18_496 + 73_856 + 295_168 + 1_180_160 + 524_800 + 59_508),
+        (
+            "imm_face_khwaja_v2",
+            160 + 4640 + 18_496 + 73_856 + 295_168 + 1_180_160 + 524_800 + 59_508,
+        ),
     ],
 )
 def test_small_networks_have_the_documented_number_of_parameters(recipe, parameters):
-    assert count(recipes.module(recipe).RECIPE.network()) == parameters
+    assert count(load_recipe(recipe).network()) == parameters
 
 
 def leaves(network):
     """What a network prints of its layers, in order, without their names."""
-    ends = [layer for layer in network.modules() if not list(layer.children()) and not isinstance(layer, (nn.Flatten, nn.Identity))]
+    ends = [
+        layer
+        for layer in network.modules()
+        if not list(layer.children()) and not isinstance(layer, (nn.Flatten, nn.Identity))
+    ]
     # Newer versions of torch print a norm's bias as well.
     return [re.sub(r"(BatchNorm2d.*), bias=True", r"\1", repr(layer)) for layer in ends]
 
@@ -83,20 +97,37 @@ Linear(in_features=240, out_features=2, bias=True)
 @pytest.mark.parametrize(
     ("recipe", "parts"),
     [
-        ("imm_nose_khwaja", {"pool": "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)", "dropout": "", "end": ""}),
+        (
+            "imm_nose_khwaja",
+            {
+                "pool": "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)",
+                "dropout": "",
+                "end": "",
+            },
+        ),
         (
             "imm_nose_khwaja_v2",
-            {"pool": "AvgPool2d(kernel_size=2, stride=2, padding=0)", "dropout": "Dropout2d(p=0.2, inplace=False)", "end": "Sigmoid()"},
+            {
+                "pool": "AvgPool2d(kernel_size=2, stride=2, padding=0)",
+                "dropout": "Dropout2d(p=0.2, inplace=False)",
+                "end": "Sigmoid()",
+            },
         ),
     ],
 )
 def test_the_nose_networks_are_those_of_the_document(recipe, parts):
-    assert leaves(recipes.module(recipe).RECIPE.network()) == [line for line in NOSE.format(**parts).splitlines() if line]
+    assert leaves(load_recipe(recipe).network()) == [
+        line for line in NOSE.format(**parts).splitlines() if line
+    ]
 
 
 def printed(text):
     """The layers that a document prints, in order, each as (name, layer)."""
-    return re.findall(r"^ *\((\w+)\): ((?:Conv2d|BatchNorm2d|MaxPool2d|AvgPool2d|Linear|ReLU|Sigmoid|Dropout2d)\(.*\))\s*$", text, re.M)
+    return re.findall(
+        r"^ *\((\w+)\): ((?:Conv2d|BatchNorm2d|MaxPool2d|AvgPool2d|Linear|ReLU|Sigmoid|Dropout2d)\(.*\))\s*$",
+        text,
+        re.M,
+    )
 
 
 def test_all_networks_of_the_document_are_built_as_it_prints_them(real_data):
@@ -105,18 +136,25 @@ def test_all_networks_of_the_document_are_built_as_it_prints_them(real_data):
     if not report.is_file():
         pytest.skip("the report is not beside the data")
     layers = printed(report.read_text())
-    starts = [i for i, (name, _) in enumerate(layers) if name == "conv1" and "Conv2d(1," in layers[i][1]]
-    found = [[layer for _, layer in layers[a:b]] for a, b in zip(starts, [*starts[1:], len(layers)], strict=True)]
+    starts = [
+        i for i, (name, _) in enumerate(layers) if name == "conv1" and "Conv2d(1," in layers[i][1]
+    ]
+    found = [
+        [layer for _, layer in layers[a:b]]
+        for a, b in zip(starts, [*starts[1:], len(layers)], strict=True)
+    ]
     names = ("imm_nose_khwaja", "imm_nose_khwaja_v2", "imm_face_khwaja", "imm_face_khwaja_v2")
     for name, structure in zip(names, found[:4], strict=True):
-        assert leaves(recipes.module(name).RECIPE.network()) == structure, name
+        assert leaves(load_recipe(name).network()) == structure, name
     with torch.device("meta"):
-        wide = recipes.module("ibug_wide_resnet50").RECIPE.network()
+        wide = load_recipe("ibug_wide_resnet50").network()
     learnt = ("Conv2d", "BatchNorm2d", "Linear")
     # The report prints the network twice, the second time with the sigmoid after it.
     for structure in found[4:6]:
         expected = [layer for layer in structure if layer.startswith(learnt)]
-        assert [layer for layer in leaves(wide) if layer.startswith(learnt)] == expected and len(expected) > 100
+        assert [layer for layer in leaves(wide) if layer.startswith(learnt)] == expected and len(
+            expected
+        ) > 100
     assert found[5][-1] == "Sigmoid()" and leaves(wide)[-1] == "Sigmoid()"
 
 
@@ -126,8 +164,12 @@ def test_a_blurred_pixel_is_the_weighted_mean_of_the_four_by_four_about_it():
     found = BlurPool(2)(ramp)
     assert found.shape == (1, 2, 4, 4)
     torch.testing.assert_close(found[0, 1, 1, 1:3], torch.tensor([2.5, 4.5]))
-    assert found[0, 0, 0, 0] == pytest.approx((1 * 1 + 3 * 0 + 3 * 1 + 1 * 2) / 8)  # the edge is mirrored
-    torch.testing.assert_close(BlurPool(1)(torch.full((1, 1, 2, 2), 3.0)), torch.full((1, 1, 1, 1), 3.0))
+    assert found[0, 0, 0, 0] == pytest.approx(
+        (1 * 1 + 3 * 0 + 3 * 1 + 1 * 2) / 8
+    )  # the edge is mirrored
+    torch.testing.assert_close(
+        BlurPool(1)(torch.full((1, 1, 2, 2), 3.0)), torch.full((1, 1, 1, 1), 3.0)
+    )
 
 
 def test_a_blurred_network_is_less_moved_by_a_shift_of_one_pixel():
@@ -148,7 +190,9 @@ def test_a_blurred_network_is_less_moved_by_a_shift_of_one_pixel():
 def test_settings_that_cannot_be_built_are_refused():
     with pytest.raises(SettingError, match=r"input_size \(8, 60\) is too small for pools"):
         ConvNet().build(2, (8, 60))
-    with pytest.raises(SettingError, match=r"model\.kernels needs one number, or 4, one per convolution"):
+    with pytest.raises(
+        SettingError, match=r"model\.kernels needs one number, or 4, one per convolution"
+    ):
         ConvNet(kernels=(3, 3))
     with pytest.raises(SettingError, match=r"model\.dropout is a fraction"):
         ConvNet(dropout=1.0)
@@ -158,5 +202,8 @@ def test_settings_that_cannot_be_built_are_refused():
 
 def test_without_timm_a_timm_network_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(SettingError, match=r"comes from timm, which cannot be imported .*; install it: pip install 'nasion\[timm\]'"):
+    with pytest.raises(
+        SettingError,
+        match=r"comes from timm, which cannot be imported .*; install it: pip install 'nasion\[timm\]'",
+    ):
         TimmBackbone().build(2)

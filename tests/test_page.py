@@ -9,11 +9,13 @@ import pytest
 from PIL import Image
 from test_serve import Server
 
-from nasion import serve
-from nasion.serve.answers import sample
+from nasion.app import serve
+from nasion.app.serve.responses import sample
 
 sync_api = pytest.importorskip("playwright.sync_api")
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSER = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
 DROPPED = """(kind, data, name, type) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
@@ -42,20 +44,50 @@ def camera_file(tmp_path_factory):
     else:
         import io
 
-        face = Image.open(io.BytesIO(sample())).crop((0, 0, 320, 320)).resize((640, 640)).crop((0, 80, 640, 560))
+        face = (
+            Image.open(io.BytesIO(sample()))
+            .crop((0, 0, 320, 320))
+            .resize((640, 640))
+            .crop((0, 80, 640, 560))
+        )
     path = tmp_path_factory.mktemp("camera") / "face.y4m"
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\n")
         for step in range(20):
-            y, u, v = face.transform((640, 480), Image.Transform.AFFINE, (1, 0, step, 0, 1, 0), fillcolor=(90, 90, 90)).convert("YCbCr").split()
-            file.write(b"FRAME\n" + y.tobytes() + u.resize((320, 240)).tobytes() + v.resize((320, 240)).tobytes())
+            y, u, v = (
+                face.transform(
+                    (640, 480),
+                    Image.Transform.AFFINE,
+                    (1, 0, step, 0, 1, 0),
+                    fillcolor=(90, 90, 90),
+                )
+                .convert("YCbCr")
+                .split()
+            )
+            file.write(
+                b"FRAME\n"
+                + y.tobytes()
+                + u.resize((320, 240)).tobytes()
+                + v.resize((320, 240)).tobytes()
+            )
     return path
 
 
 @pytest.fixture(scope="module")
 def browser(camera_file):
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-    camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera_file}"]
+    quiet = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    ]
+    camera = [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera_file}",
+    ]
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=BROWSER, args=[*quiet, *camera])
         yield running
@@ -68,7 +100,12 @@ def page(browser, server):
     errors, asked = [], []
     shown = browser.new_page(viewport={"width": 1280, "height": 900})
     shown.on("pageerror", lambda error: errors.append(str(error)))
-    shown.on("console", lambda said: errors.append(said.text) if said.type == "error" and "422" not in said.text else None)
+    shown.on(
+        "console",
+        lambda said: (
+            errors.append(said.text) if said.type == "error" and "422" not in said.text else None
+        ),
+    )
     shown.on("request", lambda request: asked.append(request.url))
     shown.goto(f"http://127.0.0.1:{server.port}/")
     shown.locator("body[data-ready=yes]").wait_for()
@@ -80,12 +117,12 @@ def page(browser, server):
 
 
 def said(page, words):
-    sync_api.expect(page.locator("#said")).to_contain_text(words, timeout=30_000)
+    sync_api.expect(html.locator("#said")).to_contain_text(words, timeout=30_000)
 
 
 def yellowish(page):
     """How many pixels of the canvas have the colour of a sure point."""
-    data = page.evaluate("document.getElementById('canvas').toDataURL('image/png').split(',')[1]")
+    data = html.evaluate("document.getElementById('canvas').toDataURL('image/png').split(',')[1]")
     import io
 
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
@@ -93,21 +130,27 @@ def yellowish(page):
 
 
 def test_the_sample_shows_its_faces_and_gives_them_as_json_and_picture(page):
-    page.click("#sample")
+    html.click("#sample")
     said(page, "sample.jpg: 3 faces found.")
-    assert page.locator("#faces li").count() == 3 and yellowish(page) > 500
-    with page.expect_download() as saved:
-        page.click("#save")
+    assert html.locator("#faces li").count() == 3 and yellowish(page) > 500
+    with html.expect_download() as saved:
+        html.click("#save")
     told = json.loads(saved.value.path().read_text())
-    assert saved.value.suggested_filename == "sample-points.json" and len(told["pictures"][0]["faces"]) == 3
-    with page.expect_download() as saved:
-        page.click("#draw")
+    assert (
+        saved.value.suggested_filename == "sample-points.json"
+        and len(told["pictures"][0]["faces"]) == 3
+    )
+    with html.expect_download() as saved:
+        html.click("#draw")
     assert Image.open(saved.value.path()).size == (960, 320)
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
 def test_a_photo_can_be_dropped_and_pasted(page, kind):
-    page.evaluate(f"([data]) => ({DROPPED})('{kind}', data, 'mine.jpg', 'image/jpeg')", [base64.b64encode(sample()).decode()])
+    html.evaluate(
+        f"([data]) => ({DROPPED})('{kind}', data, 'mine.jpg', 'image/jpeg')",
+        [base64.b64encode(sample()).decode()],
+    )
     said(page, "mine.jpg: 3 faces found.")
 
 
@@ -115,74 +158,99 @@ def test_bad_files_are_told_of_and_the_good_ones_shown(page, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     (tmp_path / "good.jpg").write_bytes(sample())
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "none.png")
-    page.set_input_files("#files", [str(tmp_path / name) for name in ("bad.jpg", "good.jpg", "none.png")])
+    html.set_input_files(
+        "#files", [str(tmp_path / name) for name in ("bad.jpg", "good.jpg", "none.png")]
+    )
     said(page, "good.jpg: 3 faces found.")
-    assert "bad.jpg: not a readable picture" in page.inner_text("#wrong") and page.inner_text("#wrong").count("bad.jpg") == 1
-    page.locator("#strip button").nth(1).click()
+    assert (
+        "bad.jpg: not a readable picture" in html.inner_text("#wrong")
+        and html.inner_text("#wrong").count("bad.jpg") == 1
+    )
+    html.locator("#strip button").nth(1).click()
     said(page, "none.png: 0 faces found.")
-    assert page.inner_text("#faces") == "none found"
+    assert html.inner_text("#faces") == "none found"
 
 
 def test_a_picture_that_browsers_do_not_show_is_shown_as_the_server_draws_it(page, tmp_path):
     import io
 
     Image.open(io.BytesIO(sample())).save(tmp_path / "scan.tif")
-    page.set_input_files("#files", str(tmp_path / "scan.tif"))
+    html.set_input_files("#files", str(tmp_path / "scan.tif"))
     said(page, "scan.tif: 3 faces found.")
     assert yellowish(page) > 500
 
 
 def test_keys_and_pointer_name_the_points(page):
-    page.click("#sample")
+    html.click("#sample")
     said(page, "3 faces")
-    page.focus("#canvas")
+    html.focus("#canvas")
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
-        page.keyboard.press(key)
+        html.keyboard.press(key)
     said(page, "Face 1, jaw right 1, at")
-    page.keyboard.press("ArrowLeft")
+    html.keyboard.press("ArrowLeft")
     said(page, "Face 3, ")
-    first = page.evaluate("current.faces[0].points[30]")
-    box = page.locator("#canvas").bounding_box()
-    page.mouse.move(box["x"] + (first[0] + 0.5) * box["width"] / 960, box["y"] + (first[1] + 0.5) * box["height"] / 320)
-    assert page.inner_text("#tip").startswith("30 nose_tip, ")
-    page.select_option("#colour", "part")
-    assert "mouth" in page.inner_text("#legend")
-    page.select_option("#beside", "numbers")
+    first = html.evaluate("current.faces[0].points[30]")
+    box = html.locator("#canvas").bounding_box()
+    html.mouse.move(
+        box["x"] + (first[0] + 0.5) * box["width"] / 960,
+        box["y"] + (first[1] + 0.5) * box["height"] / 320,
+    )
+    assert html.inner_text("#tip").startswith("30 nose_tip, ")
+    html.select_option("#colour", "part")
+    assert "mouth" in html.inner_text("#legend")
+    html.select_option("#beside", "numbers")
 
 
 def test_everything_can_be_reached_with_the_tab_key_and_has_a_name(page):
-    page.click("#sample")
+    html.click("#sample")
     said(page, "3 faces")
-    page.locator("body").focus()
+    html.locator("body").focus()
     reached = set()
     for _ in range(25):
-        page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id"))
-    assert {"choose", "sample", "camera", "canvas", "colour", "beside", "lines", "turned", "calm", "save", "draw"} <= reached
-    unnamed = page.evaluate("""[...document.querySelectorAll("button, select, input:not([hidden]), canvas")].filter(
+        html.keyboard.press("Tab")
+        reached.add(html.evaluate("document.activeElement.id"))
+    assert {
+        "choose",
+        "sample",
+        "camera",
+        "canvas",
+        "colour",
+        "beside",
+        "lines",
+        "turned",
+        "calm",
+        "save",
+        "draw",
+    } <= reached
+    unnamed = html.evaluate("""[...document.querySelectorAll("button, select, input:not([hidden]), canvas")].filter(
         (it) => !(it.textContent.trim() || it.getAttribute("aria-label") || (it.labels && it.labels.length))).map((it) => it.id)""")
     assert unnamed == []
-    assert page.get_attribute("#said", "aria-live") == "polite" and page.get_attribute("#canvas", "aria-label") == "sample.jpg: 3 faces"
+    assert (
+        html.get_attribute("#said", "aria-live") == "polite"
+        and html.get_attribute("#canvas", "aria-label") == "sample.jpg: 3 faces"
+    )
 
 
 def test_at_phone_width_nothing_reaches_beyond_the_screen(page):
-    page.set_viewport_size({"width": 360, "height": 740})
-    page.click("#sample")
+    html.set_viewport_size({"width": 360, "height": 740})
+    html.click("#sample")
     said(page, "3 faces")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert page.locator("#canvas").bounding_box()["width"] <= 360
+    assert html.evaluate("document.documentElement.scrollWidth") <= 360
+    assert html.locator("#canvas").bounding_box()["width"] <= 360
 
 
 def test_the_camera_s_face_is_followed_until_it_is_switched_off(page):
-    page.click("#camera")
+    html.click("#camera")
     said(page, "Camera: 1 face, ")
-    sync_api.expect(page.locator("#faces li").first).to_contain_text("face 1, sure by", timeout=30_000)
-    assert page.get_attribute("#camera", "aria-pressed") == "true" and yellowish(page) > 100
-    page.click("#camera")
+    sync_api.expect(html.locator("#faces li").first).to_contain_text(
+        "face 1, sure by", timeout=30_000
+    )
+    assert html.get_attribute("#camera", "aria-pressed") == "true" and yellowish(page) > 100
+    html.click("#camera")
     said(page, "The camera is off.")
-    assert page.get_attribute("#camera", "aria-pressed") == "false"
+    assert html.get_attribute("#camera", "aria-pressed") == "false"
 
 
 def test_the_interface_s_description_is_a_page_that_works(page):
-    page.goto(page.url + "docs")
-    page.get_by_text("/v1/landmarks").first.wait_for()
+    html.goto(html.url + "docs")
+    html.get_by_text("/v1/landmarks").first.wait_for()

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasion import boxes as given_boxes
-from nasion import pictures
+from nasion.app import known_boxes as given_boxes
 from nasion.errors import DataError, SettingError
-from nasion.files import open_picture
-from nasion.pictures import Photo, Refused
+from nasion.media import inputs
+from nasion.media.files import open_image
+from nasion.media.inputs import ImageInput, UnreadableInput
 
 
 @pytest.fixture
@@ -31,17 +31,25 @@ def names(photos):
 
 
 def test_folders_patterns_and_files_come_in_order_and_each_once(folder):
-    assert names(pictures.listed([str(folder)])) == ["a.png", "b.jpg", "c.WEBP"]
-    assert names(pictures.listed([str(folder / "*.jpg"), str(folder / "a.png"), str(folder)])) == ["b.jpg", "a.png", "c.WEBP"]
-    assert names(pictures.listed([str(folder / "**" / "*.WEBP")])) == ["c.WEBP"]
+    assert names(inputs.resolve_inputs([str(folder)])) == ["a.png", "b.jpg", "c.WEBP"]
+    assert names(
+        inputs.resolve_inputs([str(folder / "*.jpg"), str(folder / "a.png"), str(folder)])
+    ) == ["b.jpg", "a.png", "c.WEBP"]
+    assert names(inputs.resolve_inputs([str(folder / "**" / "*.WEBP")])) == ["c.WEBP"]
 
 
 def test_numbers_are_cameras_videos_are_clips_and_lists_are_their_lines(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "list.txt").write_text("b.jpg\n\na.png\nhttp://127.0.0.1/c.jpg\n")
-    photos = pictures.listed(["list.txt", "7", "film.MP4"])
-    assert [photo.name for photo in photos] == ["b.jpg", "a.png", "http://127.0.0.1/c.jpg", "camera 7", "film.MP4"]
-    assert [type(photo).__name__ for photo in photos] == ["Photo"] * 3 + ["Clip"] * 2
+    photos = inputs.resolve_inputs(["list.txt", "7", "film.MP4"])
+    assert [photo.name for photo in photos] == [
+        "b.jpg",
+        "a.png",
+        "http://127.0.0.1/c.jpg",
+        "camera 7",
+        "film.MP4",
+    ]
+    assert [type(photo).__name__ for photo in photos] == ["ImageInput"] * 3 + ["VideoInput"] * 2
 
 
 @pytest.mark.parametrize(("word", "error", "message"), [
@@ -51,31 +59,51 @@ def test_what_means_no_picture_is_refused_at_once(tmp_path, monkeypatch, word, e
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(error, match=message):
-        pictures.listed([word])
+        inputs.resolve_inputs([word])
     with pytest.raises(SettingError, match="Name a picture"):
-        pictures.listed([])
+        inputs.resolve_inputs([])
 
 
 def test_unreadable_pictures_are_told_in_their_place_and_the_rest_is_read(folder):
     (folder / "text.jpg").write_text("this is text")
     (folder / "cut.jpg").write_bytes((folder / "b.jpg").read_bytes()[:300])
     (folder / "empty.png").touch()
-    words = [str(folder / name) for name in ("a.png", "text.jpg", "cut.jpg", "empty.png", "gone.jpg", "b.jpg")]
-    found = list(pictures.in_turn(lambda photo: (photo, pictures.opened(photo, colour=True)), pictures.listed(words), threads=2))
+    words = [
+        str(folder / name)
+        for name in ("a.png", "text.jpg", "cut.jpg", "empty.png", "gone.jpg", "b.jpg")
+    ]
+    found = list(
+        inputs.map_in_order(
+            lambda photo: (photo, inputs.opened(photo, colour=True)),
+            inputs.resolve_inputs(words),
+            threads=2,
+        )
+    )
     assert [photo.name for photo, _ in found] == words
-    said = [what.why if isinstance(what, Refused) else "read" for _, what in found]
-    wanted = ["read", "of no kind that is known", "not a readable picture", "the file is empty", "no such file", "read"]
+    said = [what.why if isinstance(what, UnreadableInput) else "read" for _, what in found]
+    wanted = [
+        "read",
+        "of no kind that is known",
+        "not a readable picture",
+        "the file is empty",
+        "no such file",
+        "read",
+    ]
     assert all(part in why for part, why in zip(wanted, said, strict=True)), said
     assert not any(str(folder) in why for why in said)
 
 
 def test_a_picture_that_declares_more_pixels_than_the_limit_is_refused_unread(tmp_path):
-    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (40000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
+    header = (
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+        + (40000).to_bytes(4, "big") * 2
+        + b"\x08\x02\x00\x00\x00"
+    )
     import zlib
 
     data = header + zlib.crc32(header[12:]).to_bytes(4, "big") + b"\x00\x00\x00\x00IEND\xaeB`\x82"
     with pytest.raises(DataError, match=r"not a readable picture|the limit is 100,000,000"):
-        open_picture(data, True, "huge.png")
+        open_image(data, True, "huge.png")
 
 
 def saved(image, kind, **options):
@@ -86,27 +114,42 @@ def saved(image, kind, **options):
 
 def test_every_kind_of_picture_shows_what_a_person_sees():
     red = Image.new("RGB", (20, 10), (255, 0, 0))
-    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", *(["AVIF"] if ".avif" in Image.registered_extensions() else [])):
-        pixels = open_picture(saved(red, kind), True)
-        assert pixels.shape == (10, 20, 3) and np.abs(pixels.astype(int) - [255, 0, 0]).max() <= 6, kind
-        assert open_picture(saved(red, kind), False).shape == (10, 20)
-    assert np.abs(open_picture(saved(red.convert("CMYK"), "JPEG"), True).astype(int) - [255, 0, 0]).max() <= 6
-    assert (open_picture(saved(Image.new("RGBA", (4, 4), (9, 9, 9, 0)), "PNG"), True) == 255).all()
-    half = open_picture(saved(Image.new("LA", (4, 4), (0, 128)), "PNG"), False)
+    for kind in (
+        "JPEG",
+        "PNG",
+        "WEBP",
+        "TIFF",
+        "BMP",
+        "GIF",
+        *(["AVIF"] if ".avif" in Image.registered_extensions() else []),
+    ):
+        pixels = open_image(saved(red, kind), True)
+        assert (
+            pixels.shape == (10, 20, 3) and np.abs(pixels.astype(int) - [255, 0, 0]).max() <= 6
+        ), kind
+        assert open_image(saved(red, kind), False).shape == (10, 20)
+    assert (
+        np.abs(open_image(saved(red.convert("CMYK"), "JPEG"), True).astype(int) - [255, 0, 0]).max()
+        <= 6
+    )
+    assert (open_image(saved(Image.new("RGBA", (4, 4), (9, 9, 9, 0)), "PNG"), True) == 255).all()
+    half = open_image(saved(Image.new("LA", (4, 4), (0, 128)), "PNG"), False)
     assert np.abs(half.astype(int) - 127).max() <= 1
     deep = Image.fromarray(np.full((4, 4), 200 << 8, np.uint16))
-    assert (open_picture(saved(deep, "PNG"), False) == 200).all()
+    assert (open_image(saved(deep, "PNG"), False) == 200).all()
     frames = saved(red, "GIF", save_all=True, append_images=[Image.new("RGB", (20, 10))])
-    assert open_picture(frames, True)[0, 0, 0] > 250
-    assert open_picture(saved(Image.new("L", (1, 1), 7), "PNG"), True).tolist() == [[[7, 7, 7]]]
+    assert open_image(frames, True)[0, 0, 0] > 250
+    assert open_image(saved(Image.new("L", (1, 1), 7), "PNG"), True).tolist() == [[[7, 7, 7]]]
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert open_picture(saved(red, "JPEG", exif=exif), True).shape == (20, 10, 3)
+    assert open_image(saved(red, "JPEG", exif=exif), True).shape == (20, 10, 3)
 
 
 def test_standard_input_is_a_picture(monkeypatch):
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(saved(Image.new("L", (5, 4)), "PNG"))))
-    (photo,) = pictures.listed(["-"])
+    monkeypatch.setattr(
+        sys, "stdin", SimpleNamespace(buffer=io.BytesIO(saved(Image.new("L", (5, 4)), "PNG")))
+    )
+    (photo,) = inputs.resolve_inputs(["-"])
     assert photo.name == "standard input" and photo.pixels(False).shape == (4, 5)
 
 
@@ -126,34 +169,47 @@ def test_addresses_are_fetched_and_what_fails_is_named():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     at = f"http://127.0.0.1:{server.server_port}"
     try:
-        assert pictures.listed([f"{at}/me.png"])[0].pixels(False).shape == (4, 5)
-        with pytest.raises(DataError, match=r"gone.png: could not be fetched \(Not Found\)"):
-            Photo(f"{at}/gone.png", f"{at}/gone.png").pixels(False)
+        assert inputs.resolve_inputs([f"{at}/me.png"])[0].pixels(False).shape == (4, 5)
+        with pytest.raises(DataError, match=r"gone.png: could not be fetched \(Not ImageResult\)"):
+            ImageInput(f"{at}/gone.png", f"{at}/gone.png").pixels(False)
     finally:
         server.shutdown()
     with pytest.raises(DataError, match="could not be fetched"):
-        Photo(at, at).pixels(False)
+        ImageInput(at, at).pixels(False)
 
 
 def test_boxes_come_typed_or_from_tables_by_the_pictures_names(tmp_path):
     assert given_boxes.given([], None, ["a", "b", "c"]) is None
-    assert given_boxes.given(["1,2,3,4", "5,6,7,8"], None, ["me.png"]).of("me.png").tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    assert given_boxes.given(["1,2,3,4", "5,6,7,8"], None, ["me.png"]).of("me.png").tolist() == [
+        [1, 2, 3, 4],
+        [5, 6, 7, 8],
+    ]
     table = tmp_path / "boxes.csv"
     table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\nme.png,5,6,70,80\n")
-    assert given_boxes.given([], table, ["a/me.png"]).of("a/me.png").tolist() == [[1, 2, 30, 40], [5, 6, 70, 80]]
+    assert given_boxes.given([], table, ["a/me.png"]).of("a/me.png").tolist() == [
+        [1, 2, 30, 40],
+        [5, 6, 70, 80],
+    ]
     box = "<image file='a/me.png'><box left='1' top='2' width='3' height='4'/></image>"
     (tmp_path / "boxes.xml").write_text(f"<dataset><images>{box}</images></dataset>")
-    assert given_boxes.given([], tmp_path / "boxes.xml", ["me.png"]).of("me.png").tolist() == [[0.5, 1.5, 3.5, 5.5]]
+    assert given_boxes.given([], tmp_path / "boxes.xml", ["me.png"]).of("me.png").tolist() == [
+        [0.5, 1.5, 3.5, 5.5]
+    ]
 
 
 def test_boxes_of_pictures_of_one_name_go_by_their_folders(tmp_path):
     names = [str(tmp_path / "me.png"), str(tmp_path / "sub" / "me.png")]
     table = tmp_path / "b.csv"
-    table.write_text(f"file,box_x0,box_y0,box_x1,box_y1\n{names[0]},1,2,30,40\nsub/me.png,5,6,70,80\n")
+    table.write_text(
+        f"file,box_x0,box_y0,box_x1,box_y1\n{names[0]},1,2,30,40\nsub/me.png,5,6,70,80\n"
+    )
     found = given_boxes.given([], table, names)
     assert [found.of(name).tolist() for name in names] == [[[1, 2, 30, 40]], [[5, 6, 70, 80]]]
     table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\n")
-    with pytest.raises(DataError, match=r"Several pictures are called me.png; the table of boxes must name them with their folders"):
+    with pytest.raises(
+        DataError,
+        match=r"Several pictures are called me.png; the table of boxes must name them with their folders",
+    ):
         given_boxes.given([], table, names).of(names[0])
 
 

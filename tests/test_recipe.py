@@ -7,12 +7,15 @@ from typing import ClassVar
 
 import pytest
 
-from nasion import recipes, run
-from nasion.augment import Augment
-from nasion.disturb import Disturb
+from nasion import recipes
+from nasion.data.augment import Augment
+from nasion.data.corrupt import Corrupt
+from nasion.discovery import RECIPES
 from nasion.errors import RunError, SettingError
-from nasion.optim import SGD, Adam, Cosine, Phase, Plateau, StepDecay
-from nasion.recipe import Fade, override, settings
+from nasion.inference import run_folder
+from nasion.models.optim import SGD, Adam, Cosine, Phase, Plateau, StepDecay
+from nasion.recipe import AugmentDecay, override, settings
+from nasion.recipes import load_recipe
 from nasion.recipes.fkd_resnet import RECIPE
 
 
@@ -27,16 +30,41 @@ class KerasStub:
         raise AssertionError("no network is wanted here")
 
 
-SECOND = Phase(optim=SGD(lr=1e-3, momentum=0.8), epochs=20, schedule=Plateau(factor=0.5, patience=2), patience=7)
-TWO_PHASES = dataclasses.replace(RECIPE, model=KerasStub(), schedule=Plateau(), patience=4, second_phase=SECOND)
+SECOND = Phase(
+    optim=SGD(lr=1e-3, momentum=0.8),
+    epochs=20,
+    schedule=Plateau(factor=0.5, patience=2),
+    patience=7,
+)
+TWO_PHASES = dataclasses.replace(
+    RECIPE, architecture=KerasStub(), schedule=Plateau(), patience=4, second_phase=SECOND
+)
 
 
 def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     changed = override(
-        RECIPE, ["optim.lr=3e-4", "batch_size=32", "missing=drop", "model.stem_stride=1", "model.widths=8,16", "patience=none", "start_at_mean=false"]
+        RECIPE,
+        [
+            "optim.lr=3e-4",
+            "batch_size=32",
+            "missing=drop",
+            "architecture.stem_stride=1",
+            "architecture.widths=8,16",
+            "patience=none",
+            "start_at_mean=false",
+        ],
     )
-    assert (changed.optim.lr, changed.batch_size, changed.missing, changed.model.stem_stride) == (3e-4, 32, "drop", 1)
-    assert changed.model.widths == (8, 16) and changed.patience is None and changed.start_at_mean is False
+    assert (changed.optim.lr, changed.batch_size, changed.missing, changed.model.stem_stride) == (
+        3e-4,
+        32,
+        "drop",
+        1,
+    )
+    assert (
+        changed.model.widths == (8, 16)
+        and changed.patience is None
+        and changed.start_at_mean is False
+    )
     assert RECIPE.batch_size == 16
 
 
@@ -57,9 +85,9 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     ("optim.lr=nan", "optim.lr must be a number above 0; found nan"),
     ("optim.lr=inf", "optim.lr must be a number above 0"),
     ("codec.unit=foo", "one of pixels, relative expected"),
-    ("model.blocks=0", "must be from 1"),
-    ("model.widths=0", "must be from 1"),
-    ("model.blocks=2,2", "model.blocks needs one number, or 5, one per stage"),
+    ("architecture.blocks=0", "must be from 1"),
+    ("architecture.widths=0", "must be from 1"),
+    ("architecture.blocks=2,2", "architecture.blocks needs one number, or 5, one per stage"),
     ("box_scale=0", "box_scale must be a number above 0"),
     ("augment.hue=0.6", "augment.hue must be 0 to 0.5"),
     ("augment.shift_px=-1", "augment.shift_px is a number of pixels"),
@@ -68,7 +96,7 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     ("input_size=0,0", "input_size must be at least 4,4"),
     ("pixel_range=0,0", "pixel_range must rise"),
     ("seed=-1", "seed must be from 0"),
-    ("fade.to=1.5", "fade.after and fade.to must be from 0 to 1; found Fade(after=1.0, to=1.5)"),
+    ("fade.to=1.5", "fade.after and fade.to must be from 0 to 1; found AugmentDecay(after=1.0, to=1.5)"),
     ("patience=0", "patience must be from 1, or none"),
     ("schedule.every=0", "every >= 1"),
     ("optim.betas=1,1", "optim.betas must be from 0 to below 1"),
@@ -82,8 +110,10 @@ def test_a_wrong_name_or_type_is_refused_with_what_there_is(change, message):
 def test_what_only_keras_networks_have_is_refused_for_others():
     assert (RECIPE.framework, TWO_PHASES.framework) == ("pytorch", "keras")
     for only_keras in ({"schedule": Plateau()}, {"second_phase": SECOND}):
-        dataclasses.replace(RECIPE, model=KerasStub(), **only_keras)
-        with pytest.raises(SettingError, match="are for Keras networks; this recipe's network is PyTorch's"):
+        dataclasses.replace(RECIPE, architecture=KerasStub(), **only_keras)
+        with pytest.raises(
+            SettingError, match="are for Keras networks; this recipe's network is PyTorch's"
+        ):
             dataclasses.replace(RECIPE, **only_keras)
 
 
@@ -110,11 +140,24 @@ def test_parts_refuse_values_that_cannot_be_meant(part, values, message):
 def test_numbers_of_the_second_phase_are_changed_by_name():
     changed = override(
         TWO_PHASES,
-        ["second_phase.epochs=0", "second_phase.optim.lr=1e-5", "second_phase.schedule.patience=9", "second_phase.patience=none", "optim.lr=0.5"],
+        [
+            "second_phase.epochs=0",
+            "second_phase.optim.lr=1e-5",
+            "second_phase.schedule.patience=9",
+            "second_phase.patience=none",
+            "optim.lr=0.5",
+        ],
     )
-    expected = Phase(optim=SGD(lr=1e-5, momentum=0.8), epochs=0, schedule=Plateau(factor=0.5, patience=9))
-    assert changed.second_phase == expected and changed.optim == dataclasses.replace(RECIPE.optim, lr=0.5)
-    assert TWO_PHASES.second_phase == SECOND and settings(TWO_PHASES)["second_phase.optim.momentum"] == 0.8
+    expected = Phase(
+        optim=SGD(lr=1e-5, momentum=0.8), epochs=0, schedule=Plateau(factor=0.5, patience=9)
+    )
+    assert changed.second_phase == expected and changed.optim == dataclasses.replace(
+        RECIPE.optim, lr=0.5
+    )
+    assert (
+        TWO_PHASES.second_phase == SECOND
+        and settings(TWO_PHASES)["second_phase.optim.momentum"] == 0.8
+    )
     with pytest.raises(SettingError, match="second phase's epochs must be from 0; found -1"):
         override(TWO_PHASES, ["second_phase.epochs=-1"])
     assert override(TWO_PHASES, ["second_phase=none"]).second_phase is None
@@ -129,26 +172,57 @@ def test_a_recipe_has_the_phases_that_have_epochs():
     assert TWO_PHASES.phases == (first, SECOND)
     assert override(TWO_PHASES, ["second_phase.epochs=0"]).phases == (first,)
     assert dataclasses.replace(TWO_PHASES, second_phase=None).phases == (first,)
-    assert RECIPE.phases == (Phase(optim=RECIPE.optim, epochs=RECIPE.epochs, schedule=RECIPE.schedule, patience=RECIPE.patience),)
+    assert RECIPE.phases == (
+        Phase(
+            optim=RECIPE.optim,
+            epochs=RECIPE.epochs,
+            schedule=RECIPE.schedule,
+            patience=RECIPE.patience,
+        ),
+    )
 
 
 def test_a_recipe_of_two_phases_is_written_and_read_back_the_same():
-    assert run.from_json(run.to_json(TWO_PHASES), sys.modules[__name__]) == TWO_PHASES
+    assert run_folder.from_json(run_folder.to_json(TWO_PHASES), sys.modules[__name__]) == TWO_PHASES
 
 
 def test_a_recipe_fades_all_changes_but_the_mirror_and_the_size_of_what_is_in_front():
-    changes = Augment(flip=0.5, rotate=30, scale=0.2, shift=0.1, shift_px=4, brightness=0.2, contrast=0.4, saturation=0.1, hue=0.05, stretch=0.1)
-    disturb = Disturb(blur=1.0, noise=0.05, jpeg=0.1, occlude=0.4, patch=0.3)
-    recipe = dataclasses.replace(RECIPE, epochs=10, augment=changes, disturb=disturb, fade=Fade(after=0.75, to=0.5))
-    assert recipe.in_epoch(0) is recipe.in_epoch(7) is recipe  # 0.75 * 10 = 7.5, so the ninth epoch is the first
+    changes = Augment(
+        flip=0.5,
+        rotate=30,
+        scale=0.2,
+        shift=0.1,
+        shift_px=4,
+        brightness=0.2,
+        contrast=0.4,
+        saturation=0.1,
+        hue=0.05,
+        stretch=0.1,
+    )
+    disturb = Corrupt(blur=1.0, noise=0.05, jpeg=0.1, occlude=0.4, patch=0.3)
+    recipe = dataclasses.replace(
+        RECIPE,
+        epochs=10,
+        augment=changes,
+        corrupt=disturb,
+        augment_decay=AugmentDecay(after=0.75, to=0.5),
+    )
+    assert (
+        recipe.in_epoch(0) is recipe.in_epoch(7) is recipe
+    )  # 0.75 * 10 = 7.5, so the ninth epoch is the first
     assert recipe.in_epoch(8).augment == Augment(0.5, 15, 0.1, 0.05, 2, 0.1, 0.2, 0.05, 0.025, 0.05)
-    assert recipe.in_epoch(8).disturb == Disturb(0.5, 0.025, 0.05, 0.2, 0.3)
+    assert recipe.in_epoch(8).disturb == Corrupt(0.5, 0.025, 0.05, 0.2, 0.3)
     assert RECIPE.in_epoch(RECIPE.epochs - 1) is RECIPE
 
 
 def test_all_settings_can_be_listed():
     names = settings(RECIPE)
-    assert names["optim.lr"] == 1e-4 and names["model.stem_stride"] == 2 and "scheme" not in names and "loss" not in names
+    assert (
+        names["optim.lr"] == 1e-4
+        and names["architecture.stem_stride"] == 2
+        and "scheme" not in names
+        and "loss" not in names
+    )
 
 
 def test_the_step_schedule_divides_by_ten_every_five_epochs():
@@ -166,21 +240,26 @@ def test_the_cosine_warms_up_is_full_and_ends_at_nothing():
     )
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", RECIPES.names())
 def test_every_recipe_is_written_and_read_back_the_same(name):
-    value = recipes.module(name).RECIPE
-    assert run.from_json(run.to_json(value)) == value
+    value = load_recipe(name)
+    assert run_folder.from_json(run_folder.to_json(value)) == value
 
 
 def test_a_run_file_that_names_strange_code_is_refused():
-    written = run.to_json(RECIPE)
-    for name in ("os.system", "nasion.files.write_text", "nasion.recipe.torch", "nasion.recipe.nothing"):
+    written = run_folder.to_json(RECIPE)
+    for name in (
+        "os.system",
+        "nasion.files.write_text",
+        "nasion.recipe.torch",
+        "nasion.recipe.nothing",
+    ):
         with pytest.raises(RunError):
-            run.from_json(written | {"model": {"is": name, "path": "x"}})
+            run_folder.from_json(written | {"model": {"is": name, "path": "x"}})
     with pytest.raises(RunError, match="not nasion's own"):
-        run.from_json(written | {"loss": {"function": "subprocess.run"}})
+        run_folder.from_json(written | {"loss": {"function": "subprocess.run"}})
     with pytest.raises(RunError, match="other settings than this version's"):
-        run.from_json(written | {"optim": {"is": "nasion.optim.Adam", "momentum": 1}})
+        run_folder.from_json(written | {"optim": {"is": "nasion.optim.Adam", "momentum": 1}})
 
 
 def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
@@ -188,18 +267,22 @@ def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
     path.write_text(
         "from dataclasses import dataclass, replace\nfrom torch import nn\nfrom nasion.recipes.fkd_resnet import RECIPE as BASE\n\n\n"
         "@dataclass(frozen=True)\nclass Tiny:\n    width: int = 4\n\n    def build(self, outputs):\n        return nn.Sequential()\n\n\n"
-        "RECIPE = replace(BASE, model=Tiny())\n"
+        "RECIPE = replace(BASE, architecture=Tiny())\n"
     )
     module = recipes.module(path)
-    written = run.to_json(module.RECIPE)
-    assert written["model"]["is"] == "mine.Tiny" and run.from_json(written, module) == module.RECIPE
+    written = run_folder.to_json(module.RECIPE)
+    assert (
+        written["model"]["is"] == "mine.Tiny"
+        and run_folder.from_json(written, module) == module.RECIPE
+    )
     with pytest.raises(RunError, match="hand over the recipe file"):
-        run.from_json(written)
+        run_folder.from_json(written)
 
 
 def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(
-        SettingError, match=r"No recipe 'fkd_resnt'; there is face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, .*toy_demo, or give the path"
+        SettingError,
+        match=r"No recipe 'fkd_resnt'; there is face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, .*toy_demo, or give the path",
     ):
         recipes.module("fkd_resnt")
     with pytest.raises(SettingError, match="no such recipe file"):

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasion import scale
-from nasion.cli import main
-from nasion.datasets import toy
+from nasion.app import bulk
+from nasion.app.cli import main
+from nasion.data.datasets import toy
 from nasion.errors import DataError, SettingError
-from nasion.landmarker import Landmarker
-from nasion.schemes import ibug68
+from nasion.inference.landmarker import Landmarker
+from nasion.landmarks.catalog import ibug68
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
-LIGHT = scale.Settings("face68_light")
+LIGHT = bulk.Settings("face68_light")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,12 @@ def folder(tmp_path_factory):
 
 def rows(folder):
     return sorted(
-        (row for file in folder.glob("part-*.parquet") for row in parquet.read_table(file).to_pylist()), key=lambda row: (row["picture"], row["face"])
+        (
+            row
+            for file in folder.glob("part-*.parquet")
+            for row in parquet.read_table(file).to_pylist()
+        ),
+        key=lambda row: (row["picture"], row["face"]),
     )
 
 
@@ -43,20 +48,26 @@ def rows(folder):
 def plain(folder, tmp_path_factory):
     """What the plain engine writes: (folder, rows)."""
     out = tmp_path_factory.mktemp("plain")
-    list(scale.run(scale.parts([str(folder)], 3), LIGHT, out, "plain"))
+    list(bulk.run(bulk.parts([str(folder)], 3), LIGHT, out, "plain"))
     return out, rows(out)
 
 
 def test_a_row_is_a_face_and_pictures_without_one_have_a_row_too(plain, folder):
     out, found = plain
-    assert len(list(out.glob("part-*"))) == 4 and {Path(row["picture"]).name for row in found} == {path.name for path in folder.iterdir()}
+    assert len(list(out.glob("part-*"))) == 4 and {Path(row["picture"]).name for row in found} == {
+        path.name for path in folder.iterdir()
+    }
     landmarker = Landmarker("face68_light")
     for row in found:
         name = Path(row["picture"]).name
         if name == "broken.jpg":
             assert "not a readable picture" in row["error"] and row["points"] is None
         elif name == "empty.png":
-            assert row["face"] is None and (row["width"], row["height"]) == (40, 30) and row["error"] is None
+            assert (
+                row["face"] is None
+                and (row["width"], row["height"]) == (40, 30)
+                and row["error"] is None
+            )
         elif row["face"] is not None:
             (face,) = landmarker(Image.open(row["picture"]).convert("RGB"))
             np.testing.assert_allclose(np.reshape(row["points"], (-1, 2)), face.points, atol=1e-3)
@@ -65,51 +76,73 @@ def test_a_row_is_a_face_and_pictures_without_one_have_a_row_too(plain, folder):
     assert sum(row["face"] is not None for row in found) >= 5
 
 
-def test_a_run_that_stopped_goes_on_with_the_parts_that_are_missing(plain, folder, tmp_path, monkeypatch):
-    asked = scale.parts([str(folder)], 3)
-    run = scale.run(asked, LIGHT, tmp_path, "plain")
+def test_a_run_that_stopped_goes_on_with_the_parts_that_are_missing(
+    plain, folder, tmp_path, monkeypatch
+):
+    asked = bulk.parts([str(folder)], 3)
+    run = bulk.run(asked, LIGHT, tmp_path, "plain")
     next(run)
     next(run)
-    run.close()
+    run_folder.close()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("part-*")}
     assert len(before) == 2 and list(tmp_path.glob(".part*")) == []
     looked = []
-    monkeypatch.setattr(scale.Worker, "__call__", lambda self, part, own=scale.Worker.__call__: looked.append(part.number) or own(self, part))
-    counts = [counts for _, counts in scale.run(asked, LIGHT, tmp_path, "plain")]
+    monkeypatch.setattr(
+        bulk.Worker,
+        "__call__",
+        lambda self, part, own=bulk.Worker.__call__: looked.append(part.number) or own(self, part),
+    )
+    counts = [counts for _, counts in bulk.run(asked, LIGHT, tmp_path, "plain")]
     assert looked == [2, 3] and all(path.stat().st_mtime_ns == at for path, at in before.items())
-    assert rows(tmp_path) == plain[1] and sum(each["pictures"] for each in counts) == 12 and sum(each["unreadable"] for each in counts) == 1
+    assert (
+        rows(tmp_path) == plain[1]
+        and sum(each["pictures"] for each in counts) == 12
+        and sum(each["unreadable"] for each in counts) == 1
+    )
 
 
 def test_pictures_in_a_parquet_file_and_in_a_list_give_the_same_faces(plain, folder, tmp_path):
     files = sorted(folder.iterdir())
-    table = arrow.table({"name": [str(file) for file in files], "image": [{"bytes": file.read_bytes(), "path": None} for file in files]})
+    table = arrow.table(
+        {
+            "name": [str(file) for file in files],
+            "image": [{"bytes": file.read_bytes(), "path": None} for file in files],
+        }
+    )
     parquet.write_table(table, tmp_path / "pictures.parquet", row_group_size=5)
     (tmp_path / "list.txt").write_text("\n".join(map(str, files)) + "\n")
     for word, out in (("pictures.parquet", "a"), ("list.txt", "b")):
-        list(scale.run(scale.parts([str(tmp_path / word)], 4), LIGHT, tmp_path / out, "plain"))
+        list(bulk.run(bulk.parts([str(tmp_path / word)], 4), LIGHT, tmp_path / out, "plain"))
         assert rows(tmp_path / out) == plain[1]
 
 
 def test_results_of_other_settings_or_pictures_are_not_mixed(plain, folder):
     with pytest.raises(SettingError, match="other pictures or settings"):
-        list(scale.run(scale.parts([str(folder)], 3), scale.Settings("face68_light", least=0.7), plain[0], "plain"))
+        list(
+            bulk.run(
+                bulk.parts([str(folder)], 3),
+                bulk.Settings("face68_light", min_score=0.7),
+                plain[0],
+                "plain",
+            )
+        )
     with pytest.raises(SettingError, match="other pictures or settings"):
-        list(scale.run(scale.parts([str(folder)], 5), LIGHT, plain[0], "plain"))
+        list(bulk.run(bulk.parts([str(folder)], 5), LIGHT, plain[0], "plain"))
 
 
 def test_what_cannot_be_done_in_parts_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"gone.parquet: no such file"):
-        scale.parts([str(tmp_path / "gone.parquet")])
+        bulk.parts([str(tmp_path / "gone.parquet")])
     (tmp_path / "text.parquet").write_text("no table")
     with pytest.raises(DataError, match="not a readable Parquet file"):
-        scale.parts([str(tmp_path / "text.parquet")])
+        bulk.parts([str(tmp_path / "text.parquet")])
     parquet.write_table(arrow.table({"a": [1]}), tmp_path / "numbers.parquet")
     with pytest.raises(DataError, match=r"no column of pictures; one of picture, .* found a"):
-        scale.parts([str(tmp_path / "numbers.parquet")])
+        bulk.parts([str(tmp_path / "numbers.parquet")])
     with pytest.raises(SettingError, match="only files and addresses"):
-        scale.parts([str(tmp_path / "clip.mp4")])
+        bulk.parts([str(tmp_path / "clip.mp4")])
     with pytest.raises(SettingError, match="plain or ray; found 'spark'"):
-        list(scale.run([], LIGHT, tmp_path / "out", "spark"))
+        list(bulk.run([], LIGHT, tmp_path / "out", "spark"))
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +171,9 @@ def looking():
     return found
 
 
-def test_two_workers_of_ray_one_of_them_killed_write_the_same_rows(cluster, plain, folder, tmp_path):
+def test_two_workers_of_ray_one_of_them_killed_write_the_same_rows(
+    cluster, plain, folder, tmp_path
+):
     killed = []
 
     def kill():
@@ -151,19 +186,34 @@ def test_two_workers_of_ray_one_of_them_killed_write_the_same_rows(cluster, plai
 
     killer = threading.Thread(target=kill)
     killer.start()
-    done = list(scale.run(scale.parts([str(folder)], 1), LIGHT, tmp_path, "ray", workers=2))
+    done = list(bulk.run(bulk.parts([str(folder)], 1), LIGHT, tmp_path, "ray", workers=2))
     killer.join()
     assert killed and len(done) == 12
     assert rows(tmp_path) == plain[1]
 
 
-def test_the_command_tells_what_was_written_and_that_something_could_not_be_read(plain, folder, tmp_path, monkeypatch, capsys):
+def test_the_command_tells_what_was_written_and_that_something_could_not_be_read(
+    plain, folder, tmp_path, monkeypatch, capsys
+):
     faces = sum(row["face"] is not None for row in plain[1])
-    words = ["nasion", "predict", str(folder), "--run", "face68_light", "--engine", "plain", "--out", str(tmp_path / "out")]
+    words = [
+        "nasion",
+        "predict",
+        str(folder),
+        "--run",
+        "face68_light",
+        "--engine",
+        "plain",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit) as stopped:
         main()
-    assert stopped.value.code == 1 and f"{faces} faces in 12 pictures; 1 could not be read" in capsys.readouterr().out
+    assert (
+        stopped.value.code == 1
+        and f"{faces} faces in 12 pictures; 1 could not be read" in capsys.readouterr().out
+    )
     monkeypatch.setattr("sys.argv", [*words, "-f", "json"])
     with pytest.raises(SystemExit):
         main()

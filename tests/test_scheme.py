@@ -3,16 +3,29 @@
 import numpy as np
 import pytest
 
-from nasion.datasets import toy
+from nasion.data.datasets import toy
+from nasion.data.load import load_faces
 from nasion.errors import SettingError
-from nasion.load import load_faces
-from nasion.scheme import Scheme
-from nasion.schemes import SCHEMES, cofw29, fkd15, ibug68, imm58, mirror_name, scheme_named, wflw98
+from nasion.landmarks.catalog import (
+    SCHEMES,
+    cofw29,
+    fkd15,
+    ibug68,
+    imm58,
+    mirror_name,
+    scheme_named,
+    wflw98,
+)
+from nasion.landmarks.scheme import Scheme
 
 
 def pairs(*spans):
     """(a, b) pairs; (a, b, n) is n pairs a-b, (a+1)-(b-1) ...; (a, b, n, 1) counts both up."""
-    return {tuple(sorted((a + i, b + i * (1 if rest[1:] else -1)))) for a, b, *rest in spans for i in range(rest[0] if rest else 1)}
+    return {
+        tuple(sorted((a + i, b + i * (1 if rest[1:] else -1))))
+        for a, b, *rest in spans
+        for i in range(rest[0] if rest else 1)
+    }
 
 
 PUBLISHED = {
@@ -66,7 +79,10 @@ def test_points_stand_where_the_tables_say(scheme, name, index):
 
 
 def test_the_same_name_means_the_same_place_in_every_scheme():
-    face = {s.name: dict(zip(s.points, toy.draw(1, s, seed=5).points[0], strict=True)) for s in SCHEMES.values()}
+    face = {
+        s.name: dict(zip(s.points, toy.draw(1, s, seed=5).points[0], strict=True))
+        for s in SCHEMES.values()
+    }
     for a in face.values():
         for b in face.values():
             for name in a.keys() & b.keys():
@@ -82,7 +98,9 @@ def test_pupils_are_found_by_what_a_scheme_has():
     assert fkd15.norm_groups("pupils") == (("right_eye_center",), ("left_eye_center",))
     assert wflw98.norm_groups("pupils") == (("right_pupil",), ("left_pupil",))
     right, left = ibug68.norm_groups("pupils")
-    assert set(ibug68.index(right)) == set(range(36, 42)) and set(ibug68.index(left)) == set(range(42, 48))
+    assert set(ibug68.index(right)) == set(range(36, 42)) and set(ibug68.index(left)) == set(
+        range(42, 48)
+    )
     assert ibug68.norm_groups("nose_tip:chin,nose_base") == (("nose_tip",), ("chin", "nose_base"))
 
 
@@ -104,7 +122,9 @@ def test_a_scheme_with_a_point_twice_or_two_partners_is_refused():
 
 def test_imm_and_ibug_mean_shapes_mirror_onto_themselves_on_real_labels(real_data):
     for scheme, shapes in ((imm58, _imm(real_data)), (ibug68, _ibug(real_data))):
-        shape = _framed(shapes, *scheme.index(["right_eye_outer_corner", "left_eye_outer_corner"])).mean(0)
+        shape = _framed(
+            shapes, *scheme.index(["right_eye_outer_corner", "left_eye_outer_corner"])
+        ).mean(0)
         mirrored = (shape * [-1, 1])[scheme.flip]
         assert np.abs(mirrored - shape).max() < 0.08, scheme.name  # of the eyes' distance
 
@@ -116,7 +136,11 @@ def test_the_kaggle_mean_shape_mirrors_onto_itself_and_onto_ibugs_on_real_labels
     assert np.abs((shape * [-1, 1])[fkd15.flip] - shape).max() < 0.03
     ibug = _framed(_ibug(real_data), *ibug68.index(corners)).mean(0)
     shared = [name for name in fkd15.points if name in ibug68]
-    assert len(shared) == 13 and np.linalg.norm(shape[fkd15.index(shared)] - ibug[ibug68.index(shared)], axis=1).max() < 0.03
+    assert (
+        len(shared) == 13
+        and np.linalg.norm(shape[fkd15.index(shared)] - ibug[ibug68.index(shared)], axis=1).max()
+        < 0.03
+    )
 
 
 def test_the_names_that_imm_and_ibug_share_are_near_on_real_faces(real_data):
@@ -140,7 +164,11 @@ def _framed(shapes, right, left):
 def _imm(folder):
     shapes = []
     for path in sorted((folder / "imm").glob("*.asf")):
-        rows = [line.split() for line in path.read_text("latin-1").splitlines() if line.strip() and line[0] != "#"]
+        rows = [
+            line.split()
+            for line in path.read_text("latin-1").splitlines()
+            if line.strip() and line[0] != "#"
+        ]
         shapes.append([[float(r[2]) * 640 - 0.5, float(r[3]) * 480 - 0.5] for r in rows[1:59]])
     return np.array(shapes)
 
@@ -148,6 +176,11 @@ def _imm(folder):
 def _ibug(folder):
     files = sorted((folder / "ibug68").rglob("*.pts"))
     shapes = [
-        [list(map(float, line.split())) for line in path.read_text().splitlines() if len(line.split()) == 2 and ":" not in line] for path in files
+        [
+            list(map(float, line.split()))
+            for line in path.read_text().splitlines()
+            if len(line.split()) == 2 and ":" not in line
+        ]
+        for path in files
     ]
     return np.array([shape for shape in shapes if len(shape) == 68]) - 1

@@ -16,12 +16,12 @@ from PIL import Image
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from nasion import serve
-from nasion.datasets import toy
+from nasion.app import serve
+from nasion.app.serve.responses import sample
+from nasion.data.datasets import toy
 from nasion.errors import SettingError
-from nasion.landmarker import Landmarker
-from nasion.schemes import ibug68
-from nasion.serve.answers import sample
+from nasion.inference.landmarker import Landmarker
+from nasion.landmarks.catalog import ibug68
 
 LIMITS = serve.Limits(body_bytes=3 << 20, pixels=2_000_000, pictures=8, faces=2, seconds=20, live=2)
 
@@ -35,7 +35,9 @@ class Server:
         self.listening = config.bind_socket()
         self.port = self.listening.getsockname()[1]
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.listening]})
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self.listening]}
+        )
 
     def __enter__(self):
         self._thread.start()
@@ -50,7 +52,12 @@ class Server:
     def ask(self, path, body=None, kind="image/jpeg", method=None):
         """(status, headers, body)"""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request(method or ("POST" if body is not None else "GET"), path, body, {"Content-Type": kind} if body is not None else {})
+        connection.request(
+            method or ("POST" if body is not None else "GET"),
+            path,
+            body,
+            {"Content-Type": kind} if body is not None else {},
+        )
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
@@ -59,10 +66,16 @@ class Server:
     def form(self, path, files):
         """A form with these (name, bytes)."""
         parts = [
-            b"--edge\r\nContent-Disposition: form-data; name=pictures; filename=" + json.dumps(name).encode() + b"\r\n\r\n" + data + b"\r\n"
+            b"--edge\r\nContent-Disposition: form-data; name=pictures; filename="
+            + json.dumps(name).encode()
+            + b"\r\n\r\n"
+            + data
+            + b"\r\n"
             for name, data in files
         ]
-        return self.ask(path, b"".join(parts) + b"--edge--\r\n", "multipart/form-data; boundary=edge")
+        return self.ask(
+            path, b"".join(parts) + b"--edge--\r\n", "multipart/form-data; boundary=edge"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +96,35 @@ def test_a_picture_as_the_body_gives_its_faces_with_names_and_frame(server):
     (picture,) = told["pictures"]
     assert status == 200 and headers["content-type"] == "application/json" and told["errors"] == []
     assert told["names"] == list(ibug68.points) and "centre of the top left pixel" in told["frame"]
-    assert (picture["width"], picture["height"]) == (960, 320) and len(picture["faces"]) == 2  # three there, two are the limit
+    assert (picture["width"], picture["height"]) == (960, 320) and len(
+        picture["faces"]
+    ) == 2  # three there, two are the limit
     truth = toy.draw(3, ibug68, size=320).points + np.array([[[0, 0]], [[320, 0]], [[640, 0]]])
     for face in picture["faces"]:
-        assert np.abs(truth - np.array(face["points"])).mean((1, 2)).min() < 5 and len(face["scores"]) == 68
+        assert (
+            np.abs(truth - np.array(face["points"])).mean((1, 2)).min() < 5
+            and len(face["scores"]) == 68
+        )
 
 
 def test_a_form_with_good_and_bad_pictures_gives_both_faces_and_errors(server):
-    status, _, data = server.form("/v1/landmarks", [("a.jpg", sample()), ("b.jpg", b"no picture"), ("c.png", encoded(np.zeros((50, 60), np.uint8)))])
+    status, _, data = server.form(
+        "/v1/landmarks",
+        [
+            ("a.jpg", sample()),
+            ("b.jpg", b"no picture"),
+            ("c.png", encoded(np.zeros((50, 60), np.uint8))),
+        ],
+    )
     told = json.loads(data)
-    assert status == 200 and [(p["picture"], len(p["faces"])) for p in told["pictures"]] == [("a.jpg", 2), ("c.png", 0)]
-    assert told["errors"][0]["picture"] == "b.jpg" and "not a readable picture" in told["errors"][0]["error"]
+    assert status == 200 and [(p["picture"], len(p["faces"])) for p in told["pictures"]] == [
+        ("a.jpg", 2),
+        ("c.png", 0),
+    ]
+    assert (
+        told["errors"][0]["picture"] == "b.jpg"
+        and "not a readable picture" in told["errors"][0]["error"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +140,9 @@ def test_all_formats_of_predict_are_answered(server, kind, content, first):
 
 
 def test_several_drawn_pictures_come_as_a_zip_and_names_with_paths_lose_them(server):
-    status, _, data = server.form("/v1/landmarks?format=picture", [("../../etc/a.jpg", sample()), ("C:\\x\\a.jpg", sample())])
+    status, _, data = server.form(
+        "/v1/landmarks?format=picture", [("../../etc/a.jpg", sample()), ("C:\\x\\a.jpg", sample())]
+    )
     names = zipfile.ZipFile(io.BytesIO(data)).namelist()
     assert status == 200 and names == ["a-points.jpg", "a-2-points.jpg"]
 
@@ -119,13 +152,27 @@ BAD = [
     ("a text file named jpg", b"hello" * 50, 422, "not a readable picture"),
     ("truncated", sample()[:3000], 422, "not a readable picture"),
     ("too many bytes", b"\xff" * (LIMITS.body_bytes + 1), 413, "the limit is 3,145,728"),
-    ("40,000 x 40,000 declared", b"P5 40000 40000 255\n" + bytes(100), 422, "not a readable picture"),
-    ("more pixels than the limit", encoded(np.zeros((1500, 1500), np.uint8)), 422, "1500 x 1500 pixels; the limit is 2,000,000"),
+    (
+        "40,000 x 40,000 declared",
+        b"P5 40000 40000 255\n" + bytes(100),
+        422,
+        "not a readable picture",
+    ),
+    (
+        "more pixels than the limit",
+        encoded(np.zeros((1500, 1500), np.uint8)),
+        422,
+        "1500 x 1500 pixels; the limit is 2,000,000",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("body", "status", "words"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
-def test_bad_pictures_are_refused_with_a_reason_and_the_server_lives_on(server, body, status, words):
+@pytest.mark.parametrize(
+    ("body", "status", "words"), [case[1:] for case in BAD], ids=[case[0] for case in BAD]
+)
+def test_bad_pictures_are_refused_with_a_reason_and_the_server_lives_on(
+    server, body, status, words
+):
     got, _, data = server.ask("/v1/landmarks", body)
     assert got == status and words in json.loads(data)["error"]
     assert server.ask("/healthz")[0] == 200
@@ -133,19 +180,31 @@ def test_bad_pictures_are_refused_with_a_reason_and_the_server_lives_on(server, 
 
 def test_forms_that_cannot_be_meant_are_refused(server):
     assert server.form("/v1/landmarks", [])[0] == 422
-    assert server.form("/v1/landmarks", [(f"{i}.png", b"x") for i in range(LIMITS.pictures + 1)])[0] == 422
+    assert (
+        server.form("/v1/landmarks", [(f"{i}.png", b"x") for i in range(LIMITS.pictures + 1)])[0]
+        == 422
+    )
     assert server.ask("/v1/landmarks", b"garbage", "multipart/form-data; boundary=edge")[0] == 422
     assert server.ask("/v1/landmarks?format=words", sample())[0] == 422
-    assert server.ask("/v1/landmarks?least=2", sample())[0] == 422
+    assert server.ask("/v1/landmarks?min_score=2", sample())[0] == 422
     assert server.ask("/v1/landmarks")[0] == 405
-    status, _, data = server.form("/v1/landmarks?format=csv", [("a.jpg", sample()), ("b.jpg", b"no picture")])
+    status, _, data = server.form(
+        "/v1/landmarks?format=csv", [("a.jpg", sample()), ("b.jpg", b"no picture")]
+    )
     assert status == 422 and json.loads(data)["errors"][0]["picture"] == "b.jpg"
 
 
 def test_one_by_one_pixel_and_an_animation_are_pictures(server):
-    assert json.loads(server.ask("/v1/landmarks", encoded(np.zeros((1, 1), np.uint8)))[2])["pictures"][0]["faces"] == []
+    assert (
+        json.loads(server.ask("/v1/landmarks", encoded(np.zeros((1, 1), np.uint8)))[2])["pictures"][
+            0
+        ]["faces"]
+        == []
+    )
     data = io.BytesIO()
-    Image.fromarray(np.zeros((30, 30), np.uint8)).save(data, "GIF", save_all=True, append_images=[Image.new("L", (30, 30), 200)])
+    Image.fromarray(np.zeros((30, 30), np.uint8)).save(
+        data, "GIF", save_all=True, append_images=[Image.new("L", (30, 30), 200)]
+    )
     assert server.ask("/v1/landmarks", data.getvalue())[0] == 200
 
 
@@ -160,7 +219,11 @@ def test_a_hundred_requests_at_once_good_and_bad_are_all_answered_rightly(server
 def test_a_client_that_stops_in_the_middle_leaves_nothing_behind(server):
     for told in (1_000_000, 500):
         half = socket.create_connection(("127.0.0.1", server.port))
-        half.sendall(b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % told + sample()[:400])
+        half.sendall(
+            b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+            % told
+            + sample()[:400]
+        )
         half.close()
     for _ in range(100):
         if b"nasion_requests_in_progress 0.0" in server.ask("/metrics")[2]:
@@ -174,7 +237,13 @@ def test_a_client_that_stops_in_the_middle_leaves_nothing_behind(server):
 def test_a_body_that_does_not_say_its_size_is_stopped_at_the_limit(server):
     connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
     try:
-        connection.request("POST", "/v1/landmarks", iter([bytes(1 << 20)] * 8), {"Content-Type": "image/png"}, encode_chunked=True)
+        connection.request(
+            "POST",
+            "/v1/landmarks",
+            iter([bytes(1 << 20)] * 8),
+            {"Content-Type": "image/png"},
+            encode_chunked=True,
+        )
         assert connection.getresponse().status == 413
     except (BrokenPipeError, ConnectionResetError):
         pass  # it did not listen to the rest
@@ -184,16 +253,23 @@ def test_a_body_that_does_not_say_its_size_is_stopped_at_the_limit(server):
 
 
 def test_requests_that_take_too_long_or_too_much_room_are_told_to_come_again():
-    with Server(serve.Limits(body_bytes=1 << 20, memory_bytes=1 << 20, seconds=0.5, waiting=1, workers=1)) as small:
+    with Server(
+        serve.Limits(body_bytes=1 << 20, memory_bytes=1 << 20, seconds=0.5, waiting=1, workers=1)
+    ) as small:
         slow = socket.create_connection(("127.0.0.1", small.port))
         slow.sendall(b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n")
         time.sleep(0.2)
         status, headers, data = small.ask("/v1/landmarks", sample())
-        assert status == 503 and headers["retry-after"] == "1" and "Too many" in json.loads(data)["error"]
+        assert (
+            status == 503
+            and headers["retry-after"] == "1"
+            and "Too many" in json.loads(data)["error"]
+        )
         assert slow.recv(100).startswith(b"HTTP/1.1 408")
         slow.close()
         status, _, data = small.ask(
-            "/v1/landmarks?any_rotation=true", encoded(np.random.default_rng(0).integers(0, 256, (900, 900)).astype(np.uint8))
+            "/v1/landmarks?any_rotation=true",
+            encoded(np.random.default_rng(0).integers(0, 256, (900, 900)).astype(np.uint8)),
         )
         assert status in (200, 503)
         time.sleep(1)
@@ -204,32 +280,61 @@ def test_work_that_nobody_waits_for_any_more_ends_and_holds_nothing():
     with Server(serve.Limits(seconds=1, workers=1)) as small:
         noise = encoded(np.random.default_rng(0).integers(0, 256, (700, 700)).astype(np.uint8))
         began = time.monotonic()
-        status, _, _ = small.form("/v1/landmarks?any_rotation=true", [(f"{i}.png", noise) for i in range(60)])
+        status, _, _ = small.form(
+            "/v1/landmarks?any_rotation=true", [(f"{i}.png", noise) for i in range(60)]
+        )
         assert status == 503 and time.monotonic() - began < 5
         time.sleep(1)
         assert small.ask("/v1/landmarks", sample())[0] == 200
 
 
 def test_settings_that_cannot_be_meant_are_told_as_all_errors_are(server):
-    for path, words in (("/v1/landmarks?least=7", "least: "), ("/v1/landmarks?format=x", "format: "), ("/elsewhere", "Not Found")):
+    for path, words in (
+        ("/v1/landmarks?min_score=7", "least: "),
+        ("/v1/landmarks?format=x", "format: "),
+        ("/elsewhere", "Not ImageResult"),
+    ):
         status, _, data = server.ask(path, sample())
         assert status in (404, 422) and words in json.loads(data)["error"]
 
 
 def test_answers_that_nobody_takes_count_as_memory_and_are_dropped_in_time():
-    picture = encoded(np.random.default_rng(0).integers(0, 256, (3000, 3000, 3)).astype(np.uint8), "JPEG")
+    picture = encoded(
+        np.random.default_rng(0).integers(0, 256, (3000, 3000, 3)).astype(np.uint8), "JPEG"
+    )
     with Server(serve.Limits(body_bytes=16 << 20, memory_bytes=16 << 20, seconds=8)) as small:
         lazy = socket.socket()
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         lazy.connect(("127.0.0.1", small.port))
-        head = b"POST /v1/landmarks?format=picture HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(picture)
+        head = (
+            b"POST /v1/landmarks?format=picture HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+            % len(picture)
+        )
         lazy.sendall(head + picture)
         assert lazy.recv(12) == b"HTTP/1.1 200"
         told = [small.ask("/metrics")[2].decode() for _ in range(2)][1]
-        assert float(next(line.split()[1] for line in told.splitlines() if line.startswith("nasion_bytes_held "))) > 100_000
+        assert (
+            float(
+                next(
+                    line.split()[1]
+                    for line in told.splitlines()
+                    if line.startswith("nasion_bytes_held ")
+                )
+            )
+            > 100_000
+        )
         time.sleep(9)
         told = small.ask("/metrics")[2].decode()
-        assert float(next(line.split()[1] for line in told.splitlines() if line.startswith("nasion_bytes_held "))) == 0
+        assert (
+            float(
+                next(
+                    line.split()[1]
+                    for line in told.splitlines()
+                    if line.startswith("nasion_bytes_held ")
+                )
+            )
+            == 0
+        )
         lazy.close()
 
 
@@ -239,7 +344,11 @@ def test_nothing_is_read_or_fetched_because_a_request_says_so(server, tmp_path):
     for words in (str(secret), f"file://{secret}", f"http://127.0.0.1:{server.port}/sample.jpg"):
         assert server.ask("/v1/landmarks", words.encode())[0] == 422
         assert server.ask(f"/v1/landmarks?picture={words}&path={words}&url={words}", b"x")[0] == 422
-    for path in ("/page/../__init__.py", "/page/%2e%2e/__init__.py", "/swagger/../../../../etc/passwd"):
+    for path in (
+        "/page/../__init__.py",
+        "/page/%2e%2e/__init__.py",
+        "/swagger/../../../../etc/passwd",
+    ):
         assert server.ask(path)[0] == 404
 
 
@@ -252,9 +361,14 @@ def test_pages_and_their_files_come_from_this_server_alone(server):
     ):
         status, headers, data = server.ask(path)
         assert status == 200 and words in data
-        assert b"https://" not in data and headers["content-security-policy"].startswith("default-src 'self'")
+        assert b"https://" not in data and headers["content-security-policy"].startswith(
+            "default-src 'self'"
+        )
     told = json.loads(server.ask("/v1/network")[2])
-    assert dict(zip(told["names"], told["parts"], strict=True))["nose_tip"] == "nose" and "other" not in told["parts"]
+    assert (
+        dict(zip(told["names"], told["parts"], strict=True))["nose_tip"] == "nose"
+        and "other" not in told["parts"]
+    )
 
 
 def test_metrics_count_requests_pictures_and_faces(server):
@@ -264,9 +378,15 @@ def test_metrics_count_requests_pictures_and_faces(server):
     after = server.ask("/metrics")[2].decode()
 
     def value(text, name):
-        return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(name)), 0.0)
+        return next(
+            (float(line.split()[-1]) for line in text.splitlines() if line.startswith(name)), 0.0
+        )
 
-    names = ('nasion_requests_total{path="/v1/landmarks",status="200"}', "nasion_faces_total", 'nasion_pictures_total{result="unreadable"}')
+    names = (
+        'nasion_requests_total{path="/v1/landmarks",status="200"}',
+        "nasion_faces_total",
+        'nasion_pictures_total{result="unreadable"}',
+    )
     for name, more in zip(names, (1, 2, 1), strict=True):
         assert value(after, name) - value(before, name) == more, name
 

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasion.errors import SettingError
-from nasion.landmarker.smoothing import CALM, OneEuro, smoothed
+from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro, smoothed
 
 FACE = np.array([[0.0, 0], [100, 0], [50, 60], [20, 110], [80, 110]])
 RATE = 30
 
 
-def filtered(clip, how=CALM):
+def filtered(clip, how=DEFAULT_SMOOTHING):
     calm, seen = None, []
     for number, points in enumerate(clip):
         calm = smoothed(np.asarray(points, dtype=np.float64), number / RATE, calm, how)
@@ -28,7 +28,9 @@ def test_with_beta_0_a_jump_of_all_points_is_followed_as_a_low_pass_filter_does(
     """Cutoff 1 Hz at 30 frames a second: a share of 2 pi / 30 / (2 pi / 30 + 1) = 0.1732 of what is left, each frame."""
     seen = filtered([FACE, FACE + [10, 0], FACE + [10, 0]], OneEuro(min_cutoff=1, beta=0))
     share = (2 * np.pi / 30) / (2 * np.pi / 30 + 1)
-    np.testing.assert_allclose(seen[:, 0, 0], [0, 10 * share, 10 * (1 - (1 - share) ** 2)], atol=1e-9)
+    np.testing.assert_allclose(
+        seen[:, 0, 0], [0, 10 * share, 10 * (1 - (1 - share) ** 2)], atol=1e-9
+    )
 
 
 def test_the_speed_raises_the_cutoff_by_beta_times_its_square():
@@ -50,19 +52,30 @@ def test_trembling_falls_threefold_and_a_moving_face_lags_less_than_half_a_frame
         assert 0 <= lag < 0.5, speed
 
 
-@given(st.sampled_from((0, 90, 180, 270)), st.floats(0.2, 5), st.tuples(st.floats(-500, 500), st.floats(-500, 500)))
-def test_a_clip_seen_turned_enlarged_and_moved_is_smoothed_to_the_same_turned_enlarged_and_moved(degrees, factor, move):
+@given(
+    st.sampled_from((0, 90, 180, 270)),
+    st.floats(0.2, 5),
+    st.tuples(st.floats(-500, 500), st.floats(-500, 500)),
+)
+def test_a_clip_seen_turned_enlarged_and_moved_is_smoothed_to_the_same_turned_enlarged_and_moved(
+    degrees, factor, move
+):
     clip = FACE + np.random.default_rng(1).normal(0, 1, (6, *FACE.shape))
     angle = np.deg2rad(degrees)
     way = factor * np.round([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    np.testing.assert_allclose(filtered(clip @ way + move), filtered(clip) @ way + move, atol=1e-6 * factor * 500)
+    np.testing.assert_allclose(
+        filtered(clip @ way + move), filtered(clip) @ way + move, atol=1e-6 * factor * 500
+    )
 
 
 def test_a_head_that_turns_round_and_round_is_followed_over_the_half_turn():
     clip = []
     for step in range(80):
         angle = np.deg2rad(9 * step)
-        clip.append((FACE - FACE.mean(0)) @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]))
+        clip.append(
+            (FACE - FACE.mean(0))
+            @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        )
     assert np.abs(filtered(clip) - clip)[20:].max() < 10
 
 
@@ -72,7 +85,12 @@ def test_time_that_stands_still_begins_anew():
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"), [({"min_cutoff": 0}, "above 0 Hz"), ({"beta": -1}, "below 0"), ({"derivative_cutoff": -2}, "above 0 Hz")]
+    ("settings", "words"),
+    [
+        ({"min_cutoff": 0}, "above 0 Hz"),
+        ({"beta": -1}, "below 0"),
+        ({"derivative_cutoff": -2}, "above 0 Hz"),
+    ],
 )
 def test_settings_that_cannot_be_meant_are_refused(settings, words):
     with pytest.raises(SettingError, match=words):

@@ -5,19 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nasion.datasets import ibug68 as reader
-from nasion.datasets import toy
+from nasion.data.annotators import SeparateHeads, add_heads, merge_heads, spread
+from nasion.data.datasets import ibug68 as reader
+from nasion.data.datasets import toy
+from nasion.data.load import load_joint_train_val, load_train_val
 from nasion.errors import SettingError
-from nasion.experiment import train
-from nasion.load import load_joint_sides, load_sides
-from nasion.loop import trained_on
-from nasion.models.pyramid import Pyramid
-from nasion.predict import load_model
+from nasion.inference.predictor import load_model
+from nasion.landmarks.catalog import fkd15, ibug68
+from nasion.models.architectures.pyramid import Pyramid
 from nasion.recipes.fkd_best import RECIPE
-from nasion.schemes import fkd15, ibug68
-from nasion.sources import Apart, gathered, spread, widened
+from nasion.training.state import prepare_faces
+from nasion.training.train import train
 
-FOUR = (Apart("four", ("nose_tip", "left_eye_center", "right_eye_center")),)
+FOUR = (SeparateHeads("four", ("nose_tip", "left_eye_center", "right_eye_center")),)
 
 
 @pytest.fixture
@@ -27,14 +27,19 @@ def faces():
 
 
 def test_the_widened_scheme_has_the_sources_own_points_and_mirrors_them():
-    wide = widened(fkd15, FOUR)
-    assert wide.points[15:] == ("left_eye_center@four", "right_eye_center@four", "nose_tip@four") and wide.points[:15] == fkd15.points
-    assert wide.flip[15:].tolist() == [16, 15, 17] and wide.flip[:15].tolist() == fkd15.flip.tolist()
-    assert widened(fkd15, ()) is fkd15
+    wide = add_heads(fkd15, FOUR)
+    assert (
+        wide.points[15:] == ("left_eye_center@four", "right_eye_center@four", "nose_tip@four")
+        and wide.points[:15] == fkd15.points
+    )
+    assert (
+        wide.flip[15:].tolist() == [16, 15, 17] and wide.flip[:15].tolist() == fkd15.flip.tolist()
+    )
+    assert add_heads(fkd15, ()) is fkd15
     with pytest.raises(SettingError, match="has no point 'ear'"):
-        widened(fkd15, (Apart("four", ("ear",)),))
+        add_heads(fkd15, (SeparateHeads("four", ("ear",)),))
     with pytest.raises(SettingError, match="apart needs the name of a source"):
-        Apart("")
+        SeparateHeads("")
 
 
 def test_labels_of_a_source_move_to_its_own_points_and_all_others_stay(faces):
@@ -48,23 +53,31 @@ def test_labels_of_a_source_move_to_its_own_points_and_all_others_stay(faces):
 
 
 def test_what_was_spread_is_gathered_again(faces):
-    np.testing.assert_array_equal(gathered(spread(faces, FOUR).points, faces, FOUR), faces.points)
+    np.testing.assert_array_equal(
+        merge_heads(spread(faces, FOUR).points, faces, FOUR), faces.points
+    )
     # Without groups, as of one's own photographs, the shared points are meant.
     unknown = replace(faces, groups={})
-    assert np.isnan(gathered(spread(faces, FOUR).points, unknown, FOUR)[6:]).any()
+    assert np.isnan(merge_heads(spread(faces, FOUR).points, unknown, FOUR)[6:]).any()
 
 
 def test_a_network_learns_each_sources_own_habit(tmp_path):
     """One source marks the nose tip 8 pixels lower: apart, the network says it each way to whom it belongs."""
     pictures = toy.draw(220, seed=5)
-    points = pictures.points.copy()
+    points = inputs.points.copy()
     points[::2, fkd15.index(["nose_tip"])] += [0, 8]
     noses = np.full_like(points, np.nan)
-    noses[:, fkd15.index(["nose_tip", "left_eye_center"])] = points[:, fkd15.index(["nose_tip", "left_eye_center"])]
+    noses[:, fkd15.index(["nose_tip", "left_eye_center"])] = points[
+        :, fkd15.index(["nose_tip", "left_eye_center"])
+    ]
     both = replace(pictures, points=noses, groups={"source": ("low", "high") * 110})
-    small = ["epochs=6", "batch_size=16", "optim.lr=5e-3", "average=0.9"]
-    recipe = replace(RECIPE, apart=(Apart("low", ("nose_tip",)),), model=Pyramid(widths=(8, 16, 32, 32), blocks=(0, 0, 0, 0), neck=16))
-    assert len(trained_on(recipe, both).scheme) == 16
+    small = ["epochs=6", "batch_size=16", "optim.lr=5e-3", "tta=0.9"]
+    recipe = replace(
+        RECIPE,
+        separate_heads=(SeparateHeads("low", ("nose_tip",)),),
+        architecture=Pyramid(widths=(8, 16, 32, 32), blocks=(0, 0, 0, 0), neck=16),
+    )
+    assert len(prepare_faces(recipe, both).scheme) == 16
     done = train(recipe, (both[:180], both[180:]), run_folder=tmp_path / "run", changes=small)
     model = load_model(done.folder)
     nose = fkd15.index(["nose_tip"])[0]
@@ -76,11 +89,16 @@ def test_a_network_learns_each_sources_own_habit(tmp_path):
 
 
 def test_several_data_sets_are_joined_and_each_is_split_as_it_is_alone(tmp_path):
-    reader.write(replace(toy.draw(60, ibug68, seed=1), ids=tuple(f"a/{i}.png" for i in range(60))), tmp_path / "own")
-    train_faces, val_faces = load_joint_sides(["toy:50:2", tmp_path / "own"], ibug68)
+    reader.write(
+        replace(toy.draw(60, ibug68, seed=1), ids=tuple(f"a/{i}.png" for i in range(60))),
+        tmp_path / "own",
+    )
+    train_faces, val_faces = load_joint_train_val(["toy:50:2", tmp_path / "own"], ibug68)
     for side, alone in ((train_faces, 0), (val_faces, 1)):
         assert set(side.groups["source"]) == {"toy", "ibug68"} and side.scheme is ibug68
-        expected = {f"ibug68/{name}" for name in load_sides("ibug68", tmp_path / "own")[alone].ids}
+        expected = {
+            f"ibug68/{name}" for name in load_train_val("ibug68", tmp_path / "own")[alone].ids
+        }
         assert {name for name in side.ids if name.startswith("ibug68/")} == expected
 
 
@@ -88,14 +106,18 @@ def test_training_faces_that_look_like_another_sets_validation_faces_are_left_ou
     """The same 60 pictures under other names, which are drawn to other sides."""
     faces = toy.draw(60, ibug68, seed=1)
     for name in ("first", "second"):
-        reader.write(replace(faces, ids=tuple(f"{name}/{i}.png" for i in range(60))), tmp_path / name)
-    train_faces, val_faces = load_joint_sides([tmp_path / "first", tmp_path / "second"], ibug68)
+        reader.write(
+            replace(faces, ids=tuple(f"{name}/{i}.png" for i in range(60))), tmp_path / name
+        )
+    train_faces, val_faces = load_joint_train_val([tmp_path / "first", tmp_path / "second"], ibug68)
     numbers = [{name.rpartition("/")[2] for name in side.ids} for side in (train_faces, val_faces)]
-    alone = [load_sides("ibug68", tmp_path / name) for name in ("first", "second")]
+    alone = [load_train_val("ibug68", tmp_path / name) for name in ("first", "second")]
     assert not numbers[0] & numbers[1] and len(val_faces) == sum(len(val) for _, val in alone)
     assert 0 < len(train_faces) < sum(len(side) for side, _ in alone)
 
 
 def test_two_folders_of_one_kind_get_ids_that_can_be_told_apart():
-    train_faces, val_faces = load_joint_sides(["toy:30:1", "toy:30:2"], ibug68)
-    assert len(train_faces) + len(val_faces) == 60 and {name.partition("/")[0] for name in train_faces.ids} == {"toy", "toy-2"}
+    train_faces, val_faces = load_joint_train_val(["toy:30:1", "toy:30:2"], ibug68)
+    assert len(train_faces) + len(val_faces) == 60 and {
+        name.partition("/")[0] for name in train_faces.ids
+    } == {"toy", "toy-2"}

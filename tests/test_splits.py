@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasion import geometry
-from nasion.augment import warp
-from nasion.datasets import toy
+from nasion.data.augment import warp
+from nasion.data.datasets import toy
+from nasion.data.load import load_faces, load_train_val
+from nasion.data.splits import clusters, honest_split, same_photographs, similar_pairs
 from nasion.errors import DataError
-from nasion.faces import join
-from nasion.load import load_faces, load_sides
-from nasion.schemes import fkd15
-from nasion.splits import clusters, honest_split, same_faces, similar_pairs
+from nasion.landmarks import geometry
+from nasion.landmarks.catalog import fkd15
+from nasion.landmarks.faces import join
 
 
 def copies(faces, change, tag):
@@ -33,7 +33,9 @@ CHANGES = {
     "brighter": lambda image: np.clip(image.astype(int) + 3, 0, 255).astype(np.uint8),
     "contrast": lambda image: (image * 0.9).astype(np.uint8),
     "jpeg": jpeg,
-    "noise": lambda image: np.clip(image + np.random.default_rng(0).normal(0, 4, image.shape), 0, 255).astype(np.uint8),
+    "noise": lambda image: np.clip(
+        image + np.random.default_rng(0).normal(0, 4, image.shape), 0, 255
+    ).astype(np.uint8),
 }
 
 
@@ -51,18 +53,31 @@ def test_copies_are_found_and_stay_with_their_original(toy_faces, change):
 
 def test_a_photograph_that_another_set_cut_smaller_and_turned_is_found_by_its_eyes():
     faces = toy.draw(40, fkd15, seed=3, size=96)
-    maps = geometry.similarity((47.5, 47.5), np.linspace(-30, 30, 40), np.linspace(1.1, 1.6, 40), np.tile([[3.0, -2.0]], (40, 1)))
-    images = np.rint(warp(faces.images[:, None].astype(np.float32), maps, (96, 96))[:, 0]).astype(np.uint8)
+    maps = geometry.similarity(
+        (47.5, 47.5),
+        np.linspace(-30, 30, 40),
+        np.linspace(1.1, 1.6, 40),
+        np.tile([[3.0, -2.0]], (40, 1)),
+    )
+    images = np.rint(warp(faces.images[:, None].astype(np.float32), maps, (96, 96))[:, 0]).astype(
+        np.uint8
+    )
     points = geometry.apply(geometry.invert(maps), faces.points).astype(np.float32)
-    points[::2, [fkd15.points.index(name) for name in fkd15.points if "corner" in name]] = np.nan  # the eyes' centres stay
+    points[::2, [fkd15.points.index(name) for name in fkd15.points if "corner" in name]] = (
+        np.nan
+    )  # the eyes' centres stay
     other = replace(faces, images=images, points=points)
-    found = same_faces(faces, other)
+    found = same_photographs(faces, other)
     assert {(i, i) for i in range(40)} <= set(found)
     assert not [
-        pair for pair in similar_pairs(join(faces, replace(other, ids=tuple(f"other/{i}" for i in other.ids)))) if pair.second == pair.first + 40
+        pair
+        for pair in similar_pairs(
+            join(faces, replace(other, ids=tuple(f"other/{i}" for i in other.ids)))
+        )
+        if pair.second == pair.first + 40
     ]
     blind = replace(other, points=np.full_like(points, np.nan))
-    assert same_faces(faces, blind) == []
+    assert same_photographs(faces, blind) == []
 
 
 def test_different_faces_are_no_pairs(toy_faces):
@@ -102,7 +117,7 @@ def test_the_split_depends_on_ids_alone_not_on_order(toy_faces):
 
 
 def test_the_real_split_keeps_duplicates_together_and_is_the_same_everywhere(real_data):
-    train, val = load_sides("fkd", real_data / "fkd")
+    train, val = load_train_val("fkd", real_data / "fkd")
     assert (len(train), len(val)) == (4375, 1166)
     assert val.ids[:4] == ("training/6", "training/8", "training/9", "training/13")
     inside = {image.tobytes() for image in val.images}
@@ -112,7 +127,7 @@ def test_the_real_split_keeps_duplicates_together_and_is_the_same_everywhere(rea
 
 
 def test_toy_faces_have_an_honest_split_of_their_own():
-    train, val = load_sides("toy", "toy:60")
+    train, val = load_train_val("toy", "toy:60")
     assert len(train) + len(val) == 60 and not set(train.ids) & set(val.ids)
     assert load_faces(None, "toy:60", "val").ids == val.ids
     assert isinstance(toy.SPLITS, tuple)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasion.datasets import toy
+from nasion.data.datasets import toy
 from nasion.errors import SettingError
-from nasion.scheme import Scheme
-from nasion.schemes import SCHEMES, fkd15, ibug68
+from nasion.landmarks.catalog import SCHEMES, fkd15, ibug68
+from nasion.landmarks.scheme import Scheme
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
@@ -33,15 +33,28 @@ def test_the_same_seed_draws_the_same_and_more_faces_begin_alike():
 
 
 def test_patterns_leave_just_the_named_points_in_their_share_of_the_faces():
-    faces = toy.draw(200, seed=1, size=32, patterns=[(0.5, ("nose_tip",)), (0.2, ("nose_tip", "left_eye_center"))])
+    faces = toy.draw(
+        200,
+        seed=1,
+        size=32,
+        patterns=[(0.5, ("nose_tip",)), (0.2, ("nose_tip", "left_eye_center"))],
+    )
     counts = faces.labelled.sum(1)
-    assert set(counts.tolist()) == {1, 2, 15} and 80 < (counts == 1).sum() < 120 and faces.labelled[:, 10].all()
+    assert (
+        set(counts.tolist()) == {1, 2, 15}
+        and 80 < (counts == 1).sum() < 120
+        and faces.labelled[:, 10].all()
+    )
 
 
 def test_eyes_behind_dark_glasses_are_marked_as_hidden():
     faces = toy.draw(80, seed=1, size=32)
     dark = faces.occluded.any(1)
-    assert 1 <= dark.sum() <= 20 and faces.occluded[dark][:, :6].all() and not faces.occluded[:, 10:].any()
+    assert (
+        1 <= dark.sum() <= 20
+        and faces.occluded[dark][:, :6].all()
+        and not faces.occluded[:, 10:].any()
+    )
 
 
 def test_colour_pictures_have_three_channels():

@@ -12,14 +12,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nasion.cli import main
-from nasion.datasets import toy
-from nasion.detectors import Detections
+from nasion.app.cli import main
+from nasion.data.datasets import toy
 from nasion.errors import DataError, SettingError
-from nasion.landmarker import Face, Landmarker
-from nasion.landmarker.tracking import Tracker
-from nasion.schemes import ibug68
-from nasion.video import Clip, camera_number
+from nasion.inference.detectors import Detections
+from nasion.inference.landmarker import Face, Landmarker
+from nasion.inference.tracking import Tracker
+from nasion.landmarks.catalog import ibug68
+from nasion.media.video import VideoInput, camera_number
 
 av = pytest.importorskip("av")
 SIDE = 320
@@ -32,12 +32,21 @@ def written(path, frames, rate=30, sound=None):
         video.height, video.width = frames[0].shape[:2]
         video.pix_fmt = "yuv420p"
         if sound:
-            audio, kind = out.add_stream(sound, rate=48_000), (np.int16, "s16") if sound.startswith("pcm") else (np.float32, "fltp")
+            audio, kind = (
+                out.add_stream(sound, rate=48_000),
+                (np.int16, "s16") if sound.startswith("pcm") else (np.float32, "fltp"),
+            )
         for number, pixels in enumerate(frames):
             out.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             if sound:
-                tone = av.AudioFrame.from_ndarray(np.zeros((1, 1600), kind[0]), format=kind[1], layout="mono")
-                tone.sample_rate, tone.pts, tone.time_base = 48_000, 1600 * number, Fraction(1, 48_000)
+                tone = av.AudioFrame.from_ndarray(
+                    np.zeros((1, 1600), kind[0]), format=kind[1], layout="mono"
+                )
+                tone.sample_rate, tone.pts, tone.time_base = (
+                    48_000,
+                    1600 * number,
+                    Fraction(1, 48_000),
+                )
                 out.mux(audio.encode(tone))
         out.mux(video.encode(None))
         if sound:
@@ -70,11 +79,13 @@ def light():
 
 
 def test_frames_come_upright_in_their_order_with_their_times(clip, moving):
-    frames = list(Clip(clip).frames())
-    assert [frame.number for frame in frames] == list(range(24)) and Clip(clip).frames_told() == 24
+    frames = list(VideoInput(clip).frames())
+    assert [frame.number for frame in frames] == list(range(24)) and VideoInput(
+        clip
+    ).frames_told() == 24
     np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(24) / 30, atol=1e-3)
     assert np.abs(frames[5].pixels.astype(int) - moving[0][5]).mean() < 6
-    assert [frame.number for frame in Clip(clip, seconds=0.1).frames()] == [0, 1, 2, 3]
+    assert [frame.number for frame in VideoInput(clip, seconds=0.1).frames()] == [0, 1, 2, 3]
 
 
 def test_a_clip_that_says_it_lies_on_its_side_is_turned_upright(clip, tmp_path, moving):
@@ -83,14 +94,17 @@ def test_a_clip_that_says_it_lies_on_its_side_is_turned_upright(clip, tmp_path, 
     at = data.index(b"tkhd") + 4 + 40
     data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
     (tmp_path / "lying.mp4").write_bytes(data)
-    frame = next(iter(Clip(tmp_path / "lying.mp4").frames())).pixels
+    frame = next(iter(VideoInput(tmp_path / "lying.mp4").frames())).pixels
     assert np.abs(frame.astype(int) - np.rot90(moving[0][0], -1)).mean() < 6
 
 
 def test_a_face_keeps_its_number_and_its_points_are_near_the_true_ones(clip, light, moving):
     seen = [(frame, faces) for frame, faces in light.video(clip)]
     assert [[face.track for face in faces] for _, faces in seen] == [[1]] * 24
-    apart = [np.abs(faces[0].points - points).mean() for (_, faces), points in zip(seen, moving[1], strict=True)]
+    apart = [
+        np.abs(faces[0].points - points).mean()
+        for (_, faces), points in zip(seen, moving[1], strict=True)
+    ]
     assert max(apart) < 6
     raw = [faces[0].points for _, faces in light.video(clip, smoothing=None)]
     assert np.abs(np.array(raw)[1:] - [faces[0].points for _, faces in seen][1:]).max() > 0
@@ -100,7 +114,7 @@ class Shows(Landmarker):
     """Stands in for a landmarker: the boxes of each frame are the faces."""
 
     def __init__(self, frames):
-        self.frames, self.at, self.least, self.most, self.turns = frames, -1, 0.5, None, (0,)
+        self.frames, self.at, self.min_score, self.most, self.turns = frames, -1, 0.5, None, (0,)
         self.model = SimpleNamespace(calibration="there is one")
 
     def detector(self, pixels):
@@ -114,14 +128,22 @@ class Shows(Landmarker):
         for box in boxes:
             near = min(there, key=lambda other: np.abs(other - box).max(), default=None)
             hit = near is not None and np.abs(near - box).max() < 30
-            points = np.array([[near[0], near[1]], [near[2], near[3]]] if hit else [[0, 0], [9, 9]], dtype=np.float32)
-            found.append(Face(ibug68, points, np.float32(near if hit else [0, 0, 9, 9]), 0.9 if hit else 0.1))
+            points = np.array(
+                [[near[0], near[1]], [near[2], near[3]]] if hit else [[0, 0], [9, 9]],
+                dtype=np.float32,
+            )
+            found.append(
+                Face(ibug68, points, np.float32(near if hit else [0, 0, 9, 9]), 0.9 if hit else 0.1)
+            )
         return found
 
 
 def tracks(frames, every=1, pause=1 / 30):
     tracker = Tracker(Shows(frames), None, every)
-    return [[face.track for face in tracker(np.zeros((9, 9), np.uint8), pause * i)] for i in range(len(frames))]
+    return [
+        [face.track for face in tracker(np.zeros((9, 9), np.uint8), pause * i)]
+        for i in range(len(frames))
+    ]
 
 
 A, B = [0, 0, 50, 50], [200, 0, 250, 50]
@@ -138,9 +160,15 @@ def test_a_face_that_moves_is_followed_and_one_elsewhere_is_new():
     assert tracks([[A], [B]]) == [[1], [2]]
 
 
-@pytest.mark.parametrize(("sound", "ending"), [(None, ".mp4"), ("aac", ".mp4"), ("pcm_s16le", ".mkv")])
-def test_predict_writes_the_clip_with_points_and_its_sound(moving, tmp_path, monkeypatch, sound, ending, capsys):
-    source = written(tmp_path / f"mine{'.mkv' if ending == '.mkv' else '.mp4'}", moving[0][:8], sound=sound)
+@pytest.mark.parametrize(
+    ("sound", "ending"), [(None, ".mp4"), ("aac", ".mp4"), ("pcm_s16le", ".mkv")]
+)
+def test_predict_writes_the_clip_with_points_and_its_sound(
+    moving, tmp_path, monkeypatch, sound, ending, capsys
+):
+    source = written(
+        tmp_path / f"mine{'.mkv' if ending == '.mkv' else '.mp4'}", moving[0][:8], sound=sound
+    )
     words = [
         "nasion",
         "predict",
@@ -168,12 +196,16 @@ def test_predict_writes_the_clip_with_points_and_its_sound(moving, tmp_path, mon
     assert len(pictures) == 8 and np.abs(pictures[3] - moving[0][3]).mean() < 10
     assert (np.abs(pictures[3] - moving[0][3]).max(-1) > 60).sum() > 100  # points are drawn
     rows = (tmp_path / "out" / "predictions.csv").read_text().splitlines()
-    assert rows[0].endswith("seconds,track") and rows[4].startswith(f"{source}@3,") and rows[4].endswith(",0.1000,1")
+    assert (
+        rows[0].endswith("seconds,track")
+        and rows[4].startswith(f"{source}@3,")
+        and rows[4].endswith(",0.1000,1")
+    )
 
 
 def test_odd_sides_and_a_stop_in_the_middle_still_give_a_clip(tmp_path, moving):
     source = written(tmp_path / "odd.mp4", moving[0][:6])
-    taken = Clip(source).rewritten(tmp_path, "odd", lambda frame: frame.pixels[1:, 1:])
+    taken = VideoInput(source).rewritten(tmp_path, "odd", lambda frame: frame.pixels[1:, 1:])
     for _ in range(4):
         next(taken)
     taken.close()
@@ -184,9 +216,15 @@ def test_odd_sides_and_a_stop_in_the_middle_still_give_a_clip(tmp_path, moving):
 
 
 def test_a_turned_head_is_followed_if_any_rotation_is_asked_for(moving, tmp_path):
-    clip = written(tmp_path / "turned.mp4", [np.ascontiguousarray(frame[::-1, ::-1]) for frame in moving[0][:6]])
+    clip = written(
+        tmp_path / "turned.mp4",
+        [np.ascontiguousarray(frame[::-1, ::-1]) for frame in moving[0][:6]],
+    )
     assert all(not faces for _, faces in Landmarker("face68_light").video(clip))
-    seen = [[face.track for face in faces] for _, faces in Landmarker("face68_light", any_rotation=True).video(clip)]
+    seen = [
+        [face.track for face in faces]
+        for _, faces in Landmarker("face68_light", any_rotation=True).video(clip)
+    ]
     assert seen == [[1]] * 6
 
 
@@ -194,7 +232,9 @@ def test_a_network_without_scores_loses_a_face_that_is_gone(moving, tmp_path, li
     empty = np.full_like(moving[0][0], 90)
     clip = written(tmp_path / "gone.mp4", [*moving[0][:4], *[empty] * 4])
     unsure = Landmarker(replace(light.model, calibration=None))
-    assert [[face.track for face in faces] for _, faces in unsure.video(clip)] == [[1]] * 4 + [[]] * 4
+    assert [[face.track for face in faces] for _, faces in unsure.video(clip)] == [[1]] * 4 + [
+        []
+    ] * 4
 
 
 def test_sound_and_picture_that_begin_apart_stay_apart(moving, tmp_path):
@@ -203,7 +243,9 @@ def test_sound_and_picture_that_begin_apart_stay_apart(moving, tmp_path):
         video, audio = out.add_stream("libx264", rate=30), out.add_stream("aac", rate=48_000)
         (video.height, video.width), video.pix_fmt = moving[0][0].shape[:2], "yuv420p"
         for number in range(60):
-            tone = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.float32), format="fltp", layout="mono")
+            tone = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1600), np.float32), format="fltp", layout="mono"
+            )
             tone.sample_rate, tone.pts, tone.time_base = 48_000, 1600 * number, Fraction(1, 48_000)
             out.mux(audio.encode(tone))
             if number >= 30:
@@ -212,10 +254,16 @@ def test_sound_and_picture_that_begin_apart_stay_apart(moving, tmp_path):
                 out.mux(video.encode(frame))
         for stream in (video, audio):
             out.mux(stream.encode(None))
-    frames = list(Clip(tmp_path / "late.mkv").rewritten(tmp_path, "late", lambda frame: frame.pixels))
+    frames = list(
+        VideoInput(tmp_path / "late.mkv").rewritten(tmp_path, "late", lambda frame: frame.pixels)
+    )
     assert frames[0].seconds == 0
     with av.open(str(tmp_path / "late-points.mp4")) as made:
-        first = {packet.stream.type: float(packet.pts * packet.time_base) for packet in reversed(list(made.demux())) if packet.pts is not None}
+        first = {
+            packet.stream.type: float(packet.pts * packet.time_base)
+            for packet in reversed(list(made.demux()))
+            if packet.pts is not None
+        }
     assert abs(first["video"] - first["audio"] - 1) < 0.06, first
 
 
@@ -223,17 +271,37 @@ def test_an_input_is_never_written_over(moving, tmp_path, monkeypatch, capsys):
     for name in ("a.mp4", "a-points.mp4"):
         written(tmp_path / name, moving[0][:3])
     before = (tmp_path / "a-points.mp4").read_bytes()
-    monkeypatch.setattr("sys.argv", ["nasion", "predict", str(tmp_path), "--run", "face68_light", "--out", str(tmp_path)])
+    monkeypatch.setattr(
+        "sys.argv",
+        ["nasion", "predict", str(tmp_path), "--run", "face68_light", "--out", str(tmp_path)],
+    )
     with pytest.raises(SystemExit) as stopped:
         main()
-    assert stopped.value.code == 1 and "would be written over" in capsys.readouterr().err.replace("\n", " ")
+    assert stopped.value.code == 1 and "would be written over" in capsys.readouterr().err.replace(
+        "\n", " "
+    )
     assert (tmp_path / "a-points.mp4").read_bytes() == before
 
 
 def test_ctrl_c_keeps_what_was_found_and_drawn_until_then(moving, tmp_path):
     source = written(tmp_path / "long.mp4", moving[0] * 40)
-    words = ["-m", "nasion.cli", "predict", str(source), "--run", "face68_light", "--out", str(tmp_path / "out"), "-f", "picture", "-f", "jsonl"]
-    running = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    words = [
+        "-m",
+        "nasion",
+        "predict",
+        str(source),
+        "--run",
+        "face68_light",
+        "--out",
+        str(tmp_path / "out"),
+        "-f",
+        "picture",
+        "-f",
+        "jsonl",
+    ]
+    running = subprocess.Popen(
+        [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     for _ in range(600):
         if any(path.stat().st_size > 2000 for path in (tmp_path / "out").glob(".*")):
             break
@@ -249,32 +317,52 @@ def test_ctrl_c_keeps_what_was_found_and_drawn_until_then(moving, tmp_path):
 
 
 def test_what_is_no_clip_is_refused_and_a_damaged_one_read_as_far_as_it_goes(clip, tmp_path):
-    cases = {"text.mp4": (b"no video" * 99, "not a readable video"), "empty.mp4": (b"", "not a readable video")}
+    cases = {
+        "text.mp4": (b"no video" * 99, "not a readable video"),
+        "empty.mp4": (b"", "not a readable video"),
+    }
     for name, (data, words) in cases.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(DataError, match=words):
-            list(Clip(tmp_path / name).frames())
+            list(VideoInput(tmp_path / name).frames())
     with pytest.raises(DataError, match=r"gone.mp4: no such file"):
-        list(Clip(tmp_path / "gone.mp4").frames())
+        list(VideoInput(tmp_path / "gone.mp4").frames())
     with av.open(str(tmp_path / "tone.mp4"), "w") as out:
         audio = out.add_stream("aac", rate=48_000)
-        tone = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        tone = av.AudioFrame.from_ndarray(
+            np.zeros((1, 4096), np.float32), format="fltp", layout="mono"
+        )
         tone.sample_rate = 48_000
         out.mux(audio.encode(tone))
         out.mux(audio.encode(None))
     with pytest.raises(DataError, match="no pictures in it; it holds audio"):
-        list(Clip(tmp_path / "tone.mp4").frames())
-    whole = written(tmp_path / "whole.mkv", [np.random.default_rng(i).integers(0, 256, (64, 64, 3)).astype(np.uint8) for i in range(30)])
+        list(VideoInput(tmp_path / "tone.mp4").frames())
+    whole = written(
+        tmp_path / "whole.mkv",
+        [
+            np.random.default_rng(i).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+            for i in range(30)
+        ],
+    )
     (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    assert 0 < len(list(Clip(tmp_path / "cut.mkv").frames())) < 30
+    assert 0 < len(list(VideoInput(tmp_path / "cut.mkv").frames())) < 30
 
 
 def test_a_camera_that_is_not_there_is_told_with_those_that_are(monkeypatch, capsys):
-    assert (camera_number("0"), camera_number("12"), camera_number("photo"), camera_number("2024")) == (0, 12, None, None)
+    assert (
+        camera_number("0"),
+        camera_number("12"),
+        camera_number("photo"),
+        camera_number("2024"),
+    ) == (0, 12, None, None)
     monkeypatch.setattr("sys.argv", ["nasion", "predict", "97", "--run", "face68_light"])
     with pytest.raises(SystemExit) as stopped:
         main()
-    assert stopped.value.code == 1 and "camera 97: there is no /dev/video97; cameras:" in capsys.readouterr().err.replace("\n", " ")
+    assert (
+        stopped.value.code == 1
+        and "camera 97: there is no /dev/video97; cameras:"
+        in capsys.readouterr().err.replace("\n", " ")
+    )
 
 
 def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
@@ -287,4 +375,4 @@ def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
 def test_settings_that_cannot_be_meant_are_refused(light):
     with pytest.raises(SettingError, match="from 1; found 0"):
         Tracker(light, every=0)
-    assert replace(Clip(0), seconds=2).name == "camera 0"
+    assert replace(VideoInput(0), seconds=2).name == "camera 0"

@@ -13,16 +13,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasion.datasets import toy
-from nasion.schemes import ibug68
+from nasion.data.datasets import toy
+from nasion.landmarks.catalog import ibug68
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 150_000_000  # bytes of all files that wheels bring
-EXTRAS = ("torch", "tensorflow", "keras", "dlib", "av", "fastapi", "matplotlib", "pydantic", "sympy")
+EXTRAS = (
+    "torch",
+    "tensorflow",
+    "keras",
+    "dlib",
+    "av",
+    "fastapi",
+    "matplotlib",
+    "pydantic",
+    "sympy",
+)
 
 
 def said(*words, **options):
-    return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=600, **options)
+    return subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, timeout=600, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +76,9 @@ def test_wheel_and_source_archive_hold_all_that_is_read_at_run_time(built):
             if path.is_file():
                 assert f"nasion/{folder}/{path.name}" in names, path
     with tarfile.open(built[1]) as archive:
-        assert any(name.endswith("src/nasion/detectors/single_shot.onnx") for name in archive.getnames())
+        assert any(
+            name.endswith("src/nasion/detectors/single_shot.onnx") for name in archive.getnames()
+        )
 
 
 def test_a_bare_installation_is_small_and_brings_no_framework(bare):
@@ -78,20 +92,30 @@ print(json.dumps({name: size for name, size in files.items() if name not in ("pi
     assert not {name.lower() for name in sizes} & set(EXTRAS)
 
 
-def test_a_bare_installation_finds_points_on_a_picture_and_says_what_is_missing_for_the_rest(bare, photo, tmp_path):
+def test_a_bare_installation_finds_points_on_a_picture_and_says_what_is_missing_for_the_rest(
+    bare, photo, tmp_path
+):
     environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": ""}
-    done = said(bare / "nasion", "predict", photo, "--out", "-", "-f", "json", env=environment, cwd=tmp_path)
+    done = said(
+        bare / "nasion", "predict", photo, "--out", "-", "-f", "json", env=environment, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     (face,) = json.loads(done.stdout)["pictures"][0]["faces"]
     truth = toy.draw(1, ibug68, size=480).points[0]
     assert np.abs(np.array(face["points"]) - truth).mean() < 8
     assert said(bare / "nasion", "--help", env=environment).returncode == 0
-    for words, extra in ((("predict", "clip.mp4"), "video"), (("serve",), "serve"), (("predict", photo, "--detector", "dlib"), "dlib")):
+    for words, extra in (
+        (("predict", "clip.mp4"), "video"),
+        (("serve",), "serve"),
+        (("predict", photo, "--detector", "dlib"), "dlib"),
+    ):
         refused = said(bare / "nasion", *words, env=environment, cwd=tmp_path)
-        assert refused.returncode == 1 and f"nasion[{extra}]" in refused.stderr.replace("\n", ""), refused.stderr
+        assert refused.returncode == 1 and f"nasion[{extra}]" in refused.stderr.replace("\n", ""), (
+            refused.stderr
+        )
 
 
 def test_help_and_predict_start_no_framework():
     heavy = {"torch", "keras", "tensorflow", "av", "ray", "matplotlib"}
-    code = f"import sys; from nasion.cli import app; import nasion.harvest; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys; from nasion.app.cli import app; import nasion.harvest; print(sorted({heavy} & set(sys.modules)))"
     assert said(sys.executable, "-c", code).stdout.strip() == "[]"

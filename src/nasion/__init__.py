@@ -1,51 +1,84 @@
-"""Train, judge and run facial keypoint detectors from whatever labels there are.
+"""Train, evaluate and run facial landmark models from whatever labels there are.
 
-What is named here is public; importing it costs no torch until something that needs it is used.
+What is named here is public. Importing it loads no framework until something that needs one is
+used.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nasion.data.load import load_faces
     from nasion.errors import DataError, NasionError, RunError, SettingError
-    from nasion.evaluation import evaluate
-    from nasion.experiment import train
-    from nasion.faces import Faces, Predictions, join
-    from nasion.landmarker import Face, Landmarker
-    from nasion.load import load_faces
-    from nasion.predict import Model, load_model
-    from nasion.scheme import Scheme
-    from nasion.schemes import scheme_named
+    from nasion.evaluation.evaluate import EvaluationResult, evaluate
+    from nasion.inference.landmarker import Landmarker
+    from nasion.inference.predictor import Predictor, load_model
+    from nasion.landmarks.catalog import scheme_named
+    from nasion.landmarks.face import Face
+    from nasion.landmarks.faces import Faces, Predictions, join
+    from nasion.landmarks.scheme import Scheme
+    from nasion.media.video import Frame
+    from nasion.model_spec import ModelSpec
+    from nasion.recipe import Recipe
+    from nasion.training.train import TrainingResult, train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+__all__ = [
+    "DataError",
+    "EvaluationResult",
+    "Face",
+    "Faces",
+    "Frame",
+    "Landmarker",
+    "ModelSpec",
+    "NasionError",
+    "Predictions",
+    "Predictor",
+    "Recipe",
+    "RunError",
+    "Scheme",
+    "SettingError",
+    "TrainingResult",
+    "__version__",
+    "evaluate",
+    "join",
+    "load_faces",
+    "load_model",
+    "scheme_named",
+    "train",
+]
 
-_HOMES = {
-    "Scheme": "scheme",
-    "scheme_named": "schemes",
-    "Faces": "faces",
-    "Predictions": "faces",
-    "join": "faces",
-    "Landmarker": "landmarker",
-    "Face": "landmarker",
-    "load_faces": "load",
-    "train": "experiment",
-    "evaluate": "evaluation",
-    "load_model": "predict",
-    "Model": "predict",
-    "NasionError": "errors",
+_MODULES = {
     "DataError": "errors",
-    "SettingError": "errors",
+    "EvaluationResult": "evaluation.evaluate",
+    "Face": "landmarks.face",
+    "Faces": "landmarks.faces",
+    "Frame": "media.video",
+    "Landmarker": "inference.landmarker",
+    "ModelSpec": "model_spec",
+    "NasionError": "errors",
+    "Predictions": "landmarks.faces",
+    "Predictor": "inference.predictor",
+    "Recipe": "recipe",
     "RunError": "errors",
+    "Scheme": "landmarks.scheme",
+    "SettingError": "errors",
+    "TrainingResult": "training.train",
+    "evaluate": "evaluation.evaluate",
+    "join": "landmarks.faces",
+    "load_faces": "data.load",
+    "load_model": "inference.predictor",
+    "scheme_named": "landmarks.catalog",
+    "train": "training.train",
 }
-__all__ = [*_HOMES, "__version__"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
         raise AttributeError(f"module 'nasion' has no {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(f"nasion.{_HOMES[name]}"), name)
+    return getattr(import_module(f"nasion.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

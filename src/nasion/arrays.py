@@ -1,4 +1,4 @@
-"""Formulas that NumPy, PyTorch and Keras share are written once, with the functions that go by one name in all three."""
+"""One formula for NumPy, PyTorch and Keras: find the module that computes with a given array."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from typing import Any
 
 import numpy as np
 
-Array = Any  # a NumPy array, a PyTorch tensor, or whatever Keras computes with
+Array = Any  # a NumPy array, a PyTorch tensor, or a tensor of the Keras backend
 
 
-def functions(array: Array) -> Any:
-    """The module whose functions compute with such an array: ``numpy``, ``torch`` or ``keras.ops``."""
+def array_namespace(array: Array) -> Any:
+    """The module whose functions take this array: ``numpy``, ``torch`` or ``keras.ops``."""
     if isinstance(array, (np.ndarray, np.generic)):
         return np
-    torch = sys.modules.get("torch")  # whoever has a tensor has imported it
+    # Whoever holds a tensor has imported its framework, so nothing is imported here.
+    torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         return torch
     return sys.modules["keras"].ops
 
 
 def like(values: np.ndarray, array: Array) -> Array:
-    """Values as an array of the other's kind and number type, on its device."""
+    """``values`` as an array of the same kind, dtype and device as ``array``."""
     if isinstance(array, (np.ndarray, np.generic)):
         return values.astype(array.dtype)
-    return functions(array).from_numpy(values).to(array)
+    return array_namespace(array).from_numpy(values).to(array)
 
 
 def as_float32(array: Array) -> Array:
-    """A float32 copy, where the array lies."""
+    """A float32 copy on the same device."""
     return array.astype(np.float32) if isinstance(array, np.ndarray) else array.float()
 
 
@@ -37,9 +38,9 @@ def as_numpy(array: Array) -> np.ndarray:
     return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
 
 
-def as_constant(array: Array) -> Array:
-    """The same values, through which no gradient flows."""
+def stop_gradient(array: Array) -> Array:
+    """The same values without a gradient."""
     if isinstance(array, (np.ndarray, np.generic)):
         return array
-    found = functions(array)
-    return array.detach() if found is sys.modules.get("torch") else found.stop_gradient(array)
+    xp = array_namespace(array)
+    return array.detach() if xp is sys.modules.get("torch") else xp.stop_gradient(array)

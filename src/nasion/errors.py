@@ -1,48 +1,52 @@
-"""The errors that a person can act on: each names the place, the value found, the rule and the remedy."""
+"""Errors that a user can act on: messages name the place, the value, the rule and the remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class NasionError(Exception):
-    """Anything nasion refuses on purpose; the command line prints it without a traceback."""
+    """Base of all errors that nasion raises on purpose; the CLI prints it without a traceback."""
 
 
 class DataError(NasionError, ValueError):
-    """A file, row or label that breaks its format's rules."""
+    """A file, row or label breaks the rules of its format."""
 
 
-class AbsentError(DataError):
-    """A split of a data set whose files are not there."""
+class SplitNotFound(DataError):
+    """The files of a dataset's published split are not there."""
 
 
 class SettingError(NasionError, ValueError):
-    """A recipe, option or argument that cannot be meant."""
+    """A recipe setting, option or argument is invalid."""
 
 
 class MissingExtra(NasionError, ImportError):
-    """Something that an extra of this package would install is not there."""
+    """A package is missing that one of nasion's extras installs."""
 
-    def __init__(self, what: str, error: ImportError, extra: str) -> None:
-        super().__init__(f"{what} needs what is not installed ({error}); install it with: pip install 'nasion[{extra}]'")
-
-
-@contextmanager
-def needing(what: str, extra: str) -> Iterator[None]:
-    """Where something is imported that an extra installs: ``MissingExtra`` if it is not there."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "nasion":
-            raise
-        raise MissingExtra(what, error, extra) from error
-
-
-def require(rule: bool, what: str) -> None:
-    """Raise ``SettingError`` saying what is required, unless the rule holds."""
-    if not rule:
-        raise SettingError(what)
+    def __init__(self, feature: str, error: ImportError, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs a package that is not installed ({error}); "
+            f"install it with: pip install 'nasion[{extra}]'"
+        )
 
 
 class RunError(NasionError, RuntimeError):
-    """A run folder that cannot be used, or training that cannot go on."""
+    """A run folder or model file cannot be used, or training cannot continue."""
+
+
+@contextmanager
+def requires_extra(feature: str, extra: str) -> Iterator[None]:
+    """Wrap an import that an extra provides: raise ``MissingExtra`` if the package is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        # A missing module of our own is a bug, not a missing extra.
+        if (error.name or "").partition(".")[0] == "nasion":
+            raise
+        raise MissingExtra(feature, error, extra) from error
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise ``SettingError`` with this message unless the condition holds."""
+    if not condition:
+        raise SettingError(message)

@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasion import batches, datasets, geometry, recipes
-from nasion.datasets import ibug68 as ibug_folder
-from nasion.datasets import imglab, imm, points_csv, toy
+from nasion.data import datasets
+from nasion.data.datasets import ibug68 as ibug_folder
+from nasion.data.datasets import imglab, imm, points_csv, toy
+from nasion.data.load import load_faces, load_train_val
+from nasion.data.summary import faults, summarize
+from nasion.discovery import DATASETS
 from nasion.errors import NasionError
-from nasion.faces import Faces
-from nasion.load import load_faces, load_sides
-from nasion.schemes import fkd15, ibug68, imm58
-from nasion.survey import faults, survey
+from nasion.inference import crops
+from nasion.landmarks import geometry
+from nasion.landmarks.catalog import fkd15, ibug68, imm58
+from nasion.landmarks.faces import Faces
+from nasion.recipes import load_recipe
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +29,25 @@ def originals(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("originals")
     faces = toy.draw(110, seed=1)
     points_csv.write(faces, tmp_path / "points.csv")
-    text = (tmp_path / "points.csv").read_text().replace("face,", "face,box_x0,box_y0,box_x1,box_y1,", 1).splitlines()
+    text = (
+        (tmp_path / "points.csv")
+        .read_text()
+        .replace("face,", "face,box_x0,box_y0,box_x1,box_y1,", 1)
+        .splitlines()
+    )
     rows = [text[0], *(line.replace(",", ",0,0,95,95,", 1) for line in text[1:])]
     (tmp_path / "points.csv").write_text("\n".join(rows) + "\n")
-    imm.write(named(toy.draw(60, imm58, seed=1, colour=True), [f"{i // 6 + 1:02d}-{i % 6 + 1}m" for i in range(60)]), tmp_path / "imm")
+    imm.write(
+        named(
+            toy.draw(60, imm58, seed=1, colour=True),
+            [f"{i // 6 + 1:02d}-{i % 6 + 1}m" for i in range(60)],
+        ),
+        tmp_path / "imm",
+    )
     folders = ("afw", "helen/trainset", "lfpw/trainset", "helen/testset", "ibug")
-    many = named(toy.draw(60, ibug68, seed=1, size=48), [f"{folders[i % 5]}/{i}_1.png" for i in range(60)])
+    many = named(
+        toy.draw(60, ibug68, seed=1, size=48), [f"{folders[i % 5]}/{i}_1.png" for i in range(60)]
+    )
     ibug_folder.write(many, tmp_path / "ibug")
     boxed = replace(many, boxes=geometry.points_box(many.points).astype(np.float32))
     imglab.write(boxed, tmp_path / "ibug" / "labels.xml")
@@ -67,11 +84,11 @@ def frames(faces, folder):
     (folder / "training_frames_keypoints.csv").write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize("name", datasets.names())
+@pytest.mark.parametrize("name", DATASETS.names())
 def test_every_data_set_reads_and_is_recognised(name, example):
     path, scheme = example[name]
-    module = datasets.named(name)
-    assert datasets.recognised(path) == name
+    module = DATASETS.load(name)
+    assert datasets.recognise(path) == name
     assert module.SPLITS[0] == "all" and (module.SCHEME is None) == (scheme is not None)
     assert {"root", "split", "scheme", "faults"} <= set(inspect.signature(module.read).parameters)
     faces = load_faces(None, path, scheme=scheme)
@@ -83,29 +100,29 @@ def test_every_data_set_reads_and_is_recognised(name, example):
         np.testing.assert_array_equal(again.images, faces.images)
 
 
-@pytest.mark.parametrize("name", datasets.names())
+@pytest.mark.parametrize("name", DATASETS.names())
 def test_every_data_set_is_surveyed_and_checked(name, example):
     path, scheme = example[name]
-    found = survey(load_faces(name, path, scheme=scheme))
+    found = summarize(load_faces(name, path, scheme=scheme))
     assert sum(count for count, _ in found.patterns) + found.other_patterns == len(found.faces)
     assert faults(name, path, scheme)[0] == []
 
 
-@pytest.mark.parametrize("name", datasets.names())
+@pytest.mark.parametrize("name", DATASETS.names())
 def test_every_data_set_refuses_an_unknown_split_with_those_there_are(name, example):
     path, scheme = example[name]
     with pytest.raises(NasionError, match=r"No split 'dev' in .*all"):
         load_faces(name, path, "dev", scheme=scheme)
     with pytest.raises(NasionError, match="No split 'dev'"):
-        datasets.named(name).read(path, "dev", scheme=scheme)
+        DATASETS.load(name).read(path, "dev", scheme=scheme)
 
 
-@pytest.mark.parametrize("name", [name for name in datasets.names() if name != "points_csv"])
+@pytest.mark.parametrize("name", [name for name in DATASETS.names() if name != "points_csv"])
 def test_every_data_set_with_pictures_splits_honestly(name, example):
     # The persons of the small IMM all train.
     if name == "imm":
         write_validation_persons(example[name][0])
-    train, val = load_sides(name, example[name][0])
+    train, val = load_train_val(name, example[name][0])
     assert not set(train.ids) & set(val.ids) and len(train) > 0 and len(val) > 0
     for group in train.linked:
         assert not set(train.groups[group]) & set(val.groups[group])
@@ -118,7 +135,9 @@ def write_validation_persons(folder):
 def test_what_is_no_data_set_is_refused_with_the_way_to_name_it(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     for path in (tmp_path, tmp_path / "a.csv", tmp_path / "nowhere", tmp_path / "toys"):
-        with pytest.raises(NasionError, match=r"--dataset \(fkd, ibug68, imglab, imm, points_csv, toy, udacity68\)"):
+        with pytest.raises(
+            NasionError, match=r"--dataset \(fkd, ibug68, imglab, imm, points_csv, toy, udacity68\)"
+        ):
             load_faces(None, path)
     with pytest.raises(NasionError, match="No data set 'kaggle'; there is fkd"):
         load_faces("kaggle", tmp_path)
@@ -130,10 +149,10 @@ def test_a_picture_that_is_not_there_is_a_fault_and_stops_what_needs_it(example)
     found = faults("imglab", path)[0]
     assert len(found) == 1 and "afw/0_1.png: its picture is not at" in str(found[0])
     with pytest.raises(NasionError, match=r"The picture of face 'afw/0_1.png' is not at"):
-        batches.canvases(load_faces(None, path), recipes.module("ibug_resnet18").RECIPE)
+        crops.canvases(load_faces(None, path), load_recipe("ibug_resnet18"))
 
 
 def test_a_box_far_larger_than_its_picture_is_surveyed(example):
     path = example["imglab"][0]
     path.write_text(path.read_text().replace("width='", "width='9999", 1))
-    assert len(survey(load_faces(None, path)).faces) == 60
+    assert len(summarize(load_faces(None, path)).faces) == 60

@@ -18,49 +18,75 @@ import pytest
 import torch
 
 import nasion
-from nasion import geometry, keras_backend, models, recipes, run
-from nasion.batches import canvases
-from nasion.codecs import Anchors, Coordinates
-from nasion.datasets import toy
-from nasion.experiment import train
-from nasion.export import export
-from nasion.models.resnet import _convolved
-from nasion.networks.keras import KerasNetwork, built
-from nasion.networks.pytorch import TorchNetwork
-from nasion.predict import Model
+from nasion import recipes
+from nasion.data.datasets import toy
+from nasion.discovery import ARCHITECTURES, RECIPES
+from nasion.inference import run_folder
+from nasion.inference.backends.keras import KerasNetwork, built
+from nasion.inference.backends.pytorch import TorchNetwork
+from nasion.inference.crops import canvases
+from nasion.inference.export import export
+from nasion.inference.predictor import Model
+from nasion.landmarks import geometry
+from nasion.models import architectures, keras_backend
+from nasion.models.architectures.resnet import _convolve
+from nasion.models.codecs import Anchors, Coordinates
+from nasion.recipes import load_recipe
+from nasion.training.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURES = {
     f"{module.name}.{name}": part
-    for module in iter_modules(models.__path__)
-    for name, part in inspect.getmembers(import_module(f"nasion.models.{module.name}"), inspect.isclass)
+    for module in iter_modules(architectures.__path__)
+    for name, part in inspect.getmembers(
+        import_module(f"nasion.models.{module.name}"), inspect.isclass
+    )
     if part.__module__ == f"nasion.models.{module.name}" and hasattr(part, "build")
 }
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", RECIPES.names())
 def test_every_recipe_runs_an_epoch_saves_loads_and_predicts_the_same(name, tmp_path):
-    whole = recipes.module(name).RECIPE
-    recipe = replace(whole, epochs=1, batch_size=8, second_phase=whole.second_phase and replace(whole.second_phase, epochs=1))
+    whole = load_recipe(name)
+    recipe = replace(
+        whole,
+        epochs=1,
+        batch_size=8,
+        second_phase=whole.second_phase and replace(whole.second_phase, epochs=1),
+    )
     # Enough validation points to calibrate on.
-    faces = toy.draw(16 + (8 if len(recipe.scheme) > 4 or not recipe.codec.stride else 32), recipe.scheme, seed=2, size=max(recipe.input_size))
+    faces = toy.draw(
+        16 + (8 if len(recipe.scheme) > 4 or not recipe.codec.stride else 32),
+        recipe.scheme,
+        seed=2,
+        size=max(recipe.input_size),
+    )
     done = train(recipe, (faces[:16], faces[16:]), run_folder=tmp_path / "run")
     model = nasion.load_model(done.folder)
     found = model.predict(faces[16:])
-    assert found.points.shape == (len(faces) - 16, len(recipe.scheme), 2) and np.isfinite(found.points).all()
-    once = replace(model, average="none", recipe=replace(recipe, passes=1)).predict(faces[16:]).points  # as training validates
+    assert (
+        found.points.shape == (len(faces) - 16, len(recipe.scheme), 2)
+        and np.isfinite(found.points).all()
+    )
+    once = (
+        replace(model, tta="none", recipe=replace(recipe, refine_steps=1))
+        .predict(faces[16:])
+        .points
+    )  # as training validates
     # One epoch: the best is the last.
-    assert recipe.score(faces[16:].points, once).value == pytest.approx(min(row["val"] for row in done.state.history), rel=1e-6)
+    assert recipe.score(faces[16:].points, once).value == pytest.approx(
+        min(row["val"] for row in done.state.history), rel=1e-6
+    )
     if recipe.codec.stride:
         assert found.scores.shape == found.expected.shape == found.points.shape[:2]
         assert ((found.scores >= 0) & (found.scores <= 1)).all() and (found.expected > 0).all()
     direct = model(faces[16:].images)
     np.testing.assert_array_equal(direct.points, found.points)
     assert direct.ids == tuple(map(str, range(len(faces) - 16)))
-    assert run.recipe_of(done.folder) == recipe
+    assert run_folder.read_recipe(done.folder) == recipe
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", RECIPES.names())
 def test_every_recipe_file_is_short_and_says_source_and_command(name):
     path = Path(recipes.__path__[0]) / f"{name}.py"
     text = path.read_text()
@@ -84,7 +110,9 @@ def timm_there(monkeypatch):
     def create_model(name, *, pretrained, in_chans, num_classes):
         if name != "resnet18" or num_classes != 0:
             raise RuntimeError(f"Unknown model ({name})")
-        body = torch.nn.Sequential(torch.nn.Conv2d(in_chans, 6, 3, 2), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        body = torch.nn.Sequential(
+            torch.nn.Conv2d(in_chans, 6, 3, 2), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+        )
         body.num_features = 6
         return body
 
@@ -92,7 +120,9 @@ def timm_there(monkeypatch):
 
 
 @pytest.mark.usefixtures("timm_there")
-@pytest.mark.parametrize("name", [name for name, part in ARCHITECTURES.items() if not hasattr(part, "framework")])
+@pytest.mark.parametrize(
+    "name", [name for name, part in ARCHITECTURES.items() if not hasattr(part, "framework")]
+)
 def test_every_pytorch_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name):
     network = ARCHITECTURES[name]().build(10, (96, 96), 1)
     output = network(torch.rand(4, 1, 96, 96))
@@ -105,19 +135,26 @@ def test_every_pytorch_architecture_gives_the_outputs_asked_for_and_all_weights_
         assert network(torch.rand(2, 1, 96, 96)).dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", [name for name, part in ARCHITECTURES.items() if hasattr(part, "framework")])
+@pytest.mark.parametrize(
+    "name", [name for name, part in ARCHITECTURES.items() if hasattr(part, "framework")]
+)
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_every_keras_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name, policy):
-    recipe = replace(recipes.module("fkd_cnn").RECIPE, model=ARCHITECTURES[name]())
+    recipe = replace(load_recipe("fkd_cnn"), architecture=ARCHITECTURES[name]())
     model = built(recipe, policy)
-    assert model.get_layer("head").bias.shape == (30,) and {weight.dtype for weight in model.weights} == {"float32"}
+    assert model.get_layer("head").bias.shape == (30,) and {
+        weight.dtype for weight in model.weights
+    } == {"float32"}
     pictures = np.random.default_rng(0).uniform(size=(8, 96, 96, 1)).astype(np.float32)
     said = model.predict_on_batch(pictures)
     assert said.shape == (8, 30) and said.dtype == np.float32
     before = model.get_weights()
     model.compile(optimizer="adam", loss="mse")
     model.train_on_batch(pictures, np.ones((8, 30)))
-    assert all((a != b).any() and np.isfinite(b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert all(
+        (a != b).any() and np.isfinite(b).all()
+        for a, b in zip(before, model.get_weights(), strict=True)
+    )
 
 
 @pytest.mark.usefixtures("timm_there")
@@ -127,8 +164,8 @@ def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, u
     """From pixel values 0 .. 255 to points in pixels, whatever the recipe's pixel range and codec are."""
     stride = getattr(ARCHITECTURES[name](), "stride", None)
     recipe = replace(
-        recipes.module("imm_nose_khwaja").RECIPE,
-        model=ARCHITECTURES[name](), codec=Anchors(stride) if stride else Coordinates(unit), input_size=(64, 48) if not stride else (64, 32),
+        load_recipe("imm_nose_khwaja"),
+        architecture=ARCHITECTURES[name](), codec=Anchors(stride) if stride else Coordinates(unit), input_size=(64, 48) if not stride else (64, 32),
         pixel_range=(-0.5, 0.5),
     )  # fmt: skip
     width, height = recipe.input_size
@@ -149,9 +186,17 @@ def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, u
             session = onnxruntime.InferenceSession(path)
             found = session.run(None, {"pictures": pictures})[0]
             facts = session.get_modelmeta().custom_metadata_map
-            assert facts["scheme"] == recipe.scheme.name and f"(faces, 1, {height}, {width})" in facts["input"] and "pixel centres" in facts["output"]
+            assert (
+                facts["scheme"] == recipe.scheme.name
+                and f"(faces, 1, {height}, {width})" in facts["input"]
+                and "pixel centres" in facts["output"]
+            )
         else:
-            found = keras_backend.keras().saving.load_model(path).predict_on_batch(np.moveaxis(pictures, 1, -1))
+            found = (
+                keras_backend.keras()
+                .saving.load_model(path)
+                .predict_on_batch(np.moveaxis(pictures, 1, -1))
+            )
         back = geometry.apply(canvas.to_source, found.astype(np.float64))
         np.testing.assert_allclose(back, expected, atol=2e-3)
         path.unlink()
@@ -159,7 +204,7 @@ def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, u
 
 @pytest.mark.parametrize(("kernel", "parameters"), [(3, 11_206_622), (7, 11_207_902)])
 def test_the_published_residual_network_has_the_published_number_of_parameters(kernel, parameters):
-    network = replace(recipes.module("fkd_resnet").RECIPE.model, stem_kernel=kernel, stem_stride=1).build(30)
+    network = replace(load_recipe("fkd_resnet").model, stem_kernel=kernel, stem_stride=1).build(30)
     assert sum(p.numel() for p in network.parameters()) == parameters
 
 
@@ -173,7 +218,7 @@ def test_a_convolution_as_a_matrix_product_gives_the_same_values_and_gradients()
             layer.train(mode)
             given = x.clone().requires_grad_()
             layer.zero_grad()
-            output = _convolved(layer, given)
+            output = _convolve(layer, given)
             output.sin().sum().backward()
             found.append([output, given.grad, layer.weight.grad.clone(), layer.bias.grad.clone()])
         for a, b in zip(*found, strict=True):

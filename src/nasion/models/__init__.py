@@ -1,1 +1,1 @@
-"""One architecture family per file. A part with ``build(outputs)`` makes the network; its last layer is ``head``."""
+"""Networks and what they learn with: architectures, codecs, losses, optimizers."""

@@ -1,44 +1,61 @@
-"""One experiment per file, found by its name: ``RECIPE`` is its value, the docstring says source, command, time, result."""
+"""One experiment per file, found by file name (``discovery.RECIPES``).
+
+``RECIPE`` is its value; the docstring says source, command, time and result.
+"""
 
 from __future__ import annotations
 
-import ast
 import sys
-from importlib import import_module
+from hashlib import blake2b
 from pathlib import Path
-from pkgutil import iter_modules
 from types import ModuleType
 
-from nasion.errors import SettingError, needing
+from nasion.discovery import RECIPES
+from nasion.errors import SettingError, requires_extra
+from nasion.recipe import Recipe
 
 
-def names() -> list[str]:
-    """The recipes there are."""
-    return [module.name for module in iter_modules(__path__)]
+def load_recipe(recipe: str | Path) -> Recipe:
+    """The recipe of that name, or of that ``.py`` file."""
+    return recipe_module(recipe).RECIPE
 
 
-def headline(name: str) -> str:
-    """The first line of a recipe's docstring, read without importing it."""
-    tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
-    return (ast.get_docstring(tree) or "").partition("\n")[0]
-
-
-def module(recipe: str | Path) -> ModuleType:
-    """The recipe of that name, or of that ``.py`` file. A recipe file is Python: run only those that you trust."""
-    if str(recipe).endswith(".py"):
-        path = Path(recipe)
-        if not path.is_file():
-            raise SettingError(f"{path}: no such recipe file.")
-        found = ModuleType(path.stem)
-        found.__file__ = str(path)
-        sys.modules[path.stem] = found  # dataclasses look their own module up
-        with needing(f"The recipe {recipe}", "pytorch"):
-            exec(compile(path.read_text(encoding="utf-8"), path, "exec"), found.__dict__)
-    elif str(recipe) in names():
-        with needing(f"The recipe {recipe}", "pytorch"):
-            found = import_module(f"nasion.recipes.{recipe}")
-    else:
-        raise SettingError(f"No recipe {str(recipe)!r}; there is {', '.join(names())}, or give the path of a recipe file (.py).")
-    if not hasattr(found, "RECIPE"):
+def recipe_module(recipe: str | Path) -> ModuleType:
+    """The module of a recipe. A recipe file is Python: run only files that you trust."""
+    with requires_extra(f"The recipe {recipe}", "pytorch"):
+        if str(recipe).endswith(".py"):
+            module = _run_file(Path(recipe))
+        elif str(recipe) in RECIPES.names():
+            module = RECIPES.load(str(recipe))
+        else:
+            names = ", ".join(RECIPES.names())
+            raise SettingError(
+                f"No recipe {str(recipe)!r}; there is {names}, "
+                "or give the path of a recipe file (.py)."
+            )
+    if not hasattr(module, "RECIPE"):
         raise SettingError(f"{recipe}: a recipe file must define RECIPE = Recipe(...).")
-    return found
+    return module
+
+
+def _run_file(path: Path) -> ModuleType:
+    """The module of a file, run once for each content: its classes stay equal to themselves.
+
+    The module's name cannot be that of another module, whatever the file is called.
+    """
+    if not path.is_file():
+        raise SettingError(f"{path}: no such recipe file.")
+    source = path.read_bytes()
+    digest = blake2b(str(path.resolve()).encode() + b"\0" + source, digest_size=8).hexdigest()
+    name = f"nasion_recipe_file_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module  # dataclasses look up their own module
+    try:
+        exec(compile(source, path, "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

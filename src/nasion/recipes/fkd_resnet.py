@@ -1,33 +1,41 @@
-"""Kaggle's 15 points by a residual network that says coordinates directly; schedule and epochs as published.
+"""Kaggle's 15 points by a residual network that outputs coordinates; schedule as published.
 
-Source: a "dual-framework" Kaggle system, its PyTorch half; published Kaggle RMSE 2.10, on this data's hidden test 2.257.
+Source: a "dual-framework" Kaggle system, its PyTorch half; published Kaggle RMSE 2.10, on this
+data's hidden test 2.257.
 Command: nasion train fkd_resnet --data DIR
 Time: 13 to 15 epochs of 16 to 18 s, 230 to 265 s in all, on one core.
-Reached: RMSE 3.23 (3 seeds, 3.21 to 3.26) on the honest validation split with its wrong labels, 2.48 on faces with
-plausible labels; the published settings in the same loop 3.33 and 2.63. All runs: results/fkd_resnet.json.
-Differences: the diagram's stem (7 x 7; the published code has 3 x 3) at stride 2 and a 3 x 3 max-pool, by experiment;
-the last bias starts at the mean face; training faces whose labels look wrong are left out; bfloat16 where the processor
-computes in it; a split that cannot leak instead of a random one. The diagram has 10 blocks (11.2 M parameters), not the 12
-(4.2 M) that its text claims. The rate falls tenfold every 5 epochs, so learning is over by epoch 15.
+Reached: RMSE 3.23 (3 seeds, 3.21 to 3.26) on the honest validation split with its wrong labels,
+2.48 on plausible labels; the published settings in the same loop 3.33 and 2.63. All runs:
+results/fkd_resnet.json.
+Differences: the diagram's stem (7 x 7; the published code has 3 x 3) at stride 2 and a 3 x 3
+max-pool, by experiment; the last bias starts at the mean face; faces with suspect labels are
+dropped; bfloat16 if the processor computes in it; a split without leakage instead of a random one.
+The diagram has 10 blocks (11.2 M parameters), not the 12 (4.2 M) that its text claims. The rate
+falls tenfold every 5 epochs, so learning is over by epoch 15.
 """
 
-from nasion.codecs import Coordinates
-from nasion.losses import squared_error
-from nasion.models.resnet import ResNet
-from nasion.optim import Adam, StepDecay
+from nasion.landmarks.catalog import fkd15
+from nasion.model_spec import ModelSpec
+from nasion.models.architectures.resnet import ResNet
+from nasion.models.codecs import Coordinates
+from nasion.models.losses import squared_error
+from nasion.models.optim import Adam, StepDecay
 from nasion.recipe import Recipe
-from nasion.schemes import fkd15
 
 RECIPE = Recipe(
     data="fkd",
-    scheme=fkd15,
-    input_size=(96, 96),
-    model=ResNet(widths=(32, 64, 128, 256, 512), blocks=(2,), bias=True, shortcut_norm=False),
-    codec=Coordinates(unit="pixels"),
+    spec=ModelSpec(
+        scheme=fkd15,
+        input_size=(96, 96),
+        codec=Coordinates(unit="pixels"),
+    ),
+    architecture=ResNet(
+        widths=(32, 64, 128, 256, 512), blocks=(2,), bias=True, shortcut_norm=False
+    ),
     loss=squared_error,
     start_at_mean=True,
     missing="mask",
-    doubtful="drop",
+    suspect_labels="drop",
     optim=Adam(lr=1e-4),
     schedule=StepDecay(every=5, factor=0.1),
     batch_size=16,

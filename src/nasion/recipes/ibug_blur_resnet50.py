@@ -2,35 +2,40 @@
 
 Source: E. Khwaja, CS 294 project 4, bells and whistles; published class MAE 46.41 pixels.
 Command: nasion train ibug_blur_resnet50 --data DIR
-Time: 225 to 314 s an epoch on one core (5 to 7 faces/s); trained here for 4 of its 16 epochs, 18 minutes.
-Reached: NME 19.3 %, MAE 10.5 pixels of the crops, after the first epoch; the next three were worse, the rate being high.
-It shows that the system runs, not what it can do.
-For all of it: a GPU (`nasion train` takes one if it is there).
-Differences: the data are 2,012 faces, not 6,666 (half of which are mirrored copies; a flip is drawn), split by photograph;
-batch size, pixel range and strength of the colour jitter are not documented; no ImageNet weights; the blur is its
-author's 4 x 4 binomial one.
+Time: 225 to 314 s an epoch on one core (5 to 7 faces/s); trained for 4 of its 16 epochs, 18 min.
+Reached: NME 19.3 %, MAE 10.5 pixels of the crops, after the first epoch; the next three were worse,
+since the rate is high. It shows that the system runs, not what it can do; the full training needs a
+GPU.
+Differences: 2,012 faces, not 6,666 (half of which are mirrored copies; flips are drawn instead),
+split by photograph. Batch size, pixel range and strength of the colour jitter are not documented.
+No ImageNet weights; the blur is its author's 4 x 4 binomial one.
 """
 
 from dataclasses import replace
 
-from nasion.augment import Augment
-from nasion.codecs import Coordinates
-from nasion.losses import squared_error
-from nasion.models.resnet import resnet50
-from nasion.optim import Adam
+from nasion.data.augment import Augment
+from nasion.landmarks.catalog import ibug68
+from nasion.model_spec import ModelSpec
+from nasion.models.architectures.resnet import resnet50
+from nasion.models.codecs import Coordinates
+from nasion.models.losses import squared_error
+from nasion.models.optim import Adam
 from nasion.recipe import Recipe
-from nasion.schemes import ibug68
 
 RECIPE = Recipe(
     data="ibug68",
-    scheme=ibug68,
-    input_size=(224, 224),
-    box_scale=1.25,
-    pixel_range=(-1.0, 1.0),
-    model=replace(resnet50, stem_bias=True, blur=True, sigmoid=True),
-    codec=Coordinates(unit="relative"),
+    spec=ModelSpec(
+        scheme=ibug68,
+        input_size=(224, 224),
+        box_scale=1.25,
+        pixel_range=(-1.0, 1.0),
+        codec=Coordinates(unit="relative"),
+    ),
+    architecture=replace(resnet50, stem_bias=True, blur=True, sigmoid=True),
     loss=squared_error,
-    augment=Augment(flip=0.5, rotate=15, shift=0.1, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
+    augment=Augment(
+        flip=0.5, rotate=15, shift=0.1, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05
+    ),
     optim=Adam(lr=5e-4),
     batch_size=64,
     epochs=16,

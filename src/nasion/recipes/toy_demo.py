@@ -1,22 +1,34 @@
-"""Toy faces with a third of their labels missing, by a small residual network: what `nasion demo` trains.
+"""Toy faces with a third of their labels missing, by a small residual network.
 
-Source: nasion's own. Command: nasion demo
+Source: our own; this is what `nasion demo` trains.
+Command: nasion demo
 """
 
-from nasion.augment import Augment
-from nasion.codecs import Coordinates
-from nasion.losses import squared_error
-from nasion.models.resnet import ResNet
-from nasion.optim import Adam, Cosine
+from nasion.data.augment import Augment
+from nasion.landmarks.catalog import fkd15
+from nasion.model_spec import ModelSpec
+from nasion.models.architectures.resnet import ResNet
+from nasion.models.codecs import Coordinates
+from nasion.models.losses import squared_error
+from nasion.models.optim import Adam, Cosine
 from nasion.recipe import Recipe
-from nasion.schemes import fkd15
 
 RECIPE = Recipe(
     data="toy",
-    scheme=fkd15,
-    input_size=(64, 64),
-    model=ResNet(widths=(16, 32, 64, 128), blocks=(1,), stem_kernel=3, stem_stride=1, stem_pool=2, bias=True, shortcut_norm=False),
-    codec=Coordinates(unit="relative"),
+    spec=ModelSpec(
+        scheme=fkd15,
+        input_size=(64, 64),
+        codec=Coordinates(unit="relative"),
+    ),
+    architecture=ResNet(
+        widths=(16, 32, 64, 128),
+        blocks=(1,),
+        stem_kernel=3,
+        stem_stride=1,
+        stem_pool=2,
+        bias=True,
+        shortcut_norm=False,
+    ),
     loss=squared_error,
     start_at_mean=True,
     missing="mask",

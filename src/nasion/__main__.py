@@ -1,0 +1,5 @@
+"""``python -m nasion``, for torchrun."""
+
+from nasion.app.cli import main
+
+main()

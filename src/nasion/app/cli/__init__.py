@@ -1,0 +1,60 @@
+"""The command line. What a command needs is imported when it runs, so that help comes at once."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from nasion.app import console
+from nasion.app.cli import data, evaluate, export, inspect, lists, predict, serve, train
+from nasion.errors import NasionError
+
+
+def _group(help: str) -> typer.Typer:
+    return typer.Typer(
+        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=help
+    )
+
+
+app = _group("Train, evaluate and run facial landmark models.")
+data_app = _group("Look at a dataset and find its faults.")
+inspect_app = _group("Draw training samples, filters, responses, best and worst faces.")
+app.add_typer(data_app, name="data")
+app.add_typer(inspect_app, name="inspect")
+
+for command in (
+    predict.predict,
+    serve.serve,
+    train.train,
+    evaluate.evaluate,
+    evaluate.report,
+    evaluate.submit,
+    export.export,
+    train.demo,
+    lists.models,
+    lists.recipes,
+    lists.datasets,
+    lists.schemes,
+):
+    app.command()(command)
+for command in (data.show, data.check):
+    data_app.command()(command)
+for command in (inspect.samples, inspect.filters, inspect.responses, inspect.faces):
+    inspect_app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; errors that a user can act on exit with 1, without a traceback."""
+    try:
+        app()
+    except NasionError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or ''} {error.strerror or error}".strip())
+
+
+def _fail(message: str) -> None:
+    console.err.print("nasion: ", style="bold red", end="")
+    console.err.print(message, highlight=False, soft_wrap=True)
+    sys.exit(1)

@@ -1,0 +1,49 @@
+"""Commands on datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nasion.app import console
+from nasion.app.cli.options import DataPath, DatasetKind, SchemeName, SkipFaults, scheme_or_none
+
+
+def show(
+    path: DataPath,
+    split: Annotated[str, typer.Option(help="Which split.")] = "all",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The contact sheet to write.")
+    ] = Path("contact_sheet.png"),
+    dataset: DatasetKind = None,
+    scheme: SchemeName = None,
+    skip_faults: SkipFaults = False,
+) -> None:
+    """Print counts, missing labels, sources, duplicates and sizes; draw a contact sheet."""
+    from nasion.data.load import load_faces
+    from nasion.data.summary import summarize
+    from nasion.evaluation import plots
+
+    requested = scheme_or_none(scheme)
+    faces = load_faces(dataset, path, split, scheme=requested, skip_faults=skip_faults)
+    summary = summarize(faces)
+    console.show_summary(summary)
+    if summary.sizes is not None:
+        plots.save(plots.contact_sheet(faces), output)
+        console.say(f"Contact sheet: {output}")
+
+
+def check(path: DataPath, dataset: DatasetKind = None, scheme: SchemeName = None) -> None:
+    """Print every fault with its file and row (exit code 1 if any), and suspect labels."""
+    from nasion.data import summary
+
+    faults, suspects = summary.check(dataset, Path(path), scheme_or_none(scheme))
+    for fault in faults:
+        console.line("fault", str(fault), "bold red")
+    for suspect in suspects:
+        console.line("suspect", str(suspect), "yellow")
+    found = f"{console.count(len(faults), 'fault')}, {len(suspects)} suspect labels"
+    console.say(f"{found} (readable, but look at them)")
+    raise typer.Exit(1 if faults else 0)

@@ -1,0 +1,173 @@
+"""Commands that evaluate, compare and submit."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nasion.app import console
+from nasion.app.cli.options import (
+    TTA,
+    Data,
+    DatasetKind,
+    RecipeFile,
+    Run,
+    SchemeName,
+    SkipFaults,
+    open_model,
+    scheme_or_none,
+)
+from nasion.discovery import FORMATS
+from nasion.errors import MissingExtra, SettingError
+
+if TYPE_CHECKING:
+    from nasion.evaluation.evaluate import EvaluationResult
+    from nasion.inference.predictor import Predictor
+
+
+def evaluate(
+    data: Data,
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A run folder, an exported .onnx file, or a pretrained model (see: nasion models)."
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of a model: predicted points of any tool, a file or folder of a format "
+            f"that predict writes ({', '.join(n for n in FORMATS.names() if n != 'image')})."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Which split.", show_default="val for a model, all for predictions"),
+    ] = None,
+    norm: Annotated[
+        str | None,
+        typer.Option(
+            help="box, outer_eye_corners, pupils, or two groups of points a,b:c,d.",
+            show_default="the scheme's own",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Of failure rate and AUC, in % of the norm.",
+            show_default="box 7, pupils 10, else 8",
+        ),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the scores to this file.")] = None,
+    out_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder of report.html, scores.json and predictions.csv.",
+            show_default="RUN/evaluation-SPLIT",
+        ),
+    ] = None,
+    dataset: DatasetKind = None,
+    scheme: SchemeName = None,
+    tta: TTA = None,
+    skip_faults: SkipFaults = False,
+    recipe: RecipeFile = None,
+) -> None:
+    """Evaluate a model, or any tool's predictions, on labelled faces."""
+    from nasion.data.load import load_faces
+    from nasion.evaluation import evaluate as evaluation
+    from nasion.evaluation.matching import read_predictions
+    from nasion.media.files import write_text
+
+    subject = run or predictions
+    if subject is None or (run and predictions):
+        raise SettingError("Say what to evaluate: a run folder, or --predictions FILE.")
+    split = split or ("val" if run else "all")
+    model = open_model(run, recipe, tta) if run else None
+    requested = scheme_or_none(scheme)
+    faces = load_faces(dataset, data, split, scheme=requested, skip_faults=skip_faults)
+    limit = None if threshold is None else threshold / 100
+    evaluated = model if model is not None else read_predictions(subject, faces)
+    result = evaluation.evaluate(evaluated, faces, norm=norm, threshold=limit)
+    # Files first: what is printed may go to a pipe that closes.
+    if json:
+        write_text(json, json_module.dumps(result.to_json(), indent=1))
+    folder = out_folder or Path(f"{subject.stem}-evaluation")
+    if run and run.is_dir():
+        folder = out_folder or run / f"evaluation-{split}"
+    title = f"{subject.name} on {Path(data).name}, {split}"
+    message = _write_report(result, folder, title, run, model, recipe)
+    console.show_scores(result)
+    console.say(message)
+
+
+def _write_report(
+    result: EvaluationResult,
+    folder: Path,
+    title: str,
+    run: Path | None,
+    model: Predictor | None,
+    recipe: Path | None,
+) -> str:
+    """Write the evaluation's files; returns a line that says where they are."""
+    from nasion.evaluation import inspect_network, report
+    from nasion.inference import run_folder
+    from nasion.recipes import recipe_module
+
+    try:
+        details = report.RunDetails()
+        if run and model and run.is_dir():
+            module = recipe_module(recipe) if recipe else None
+            value = run_folder.read_recipe(run, module)
+            details = report.RunDetails(
+                history=run_folder.read_history(run),
+                settings=run_folder.settings_text(run),
+                figures=inspect_network.report_figures(model, value, result.faces),
+            )
+        page = report.write(result, folder, title=title, run=details)
+    except MissingExtra as error:
+        return f"No report.html: {error}"
+    return f"Report: {page.resolve()}"
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path(
+        "comparison.html"
+    ),
+) -> None:
+    """Compare runs: numbers, settings that differ, all curves in one plot."""
+    from nasion.evaluation import compare_runs
+    from nasion.media.files import write_text
+
+    comparison = compare_runs.compare(runs)
+    write_text(output, compare_runs.page(comparison))
+    console.show_comparison(comparison)
+    console.say(f"Page: {output.resolve()}")
+
+
+def submit(
+    run: Run,
+    data: Data,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="kaggle (RowId,Location), or course68 (Id,Predicted) for an imglab file.",
+        ),
+    ] = "kaggle",
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")] = Path(
+        "submission.csv"
+    ),
+    tta: TTA = None,
+    recipe: RecipeFile = None,
+) -> None:
+    """Write a submission file: Kaggle's for its test images, or the course's for an XML file."""
+    model = open_model(run, recipe, tta)
+    from nasion.evaluation import submission
+
+    rows = submission.write(model, Path(data), form, output)
+    console.say(f"{rows} rows written to {output}")

@@ -1,0 +1,77 @@
+"""Options and small steps that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nasion.discovery import DATASETS, DETECTORS
+
+if TYPE_CHECKING:
+    from nasion.inference.predictor import Predictor
+    from nasion.landmarks.scheme import Scheme
+
+_DATA_HELP = "Folder or file of the dataset (toy:COUNT for drawn faces)."
+Data = Annotated[str, typer.Option("--data", help=_DATA_HELP)]
+SeveralData = Annotated[
+    list[str], typer.Option("--data", help=f"{_DATA_HELP} Repeat for several datasets.")
+]
+DataPath = Annotated[str, typer.Argument(help=_DATA_HELP)]
+DatasetKind = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        help=f"Kind of dataset, if the path does not tell: {', '.join(DATASETS.names())}.",
+        show_default="recognised by the path",
+    ),
+]
+SchemeName = Annotated[
+    str | None,
+    typer.Option(
+        "--scheme",
+        help="Landmark scheme of points whose file does not tell, as ibug68 (see: nasion schemes).",
+    ),
+]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option("--recipe", help="The recipe file of the run, if it defines parts of its own."),
+]
+SkipFaults = Annotated[
+    bool, typer.Option("--skip-faults", help="Leave faulty rows out instead of stopping.")
+]
+Run = Annotated[Path, typer.Argument(help="A run folder.")]
+Model = Annotated[
+    Path,
+    typer.Option(
+        "--run", help="A pretrained model's name, an exported .onnx file, or a run folder."
+    ),
+]
+TTA = Annotated[
+    str | None,
+    typer.Option(
+        "--tta",
+        help="Test-time augmentation: none, flip (2x time), flip+shift (6x time).",
+        show_default="the model's own",
+    ),
+]
+DetectorName = Annotated[
+    str, typer.Option("--detector", help=f"Face detector: {', '.join(DETECTORS.names())}.")
+]
+Output = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
+
+
+def open_model(run: Path, recipe: Path | None, tta: str | None = None) -> Predictor:
+    """A model to predict with. ``recipe``: the recipe file of a run with parts of its own."""
+    from nasion.inference.predictor import load_model
+    from nasion.recipes import recipe_module
+
+    module = recipe_module(recipe) if recipe else None
+    return load_model(run, recipe=module, tta=tta)  # pyright: ignore[reportArgumentType]
+
+
+def scheme_or_none(name: str | None) -> Scheme | None:
+    from nasion.landmarks.catalog import scheme_named
+
+    return None if name is None else scheme_named(name)

@@ -1,0 +1,159 @@
+"""Terminal output: tables of scores, dataset summaries, progress bars."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from nasion.data.summary import Summary
+    from nasion.evaluation.compare_runs import Comparison
+    from nasion.evaluation.evaluate import EvaluationResult
+    from nasion.landmarks.scheme import Scheme
+
+_MAX_VALUES = 10  # of a group that are shown
+_MAX_POINTS = 30  # schemes with more points get no table by point
+# Under torchrun only the first process prints.
+_silent = os.environ.get("RANK", "0") != "0"
+# No markup: paths and names may contain brackets.
+out = Console(quiet=_silent, markup=False, emoji=False)
+err = Console(stderr=True, quiet=_silent, markup=False, emoji=False)
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar with time left and speed; yields the function that advances it.
+
+    Not shown for a single item, or if standard error is not a terminal. ``total`` 0: unknown.
+    """
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), Speed())
+    hidden = total == 1 or not err.is_terminal
+    with Progress(*columns, console=err, disable=hidden, transient=True) as bar:
+        task = bar.add_task(what, total=total or None)
+        yield lambda: bar.advance(task)
+
+
+def line(word: str, text: str, style: str = "bold") -> None:
+    """A line that begins with a word in a style of its own."""
+    out.print(word, style=style, end="  ")
+    out.print(text, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A plain line."""
+    out.print(text, highlight=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """A warning, on standard error."""
+    err.print(text, style="yellow", highlight=False, soft_wrap=True)
+
+
+def count(number: int, noun: str) -> str:
+    """``1 face``, ``2 faces``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def show_scores(result: EvaluationResult) -> None:
+    """Tables overall, by group and by point; what was left out."""
+    from nasion.evaluation.scores import headings, table_row
+
+    columns = headings(brief=True)
+    rows = [table_row("all", result.overall, brief=True)]
+    for group, parts in result.groups.items():
+        for value, scores in list(parts.items())[:_MAX_VALUES]:
+            rows.append(table_row(f"{group}: {value}", scores, brief=True))
+    threshold = f"{100 * result.threshold:g} %"
+    title = f"Errors (relative ones in % of {result.norm}, failures and AUC at {threshold})"
+    show_table(title, columns, rows)
+    points = [(name, scores) for name, scores in result.points.items() if scores.coordinates]
+    if len(points) <= _MAX_POINTS:
+        show_table("By point", columns, [table_row(n, s, brief=True) for n, s in points])
+    overall = result.overall
+    relative = ""
+    if overall.mse_relative == overall.mse_relative:
+        relative = f", MSE of relative coordinates {overall.mse_relative:.3e}"
+    say(f"MAE {overall.mae:.3f} pixels{relative}")
+    if result.warning:
+        out.print(result.warning, style="yellow", soft_wrap=True)
+    for reason, ids in result.left_out.items():
+        more = " ..." if len(ids) > 3 else ""
+        say(f"Left out: {len(ids)} {reason} ({', '.join(ids[:3])}{more})")
+
+
+def show_summary(summary: Summary) -> None:
+    """Counts, groups, duplicates, missing labels by point and by pattern."""
+    faces = summary.faces
+    images = "images not found"
+    if summary.sizes is not None:
+        sizes = [f"{size} ({n})" for size, n in list(summary.sizes.items())[:5]]
+        images = f"images: {', '.join(sizes)}"
+    complete = f"{int(faces.complete.sum())} have all {len(faces.scheme)} points"
+    say(f"{len(faces)} faces of scheme {faces.scheme.name}; {complete}; {images}")
+    for name, values in summary.groups.items():
+        shown = [f"{value} ({n})" for value, n in list(values.items())[:_MAX_VALUES]]
+        say(f"{name}: {', '.join(shown)}")
+    exact = len({pair.second for pair in summary.exact})
+    say(f"duplicates: {exact} images are exact copies, {len(summary.near)} more pairs nearly so")
+    total = max(len(faces), 1)
+    rows = [(p, str(n), f"{100 * n / total:.1f}") for p, n in summary.missing.items()]
+    show_table("Missing labels", ("point", "missing", "% of faces"), rows)
+    rows = [(str(n), _describe(points, faces.scheme)) for n, points in summary.patterns]
+    if summary.other_patterns:
+        rows.append((str(summary.other_patterns), "other patterns"))
+    show_table("Patterns", ("faces", "missing"), rows)
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Runs side by side, and the settings in which they differ."""
+    from nasion.evaluation.compare_runs import COLUMNS, NOTES
+
+    # Runs as columns: a terminal is too narrow for a row with all numbers.
+    rows = []
+    for k in range(1, len(COLUMNS)):
+        rows.append((COLUMNS[k], *(row[k] for row in comparison.rows)))
+    show_table("Side by side", ("", *comparison.names), rows)
+    if comparison.settings:
+        show_table("Settings that differ", ("", *comparison.names), comparison.settings)
+    out.print(NOTES)
+
+
+def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table whose first column is on the left, all others on the right."""
+    style = {"title_justify": "left", "title_style": "bold", "box": box.SIMPLE_HEAD}
+    table = Table(title=title, padding=(0, 1, 0, 0), **style)
+    for i, column in enumerate(columns):
+        is_text = i == 0 or (column == "missing" and len(columns) == 2)
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=i == 0)
+    for cells in rows:
+        table.add_row(*cells)
+    out.print(table)
+
+
+def _describe(missing: tuple[str, ...], scheme: Scheme) -> str:
+    """A pattern of missing points in the fewest words."""
+    if len(missing) <= len(scheme) / 2:
+        return ", ".join(missing) or "nothing"
+    there = [point for point in scheme.points if point not in missing]
+    return f"all but {', '.join(there)}" if there else "all"

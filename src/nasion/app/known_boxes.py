@@ -1,0 +1,84 @@
+"""Boxes of faces that are known before prediction: typed, or in a table by image name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from nasion.data.datasets import imglab
+from nasion.data.datasets._points_table import read_boxes
+from nasion.errors import DataError, SettingError
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class KnownBoxes:
+    """``typed``: boxes of the only image. ``rows``: by file name, boxes of the images they name.
+
+    ``ambiguous``: file names that several of the images have.
+    """
+
+    typed: tuple[Box, ...] = ()
+    rows: Mapping[str, list[tuple[Path, Box]]] = field(default_factory=dict)
+    table: Path | None = None
+    ambiguous: frozenset[str] = frozenset()
+
+    def of(self, name: str) -> Float32[np.ndarray, "N 4"]:
+        """The boxes of an image, by name, and by folder if several images have that name.
+
+        Raises ``DataError`` for an image that is missing from the table.
+        """
+        path = Path(name)
+        several, parts = path.name in self.ambiguous, path.resolve().parts
+        fits = []
+        for row, box in self.rows.get(path.name, []):
+            if several and len(row.parts) == 1:
+                raise DataError(
+                    f"Several images are called {path.name}; "
+                    "the table of boxes must name them with their folders."
+                )
+            if not several or parts[-len(row.parts) :] == row.parts:
+                fits.append(box)
+        found = [*self.typed, *fits]
+        if not found:
+            raise DataError(f"{self.table} has no box for {path.name}; add one, or omit the image.")
+        return np.array(found, dtype=np.float32)
+
+
+def known_boxes(
+    words: Sequence[str], table: Path | None, images: Sequence[str]
+) -> KnownBoxes | None:
+    """Boxes as ``x0,y0,x1,y1``, or a table of them, for these images; None without either.
+
+    Raises ``SettingError`` for an invalid box, and for typed boxes of several images.
+    """
+    if words and (len(images) > 1 or table is not None):
+        raise SettingError("--box is for one image; give the boxes of several with --boxes FILE.")
+    if table is not None:
+        is_xml = table.suffix == ".xml"
+        names, boxes = imglab.read_boxes(table) if is_xml else read_boxes(table)
+        rows: dict[str, list[tuple[Path, Box]]] = {}
+        for name, box in zip(names, boxes.tolist(), strict=True):
+            rows.setdefault(Path(name).name, []).append((Path(name), tuple(box)))
+        counts = Counter(Path(image).name for image in images)
+        ambiguous = frozenset(name for name, count in counts.items() if count > 1)
+        return KnownBoxes(rows=rows, table=table, ambiguous=ambiguous)
+    return KnownBoxes(typed=tuple(map(_parse, words))) if words else None
+
+
+def _parse(text: str) -> Box:
+    try:
+        x0, y0, x1, y1 = map(float, text.split(","))
+        if not (np.isfinite([x0, y0, x1, y1]).all() and x1 > x0 and y1 > y0):
+            raise ValueError
+    except ValueError:
+        raise SettingError(
+            f"--box {text}: x0,y0,x1,y1 in pixels expected, with x1 above x0 and y1 above y0."
+        ) from None
+    return x0, y0, x1, y1

@@ -1,0 +1,147 @@
+"""Admission control: bounds requests, memory and threads, so that load cannot exhaust a machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from threading import Event
+from typing import Any
+
+from starlette.requests import Request
+
+from nasion.errors import require
+
+Message = MutableMapping[str, Any]
+App = Callable[..., Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+_CHUNK = 1 << 16  # bytes
+
+
+class Rejected(Exception):
+    """A request that is rejected, with its HTTP status."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``body_bytes``, ``images``: per request. ``pixels``, ``faces``: per image.
+
+    ``seconds``: per request. ``memory_bytes``, ``requests``: of all requests together. ``cameras``:
+    at once. ``workers``: threads (None: cores).
+    """
+
+    body_bytes: int = 32 << 20
+    images: int = 64
+    pixels: int = 25_000_000
+    faces: int = 50
+    seconds: float = 30.0
+    memory_bytes: int = 256 << 20
+    requests: int = 256
+    cameras: int = 4
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name == "workers" and value is None:
+                continue
+            require(value > 0, f"The limit {item.name} must be above 0; found {value}.")
+
+
+class Reservation:
+    """The memory that one request holds."""
+
+    def __init__(self, admission: AdmissionControl, size: int) -> None:
+        self._admission, self.size = admission, size
+
+    def shrink_to(self, size: int) -> None:
+        """Give back what turned out not to be needed."""
+        self._admission.held -= self.size - size
+        self.size = size
+
+
+class AdmissionControl:
+    """Admits requests while there is memory, and runs their work in ``workers`` threads.
+
+    ``active``: requests being processed. ``held``: bytes of requests and untaken responses.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.active, self.held = limits, 0, 0
+        threads = limits.workers or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nasion")
+
+    @contextmanager
+    def admit(self, request: Request) -> Iterator[Reservation]:
+        """Reserve memory for a request's body. Raises ``Rejected`` (503) if there is none."""
+        limits, declared = self.limits, request.headers.get("content-length", "")
+        wanted = limits.body_bytes
+        if declared.isdecimal():
+            wanted = min(int(declared), limits.body_bytes)
+        memory = max(limits.memory_bytes, limits.body_bytes)
+        if self.active >= limits.requests or self.held + wanted > memory:
+            raise Rejected(503, "Too many requests at once; try again in a moment.")
+        reservation = Reservation(self, wanted)
+        self.active, self.held = self.active + 1, self.held + wanted
+        try:
+            yield reservation
+        finally:
+            self.active, self.held = self.active - 1, self.held - reservation.size
+
+    async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Run work in a thread. Its last argument is a function: does nobody wait any more?
+
+        Raises ``Rejected`` (503) if it takes longer than the limit, waiting included.
+        """
+        cancelled, held = Event(), [arguments]
+        future = self._pool.submit(lambda: work(*held.pop(), cancelled.is_set) if held else None)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.seconds)
+        except TimeoutError as error:
+            raise Rejected(
+                503,
+                f"It took longer than {self.limits.seconds:g} seconds; "
+                "send fewer or smaller images, or try again.",
+            ) from error
+        finally:
+            # Work that has not started releases its arguments; work that has is told to stop.
+            cancelled.set()
+            held.clear()
+
+
+class ChunkedResponses:
+    """Sends responses in chunks, as fast as clients take them, and counts them as held memory.
+
+    A client that takes no chunk for ``limits.seconds`` is dropped.
+    """
+
+    def __init__(self, app: App, admission: AdmissionControl) -> None:
+        self.app, self.admission = app, admission
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        admission = self.admission
+
+        async def in_chunks(message: Message) -> None:
+            is_body = message["type"] == "http.response.body"
+            body = message.get("body", b"") if is_body else b""
+            if not body:
+                await send(message)
+                return
+            admission.held += len(body)
+            try:
+                for start in range(0, len(body), _CHUNK):
+                    more = start + _CHUNK < len(body) or message.get("more_body", False)
+                    chunk = {"body": body[start : start + _CHUNK], "more_body": more}
+                    await asyncio.wait_for(send({**message, **chunk}), admission.limits.seconds)
+            finally:
+                admission.held -= len(body)
+
+        await self.app(scope, receive, in_chunks)

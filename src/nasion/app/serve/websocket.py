@@ -1,0 +1,91 @@
+"""Camera frames over a WebSocket; each connection tracks its own faces and smooths their points."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
+
+from nasion.app.serve.admission import AdmissionControl, Rejected
+from nasion.errors import DataError
+from nasion.inference.landmarker import Landmarker
+from nasion.inference.smoothing import OneEuro
+from nasion.inference.tracking import Tracker
+from nasion.media.images import open_image
+from nasion.prediction_formats.json import face_value
+
+Cutoff = Annotated[float, Query(gt=0, allow_inf_nan=False)]
+Beta = Annotated[float, Query(ge=0, allow_inf_nan=False)]
+MAX_FRAME_BYTES = 4 << 20
+_MAX_FRAME_PIXELS = 4_000_000
+_IDLE_SECONDS = 60
+_TRY_AGAIN, _POLICY_VIOLATION, _UNSUPPORTED = 1013, 1008, 1003  # WebSocket close codes
+
+
+def add_camera(app: FastAPI, landmarker: Landmarker, admission: AdmissionControl) -> None:
+    """Add ``/v1/live``: a JPEG per message from the client, the frame's faces as JSON back."""
+    connected: set[WebSocket] = set()
+
+    @app.websocket("/v1/live")
+    async def live(
+        socket: WebSocket, smooth: bool = True, min_cutoff: Cutoff = 0.4, beta: Beta = 400.0
+    ) -> None:
+        origin, host = socket.headers.get("origin"), socket.headers.get("host")
+        if origin is not None and urlsplit(origin).netloc != host:
+            # Another page in the same browser must not use this server.
+            await socket.close(_POLICY_VIOLATION, "Only this server's own page may connect.")
+            return
+        await socket.accept()
+        limit = admission.limits.cameras
+        if len(connected) >= limit:
+            await socket.close(_TRY_AGAIN, f"{limit} cameras are connected already, the limit.")
+            return
+        connected.add(socket)
+        try:
+            own = landmarker.with_settings(max_faces=admission.limits.faces)
+            smoothing = OneEuro(min_cutoff, beta) if smooth else None
+            await _answer_frames(socket, Tracker(own, smoothing), admission)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            connected.discard(socket)
+
+
+async def _answer_frames(socket: WebSocket, tracker: Tracker, admission: AdmissionControl) -> None:
+    started = perf_counter()
+    while True:
+        try:
+            data = await asyncio.wait_for(socket.receive_bytes(), _IDLE_SECONDS)
+            seconds = perf_counter() - started
+            answer = await admission.run(_process_frame, data, tracker, seconds)
+        except DataError as error:
+            answer = {"error": str(error)}
+        except KeyError:  # a text message
+            await socket.close(_UNSUPPORTED, "A JPEG is expected in each message.")
+            return
+        except (TimeoutError, Rejected) as error:
+            # The tracker may still be at work, so it cannot take another frame.
+            reason = str(error) or f"No frame came for {_IDLE_SECONDS} seconds."
+            await socket.close(_TRY_AGAIN, reason)
+            return
+        await socket.send_json(answer)
+
+
+def _process_frame(
+    data: bytes, tracker: Tracker, seconds: float, cancelled: Callable[[], bool]
+) -> dict[str, Any] | None:
+    if len(data) > MAX_FRAME_BYTES:
+        raise DataError(f"A frame of {len(data):,} bytes; the limit is {MAX_FRAME_BYTES:,}.")
+    if cancelled():
+        return None
+    started = perf_counter()
+    colour = tracker.landmarker.predictor.spec.colour
+    pixels = open_image(data, colour, "The frame", limit=_MAX_FRAME_PIXELS)
+    faces = [face_value(face) for face in tracker(pixels, seconds)]
+    height, width = pixels.shape[:2]
+    milliseconds = round(1e3 * (perf_counter() - started), 2)
+    return {"width": width, "height": height, "milliseconds": milliseconds, "faces": faces}

@@ -1,5 +1,0 @@
-"""``python -m nasion.cli``, for torchrun."""
-
-from nasion.cli import main
-
-main()

@@ -1,0 +1,1 @@
+"""Datasets read, split, cached, checked, augmented; labels with their faults and gaps."""

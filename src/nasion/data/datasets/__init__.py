@@ -1,0 +1,36 @@
+"""Datasets and label formats, one file each, found by file name (``discovery.DATASETS``).
+
+Each file has ``SCHEME`` (None: a format for any scheme), ``SPLITS`` (``"all"`` first),
+``recognises(path)`` and ``read(path, split, scheme=, faults=) -> Faces``. It may have
+``files(path, split)``, the files that it reads, so that they are cached, and ``POOL``, the split
+that ``train`` and ``val`` are sides of, if the dataset holds test faces back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nasion.discovery import DATASETS
+from nasion.errors import SettingError
+
+
+def recognise(path: Path) -> str:
+    """The name of the dataset at this path.
+
+    A published dataset's own reader knows more than a reader for any scheme, so it is preferred.
+    Raises ``SettingError`` if none recognises the path, or several of the same kind do.
+    """
+    found = [name for name in DATASETS.names() if DATASETS.load(name).recognises(path)]
+    own = [name for name in found if DATASETS.load(name).SCHEME is not None]
+    candidates = own or found
+    if not candidates:
+        raise SettingError(
+            f"{path} is not a dataset that nasion recognises; check the path, "
+            f"or name its kind with --dataset ({', '.join(DATASETS.names())})."
+        )
+    if len(candidates) > 1:
+        raise SettingError(
+            f"{path} looks like several datasets ({', '.join(candidates)}); "
+            "name the right one with --dataset."
+        )
+    return candidates[0]

@@ -1,0 +1,21 @@
+"""Which photograph a face is from, by its file name, so that no split tears one apart."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+MIRROR = "_mirror"
+_NUMBERED_FACE = re.compile(r"(\d+)_\d{1,2}$")
+
+
+def photograph(file: str) -> str:
+    """The name without folder and suffix; mirrored copies and faces of one image share it.
+
+    ``12_1_mirror`` is ``12_1``. Files named by two numbers, the second short, are faces of one
+    photograph, as HELEN's and AFW's ``134212_1`` and ``134212_2``; ``20230115_093012`` is a date
+    and a time.
+    """
+    stem = PurePath(file).stem.removesuffix(MIRROR)
+    numbered = _NUMBERED_FACE.match(stem)
+    return numbered[1] if numbered else stem

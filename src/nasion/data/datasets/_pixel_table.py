@@ -1,0 +1,120 @@
+"""Kaggle's tables: number columns and one ``Image`` column of 96 x 96 grey values, in one pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from nasion.data.datasets import _pixel_text
+from nasion.data.faults import Faults, report_fault
+from nasion.errors import DataError
+from nasion.media.files import ByteStream
+
+SIDE = 96  # pixels; coordinates lie in 0 .. SIDE
+_BLOCK = 4 << 20  # bytes read at once
+
+
+class PixelTable:
+    """Reads rows from a stream of bytes, without splitting the pixel text into tokens."""
+
+    def __init__(self, stream: ByteStream, path: Path, columns: tuple[str, ...]) -> None:
+        self._lines = _numbered_lines(stream)
+        self._name, self._columns = path.name, columns
+        _, header = next(self._lines, (0, b""))
+        names = [name.strip(' "') for name in header.decode("utf-8-sig", "replace").split(",")]
+        missing = [name for name in (*columns, "Image") if name not in names]
+        if missing:
+            found = ", ".join(names)[:300]
+            raise DataError(f"{path} line 1: column {missing[0]} is missing; found {found}.")
+        self._width, self._image = len(names), names.index("Image")
+        self._at = [names.index(name) for name in columns]
+
+    def read(
+        self, faults: Faults
+    ) -> tuple[list[int], Float64[np.ndarray, "N C"], UInt8[np.ndarray, "N 96 96"]]:
+        """(row numbers from 0, numbers with NaN where empty, images) of all valid rows."""
+        faults_before = len(faults or ())
+        rows: list[int] = []
+        numbers: list[list[float]] = []
+        images = np.empty((1024, SIDE * SIDE), dtype=np.uint8)
+        for row, (line, text) in enumerate(self._lines):
+            if len(rows) == len(images):
+                # In place, so that no second copy of the images so far is held.
+                images.resize((2 * len(images), SIDE * SIDE), refcheck=False)
+            try:
+                numbers.append(self._parse_row(text, images[len(rows)]))
+                rows.append(row)
+            except ValueError as error:
+                report_fault(faults, f"{self._name} line {line}", str(error))
+        if not rows and (faults is None or len(faults) == faults_before):
+            raise DataError(f"{self._name}: no rows below the header.")
+        images.resize((len(rows), SIDE * SIDE), refcheck=False)
+        table = np.array(numbers, dtype=np.float64).reshape(len(rows), len(self._columns))
+        return rows, table, images.reshape(-1, SIDE, SIDE)
+
+    def _parse_row(self, text: bytes, image: UInt8[np.ndarray, " n"]) -> list[float]:
+        cells = text.split(b",")
+        if len(cells) != self._width:
+            raise ValueError(f"has {len(cells)} columns, {self._width} expected.")
+        try:
+            _pixel_text.parse(cells[self._image], image)
+        except ValueError as error:
+            count = f"{SIDE * SIDE} expected"
+            message = str(error).replace(count, f"{SIDE * SIDE} ({SIDE} x {SIDE}) expected")
+            raise ValueError(f"Image {message}") from None
+        columns = zip(self._at, self._columns, strict=True)
+        values = [_parse_number(cells[at], name) for at, name in columns]
+        if len(values) % 2 == 0:
+            self._require_whole_points(values)
+        return values
+
+    def _require_whole_points(self, values: list[float]) -> None:
+        for i in range(0, len(values), 2):
+            x, y = values[i : i + 2]
+            if math.isnan(x) != math.isnan(y):
+                raise ValueError(
+                    f"{self._columns[i]} is {_show(x)} but {self._columns[i + 1]} is {_show(y)}; "
+                    "a point has both or none."
+                )
+
+
+def _parse_number(cell: bytes, name: str) -> float:
+    if name == "ImageId":
+        if not cell.isdigit() or not 0 < int(cell) < 1 << 53:
+            raise ValueError(f"ImageId is {_text(cell)}, a whole number from 1 expected.")
+        return float(cell)
+    if not cell:
+        return math.nan
+    try:
+        value = float(cell.replace(b"_", b"?"))  # Python would read 6_6 as 66
+    except ValueError:
+        raise ValueError(f"{name} is {_text(cell)}, a number or nothing expected.") from None
+    if value < 0 or value > SIDE:
+        raise ValueError(f"{name} is {value:g}, outside the image (0 to {SIDE}).")
+    return value
+
+
+def _text(cell: bytes) -> str:
+    return repr(cell[:30].decode("utf-8", "replace"))
+
+
+def _show(value: float) -> str:
+    return "empty" if math.isnan(value) else f"{value:g}"
+
+
+def _numbered_lines(stream: ByteStream) -> Iterator[tuple[int, bytes]]:
+    """(number from 1, line without its end); blank lines are skipped."""
+    rest, number = b"", 0
+    while block := stream.read(_BLOCK):
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop()
+        for text in lines:
+            number += 1
+            if text := text.rstrip(b"\r"):
+                yield number, text
+    if rest.strip():
+        yield number + 1, rest.rstrip(b"\r")

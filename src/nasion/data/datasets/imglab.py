@@ -1,0 +1,263 @@
+"""XML files of dlib's imglab tool: images with boxes, boxes with numbered or named parts.
+
+As the course's ``labels_ibug_300W_*.xml``. A box covers whole pixels, ``left`` to
+``left + width - 1``, and may leave the image; parts are pixels counted from 0. A part that is
+absent is not labelled. The file is read as a stream, so only its faces take memory.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from xml.sax import SAXException
+from xml.sax.handler import ContentHandler
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from nasion.data.datasets._photographs import photograph
+from nasion.data.faults import Faults, report_fault
+from nasion.errors import DataError, SettingError
+from nasion.landmarks.catalog import ibug68, scheme_by_count
+from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme import Scheme
+from nasion.media.files import open_bytes, write_text
+
+SCHEME = ibug68
+SPLITS = ("all",)
+_HEADER_BYTES = 4096
+_MAX_DIGITS = 5  # of a part's number
+
+
+def recognises(root: Path) -> bool:
+    if not root.is_file() or root.suffix != ".xml":
+        return False
+    with root.open("rb") as file:
+        return b"<dataset" in file.read(_HEADER_BYTES)
+
+
+def read(
+    root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
+) -> Faces:
+    """The boxes of a file as faces, in the file's order; images are opened only when needed.
+
+    ``scheme``: what the part names or numbers mean; if it is None or does not fit, the only scheme
+    with as many points. Groups: subset (the first folder of the image's name), photograph (linked:
+    boxes of one image, and mirrored copies).
+    """
+    if split not in SPLITS:
+        splits = ", ".join(SPLITS)
+        raise SettingError(
+            f"No split {split!r} in an imglab file; it has {splits}, and train and val."
+        )
+    reader = _Reader(root, faults)
+    _parse(root, reader)
+    if not reader.ids:
+        raise DataError(f"{root}: it has no box; faces are <box> elements in <image> elements.")
+    scheme, column = _columns(reader.names, scheme, root)
+    points = np.full((len(reader.ids), len(scheme), 2), np.nan, dtype=np.float32)
+    face, name = (np.frombuffer(values, dtype="i4") for values in (reader.face, reader.name))
+    points[face, column[name]] = np.frombuffer(reader.xy, dtype="f4").reshape(-1, 2)
+    files = [reader.files[i] for i in reader.file]
+    paths = {file: root.parent / file for file in reader.files}
+    photographs = {file: photograph(file) for file in reader.files}
+    groups = {"photograph": tuple(photographs[file] for file in files)}
+    parts = {file: Path(file).parts for file in reader.files}
+    if any(len(part) > 1 for part in parts.values()):
+        subsets = {file: part[0] if len(part) > 1 else "" for file, part in parts.items()}
+        groups = {"subset": tuple(subsets[file] for file in files), **groups}
+    return Faces(
+        scheme=scheme,
+        ids=tuple(reader.ids),
+        images=tuple(paths[file] for file in files),
+        points=points,
+        boxes=np.frombuffer(reader.boxes, dtype="f4").reshape(-1, 4).copy(),
+        groups=groups,
+        linked=("photograph",),
+    )
+
+
+def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
+    """(image names, boxes (N, 4)), whatever the parts mean."""
+    reader = _Reader(path, None)
+    _parse(path, reader)
+    boxes = np.frombuffer(reader.boxes, dtype="f4").reshape(-1, 4)
+    return [reader.files[i] for i in reader.file], boxes
+
+
+def _columns(
+    part_names: Iterable[str], requested: Scheme | None, root: Path
+) -> tuple[Scheme, np.ndarray]:
+    """The scheme of the parts, and the position in it of each part name."""
+    names = list(part_names)
+    if names and not all(name.isdecimal() for name in names):
+        fits = requested is not None and any(name in requested for name in names)
+        scheme = requested if requested is not None and fits else SCHEME
+        unknown = [name for name in names if name not in scheme]
+        if unknown:
+            raise DataError(
+                f"{root}: part {unknown[0]!r} is not a point of scheme {scheme.name}; "
+                "name the right scheme, or number the parts from 0."
+            )
+        return scheme, scheme.index(names)
+    numbers = np.array([int(name) for name in names], dtype=np.int64)
+    if not names:
+        return requested or SCHEME, numbers
+    scheme = scheme_by_count(int(numbers.max()) + 1, requested)
+    if scheme is None:
+        raise DataError(
+            f"{root}: its parts are numbered up to {numbers.max()}, which fits no scheme, "
+            "or several; name it with --scheme."
+        )
+    return scheme, numbers
+
+
+@dataclass(eq=False)
+class _Box:
+    """A box that is being read."""
+
+    place: str
+    edges: tuple[float, float, float, float] | None
+    parts: dict[str, tuple[float, float]] = field(default_factory=dict)
+    problem: str = ""
+
+
+class _Reader(ContentHandler):
+    """Collects boxes into flat arrays as the parser meets them."""
+
+    def __init__(self, root: Path, faults: Faults) -> None:
+        super().__init__()
+        self.root, self.faults = root, faults
+        self.files: list[str] = []
+        self.names: dict[str, int] = {}
+        self.ids: list[str] = []
+        self.boxes, self.xy = array("f"), array("f")
+        self.file, self.face, self.name = array("i"), array("i"), array("i")
+        self._boxes_of: dict[str, int] = {}
+        self._open_boxes: list[_Box] = []
+        self._box: _Box | None = None
+        self._in_image = False
+        self._locator: Any = None
+
+    def setDocumentLocator(self, locator: Any) -> None:
+        self._locator = locator
+
+    @property
+    def _place(self) -> str:
+        return f"{self.root.name} line {self._locator.getLineNumber()}"
+
+    def startElement(self, name: str, attrs: Any) -> None:
+        if name == "image":
+            self._start_image(attrs)
+        elif name == "box" and self._in_image:
+            self._start_box(attrs)
+        elif name == "part" and self._box is not None:
+            self._add_part(self._box, attrs)
+
+    def endElement(self, name: str) -> None:
+        if name == "box" and self._box is not None:
+            self._open_boxes.append(self._box)
+            self._box = None
+        elif name == "image":
+            self._end_image()
+
+    def _start_image(self, attrs: Any) -> None:
+        self._open_boxes = []
+        file = attrs.get("file", "")
+        self._in_image = bool(file)
+        if file:
+            self.files.append(file)
+        else:
+            problem = "an <image> without file='...'; its boxes belong to no image."
+            report_fault(self.faults, self._place, problem)
+
+    def _start_box(self, attrs: Any) -> None:
+        found = {side: attrs.get(side) for side in ("left", "top", "width", "height")}
+        self._box = _Box(self._place, None)
+        try:
+            left, top, width, height = (float(text) for text in found.values())
+            finite = np.isfinite([left, top, width, height]).all()
+            if not (finite and width > 0 and height > 0):
+                raise ValueError
+        except (TypeError, ValueError):
+            shown = ", ".join(f"{side} {text!r}" for side, text in found.items())
+            self._box.problem = f"a box with {shown}; numbers expected, width and height above 0."
+            return
+        self._box.edges = (left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)
+
+    def _add_part(self, box: _Box, attrs: Any) -> None:
+        name = attrs.get("name", "")
+        if name.isdecimal() and len(name) > _MAX_DIGITS:
+            box.problem = box.problem or f"part {name[:20]!r} is not a point's number."
+            return
+        name = str(int(name)) if name.isdecimal() else name
+        try:
+            x, y = float(attrs.get("x")), float(attrs.get("y"))
+            if not np.isfinite([x, y]).all():
+                raise ValueError
+        except (TypeError, ValueError):
+            found = f"x {attrs.get('x')!r}, y {attrs.get('y')!r}"
+            box.problem = box.problem or f"part {name!r} has {found}; numbers expected."
+            return
+        if name in box.parts:
+            duplicate = f"part {name!r} occurs twice in one box; each part may occur once."
+            box.problem = box.problem or duplicate
+        box.parts[name] = (x, y)
+
+    def _end_image(self) -> None:
+        if not self._in_image:
+            return
+        self._in_image = False
+        file = self.files[-1]
+        before = self._boxes_of.get(file, 0)
+        self._boxes_of[file] = before + len(self._open_boxes)
+        for number, box in enumerate(self._open_boxes):
+            if box.edges is None or box.problem:
+                report_fault(self.faults, box.place, box.problem)
+                continue
+            # The only box of an image is named as the image; several are numbered.
+            alone = before == 0 and len(self._open_boxes) == 1
+            for name, xy in box.parts.items():
+                self.face.append(len(self.ids))
+                self.name.append(self.names.setdefault(name, len(self.names)))
+                self.xy.extend(xy)
+            self.ids.append(file if alone else f"{file}#{before + number}")
+            self.file.append(len(self.files) - 1)
+            self.boxes.extend(box.edges)
+
+
+def _parse(root: Path, reader: _Reader) -> None:
+    """Feed the file to the reader. ``DataError`` for malformed XML and for entities of any kind."""
+    from defusedxml import DefusedXmlException
+    from defusedxml.sax import parse
+
+    try:
+        with open_bytes(root) as stream:
+            parse(cast(Any, stream), reader, forbid_entities=True, forbid_external=True)
+    except DefusedXmlException as error:
+        kind = type(error).__name__
+        raise DataError(f"{root}: entities are refused ({kind}); imglab writes none.") from error
+    except SAXException as error:
+        raise DataError(
+            f"{root}: not well-formed XML ({error}); correct it or save it again."
+        ) from error
+
+
+def write(faces: Faces, path: Path) -> None:
+    """Write faces with boxes as an imglab file, in whole pixels; ids are the images' names."""
+    if faces.boxes is None:
+        raise SettingError("An imglab file needs boxes, and these faces have none.")
+    lines = ["<?xml version='1.0' encoding='UTF-8'?>", "<dataset>", "<images>"]
+    for i, name in enumerate(faces.ids):
+        left, top, right, bottom = np.rint(faces.boxes[i] + 0.5).astype(int).tolist()
+        size = f"width='{right - left}' height='{bottom - top}'"
+        lines.append(f"  <image file={quoteattr(name)}>")
+        lines.append(f"    <box top='{top}' left='{left}' {size}>")
+        for k in np.flatnonzero(faces.labelled[i]).tolist():
+            x, y = np.rint(faces.points[i, k]).astype(int).tolist()
+            lines.append(f"      <part name='{k:02d}' x='{x}' y='{y}'/>")
+        lines += ["    </box>", "  </image>"]
+    write_text(path, "\n".join([*lines, "</images>", "</dataset>", ""]))

@@ -1,0 +1,205 @@
+"""From a path to ``Faces``: which dataset it is, what the cache keeps, and the splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from nasion.data import cache, datasets
+from nasion.data.annotators import GROUP
+from nasion.data.faults import Fault
+from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
+from nasion.discovery import DATASETS
+from nasion.errors import SettingError
+from nasion.landmarks.faces import Faces, join
+from nasion.landmarks.geometry import points_box
+from nasion.landmarks.scheme import Scheme
+
+TRAIN_VAL = ("train", "val")
+_WHOLE_FACE = 30  # labelled points that reach from ear to ear and from brow to chin
+
+
+def load_faces(
+    name: str | None,
+    path: str | Path,
+    split: str = "all",
+    *,
+    scheme: Scheme | None = None,
+    skip_faults: bool = False,
+) -> Faces:
+    """Load a dataset's faces: one of its published splits, or ``train`` or ``val``.
+
+    ``name``: the dataset's or format's name; None to recognise it by the path. A dataset without
+    its own ``train`` and ``val`` is split by ``splits.honest_split``. ``scheme``: convert the faces
+    to it. Raises ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out.
+    """
+    module = _module(name, path)
+    if split in TRAIN_VAL and split not in module.SPLITS:
+        sides = load_train_val(name, path, scheme=scheme, skip_faults=skip_faults)
+        return sides[TRAIN_VAL.index(split)]
+    if split not in module.SPLITS:
+        existing = ", ".join(dict.fromkeys((*module.SPLITS, *TRAIN_VAL)))
+        raise SettingError(f"No split {split!r} in {_short(module)}; it has {existing}.")
+    faces = _read(module, Path(path), split, scheme, skip_faults)
+    return faces if scheme is None else faces.to(scheme)
+
+
+def load_train_val(
+    name: str | None,
+    path: str | Path,
+    *,
+    scheme: Scheme | None = None,
+    skip_faults: bool = False,
+) -> tuple[Faces, Faces]:
+    """(training, validation) faces: the dataset's own splits, or a split without leakage."""
+    module, path = _module(name, path), Path(path)
+    if set(TRAIN_VAL) <= set(module.SPLITS):
+        train, val = (_read(module, path, side, scheme, skip_faults) for side in TRAIN_VAL)
+    else:
+        faces = _read(module, path, getattr(module, "POOL", "all"), scheme, skip_faults)
+        pairs = _cached_pairs(module, path, faces, skip_faults)
+        train, val = honest_split(faces, pairs=pairs)
+    return (train, val) if scheme is None else (train.to(scheme), val.to(scheme))
+
+
+def load_joint_train_val(
+    paths: Sequence[str | Path], scheme: Scheme, *, skip_faults: bool = False
+) -> tuple[Faces, Faces]:
+    """(training, validation) faces of several datasets in one scheme, each split as it is alone.
+
+    Ids begin with the dataset's name; so does the group ``source``, unless the dataset has its own.
+    Training faces from a photograph that another dataset validates on are left out.
+    """
+    sides: tuple[list[Faces], list[Faces]] = ([], [])
+    names = [datasets.recognise(Path(path)) for path in paths]
+    for i, (path, name) in enumerate(zip(paths, names, strict=True)):
+        # Two folders of one kind may hold the same ids.
+        prefix = f"{name}-{names[:i].count(name) + 1}" if name in names[:i] else name
+        split = load_train_val(name, path, scheme=scheme, skip_faults=skip_faults)
+        for side, faces in zip(sides, split, strict=True):
+            groups = {GROUP: (name,) * len(faces), **faces.groups}
+            ids = tuple(f"{prefix}/{face}" for face in faces.ids)
+            side.append(replace(_with_boxes(faces), ids=ids, groups=groups))
+    train, val = (join(*side) for side in sides)
+    if len(paths) > 1:
+        leaking = _leaking(train, val)
+        train = train[np.array([i not in leaking for i in range(len(train))], dtype=bool)]
+    return train, val
+
+
+def _leaking(train: Faces, val: Faces) -> set[int]:
+    """Positions of training faces that show a validation face, also of another dataset."""
+    border = len(train)
+    pairs = similar_pairs(join(train, val))
+    leaking = {pair.first for pair in pairs if pair.first < border <= pair.second}
+    of_train, of_val = ([face.partition("/")[0] for face in side.ids] for side in (train, val))
+    pairs = same_photographs(train, val)
+    return leaking | {first for first, second in pairs if of_train[first] != of_val[second]}
+
+
+def _with_boxes(faces: Faces) -> Faces:
+    """Give faces without boxes the tight box around their points, if these span the whole face."""
+    if faces.boxes is not None:
+        return faces
+    spanning = faces.labelled.sum(1) >= _WHOLE_FACE
+    boxes = np.where(spanning[:, None], points_box(faces.points), np.nan).astype(np.float32)
+    return replace(faces, boxes=boxes if spanning.any() else None)
+
+
+def _module(name: str | None, path: str | Path) -> ModuleType:
+    return DATASETS.load(name or datasets.recognise(Path(path)))
+
+
+def _short(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+def _read(
+    module: ModuleType, root: Path, split: str, scheme: Scheme | None, skip_faults: bool
+) -> Faces:
+    """Read a split; from the cache if the dataset names its ``files``."""
+    faults: list[Fault] | None = [] if skip_faults else None
+
+    def make() -> cache.Entry:
+        return _pack(module.read(root, split, scheme=scheme, faults=faults))
+
+    if not hasattr(module, "files"):
+        return module.read(root, split, scheme=scheme, faults=faults)
+    requested = repr(scheme) if scheme else ""
+    settings = (module.__name__, split, requested, str(skip_faults))
+    key = cache.content_key(module.files(root, split), *settings)
+    return _unpack(*cache.cached(key, make))
+
+
+def _pack(faces: Faces) -> cache.Entry:
+    """Faces as arrays and a JSON value."""
+    arrays = {"points": faces.points, "boxes": faces.boxes, "occluded": faces.occluded}
+    value: dict[str, Any] = {
+        "scheme": asdict(faces.scheme),
+        "ids": faces.ids,
+        "groups": dict(faces.groups),
+        "linked": faces.linked,
+    }
+    if isinstance(faces.images, np.ndarray):
+        arrays["images"] = faces.images
+    elif all(isinstance(image, Path) for image in faces.images):
+        value["files"] = [str(image) for image in faces.images]
+    else:
+        arrays |= {f"image{i}": np.asarray(image) for i, image in enumerate(faces.images)}
+    return {name: array for name, array in arrays.items() if array is not None}, value
+
+
+def _unpack(arrays: Any, value: dict) -> Faces:
+    """The inverse of ``_pack``."""
+    if "images" in arrays:
+        images = arrays["images"]
+    elif "files" in value:
+        images = tuple(map(Path, value["files"]))
+    else:
+        images = tuple(arrays[f"image{i}"] for i in range(len(value["ids"])))
+    optional = {n: np.array(arrays[n]) for n in ("boxes", "occluded") if n in arrays}
+    return Faces(
+        scheme=_scheme(value["scheme"]),
+        ids=tuple(value["ids"]),
+        images=images,
+        points=np.array(arrays["points"]),
+        groups={group: tuple(values) for group, values in value["groups"].items()},
+        linked=tuple(value["linked"]),
+        **optional,
+    )
+
+
+def _scheme(value: dict) -> Scheme:
+    """A scheme from JSON, where tuples have become lists."""
+
+    def as_tuple(item: Any) -> Any:
+        return tuple(map(as_tuple, item)) if isinstance(item, (list, tuple)) else item
+
+    return Scheme(**{name: as_tuple(item) for name, item in value.items()})
+
+
+def _cached_pairs(
+    module: ModuleType, root: Path, faces: Faces, skip_faults: bool
+) -> list[SimilarPair]:
+    """The dataset's similar images; from the cache if their files are known."""
+
+    def make() -> cache.Entry:
+        pairs = similar_pairs(faces)
+        return {}, {"pairs": [(p.first, p.second, p.similarity, p.exact) for p in pairs]}
+
+    images = faces.images
+    paths = [] if isinstance(images, np.ndarray) else [p for p in images if isinstance(p, Path)]
+    if len(paths) == len(faces) and all(path.is_file() for path in paths):
+        boxes = "" if faces.boxes is None else cache.digest_of(faces.boxes)
+        key = cache.content_key(paths, "pairs", boxes)
+    elif hasattr(module, "files"):
+        files = module.files(root, "all")
+        key = cache.content_key(files, module.__name__, "pairs", str(skip_faults))
+    else:
+        return similar_pairs(faces)
+    return [SimilarPair(*pair) for pair in cache.cached(key, make)[1]["pairs"]]

@@ -1,0 +1,222 @@
+"""Train/validation splits without leakage: images that are the same, or nearly, stay on one side.
+
+So do linked groups (persons, photographs). Two images are compared by the correlation of their
+32 x 32 thumbnails, which hardly changes with brightness, contrast or JPEG noise. From ``DUPLICATE``
+on they count as one image; from ``ALIKE`` on they are more often than not frames or crops of one
+photograph. Datasets that cut the same photographs differently are compared by thumbnails with the
+eyes in one place. Float32 only proposes pairs; they are decided in exact integers, and sides are
+drawn by a hash of ids, so a split is the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Int64, UInt8
+
+from nasion.data.augment import warp
+from nasion.errors import DataError
+from nasion.landmarks import geometry
+from nasion.landmarks.faces import NO_GROUP, Faces
+from nasion.media.images import as_pixels
+
+DUPLICATE = 0.985
+ALIKE = 0.94
+SAME_PHOTOGRAPH = 0.9  # with the eyes in one place (LOG.md, "One photograph in several datasets")
+FRACTION = 0.2
+THUMBNAIL = 32  # pixels
+_ROUNDING = 1e-3  # float32 correlations are off by less
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class SimilarPair:
+    """Two alike images by position; ``exact``: every byte agrees."""
+
+    first: int
+    second: int
+    similarity: float
+    exact: bool
+
+
+def thumbnails(faces: Faces) -> UInt8[np.ndarray, "N 1024"]:
+    """Each image (its box, if it has one) at 32 x 32, grey; the same bytes on every machine."""
+    from PIL import Image
+
+    small = np.empty((len(faces), THUMBNAIL**2), dtype=np.uint8)
+    for i, source in enumerate(faces.images):
+        image = Image.fromarray(np.ascontiguousarray(as_pixels(source, colour=False))).convert("L")
+        if faces.boxes is not None and not np.isnan(faces.boxes[i]).any():
+            x0, y0, x1, y1 = np.rint(faces.boxes[i] + 0.5).astype(int).tolist()
+            # A box may be far larger than its image, and a crop of it larger than memory.
+            x0, y0 = max(x0, -image.width), max(y0, -image.height)
+            x1, y1 = min(x1, 2 * image.width), min(y1, 2 * image.height)
+            image = image.crop((x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)))
+        shrunk = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+        small[i] = np.asarray(shrunk).reshape(-1)
+    return small
+
+
+def similar_pairs(faces: Faces, threshold: float = ALIKE) -> list[SimilarPair]:
+    """All pairs of images whose thumbnails correlate by at least ``threshold``, by position.
+
+    Images without contrast have no correlation; they pair with the same bytes only.
+    """
+    small = thumbnails(faces)
+    pairs = []
+    for a, b in _candidates(small, threshold - _ROUNDING):
+        similarity = _correlations(small, a, b)
+        same = (_same_bytes(faces.images[i], faces.images[j]) for i, j in zip(a, b, strict=True))
+        exact = np.fromiter(same, dtype=bool, count=len(a))
+        for k in np.flatnonzero((similarity >= threshold) | exact).tolist():
+            pair = SimilarPair(int(a[k]), int(b[k]), float(similarity[k]), bool(exact[k]))
+            pairs.append(pair)
+    return sorted(pairs, key=lambda pair: (pair.first, pair.second))
+
+
+def same_photographs(faces: Faces, others: Faces) -> list[tuple[int, int]]:
+    """Positions (in ``faces``, in ``others``) of faces from one photograph, however it was cut.
+
+    Scale and rotation do not matter. Both sets are of one scheme; faces without labels at both eyes
+    have no pairs.
+    """
+    sides = (faces, others)
+    eyes = [eye_centers(side) for side in sides]
+    known = [np.flatnonzero(np.isfinite(at).all((1, 2))) for at in eyes]
+    parts = zip(sides, eyes, known, strict=True)
+    small = np.concatenate([aligned_thumbnails(side[at], eye[at]) for side, eye, at in parts])
+    border, pairs = len(known[0]), []
+    for a, b in _candidates(small, SAME_PHOTOGRAPH - _ROUNDING):
+        across = (a < border) & (b >= border)
+        a, b = a[across], b[across]
+        kept = _correlations(small, a, b) >= SAME_PHOTOGRAPH
+        first, second = known[0][a[kept]].tolist(), known[1][b[kept] - border].tolist()
+        pairs += zip(first, second, strict=True)
+    return pairs
+
+
+def eye_centers(faces: Faces) -> Float64[np.ndarray, "N 2 2"]:
+    """The right and the left eye: the mean of what is labelled at each; NaN without labels."""
+    centers = []
+    for side in ("right", "left"):
+        prefixes = (f"{side}_eye_", f"{side}_pupil")
+        at = [i for i, name in enumerate(faces.scheme.points) if name.startswith(prefixes)]
+        points = faces.points[:, at].astype(np.float64)
+        count = faces.labelled[:, at].sum(1)[:, None]
+        mean = np.nansum(points, axis=1) / np.maximum(count, 1)
+        centers.append(np.where(count > 0, mean, np.nan))
+    return np.stack(centers, axis=1)
+
+
+def aligned_thumbnails(
+    faces: Faces, eyes: Float64[np.ndarray, "N 2 2"]
+) -> UInt8[np.ndarray, "N 1024"]:
+    """Faces at 32 x 32, grey, with the eyes level, 15 pixels apart, in the upper third."""
+    wide = 2 * THUMBNAIL  # halved afterwards, so that fewer pixels are skipped
+    between = eyes[:, 1] - eyes[:, 0]
+    scale = np.maximum(np.linalg.norm(between, axis=1), 1) / (0.47 * wide)
+    center = np.array([(wide - 1) / 2, 0.35 * wide])
+    angle = np.rad2deg(np.arctan2(between[:, 1], between[:, 0]))
+    maps = geometry.similarity(tuple(center), angle, scale, eyes.mean(1) - center)
+    small = np.empty((len(faces), THUMBNAIL**2), dtype=np.uint8)
+    for i, source in enumerate(faces.images):
+        grey = as_pixels(source, colour=False)
+        grey = grey if grey.ndim == 2 else grey.mean(-1)
+        level = warp(grey[None, None].astype(np.float32), maps[i : i + 1], (wide, wide))[0, 0]
+        halved = level.reshape(THUMBNAIL, 2, THUMBNAIL, 2).mean((1, 3))
+        small[i] = np.rint(halved).reshape(-1)
+    return small
+
+
+def clusters(count: int, links: list[tuple[int, int]]) -> Int64[np.ndarray, " N"]:
+    """Connected components: for each position the smallest position it is linked to."""
+    parent = list(range(count))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for a, b in links:
+        a, b = root(a), root(b)
+        parent[max(a, b)] = min(a, b)
+    return np.array([root(i) for i in range(count)], dtype=np.int64)
+
+
+def honest_split(
+    faces: Faces, fraction: float = FRACTION, pairs: list[SimilarPair] | None = None
+) -> tuple[Faces, Faces]:
+    """(training, validation) faces that share no photograph, duplicate or linked group.
+
+    About ``fraction`` of the clusters of alike or linked faces go to validation. Raises
+    ``DataError`` if a side would be empty.
+    """
+    pairs = similar_pairs(faces) if pairs is None else pairs
+    links = [(pair.first, pair.second) for pair in pairs]
+    for name in faces.linked:
+        first: dict[str, int] = {}
+        for i, value in enumerate(faces.groups[name]):
+            if value != NO_GROUP:
+                links.append((first.setdefault(value, i), i))
+    cluster = clusters(len(faces), links)
+    # A cluster goes by its smallest id, so that the order of the faces does not matter.
+    named: dict[int, str] = {}
+    for face, root in zip(faces.ids, cluster.tolist(), strict=True):
+        named[root] = min(face, named.get(root, face))
+    draw = {root: _hash_fraction(face) for root, face in named.items()}
+    validation = np.array([draw[int(root)] < fraction for root in cluster], dtype=bool)
+    if validation.all() or not validation.any():
+        raise DataError(
+            f"{len(faces)} faces in {len(draw)} clusters of linked or alike images cannot be split "
+            f"by {fraction:g}; give a split of your own."
+        )
+    return faces[~validation], faces[validation]
+
+
+def _hash_fraction(name: str) -> float:
+    """A number in 0 .. 1 that depends on the id alone."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
+
+
+def _candidates(
+    small: UInt8[np.ndarray, "N P"], threshold: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks of positions a < b that may reach the threshold."""
+    centred = small.astype(np.float32)
+    centred -= centred.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(centred, axis=1)
+    flat = length == 0
+    # One more feature that only flat images share, so that equal flat ones are proposed.
+    unit = centred / np.where(flat, 1, length)[:, None]
+    features = np.concatenate([unit, flat[:, None].astype(np.float32)], axis=1)
+    for start in range(0, len(small), _BLOCK):
+        block = features[start : start + _BLOCK] @ features[start:].T
+        a, b = np.nonzero(block >= threshold)
+        later = b > a
+        yield a[later] + start, b[later] + start
+
+
+def _correlations(small: UInt8[np.ndarray, "N P"], a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlation of images a[i] and b[i]; 0 for flat ones.
+
+    From integer sums, which come out the same on every machine.
+    """
+    x, y = small[a].astype(np.int64), small[b].astype(np.int64)
+    count = small.shape[1]
+    covariance = count * (x * y).sum(1) - x.sum(1) * y.sum(1)
+    deviations = [np.sqrt((count * (v * v).sum(1) - v.sum(1) ** 2).astype(float)) for v in (x, y)]
+    product = deviations[0] * deviations[1]
+    return np.divide(covariance, product, out=np.zeros(len(a)), where=product > 0)
+
+
+def _same_bytes(a: Path | np.ndarray, b: Path | np.ndarray) -> bool:
+    if isinstance(a, Path) and isinstance(b, Path):
+        return a.stat().st_size == b.stat().st_size and a.read_bytes() == b.read_bytes()
+    if isinstance(a, Path) or isinstance(b, Path):
+        return False
+    return np.array_equal(a, b)

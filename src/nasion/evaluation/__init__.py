@@ -1,0 +1,1 @@
+"""How good predictions are: scores, reliability, reports, plots, comparisons, submissions."""

@@ -1,0 +1,109 @@
+"""Runs side by side: their numbers, the settings in which they differ, their curves in one plot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasion.errors import RunError, SettingError
+from nasion.evaluation import html, plots
+from nasion.evaluation.scores import METRICS
+from nasion.inference import run_folder
+
+_EVALUATED = ("rmse", "nme", "mse_relative")  # metrics shown of a run's evaluation
+COLUMNS = (
+    "", "epochs", "best", "score", "loss", "val loss", "val loss, last", "parameters", "seconds",
+    *(metric.heading for metric in METRICS if metric.key in _EVALUATED),
+)  # fmt: skip
+NOTES = (
+    "best: the epoch with the best validation score; score and val loss are of that epoch, loss is "
+    "of the last. RMSE, NME and relative MSE: from nasion evaluate on the validation split, "
+    "if it was run."
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row per run in the order of ``COLUMNS``; each setting that differs, by run."""
+
+    names: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    settings: list[tuple[str, ...]]
+    histories: dict[str, list[dict[str, float]]]
+
+
+def compare(folders: list[Path]) -> Comparison:
+    """Read the runs. Raises ``RunError`` for a folder that is not a run or has no epoch yet."""
+    if not folders:
+        raise SettingError("Name one run folder or more.")
+    names = _short_names(folders)
+    settings = [run_folder.settings_of(folder) for folder in folders]
+    histories = {}
+    for name, folder in zip(names, folders, strict=True):
+        histories[name] = run_folder.read_history(folder)
+        if not histories[name]:
+            raise RunError(f"{folder} has not finished an epoch, so there is nothing to compare.")
+    differing = []
+    for key in dict.fromkeys(key for values in settings for key in values):
+        row = [values.get(key, "-") for values in settings]
+        if len(set(row)) > 1:
+            differing.append((key, *row))
+    rows = [_row(n, folder, histories[n]) for n, folder in zip(names, folders, strict=True)]
+    return Comparison(names=names, rows=rows, settings=differing, histories=histories)
+
+
+def page(comparison: Comparison) -> str:
+    """The HTML page of a comparison."""
+    return html.render(
+        "comparison",
+        title=f"{len(comparison.names)} runs side by side",
+        subtitle=", ".join(comparison.names),
+        columns=COLUMNS,
+        rows=comparison.rows,
+        notes=NOTES,
+        setting_columns=("", *comparison.names),
+        settings=comparison.settings,
+        history=plots.svg(plots.history_plot(comparison.histories)),
+    )
+
+
+def _short_names(folders: list[Path]) -> tuple[str, ...]:
+    """The folders' names; whole paths if two have the same name."""
+    names = [folder.resolve().name for folder in folders]
+    pairs = zip(folders, names, strict=True)
+    return tuple(str(folder) if names.count(name) > 1 else name for folder, name in pairs)
+
+
+def _row(name: str, folder: Path, history: list[dict[str, float]]) -> tuple[str, ...]:
+    best, last, nothing = min(history, key=lambda row: row["val"]), history[-1], float("nan")
+    losses = (last["loss"], best.get("val_loss", nothing), last.get("val_loss", nothing))
+    parameters = "-"
+    if (folder / run_folder.CHECKPOINT).is_file():
+        parameters = f"{run_folder.count_parameters(folder):,}"
+    return (
+        name,
+        str(len(history)),
+        f"{best['epoch']:.0f}",
+        f"{best['val']:.4g}",
+        *(f"{loss:.2e}" if loss == loss else "-" for loss in losses),
+        parameters,
+        f"{sum(row['seconds'] for row in history):.0f}",
+        *_evaluated(folder),
+    )
+
+
+def _evaluated(folder: Path) -> list[str]:
+    """The metrics of the run's evaluation on its validation split, if there is one."""
+    try:
+        text = (folder / "evaluation-val" / "scores.json").read_text(encoding="utf-8")
+        values = json.loads(text)
+        shown = []
+        for metric in METRICS:
+            if metric.key in _EVALUATED:
+                value = values[metric.key]
+                # The file has relative numbers in per cent already.
+                shown.append("-" if value is None else format(value, metric.form))
+        return shown
+    except (OSError, ValueError, KeyError, TypeError):
+        return ["-"] * len(_EVALUATED)

@@ -1,0 +1,239 @@
+"""Evaluate predicted points: overall, per point, per group, per face, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from nasion.data.label_outliers import MIN_FACES, suspect_labels
+from nasion.errors import SettingError
+from nasion.evaluation.matching import match_by_id
+from nasion.evaluation.reliability import Reliability, reliability
+from nasion.evaluation.scores import Errors, Scores, rounded
+from nasion.inference.predictor import Predictor, load_model
+from nasion.landmarks import metrics
+from nasion.landmarks.faces import NO_GROUP, Faces, Predictions
+from nasion.media.images import image_size
+
+THRESHOLDS = {"box": 0.07, "outer_eye_corners": 0.08, "pupils": 0.10}
+DEFAULT_THRESHOLD = 0.08
+_MAX_GROUP_VALUES = 40  # groups with more values are not reported separately
+_WARN_FRACTION = 0.02  # of the faces; below it a match may be chance
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationResult:
+    """Scores of predictions on labelled faces.
+
+    ``norm``, ``threshold``: what errors are relative to, and the limit of failure rate and AUC.
+    ``norms``: the scores by each usual norm that these faces have, at its usual threshold.
+    ``left_out``: ids by the reason why they were not counted. ``face_nme``: NaN for faces that
+    could not be counted. ``warning``: empty unless the faces were learnt by the network.
+    """
+
+    norm: str
+    threshold: float
+    overall: Scores
+    points: Mapping[str, Scores]
+    groups: Mapping[str, Mapping[str, Scores]]
+    norms: Mapping[str, Scores]
+    left_out: Mapping[str, list[str]]
+    faces: Faces
+    predictions: Predictions
+    face_nme: Float[np.ndarray, " N"]
+    reliability: Reliability | None = None
+    warning: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the faces themselves; relative numbers in per cent."""
+        value: dict[str, Any] = {
+            **self.overall.to_json(),
+            "norm": self.norm,
+            "fr_threshold": rounded(100 * self.threshold, 4),
+            "scheme": self.faces.scheme.name,
+        }
+        if self.warning:
+            value["warning"] = self.warning
+        value["left_out"] = {
+            reason: {"count": len(ids), "first": ids[:10]} for reason, ids in self.left_out.items()
+        }
+        value["points"] = _all_to_json(self.points)
+        value["norms"] = _all_to_json(self.norms)
+        if self.reliability:
+            value["reliability"] = asdict(self.reliability)
+        value["groups"] = {group: _all_to_json(parts) for group, parts in self.groups.items()}
+        return value
+
+
+def evaluate(
+    model: str | Path | Predictor | Predictions,
+    faces: Faces,
+    *,
+    norm: str | None = None,
+    threshold: float | None = None,
+) -> EvaluationResult:
+    """Evaluate a model, or predictions of any tool, on labelled faces.
+
+    ``model``: a run folder, an exported file, a pretrained model's name, a ``Predictor``, or
+    ``Predictions``. ``norm``: box, outer_eye_corners, pupils or two groups of points ``a,b:c,d``
+    (None: the scheme's own). ``threshold``: of failure rate and AUC, as a fraction of the norm
+    (None: 0.07 for the box, 0.10 for pupils, else 0.08). Raises ``SettingError`` for faces without
+    labels, and if no prediction is for any of them.
+    """
+    if not faces.labelled.any():
+        raise SettingError(
+            f"None of the {len(faces)} faces has a label to evaluate on; "
+            "choose another split (--split)."
+        )
+    predictor = load_model(model) if isinstance(model, (str, Path)) else model
+    is_model = isinstance(predictor, Predictor)
+    predictions = predictor.predict(faces) if is_model else predictor
+    norm = norm or default_norm(faces)
+    threshold = THRESHOLDS.get(norm, DEFAULT_THRESHOLD) if threshold is None else threshold
+    if not threshold > 0:
+        raise SettingError(f"The threshold must be above 0, as 0.08; found {threshold}.")
+    matched, missing, extra = match_by_id(predictions.to(faces.scheme), faces)
+    lacking = [point for point in faces.scheme.points if point not in predictions.scheme]
+    truth = faces.points.copy()
+    truth[:, faces.scheme.index(lacking)] = np.nan
+    length = metrics.norms(faces.scheme, faces.points, faces.boxes, norm)
+    scorer = _Scorer(truth, matched.points, _image_sizes(faces), length, threshold)
+    left_out = _left_out(faces, scorer, norm)
+    left_out |= {
+        "faces without a prediction, counted as failures": missing,
+        "predictions of no face here": extra,
+        "points that the predictions' scheme lacks": lacking,
+    }
+    everyone = np.arange(len(faces))
+    points = enumerate(faces.scheme.points)
+    return EvaluationResult(
+        norm=norm,
+        threshold=threshold,
+        overall=scorer.scores(everyone),
+        points={point: scorer.scores(everyone, k) for k, point in points},
+        groups=_group_scores(faces, scorer),
+        norms=_norm_scores(faces, scorer),
+        left_out={reason: ids for reason, ids in left_out.items() if ids},
+        faces=faces,
+        predictions=matched,
+        face_nme=metrics.face_nme(scorer.distances, length),
+        reliability=reliability(replace(faces, points=truth), matched),
+        warning=_warning(predictor, faces) if is_model else "",
+    )
+
+
+def default_norm(faces: Faces) -> str:
+    """The name of the scheme's own norm."""
+    own = faces.scheme.norm
+    if own is None:
+        return "box"
+    for name in ("outer_eye_corners", "pupils"):
+        try:
+            if faces.scheme.norm_groups(name) == own:
+                return name
+        except SettingError:
+            continue
+    return ":".join(",".join(group) for group in own)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scorer:
+    """Truth and predictions of all faces; computes the scores of some of them."""
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    sizes: np.ndarray
+    norm_length: np.ndarray
+    threshold: float
+
+    @property
+    def distances(self) -> np.ndarray:
+        return metrics.distances(self.truth, self.predicted)
+
+    def scores(self, at: np.ndarray, point: int | None = None) -> Scores:
+        """Scores of the faces at these positions, over all points or one."""
+        points = slice(None) if point is None else slice(point, point + 1)
+        truth, predicted = self.truth[at][:, points], self.predicted[at][:, points]
+        distances = metrics.distances(truth, predicted)
+        face_nme = metrics.face_nme(distances, self.norm_length[at])
+        return Scores.of(Errors(truth, predicted, self.sizes[at], face_nme, self.threshold))
+
+
+def _left_out(faces: Faces, scorer: _Scorer, norm: str) -> dict[str, list[str]]:
+    """Ids of faces that are not counted, or not fully, by the reason."""
+    labelled = faces.labelled.any(axis=1)
+    no_norm = labelled & np.isnan(scorer.norm_length)
+    predicted = ~np.isnan(scorer.predicted).all(axis=(1, 2))
+    partly = np.isinf(scorer.distances).any(axis=1) & predicted
+    reasons = {
+        "faces without a label": ~labelled,
+        f"faces whose norm ({norm}) is not labelled or has no length, "
+        "counted in RMSE only": no_norm,
+        "faces with a labelled point not predicted, counted as failures": partly,
+    }
+    return {
+        reason: [faces.ids[i] for i in np.flatnonzero(which)] for reason, which in reasons.items()
+    }
+
+
+def _norm_scores(faces: Faces, scorer: _Scorer) -> dict[str, Scores]:
+    """The scores by each usual norm that these faces have."""
+    found = {}
+    for name, threshold in THRESHOLDS.items():
+        try:
+            length = metrics.norms(faces.scheme, faces.points, faces.boxes, name)
+        except SettingError:
+            continue
+        if not np.isnan(length).all():
+            usual = replace(scorer, norm_length=length, threshold=threshold)
+            found[name] = usual.scores(np.arange(len(faces)))
+    return found
+
+
+def _group_scores(faces: Faces, scorer: _Scorer) -> dict[str, dict[str, Scores]]:
+    """Scores by group and value; also of faces with plausible and with suspect labels."""
+    columns = {name: np.array(values, dtype=object) for name, values in faces.groups.items()}
+    if len(faces) >= MIN_FACES:
+        suspect = suspect_labels(faces)
+        columns["labels"] = np.where(suspect, "suspect", "plausible").astype(object)
+    found: dict[str, dict[str, Scores]] = {}
+    for name, column in columns.items():
+        values = sorted(set(column.tolist()) - {NO_GROUP})
+        # Groups of nearly as many values as faces, or of hundreds, tell nothing.
+        most = min(max(2, len(faces) // 2), _MAX_GROUP_VALUES)
+        is_single = len(values) == 1 and name != "labels"
+        if 1 < len(values) <= most or is_single:
+            found[name] = {v: scorer.scores(np.flatnonzero(column == v)) for v in values}
+    return found
+
+
+def _image_sizes(faces: Faces) -> Float[np.ndarray, "N 2"]:
+    """(width, height) of each image; NaN if its file is missing."""
+    sizes = []
+    for image in faces.images:
+        missing = isinstance(image, Path) and not image.is_file()
+        sizes.append((np.nan, np.nan) if missing else image_size(image))
+    return np.array(sizes, dtype=np.float64).reshape(-1, 2)
+
+
+def _warning(predictor: Predictor, faces: Faces) -> str:
+    """A sentence if the network learnt from photographs of these faces."""
+    there = [not isinstance(image, Path) or image.is_file() for image in faces.images]
+    if predictor.trained_on is None or not all(there):
+        return ""
+    seen = int(predictor.trained_on.seen(faces).sum())
+    if seen <= _WARN_FRACTION * len(faces):
+        return ""
+    return (
+        f"{seen} of these {len(faces)} faces are from photographs that this network was trained "
+        "on; errors on them say nothing about new faces."
+    )
+
+
+def _all_to_json(scores: Mapping[str, Scores]) -> dict[str, dict[str, float | int | None]]:
+    return {name: each.to_json() for name, each in scores.items()}

@@ -1,0 +1,149 @@
+"""Match predictions to labelled faces: by id or file name, and within an image by position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePath
+
+import numpy as np
+from jaxtyping import Float64
+
+from nasion import prediction_formats
+from nasion.errors import SettingError
+from nasion.landmarks.faces import Faces, Predictions
+from nasion.landmarks.scheme import Scheme
+from nasion.prediction_formats import PredictedFace
+
+_Key = Callable[[str], str]
+
+
+def read_predictions(path: Path, faces: Faces) -> Predictions:
+    """Predictions for these faces from a file of any format in ``prediction_formats``.
+
+    If an image has several faces, each labelled one gets the nearest predicted one. Raises
+    ``DataError`` for a file of no known format, with its line if it has lines, and
+    ``SettingError`` if no prediction is for any of these faces.
+    """
+    scheme, predicted = prediction_formats.read(path, faces.scheme)
+    return assign(faces, scheme, predicted)
+
+
+def assign(faces: Faces, scheme: Scheme, predicted: Sequence[PredictedFace]) -> Predictions:
+    """Each labelled face with the nearest prediction of its image, each prediction once.
+
+    What is left over is named by its place in the predictions file.
+    """
+    face_images, predicted_images = _image_keys(faces, predicted)
+    labels = faces.to(scheme).points.astype(np.float64)
+    names: list[str | None] = [None] * len(predicted)
+    faces_of, predictions_of = _positions(face_images), _positions(predicted_images)
+    for image, there in predictions_of.items():
+        here = faces_of.get(image, [])
+        distance = {
+            (i, j): _mean_distance(labels[i], predicted[j].points) for i in here for j in there
+        }
+        for i, j in sorted(distance, key=lambda pair: distance[pair]):
+            if i in here and j in there:
+                names[j] = faces.ids[i]
+                here.remove(i)
+                there.remove(j)
+    taken = set(faces.ids)
+    for j, each in enumerate(predicted):
+        if names[j] is None:
+            names[j] = _unused(each.place, taken)
+            taken.add(names[j] or "")
+    points = np.array([each.points for each in predicted], dtype=np.float32)
+    scores = None
+    if predicted and all(each.scores is not None for each in predicted):
+        scores = np.array([each.scores for each in predicted], dtype=np.float32)
+    ids = tuple(name or "" for name in names)
+    shaped = points.reshape(-1, len(scheme), 2)
+    return Predictions(scheme=scheme, ids=ids, points=shaped, scores=scores)
+
+
+def match_by_id(predictions: Predictions, faces: Faces) -> tuple[Predictions, list[str], list[str]]:
+    """Predictions in the order of the faces, NaN without one; ids without a partner.
+
+    Returns (predictions, faces without a prediction, predictions without a face). Ids are compared;
+    if they do not agree, the images' files, with or without folder and suffix, if unambiguous.
+    """
+    are_files = all(isinstance(image, Path) for image in faces.images)
+    files = [str(image) for image in faces.images]
+    if not are_files:
+        files = [name for name in faces.ids if PurePath(name).suffix]
+    ways: list[tuple[_Key, Sequence[str]]] = [
+        (str, faces.ids), (str, files), (_file_name, files), (_stem, files),
+    ]  # fmt: skip
+    for key, names in ways:
+        at = {key(name): i for i, name in enumerate(predictions.ids)}
+        wanted = [key(name) for name in names]
+        unambiguous = len(at) == len(predictions) and len(set(wanted)) == len(wanted) == len(faces)
+        if unambiguous and any(name in at for name in wanted):
+            break
+    else:
+        predicted = predictions.ids[0] if len(predictions) else "nothing"
+        raise SettingError(
+            f"No prediction is for any of these faces: predictions are named as {predicted!r}, "
+            f"faces as {faces.ids[0]!r}. The first column must hold the faces' ids or file names."
+        )
+    rows = [row for row, name in enumerate(wanted) if name in at]
+    taken = [at[wanted[row]] for row in rows]
+    values = {}
+    for column in ("points", "scores", "expected"):
+        given = getattr(predictions, column)
+        if given is not None:
+            values[column] = np.full((len(faces), *given.shape[1:]), np.nan, dtype=np.float32)
+            values[column][rows] = given[taken]
+    missing = [faces.ids[row] for row, name in enumerate(wanted) if name not in at]
+    known = set(wanted)
+    extra = [predictions.ids[i] for name, i in at.items() if name not in known]
+    return Predictions(scheme=faces.scheme, ids=faces.ids, **values), missing, extra
+
+
+def _image_keys(faces: Faces, predicted: Sequence[PredictedFace]) -> tuple[list[str], list[str]]:
+    """What images are called, for the faces and for the predictions.
+
+    Whole paths or ids if these agree, else file names, else stems.
+    """
+    images = zip(faces.images, faces.ids, strict=True)
+    files = [str(image) if isinstance(image, Path) else name for image, name in images]
+    ways: list[tuple[_Key, Sequence[str]]] = [
+        (str, files), (str, faces.ids), (_file_name, files), (_stem, files),
+    ]  # fmt: skip
+    for key, names in ways:
+        of_faces = [key(name) for name in names]
+        of_predictions = [key(each.image) for each in predicted]
+        # A name that several files share would mix them up.
+        distinct = len(set(zip(files, of_faces, strict=True))) == len(set(of_faces))
+        if distinct and set(of_faces) & set(of_predictions):
+            return of_faces, of_predictions
+    first = predicted[0].image if predicted else "nothing"
+    raise SettingError(
+        f"No prediction is for any of these faces: predictions are of {first!r}, "
+        f"faces of {files[0]!r}."
+    )
+
+
+def _file_name(name: str) -> str:
+    return PurePath(name).name
+
+
+def _stem(name: str) -> str:
+    return PurePath(name).stem
+
+
+def _positions(keys: Sequence[str]) -> dict[str, list[int]]:
+    """The positions of each key."""
+    found: dict[str, list[int]] = {}
+    for i, key in enumerate(keys):
+        found.setdefault(key, []).append(i)
+    return found
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    return name if name not in taken else _unused(name + "'", taken)
+
+
+def _mean_distance(labels: Float64[np.ndarray, "K 2"], points: Float64[np.ndarray, "K 2"]) -> float:
+    distances = np.linalg.norm(labels - points, axis=1)
+    return float(np.nanmean(distances)) if np.isfinite(distances).any() else np.inf

@@ -1,0 +1,1 @@
+"""Trained networks at work: crops, prediction, landmarks on images and video, export."""

@@ -1,0 +1,38 @@
+"""A trained network behind one interface, whatever framework runs it; a module per framework."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
+
+from nasion.arrays import Array
+from nasion.errors import requires_extra
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What prediction, inspection and export need. Images: as in ``crops``; outputs: ``codecs``.
+
+    ``in_float32``: the same network in that precision, which exported files have. ``first_filters``
+    and ``first_responses``: of the first convolution; ``RunError`` if there is none.
+    """
+
+    def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[Array, "B ..."]: ...
+    def in_float32(self) -> Network: ...
+    def first_filters(self) -> Float32[np.ndarray, "F C h w"]: ...
+    def first_responses(
+        self, images: Float32[Array, "B C H W"]
+    ) -> Float32[np.ndarray, "B F h w"]: ...
+    def export(self, path: Path) -> None: ...
+
+
+def load(framework: str) -> ModuleType:
+    """The module of a framework; each has ``load(folder, recipe, device) -> Network``."""
+    extra = "tensorflow" if framework == "keras" else framework
+    with requires_extra(f"A network made with {framework}", extra):
+        return import_module(f"nasion.inference.backends.{framework}")

@@ -1,0 +1,127 @@
+"""Exported networks: an ONNX file without the framework that trained it, run by ONNX Runtime.
+
+On one core, since crops are small. What the file's metadata holds is described in ``export.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+import nasion
+from nasion.arrays import Array, as_numpy
+from nasion.errors import RunError, requires_extra
+from nasion.inference import calibration
+from nasion.inference.calibration import Calibration
+from nasion.inference.training_record import TrainingRecord
+from nasion.landmarks.catalog import scheme_of_points
+from nasion.model_spec import ModelSpec
+from nasion.models.codecs import Coordinates
+
+FORMAT = "2"
+# What files of format 1 (nasion 0.1) call the settings that have other names today.
+_RENAMED = {"1": {"refine_steps": "passes", "tta": "views"}, "2": {}}
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxNetwork:
+    """Pixel values 0 .. 255 in; x, y and log sigma of each point out, in pixels of the input."""
+
+    session: Any
+    input_name: str
+
+    def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B ..."]:
+        points, *sigma = self.session.run(None, {self.input_name: as_numpy(images)})
+        if not sigma:
+            return points.reshape(len(points), -1)
+        log_sigma = np.log(np.maximum(sigma[0], 1e-6))[..., None]
+        return np.concatenate([points, log_sigma], -1).reshape(len(points), -1)
+
+    def in_float32(self) -> OnnxNetwork:
+        return self
+
+    def first_filters(self) -> Float32[np.ndarray, "F C h w"]:
+        raise RunError("An exported network has no layers to inspect; inspect the run it is from.")
+
+    def first_responses(self, images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B F h w"]:
+        raise RunError("An exported network has no layers to inspect; inspect the run it is from.")
+
+    def export(self, path: Path) -> None:
+        raise RunError("This network is an exported file already.")
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedModel:
+    """What an exported file holds."""
+
+    spec: ModelSpec
+    network: OnnxNetwork
+    calibration: Calibration | None
+    trained_on: TrainingRecord | None
+
+
+def open_session(path: Path, threads: int = 1) -> Any:
+    """An ONNX Runtime session. Raises ``RunError`` for an unreadable file."""
+    if not path.is_file():
+        raise RunError(f"{path}: no such file.")
+    with requires_extra("Exported networks", "onnxruntime"):
+        import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its error classes are not public
+        reason = str(error).splitlines()[0][:200]
+        raise RunError(f"{path} is not a network that ONNX Runtime can read ({reason}).") from error
+
+
+def open_file(path: Path) -> ExportedModel:
+    """Open a file that ``nasion export`` wrote. Raises ``RunError`` for any other."""
+    session = open_session(path)
+    metadata = session.get_modelmeta().custom_metadata_map
+    version = metadata.get("nasion_format")
+    if version not in _RENAMED:
+        producer = metadata.get("producer", "another program")
+        raise RunError(
+            f"{path} was written by {producer}, not in a format that nasion {nasion.__version__} "
+            "reads; export the run again."
+        )
+    try:
+        spec = _spec(session, metadata, _RENAMED[version])
+        values = json.loads(metadata.get("calibration", "null"))
+        record = json.loads(metadata.get("trained_on", "null"))
+        return ExportedModel(
+            spec=spec,
+            network=OnnxNetwork(session, session.get_inputs()[0].name),
+            calibration=values and calibration.from_json(values),
+            trained_on=record and TrainingRecord.from_json(record),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{path}: its metadata is damaged ({error}); export the run again."
+        ) from error
+
+
+def _spec(session: Any, metadata: Mapping[str, str], renamed: Mapping[str, str]) -> ModelSpec:
+    def value(name: str) -> str:
+        return metadata[renamed.get(name, name)]
+
+    _, channels, height, width = session.get_inputs()[0].shape
+    return ModelSpec(
+        scheme=scheme_of_points(metadata["scheme"], tuple(json.loads(metadata["points"]))),
+        input_size=(width, height),
+        # The file outputs pixels, whatever codec it was trained with.
+        codec=Coordinates(unit="pixels", scale=len(session.get_outputs()) > 1),
+        colour=channels == 3,
+        pixel_range=(0.0, 255.0),
+        box_scale=float(value("box_scale")),
+        square=value("square") == "True",
+        refine_steps=int(value("refine_steps")),
+        tta=value("tta"),  # pyright: ignore[reportArgumentType]
+    )

@@ -1,0 +1,128 @@
+"""PyTorch networks: load a run, run in the recipe's precision, look inside, export."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+
+from nasion.arrays import Array
+from nasion.errors import RunError
+from nasion.inference import run_folder
+from nasion.model_spec import ModelSpec
+from nasion.models.precision import torch_uses_bfloat16
+from nasion.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class TorchNetwork:
+    """A module that runs in the precision it was trained in."""
+
+    module: nn.Module
+    spec: ModelSpec
+    device: torch.device
+    bfloat16: bool = False
+
+    def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[Tensor, "B ..."]:
+        was_training = self.module.training
+        self.module.eval()
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+        try:
+            with torch.inference_mode(), autocast:
+                return self.module(to_device(images, self.device)).float()
+        finally:
+            self.module.train(was_training)
+
+    def in_float32(self) -> TorchNetwork:
+        return replace(self, bfloat16=False)
+
+    def first_filters(self) -> Float32[np.ndarray, "F C h w"]:
+        return self._first_convolution().weight.detach().float().cpu().numpy()
+
+    def first_responses(self, images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B F h w"]:
+        with torch.inference_mode():
+            output = self._first_convolution()(to_device(images, self.device))
+            return output.float().cpu().numpy()
+
+    def export(self, path: Path) -> None:
+        """Write ONNX with (B, C, H, W) input, as ``export.py`` describes."""
+        width, height = self.spec.input_size
+        example = torch.zeros(2, self.spec.channels, height, width)
+        in_pixels = _InPixels(self.module, self.spec).cpu().eval()
+        names = ["points", "sigma"][: len(in_pixels(example))]
+        # The exporter lists what it might have optimised.
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        try:
+            torch.onnx.export(
+                in_pixels,
+                (example,),
+                path,
+                input_names=["images"],
+                output_names=names,
+                dynamic_shapes=({0: torch.export.Dim("faces")},),
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+        finally:
+            self.module.to(self.device)
+
+    def _first_convolution(self) -> nn.Conv2d:
+        convolutions = (layer for layer in self.module.modules() if isinstance(layer, nn.Conv2d))
+        first = next(convolutions, None)
+        if first is None:
+            raise RunError("This network has no convolution, so it has no filters to show.")
+        return first
+
+
+class _InPixels(nn.Module):
+    """From pixel values 0 .. 255 to points in pixels of the input, and sigma if predicted."""
+
+    def __init__(self, module: nn.Module, spec: ModelSpec) -> None:
+        super().__init__()
+        self.module, self._spec = module, spec
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        spec = self._spec
+        (low, high), size = spec.pixel_range, spec.input_size
+        codec = spec.codec.for_inference()
+        scaled = images * ((high - low) / 255) + low
+        before_head = getattr(self.module, "before_head", None)
+        activate_linear = getattr(codec, "activate_linear", None)
+        if activate_linear is not None and before_head is not None:
+            # In two thirds of the head's time.
+            kernel, bias = (self.module.get_parameter(f"head.{p}") for p in ("weight", "bias"))
+            active = activate_linear(before_head(scaled), kernel.flatten(1), bias)
+        else:
+            active = codec.activate(self.module(scaled), size)
+        sigma, shared = codec.sigma(active, size), len(spec.scheme)  # without separate heads
+        points = codec.decode(active, size)[:, :shared]
+        return (points,) if sigma is None else (points, sigma[:, :shared])
+
+
+def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwork:
+    """A run's kept weights. Raises ``RunError`` if there are none or they do not fit."""
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    module = recipe.build_network(weights_follow=True)
+    try:
+        module.load_state_dict(run_folder.load_tensors(folder / run_folder.WEIGHTS)[0])
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise RunError(
+            f"{folder}: the weights do not fit the recipe in {run_folder.SETTINGS} ({reason})."
+        ) from error
+    bfloat16 = torch_uses_bfloat16(recipe.precision, where.type)
+    return TorchNetwork(module.to(where).eval(), recipe.spec, where, bfloat16)
+
+
+def to_device(
+    images: Float32[Array, "B C H W"], device: torch.device
+) -> Float32[Tensor, "B C H W"]:
+    """Images as a tensor on this device, channels-last, which is fastest."""
+    tensor = torch.from_numpy(images) if isinstance(images, np.ndarray) else images
+    return tensor.to(device).contiguous(memory_format=torch.channels_last)

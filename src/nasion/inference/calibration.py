@@ -1,0 +1,110 @@
+"""Calibrate predicted errors into probabilities, measured on validation faces.
+
+The errors of all validation points are divided by the error that the network expected (sigma). The
+quantiles of these ratios turn any later sigma into a probability. A score is the probability that a
+point is off by at most ``TOLERANCE`` of the face's size: of points with score 0.9, nine of ten
+should be that close.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64
+
+from nasion.errors import DataError, RunError
+from nasion.landmarks import geometry
+from nasion.landmarks.faces import Images, crop_boxes
+from nasion.media.files import write_text
+
+FILE = "calibration.json"
+TOLERANCE = 0.05  # of the mean side of the box around the face's points
+_QUANTILES = np.concatenate([[0.0, 0.002, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 0.998, 1.0]])
+_MIN_POINTS = 30
+_MIN_SPAN = 10  # no more points than this span no face
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """``ratios``: quantiles of error / sigma. ``mean``: the factor that makes sigma unbiased.
+
+    ``points``: how many points it was measured on.
+    """
+
+    ratios: tuple[float, ...]
+    mean: float
+    points: int
+
+    def scores(
+        self, sigma: Float[np.ndarray, "*batch"], tolerance: float
+    ) -> Float64[np.ndarray, "*batch"]:
+        """The probability of an error up to ``tolerance``, in the unit of sigma; NaN stays NaN."""
+        sigma = np.asarray(sigma, dtype=np.float64)
+        ratio = tolerance / np.maximum(sigma, 1e-9)
+        return np.interp(ratio, self.ratios, _QUANTILES) + 0 * sigma
+
+    def expected(self, sigma: Float[np.ndarray, "*batch"]) -> Float64[np.ndarray, "*batch"]:
+        """The expected error, in the unit of sigma."""
+        return np.asarray(sigma, dtype=np.float64) * self.mean
+
+
+def uncalibrated() -> Calibration:
+    """A calibration that leaves sigma as it is."""
+    ratios = tuple(np.linspace(0, 1, len(_QUANTILES)).tolist())
+    return Calibration(ratios=ratios, mean=1.0, points=0)
+
+
+def face_sizes(
+    points: Float[np.ndarray, "N K 2"], images: Images, boxes: Float32[np.ndarray, "N 4"] | None
+) -> Float64[np.ndarray, " N"]:
+    """The mean side of the box around each face's points.
+
+    Of the face's box, or the image without one, if the points are too few to span a face.
+    """
+    spans_face = points.shape[1] > _MIN_SPAN
+    around = geometry.points_box(points) if spans_face else crop_boxes(images, boxes)
+    return np.maximum((around[:, 2:] - around[:, :2]).mean(1), 1e-9)
+
+
+def fit(errors: Float[np.ndarray, "*batch"], sigma: Float[np.ndarray, "*batch"]) -> Calibration:
+    """From errors and sigmas in one unit; NaN (no label) is left out. ``DataError`` for too few."""
+    counted = np.isfinite(errors) & np.isfinite(sigma)
+    if counted.sum() < _MIN_POINTS:
+        raise DataError(
+            "Scores are calibrated on labelled validation points; "
+            f"{counted.sum()} are too few (at least {_MIN_POINTS})."
+        )
+    ratios = np.asarray(errors[counted], dtype=np.float64) / np.maximum(sigma[counted], 1e-9)
+    # Ties would make the way from ratio to probability ambiguous.
+    distinct = np.quantile(ratios, _QUANTILES) + 1e-9 * np.arange(len(_QUANTILES))
+    quantiles = np.maximum.accumulate(distinct)
+    mean = float(np.mean(errors[counted]) / np.mean(sigma[counted]))
+    rounded = tuple(float(f"{ratio:.5g}") for ratio in quantiles)
+    return Calibration(ratios=rounded, mean=mean, points=int(counted.sum()))
+
+
+def write(calibration: Calibration, folder: Path) -> None:
+    """Keep a calibration in a run folder."""
+    write_text(folder / FILE, json.dumps(asdict(calibration)))
+
+
+def read(folder: Path) -> Calibration | None:
+    """A run's calibration, if it has one yet."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        return from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); without it, predictions have no scores."
+        ) from error
+
+
+def from_json(values: dict) -> Calibration:
+    """The inverse of ``dataclasses.asdict``."""
+    ratios = tuple(values["ratios"])
+    return Calibration(ratios=ratios, mean=float(values["mean"]), points=int(values["points"]))

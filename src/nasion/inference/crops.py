@@ -1,0 +1,295 @@
+"""Faces cut out of images once (crops), and crops to batches; no workers, no per-sample Python.
+
+A crop shows the face's box (or the whole image) at the network's input resolution. For training it
+is cut with a margin that augmentation can reach: the canvas. ``to_source`` is the only way back to
+the source image. Arrays are NumPy's; crops moved ``to`` an accelerator are PyTorch's, and so are
+their batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64, UInt8
+
+from nasion.arrays import Array, as_float32, like
+from nasion.data import cache
+from nasion.data.augment import Augment, grey, relight, warp
+from nasion.data.corrupt import Corrupt
+from nasion.errors import DataError
+from nasion.landmarks import geometry
+from nasion.landmarks.faces import Faces, Image, Images, crop_boxes
+from nasion.media.images import as_pixels
+from nasion.model_spec import ModelSpec
+
+_FAR = 8  # times the image's longer side: boxes beyond it are not padded but averaged
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """Decoded faces.
+
+    ``images``: the canvases. ``to_source``: from pixels of the input to pixels of the source image.
+    ``to_canvas``: from pixels of the (width, height) input to pixels of the canvas. ``points``: the
+    labels in pixels of the input; None at inference. ``flip``: the scheme's mirror index.
+    """
+
+    images: UInt8[Array, "N C H W"]
+    to_source: Float64[np.ndarray, "N 2 3"]
+    to_canvas: Float64[np.ndarray, "2 3"]
+    input_size: tuple[int, int]
+    points: Float64[np.ndarray, "N K 2"] | None = None
+    flip: Int64[np.ndarray, " K"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def with_others(self, at: Int64[np.ndarray, " n"], others: Crops) -> Crops:
+        """The same with other crops of the faces at these positions."""
+        images, to_source = np.array(self.images), np.array(self.to_source)
+        images[at], to_source[at] = others.images, others.to_source
+        return replace(self, images=images, to_source=to_source)
+
+    def to(self, device: Any) -> Crops:
+        """The same with images on a PyTorch device; on the CPU they stay NumPy's."""
+        if str(device) == "cpu":
+            return self
+        import torch
+
+        return replace(self, images=torch.from_numpy(self.images).to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images in the spec's pixel range, and points in pixels of the input (NaN: not labelled)."""
+
+    images: Float32[Array, "B C H W"]
+    points: Float32[Array, "B K 2"]
+
+
+def crop_faces(faces: Faces, spec: ModelSpec, augment: Augment | None = None) -> Crops:
+    """Crop labelled faces. ``augment``: with the margin and colour that it needs."""
+    margin, colour = (0, 0), spec.colour
+    if augment is not None:
+        if faces.boxes is not None:
+            margin = augment.margin(spec.input_size)
+        # Without colour in any image there is none to change.
+        all_grey = isinstance(faces.images, np.ndarray) and faces.images.ndim == 3
+        colour = colour or (augment.needs_colour and not all_grey)
+    boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale)
+    _require_files(faces)
+    crops = crop_images(faces.images, boxes, spec, margin=margin, colour=colour)
+    points = geometry.apply(geometry.invert(crops.to_source), faces.points)
+    return replace(crops, points=points, flip=faces.scheme.flip)
+
+
+def crop_images(
+    images: Images,
+    boxes: Float64[np.ndarray, "N 4"],
+    spec: ModelSpec,
+    *,
+    margin: tuple[int, int] = (0, 0),
+    colour: bool | None = None,
+) -> Crops:
+    """Crop one box of each image, already scaled; ``margin``: pixels (x, y) around the input."""
+    (width, height), (pad_x, pad_y) = spec.input_size, margin
+    if spec.square:
+        boxes = geometry.square_box(boxes)
+    to_source = geometry.invert(geometry.box_to_frame(boxes, spec.input_size))
+    corners = np.array([[-0.5 - pad_x, -0.5 - pad_y], [width - 0.5 + pad_x, height - 0.5 + pad_y]])
+    corners = np.broadcast_to(corners, (len(images), 2, 2))
+    canvas_boxes = geometry.apply(to_source, corners).reshape(-1, 4)
+    canvas_size = (width + 2 * pad_x, height + 2 * pad_y)
+    in_colour = spec.colour if colour is None else colour
+    return Crops(
+        images=_cut_all(images, canvas_boxes, canvas_size, in_colour),
+        to_source=to_source,
+        to_canvas=geometry.shift(pad_x, pad_y),
+        input_size=spec.input_size,
+    )
+
+
+def crop_through(
+    images: Sequence[Image], to_source: Float64[np.ndarray, "N 2 3"], spec: ModelSpec
+) -> Crops:
+    """Crop through any maps from the input's pixels to the source images', also rotated ones."""
+    width, height = spec.input_size
+    corners = geometry.image_box(width, height)[[[0, 1], [2, 1], [0, 3], [2, 3]]]
+    corners = np.broadcast_to(corners, (len(images), 4, 2))
+    around = geometry.points_box(geometry.apply(to_source, corners))
+    # A square of the diagonal holds any rotation of the input. It is cut at the input's resolution,
+    # then rotated by the warp.
+    side = int(np.ceil(np.hypot(width, height)))
+    half = geometry.map_scale(to_source)[:, None] * side / 2
+    center, size = (around[:, :2] + around[:, 2:]) / 2, (side, side)
+    boxes = np.concatenate([center - half, center + half], axis=1)
+    pairs = zip(images, boxes, strict=True)
+    square = np.stack([_cut(image, box, size, spec.colour) for image, box in pairs])
+    maps = geometry.compose(to_source, geometry.box_to_frame(boxes, size))
+    warped = warp(square.astype(np.float32), maps, spec.input_size)
+    return Crops(
+        images=np.rint(warped).astype(np.uint8),
+        to_source=to_source,
+        to_canvas=geometry.identity(),
+        input_size=spec.input_size,
+    )
+
+
+def input_images(
+    crops: Crops, at: Int64[np.ndarray, " B"], spec: ModelSpec
+) -> Float32[Array, "B C H W"]:
+    """The crops at these positions as network input, unchanged."""
+    images = as_float32(crops.images[at])
+    images = images if spec.colour else grey(images)
+    if tuple(images.shape[:1:-1]) != crops.input_size:
+        maps = np.broadcast_to(crops.to_canvas, (len(at), 2, 3))
+        images = warp(images, maps, crops.input_size)
+    return _to_range(images, spec)
+
+
+def plain_batch(crops: Crops, at: Int64[np.ndarray, " B"], spec: ModelSpec) -> Batch:
+    """The faces at these positions with their labels, unchanged."""
+    images = input_images(crops, at, spec)
+    return Batch(images=images, points=like(_labels(crops)[at], images))
+
+
+def augmented_batch(
+    crops: Crops,
+    at: Int64[np.ndarray, " B"],
+    spec: ModelSpec,
+    augment: Augment,
+    corrupt: Corrupt,
+    rng: np.random.Generator,
+) -> Batch:
+    """The faces at these positions, augmented and corrupted: one warp for all of them."""
+    images = as_float32(crops.images[at])
+    drawn = augment.draw(len(at), crops.input_size, rng)
+    if augment.relights:
+        images = relight(images, drawn)
+    if not spec.colour:
+        # Before the warp, which then has one channel to move instead of three.
+        images = grey(images)
+    points = _labels(crops)[at]
+    if augment.moves or tuple(images.shape[:1:-1]) != crops.input_size:
+        images = warp(images, geometry.compose(drawn.maps, crops.to_canvas), crops.input_size)
+        points = geometry.apply(geometry.invert(drawn.maps), points)
+        points = np.where(drawn.flipped[:, None, None], points[:, crops.flip], points)
+    images = _to_range(corrupt(images, rng), spec)
+    return Batch(images=images, points=like(points, images))
+
+
+def epoch_order(
+    count: int, batch_size: int, seed: int, epoch: int
+) -> list[Int64[np.ndarray, " B"]]:
+    """Positions of each batch of an epoch, shuffled by (seed, epoch) alone.
+
+    A last batch of a single face joins the one before, since batch norm has no variance over it.
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(count)
+    batches = np.split(order, range(batch_size, count, batch_size))
+    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [np.concatenate(batches[-2:])]
+    return batches
+
+
+def _labels(crops: Crops) -> Float64[np.ndarray, "N K 2"]:
+    if crops.points is None:
+        raise DataError("These crops were made for inference and have no labels; use crop_faces.")
+    return crops.points
+
+
+def _to_range(images: Float32[Array, "B C H W"], spec: ModelSpec) -> Float32[Array, "B C H W"]:
+    low, high = spec.pixel_range
+    images *= (high - low) / 255
+    images += low
+    return images
+
+
+def _require_files(faces: Faces) -> None:
+    for name, image in zip(faces.ids, faces.images, strict=True):
+        if isinstance(image, Path) and not image.is_file():
+            raise DataError(
+                f"The image of face {name!r} is not at {image}; "
+                "put it there, or leave its record out of the dataset."
+            )
+
+
+def _cut_all(
+    images: Images, boxes: Float64[np.ndarray, "N 4"], size: tuple[int, int], colour: bool
+) -> UInt8[np.ndarray, "N C H W"]:
+    """All canvases; kept in the cache if they come from image files."""
+    if isinstance(images, np.ndarray) and images.ndim == 3 and not colour:
+        whole = images.shape[:0:-1] == size and (boxes == geometry.image_box(*size)).all()
+        if whole:
+            return np.array(images)[:, None]
+
+    def make() -> cache.Entry:
+        pairs = zip(images, boxes, strict=True)
+        return {"canvases": np.stack([_cut(image, box, size, colour) for image, box in pairs])}, {}
+
+    paths = [image for image in images if isinstance(image, Path)]
+    if len(paths) < len(images):
+        return make()[0]["canvases"]
+    key = cache.content_key(paths, "canvases", str(size), str(colour), cache.digest_of(boxes))
+    return np.array(cache.cached(key, make)[0]["canvases"])
+
+
+def _cut(
+    source: Image, box: Float64[np.ndarray, " 4"], size: tuple[int, int], colour: bool
+) -> UInt8[np.ndarray, "C H W"]:
+    """The box of an image at ``size``; edges are repeated beyond it. Shrinking averages pixels."""
+    from PIL import Image
+
+    image = as_pixels(source, colour)
+    mode = "RGB" if colour else "L"
+    # Pillow counts from the outer edge of the first pixel, half a pixel before its centre.
+    x0, y0, x1, y1 = (box + 0.5).tolist()
+    height, width = image.shape[:2]
+    reach = max(x1 - x0, y1 - y0, width - x0, x1, height - y0, y1)
+    if reach > _FAR * max(width, height):
+        columns, rows = _weights((x0, x1), size[0], width), _weights((y0, y1), size[1], height)
+        averaged = np.einsum("yh,xw,hw...->yx...", rows, columns, image, optimize=True)
+        part = Image.fromarray(np.rint(averaged).astype(np.uint8)).convert(mode)
+    else:
+        # Only what the filter reaches: photographs may be large, and faces in them small.
+        columns = _filter_reach((x0, x1), size[0], width)
+        rows = _filter_reach((y0, y1), size[1], height)
+        if columns[0] < 0 or columns[-1] >= width or rows[0] < 0 or rows[-1] >= height:
+            inside_rows = np.clip(rows, 0, height - 1)[:, None]
+            image = image[inside_rows, np.clip(columns, 0, width - 1)]
+        else:
+            image = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        whole = Image.fromarray(np.ascontiguousarray(image)).convert(mode)
+        inside = (x0 - columns[0], y0 - rows[0], x1 - columns[0], y1 - rows[0])
+        part = whole.resize(size, Image.Resampling.BILINEAR, box=inside)
+    canvas = np.asarray(part)
+    return np.moveaxis(canvas, -1, 0) if colour else canvas[None]
+
+
+def _filter_reach(side: tuple[float, float], count: int, length: int) -> Int64[np.ndarray, " n"]:
+    """The pixels that resizing side[0] .. side[1] to ``count`` reads: one canvas pixel beyond it.
+
+    Of an image of ``length``, which counts as longer if the side leaves it.
+    """
+    beyond = int(np.ceil((side[1] - side[0]) / count)) + 1
+    first, last = min(0, int(np.floor(side[0]))), max(length, int(np.ceil(side[1])))
+    start = max(int(np.floor(side[0])) - beyond, first)
+    return np.arange(start, min(int(np.ceil(side[1])) + beyond, last))
+
+
+def _weights(
+    side: tuple[float, float], count: int, length: int
+) -> Float64[np.ndarray, "count length"]:
+    """The weight of each of ``length`` pixels in each of ``count`` equal parts of a side.
+
+    Edges are repeated. For boxes that leave the image so far that padding would not fit in memory.
+    """
+    ends = np.linspace(*side, count + 1)
+    edges = np.concatenate([[-np.inf], np.arange(1, length), [np.inf]])
+    overlap = np.minimum(ends[1:, None], edges[1:]) - np.maximum(ends[:-1, None], edges[:-1])
+    overlap = np.maximum(overlap, 0)
+    return overlap / overlap.sum(1, keepdims=True)

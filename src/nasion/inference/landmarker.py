@@ -1,0 +1,169 @@
+"""Landmarks of every face in an image or video: detect faces, predict points, drop false alarms."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+from numpy.typing import ArrayLike
+
+from nasion.errors import require
+from nasion.inference import detectors, pretrained
+from nasion.inference.detectors import Detector
+from nasion.inference.predictor import Predictor, load_model
+from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
+from nasion.landmarks import geometry
+from nasion.landmarks.face import Face, nms
+from nasion.media.images import open_image
+from nasion.media.inputs import map_in_order
+from nasion.model_spec import TTA
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+    from nasion.media.video import Frame
+
+    ImageLike = str | os.PathLike[str] | np.ndarray | PillowImage
+
+MIN_SCORE = 0.6
+_SAME_FACE = 0.4  # IoU from which two faces are one
+_RIGHT_ANGLES = (0, 90, -90, 180)  # degrees
+_HALF_RIGHT_ANGLES = (0, 45, -45, 90, -90, 135, -135, 180)
+
+
+class Landmarker:
+    """Finds the points of every face in an image.
+
+    ``model``: a pretrained model's name, an exported file, a run folder, or a ``Predictor``.
+    ``detector``: a name of ``discovery.DETECTORS`` or any ``Detector``; None: every image is one
+    face from edge to edge. ``min_score``: drop faces with a lower score. ``any_rotation``: also
+    find faces on their side or upside down; four times the time. ``max_faces``: of each image, the
+    best. ``tta``: as in ``Predictor``. Several threads may use one Landmarker.
+
+    >>> faces = Landmarker()("photo.jpg")
+    >>> faces[0].points, faces[0]["nose_tip"], faces[0].scores
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Predictor = pretrained.DEFAULT,
+        *,
+        detector: str | Detector | None = detectors.DEFAULT,
+        min_score: float = MIN_SCORE,
+        any_rotation: bool = False,
+        max_faces: int | None = None,
+        tta: TTA | None = None,
+    ) -> None:
+        require(0 <= min_score <= 1, f"min_score is 0 to 1; found {min_score}.")
+        require(max_faces is None or max_faces > 0, f"max_faces is 1 or more; found {max_faces}.")
+        self.predictor = model if isinstance(model, Predictor) else load_model(model, tta=tta)
+        self.detector = detectors.load(detector) if isinstance(detector, str) else detector
+        self.min_score, self.max_faces = min_score, max_faces
+        self.rotations = _rotations(self.detector) if any_rotation else (0,)
+
+    def with_settings(
+        self,
+        *,
+        detect: bool = True,
+        min_score: float | None = None,
+        any_rotation: bool = False,
+        max_faces: int | None = None,
+    ) -> Landmarker:
+        """The same model and detector with other settings; ``min_score`` None: as it is."""
+        return Landmarker(
+            self.predictor,
+            detector=self.detector if detect else None,
+            min_score=self.min_score if min_score is None else min_score,
+            any_rotation=any_rotation,
+            max_faces=max_faces,
+        )
+
+    def __call__(self, image: ImageLike, boxes: ArrayLike | None = None) -> list[Face]:
+        """The faces of one image, best first.
+
+        ``image``: a path, a Pillow image, or uint8 (H, W) grey or (H, W, 3) RGB. ``boxes``:
+        x0 y0 x1 y1 of known faces, so that none are searched for; then the order is theirs. Raises
+        ``DataError`` for an unreadable image.
+        """
+        pixels = _pixels(image, colour=self.predictor.spec.colour)
+        if boxes is not None:
+            known = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+            return self.predictor.faces_in(pixels, known)
+        if self.detector is None:
+            whole_image = np.full((1, 4), np.nan, dtype=np.float32)
+            return self.predictor.faces_in(pixels, whole_image)
+        faces: list[Face] = []
+        for degrees in self.rotations:
+            rotated, back = _rotate(pixels, degrees)
+            found, scores = self.detector(rotated)
+            best = slice(self.max_faces)
+            in_rotated = self.predictor.faces_in(rotated, found[best], scores[best])
+            faces += [_map_back(face, back) for face in in_rotated]
+        sure = [face for face in faces if face.score >= self.min_score]
+        return nms(sure, _SAME_FACE)[: self.max_faces]
+
+    def video(
+        self,
+        source: str | Path | int,
+        smoothing: OneEuro | None = DEFAULT_SMOOTHING,
+        detect_every: int = 5,
+    ) -> Iterator[tuple[Frame, list[Face]]]:
+        """Each frame of a video file, or of a camera by its number, with its faces.
+
+        Each face keeps its ``track``, and its points are smoothed (None: not).
+        ``detect_every``: run the detector on every n-th frame.
+        """
+        from nasion.inference.tracking import Tracker
+        from nasion.media.video import VideoInput
+
+        tracker = Tracker(self, smoothing, detect_every)
+        video = VideoInput(source if isinstance(source, int) else Path(source))
+        for frame in video.frames():
+            yield frame, tracker(frame.pixels, frame.seconds)
+
+    def each(self, images: Iterable[ImageLike], threads: int = 1) -> Iterator[list[Face]]:
+        """The faces of each image, in their order; ``threads`` work on as many images at once."""
+        require(threads > 0, f"threads must be 1 or more; found {threads}.")
+        return map_in_order(self, images, threads)
+
+
+def _rotations(detector: Detector | None) -> tuple[int, ...]:
+    """By how many degrees an image is rotated so that one rotation shows each face upright."""
+    reach = getattr(detector, "max_tilt", 0)
+    return _RIGHT_ANGLES if reach >= 45 else _HALF_RIGHT_ANGLES
+
+
+def _pixels(image: ImageLike, colour: bool) -> UInt8[np.ndarray, "H W ..."]:
+    if isinstance(image, (str, os.PathLike)):
+        return open_image(Path(image), colour)
+    if isinstance(image, np.ndarray):
+        return image
+    return np.asarray(image.convert("RGB"))
+
+
+def _rotate(
+    pixels: UInt8[np.ndarray, "H W ..."], degrees: int
+) -> tuple[UInt8[np.ndarray, "H W ..."], Float64[np.ndarray, "2 3"]]:
+    """The image rotated clockwise, grown so that nothing is lost, and the map from it back."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if not degrees:
+        return np.asarray(image), geometry.identity()
+    rotated = image.rotate(-degrees, Image.Resampling.BILINEAR, expand=True)
+    centers = [np.array([(side - 1) / 2 for side in size]) for size in (rotated.size, image.size)]
+    angle = np.deg2rad(-degrees)
+    linear = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    offset = (centers[1] - linear @ centers[0])[:, None]
+    return np.asarray(rotated), np.concatenate([linear, offset], axis=1)
+
+
+def _map_back(face: Face, back: Float64[np.ndarray, "2 3"]) -> Face:
+    points = geometry.apply(back, face.points.astype(np.float64))
+    box = geometry.points_box(points[None])[0]
+    return replace(face, points=points.astype(np.float32), box=box.astype(np.float32))

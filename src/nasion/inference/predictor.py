@@ -1,0 +1,242 @@
+"""A trained network with its pre- and post-processing: images in, points in their pixels out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64, UInt8
+from numpy.typing import ArrayLike
+
+from nasion.arrays import Array, as_numpy
+from nasion.data.annotators import merge_heads
+from nasion.errors import require
+from nasion.inference import backends, calibration, pretrained, run_folder
+from nasion.inference.backends import Network, onnx
+from nasion.inference.calibration import TOLERANCE, Calibration, face_sizes
+from nasion.inference.crops import Crops, crop_images, crop_through, input_images
+from nasion.inference.refinement import WELL_CROPPED, corner_distance, upright_maps
+from nasion.inference.test_time_augmentation import other_views
+from nasion.inference.training_record import TrainingRecord
+from nasion.landmarks import geometry, metrics
+from nasion.landmarks.face import Face
+from nasion.landmarks.faces import Faces, Images, Predictions, crop_boxes
+from nasion.media.images import as_pixels
+from nasion.model_spec import TTA, TTA_MODES, ModelSpec
+
+BATCH = 256
+_Estimate = tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A trained network that predicts the points of faces.
+
+    ``tta``: test-time augmentation, ``none``, ``flip`` (2x time) or ``flip+shift`` (6x time); None
+    uses the model's own setting. ``trained_on``: which faces it learnt from, if that is known.
+    Several threads may use one Predictor.
+    """
+
+    spec: ModelSpec
+    network: Network
+    calibration: Calibration | None = None
+    tta: TTA | None = None
+    trained_on: TrainingRecord | None = None
+
+    def __post_init__(self) -> None:
+        known = ", ".join(TTA_MODES)
+        require(self.tta_mode in TTA_MODES, f"tta is one of {known}; found {self.tta_mode!r}.")
+
+    @property
+    def tta_mode(self) -> TTA:
+        """The test-time augmentation in use."""
+        return self.tta or self.spec.tta
+
+    def __call__(
+        self,
+        images: Images | Sequence[str],
+        boxes: ArrayLike | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> Predictions:
+        """Points of one face per image, in the image's pixels.
+
+        ``images``: uint8 (N, H, W[, 3]), or a list of arrays and paths. ``boxes``: (N, 4), where
+        the face is (None: the whole image). ``ids``: names of the predictions (None: positions).
+        Raises ``DataError`` for images that are not uint8 or cannot be read.
+        """
+        if not isinstance(images, np.ndarray):
+            images = tuple(Path(each) if isinstance(each, str) else each for each in images)
+        scheme = self.spec.scheme
+        faces = Faces(
+            scheme=scheme,
+            ids=tuple(map(str, range(len(images)))) if ids is None else tuple(ids),
+            images=images,
+            points=np.full((len(images), len(scheme), 2), np.nan, dtype=np.float32),
+            boxes=None if boxes is None else np.asarray(boxes, dtype=np.float32),
+        )
+        return self.predict(faces)
+
+    def predict(self, faces: Faces) -> Predictions:
+        """Points for faces, by their ids. Labels are not used.
+
+        The group ``source`` is used if annotators have separate heads.
+        """
+        spec = self.spec
+        faces = faces.to(spec.scheme)
+        boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale)
+        points, sigma = self._estimate(faces.images, boxes)
+        points = merge_heads(points, faces, spec.separate_heads).astype(np.float32)
+        scores = expected = None
+        if sigma is not None and self.calibration is not None:
+            sigma = merge_heads(sigma, faces, spec.separate_heads)
+            sizes = face_sizes(points, faces.images, faces.boxes)
+            scores, expected = _confidence(self.calibration, sigma, sizes)
+        return Predictions(
+            scheme=spec.scheme, ids=faces.ids, points=points, scores=scores, expected=expected
+        )
+
+    def faces_in(
+        self,
+        image: UInt8[np.ndarray, "H W ..."],
+        boxes: Float32[np.ndarray, "N 4"],
+        detector_scores: Float32[np.ndarray, " N"] | None = None,
+    ) -> list[Face]:
+        """A face in each of these boxes of one image, in their order; NaN is the whole image.
+
+        ``detector_scores``: the faces' scores if the network predicts none.
+        """
+        scheme, images = self.spec.scheme, (image,) * len(boxes)
+        points, sigma = self._estimate(images, crop_boxes(images, boxes, self.spec.box_scale))
+        points = points[:, : len(scheme)].astype(np.float32)
+        around = geometry.points_box(points.astype(np.float64)).astype(np.float32)
+        if sigma is None or self.calibration is None:
+            known = np.ones(len(boxes)) if detector_scores is None else detector_scores
+            return [Face(scheme, points[i], around[i], float(known[i])) for i in range(len(boxes))]
+        sizes = face_sizes(points, images, boxes)
+        scores, expected = _confidence(self.calibration, sigma[:, : len(scheme)], sizes)
+        return [
+            Face(scheme, points[i], around[i], float(scores[i].mean()), scores[i], expected[i])
+            for i in range(len(boxes))
+        ]
+
+    def _estimate(self, images: Images, boxes: Float64[np.ndarray, "N 4"]) -> _Estimate:
+        """Points and sigmas of every output, in pixels of the source images.
+
+        ``boxes``: what to crop at first, already scaled. A few images are processed at a time.
+        """
+        spec, flip = self.spec, self.spec.output_scheme.flip
+        estimates: list[_Estimate] = []
+        for start in range(0, len(images), BATCH):
+            chunk = images[start : start + BATCH]
+            if spec.refine_steps > 1 and any(isinstance(image, Path) for image in chunk):
+                chunk = tuple(as_pixels(image, spec.colour) for image in chunk)  # opened once
+            crops = crop_images(chunk, boxes[start : start + BATCH], spec)
+            points, sigma = self._forward(crops)
+            for _ in range(1, spec.refine_steps):
+                maps = upright_maps(points[:, : len(spec.scheme)], spec)
+                distance = corner_distance(crops.to_source, maps, spec.input_size)
+                poor = np.flatnonzero(distance > WELL_CROPPED)
+                if not len(poor):
+                    break
+                again = crop_through([chunk[i] for i in poor], maps[poor], spec)
+                points[poor], better = self._forward(again)
+                if sigma is not None and better is not None:
+                    sigma[poor] = better
+                crops = crops.with_others(poor, again)
+            views = [(points, sigma)]
+            for other, mirrored in other_views(crops, self.tta_mode):
+                points, sigma = self._forward(other)
+                if mirrored:
+                    points, sigma = points[:, flip], None if sigma is None else sigma[:, flip]
+                views.append((points, sigma))
+            estimates.append(_mean(views))
+        return _concatenate(estimates, len(spec.output_scheme))
+
+    def _forward(self, crops: Crops) -> _Estimate:
+        """The network's points and sigmas of crops, in pixels of the source images."""
+        at = np.arange(len(crops))
+        output = self.network(input_images(crops, at, self.spec))
+        points = to_source_points(output, crops, at, self.spec).astype(np.float64)
+        sigma = self.spec.codec.sigma(output, self.spec.input_size)
+        if sigma is None:
+            return points, None
+        scale = geometry.map_scale(crops.to_source)
+        return points, as_numpy(sigma).astype(np.float64) * scale[:, None]
+
+
+def to_source_points(
+    output: Float32[Array, "B ..."], crops: Crops, at: Int64[np.ndarray, " B"], spec: ModelSpec
+) -> Float32[np.ndarray, "B W 2"]:
+    """Points in pixels of the source images, from the network's output for these crops."""
+    points = as_numpy(spec.codec.decode(output, spec.input_size)).astype(np.float64)
+    return geometry.apply(crops.to_source[at], points).astype(np.float32)
+
+
+def load_model(
+    model: str | Path,
+    *,
+    recipe: ModuleType | None = None,
+    device: str | None = None,
+    tta: TTA | None = None,
+) -> Predictor:
+    """A run's weights, an exported ``.onnx`` file, or a pretrained model by name, ready to predict.
+
+    ``recipe``: the recipe file's module, if it defines parts of its own. ``device``: PyTorch's, as
+    ``cpu`` or ``cuda``; Keras chooses its own. ``tta``: as in ``Predictor``. Raises ``RunError``
+    for a folder that is not a run, is of another version, or has no weights yet.
+    """
+    path = Path(model)
+    file = pretrained.file(str(model)) or (path if path.suffix == ".onnx" else None)
+    if file:
+        exported = onnx.open_file(file)
+        return Predictor(
+            spec=exported.spec,
+            network=exported.network,
+            calibration=exported.calibration,
+            tta=tta,
+            trained_on=exported.trained_on,
+        )
+    value = run_folder.read_recipe(path, recipe)
+    return Predictor(
+        spec=value.spec,
+        network=backends.load(value.framework).load(path, value, device),
+        calibration=calibration.read(path),
+        tta=tta,
+        trained_on=TrainingRecord.read(path),
+    )
+
+
+def calibrate(predictor: Predictor, faces: Faces) -> Calibration:
+    """Calibrate a model's sigmas on faces that it has not learnt from."""
+    raw = replace(predictor, calibration=calibration.uncalibrated())
+    predictions = raw.predict(faces)
+    truth = faces.to(predictor.spec.scheme).points
+    sigma = predictions.expected
+    if sigma is None:
+        sigma = np.full(truth.shape[:2], np.nan)  # then no point can be counted
+    return calibration.fit(metrics.distances(truth, predictions.points), sigma)
+
+
+def _confidence(
+    known: Calibration, sigma: Float64[np.ndarray, "N K"], sizes: Float64[np.ndarray, " N"]
+) -> tuple[Float32[np.ndarray, "N K"], Float32[np.ndarray, "N K"]]:
+    """(scores, expected errors in pixels) of points."""
+    scores = known.scores(sigma / sizes[:, None], TOLERANCE)
+    return scores.astype(np.float32), known.expected(sigma).astype(np.float32)
+
+
+def _mean(views: list[_Estimate]) -> _Estimate:
+    sigmas = [sigma for _, sigma in views if sigma is not None]
+    points = np.mean([points for points, _ in views], axis=0)
+    return points, np.mean(sigmas, axis=0) if sigmas else None
+
+
+def _concatenate(estimates: list[_Estimate], outputs: int) -> _Estimate:
+    if not estimates:
+        return np.zeros((0, outputs, 2)), np.zeros((0, outputs))
+    sigmas = [sigma for _, sigma in estimates if sigma is not None]
+    points = np.concatenate([points for points, _ in estimates])
+    return points, np.concatenate(sigmas) if sigmas else None

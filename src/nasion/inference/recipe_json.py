@@ -1,0 +1,105 @@
+"""Recipes as JSON: parts by class name, so that moving a module changes no file."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from nasion.discovery import ARCHITECTURES
+from nasion.errors import MissingExtra, RunError, requires_extra
+
+# Where the parts of a recipe are defined; architectures are found by their files.
+_PART_MODULES = (
+    "landmarks.scheme",
+    "data.annotators",
+    "data.augment",
+    "data.corrupt",
+    "models.codecs",
+    "models.losses",
+    "models.optim",
+    "model_spec",
+    "recipe",
+)
+
+
+def to_json(value: Any) -> Any:
+    """A recipe or a part of one as JSON; tuples become lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = type(value)
+        names = [item.name for item in dataclasses.fields(value)]
+        fields = {name: to_json(getattr(value, name)) for name in names}
+        return {"class": kind.__name__, **_origin(kind), **fields}
+    if callable(value):
+        return {"function": value.__name__, **_origin(value)}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(value: Any, recipe_file: ModuleType | None = None) -> Any:
+    """The inverse of ``to_json``. Raises ``RunError`` for parts that are not recipe parts."""
+    if isinstance(value, list):
+        return tuple(from_json(item, recipe_file) for item in value)
+    if not isinstance(value, dict):
+        return value
+    own = bool(value.get("recipe_file"))
+    if "function" in value:
+        return _find(value["function"], own, recipe_file)
+    if "class" not in value:
+        raise RunError(f"The run file was changed: a part has no class ({str(value)[:60]}).")
+    name = value["class"]
+    kind = _find(name, own, recipe_file)
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        raise RunError(f"{name} is not a part of a recipe; the run file was changed.")
+    fields = {n: v for n, v in value.items() if n not in ("class", "recipe_file")}
+    try:
+        return kind(**{n: from_json(item, recipe_file) for n, item in fields.items()})
+    except TypeError as error:
+        raise RunError(
+            f"{name} of this run has other settings than this version's ({error}); "
+            "open it with the version that made it."
+        ) from error
+
+
+def _origin(part: Any) -> dict[str, bool]:
+    return {} if part.__module__.startswith("nasion.") else {"recipe_file": True}
+
+
+def _find(name: str, own: bool, recipe_file: ModuleType | None) -> Any:
+    """A part by its name: nasion's, or one of the recipe file that the user gave."""
+    if own:
+        if recipe_file is None:
+            raise RunError(
+                f"The run uses {name}, which is not nasion's own; "
+                "give the recipe file that defines it (--recipe FILE)."
+            )
+        part = vars(recipe_file).get(name)
+        if getattr(part, "__module__", None) != recipe_file.__name__:
+            raise RunError(f"The recipe file {recipe_file.__file__} does not define {name}.")
+        return part
+    if architecture := ARCHITECTURES.module_defining(name):
+        try:
+            with requires_extra("This run", "pytorch"):
+                return getattr(ARCHITECTURES.load(architecture), name)
+        except MissingExtra:
+            raise
+    if name not in _parts():
+        raise RunError(
+            f"This version has no recipe part {name}; open the run with its own version."
+        )
+    return _parts()[name]
+
+
+@cache
+def _parts() -> dict[str, Any]:
+    """Public classes and functions that the part modules define themselves."""
+    found: dict[str, Any] = {}
+    for path in _PART_MODULES:
+        module = import_module(f"nasion.{path}")
+        for name, part in vars(module).items():
+            if getattr(part, "__module__", None) == module.__name__ and not name.startswith("_"):
+                found[name] = part
+    return found

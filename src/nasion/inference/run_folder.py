@@ -1,0 +1,174 @@
+"""A run folder: what was trained (``run.json``), weights, checkpoint, history. Writes are atomic.
+
+``run.json`` names parts of a recipe by class name. Only nasion's own parts are looked up, and those
+of a recipe file that the user gives; weights are safetensors, or arrays in Keras' HDF5. So opening
+a stranger's run executes nothing of theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+import nasion
+from nasion.arrays import Array
+from nasion.errors import RunError
+from nasion.inference import run_folder_v1
+from nasion.inference.recipe_json import from_json, to_json
+from nasion.media.files import atomic_write, write_text
+from nasion.recipe import Recipe
+
+FORMAT = 2
+SETTINGS, CHECKPOINT, HISTORY = "run.json", "checkpoint.safetensors", "history.json"
+WEIGHTS, KERAS_WEIGHTS = "model.safetensors", "model.keras"
+_NORM_STATISTICS = (
+    "running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance",
+)  # fmt: skip
+
+
+def create(folder: Path, name: str, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+    """Start a run folder. Raises ``RunError`` if it holds a run that can be resumed."""
+    if (folder / CHECKPOINT).exists():
+        raise RunError(
+            f"{folder} already holds a run; continue it with --resume, "
+            "or name another folder with --run."
+        )
+    record = {"format": FORMAT, "nasion": nasion.__version__, "name": name}
+    record |= {"recipe": to_json(recipe), **facts}
+    write_text(folder / SETTINGS, json.dumps(record, indent=1))
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The contents of ``run.json``, in today's format.
+
+    Raises ``RunError`` for a folder that is not a run, or is of an unknown format.
+    """
+    path = folder / SETTINGS
+    if not path.is_file():
+        raise RunError(
+            f"{folder} is not a run folder: it has no {SETTINGS}. `nasion train` makes one."
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        version = record["format"]
+        if version in (1, FORMAT) and not {"name", "recipe", "faces_key"} <= record.keys():
+            raise ValueError("its name, recipe or faces_key is missing")
+        if version == 1:
+            record = {**record, "recipe": run_folder_v1.upgrade(record["recipe"])}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} is damaged ({error}); train again.") from error
+    if version not in (1, FORMAT):
+        made_by = record.get("nasion")
+        raise RunError(
+            f"{folder} was made by nasion {made_by} in run format {version}; this is nasion "
+            f"{nasion.__version__}, format {FORMAT}. Open it with that version "
+            f"(pip install nasion=={made_by}), or train again."
+        )
+    return record
+
+
+def read_recipe(folder: Path, recipe_file: ModuleType | None = None) -> Recipe:
+    """The recipe of a run. ``recipe_file``: its module, if it defines parts of its own."""
+    recipe = from_json(read_settings(folder)["recipe"], recipe_file)
+    if not isinstance(recipe, Recipe):
+        raise RunError(f"{folder / SETTINGS} is damaged (it holds no recipe); train again.")
+    return recipe
+
+
+def settings_of(folder: Path) -> dict[str, str]:
+    """A run's settings by the names that ``--set`` takes; parts by their class names."""
+    return _flatten(read_settings(folder)["recipe"], "")
+
+
+def _flatten(part: dict[str, Any], prefix: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in part.items():
+        if name in ("class", "recipe_file"):
+            continue
+        if not isinstance(value, dict):
+            found[prefix + name] = str(value)
+        elif "function" in value:
+            found[prefix + name] = value["function"]
+        elif value.get("class") == "Scheme":
+            found[prefix + name] = value["name"]
+        else:
+            found[prefix + name] = value["class"]
+            found |= _flatten(value, f"{prefix}{name}.")
+    return found
+
+
+def settings_text(folder: Path) -> str:
+    """A run's settings, one per line."""
+    return "\n".join(f"{name} = {value}" for name, value in settings_of(folder).items())
+
+
+def count_parameters(folder: Path) -> int:
+    """How many weights a run's network learnt, without the running statistics of its norms."""
+    with safe_open(folder / CHECKPOINT, "np") as file:
+        names = [name for name in file.keys() if name.startswith("model.")]  # noqa: SIM118
+        learnt = [name for name in names if not name.endswith(_NORM_STATISTICS)]
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in learnt)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Array], facts: Mapping[str, Any]) -> None:
+    """Save PyTorch tensors or NumPy arrays, and a JSON value, in one safetensors file."""
+    with atomic_write(path) as temporary:
+        try:
+            _save_file(tensors)(temporary, metadata={"facts": json.dumps(facts)})
+        except SafetensorError as error:
+            raise OSError(
+                f"{path} could not be written ({error}); the older file is unharmed."
+            ) from error
+
+
+def _save_file(tensors: Mapping[str, Array]) -> Callable[..., None]:
+    if all(isinstance(value, np.ndarray) for value in tensors.values()):
+        from safetensors.numpy import save_file
+
+        arrays = {name: np.array(value, order="C") for name, value in tensors.items()}
+        return partial(save_file, arrays)
+    from safetensors.torch import save_file
+
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return partial(save_file, on_cpu)
+
+
+def load_tensors(
+    path: Path, kind: Literal["pt", "np"] = "pt"
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The tensors (``np``: as NumPy arrays) and the JSON value of ``save_tensors``.
+
+    Raises ``RunError`` if the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise RunError(f"{path} does not exist: the run has not saved anything yet.")
+    try:
+        with safe_open(path, kind) as file:
+            names = list(file.keys())
+            tensors = {name: file.get_tensor(name) for name in names}
+            return tensors, json.loads(file.metadata()["facts"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({error}).") from error
+
+
+def write_history(folder: Path, history: list[dict[str, float]]) -> None:
+    write_text(folder / HISTORY, json.dumps(history, indent=1))
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """One entry per finished epoch; empty before the first."""
+    path = folder / HISTORY
+    try:
+        return json.loads(path.read_text()) if path.is_file() else []
+    except ValueError as error:
+        raise RunError(
+            f"{path} is damaged ({error}); delete it, --resume writes it again."
+        ) from error

@@ -1,0 +1,160 @@
+"""Smooth points in video: the one-euro filter (Casiez, Roussel and Vogel, CHI 2012).
+
+It smooths what is still and lets through what moves. A face is filtered in two parts: its pose
+(position, size and rotation, four numbers that all points share, so they are known well), and its
+shape, the points within that pose. So jitter is smoothed strongly without the face lagging behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nasion.errors import require
+
+_SHAPE_BETA = 1 / 4  # times: points within a face move less than faces, and are known less well
+
+
+@dataclass(frozen=True)
+class OneEuro:
+    """The filter's parameters. Lengths are in face sizes, angles in radians.
+
+    Movement slower than ``min_cutoff`` (Hz) passes. The cutoff rises by ``beta`` Hz times the
+    squared speed, which is smoothed at ``derivative_cutoff`` (Hz). In the paper it rises with the
+    speed itself; with the square, jitter, whose speed is small, hardly raises it and falls half as
+    much again at the same lag (benchmarks/jitter.py).
+    """
+
+    min_cutoff: float = 0.4
+    beta: float = 400.0
+    derivative_cutoff: float = 1.5
+
+    def __post_init__(self) -> None:
+        cutoffs = (self.min_cutoff, self.derivative_cutoff)
+        require(
+            min(cutoffs) > 0 and bool(np.isfinite(cutoffs).all()),
+            f"Cutoffs are frequencies above 0 Hz; found {self}.",
+        )
+        require(
+            self.beta >= 0 and bool(np.isfinite(self.beta)),
+            f"beta must be 0 or more, and finite; found {self.beta}.",
+        )
+
+
+DEFAULT_SMOOTHING = OneEuro()
+
+
+@dataclass(frozen=True, eq=False)
+class _FilterState:
+    """Rows of numbers: smoothed, their smoothed speeds per second, and as they came."""
+
+    value: Float64[np.ndarray, "K D"]
+    speed: Float64[np.ndarray, "K D"]
+    raw: Float64[np.ndarray, "K D"]
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothedFace:
+    """A face's smoothed points, and the filter's state.
+
+    ``mean``: the face around 0 that pose is measured against.
+    """
+
+    points: Float64[np.ndarray, "K 2"]
+    seconds: float
+    pose: _FilterState
+    shape: _FilterState
+    mean: Float64[np.ndarray, "K 2"]
+
+
+def smooth(
+    points: Float64[np.ndarray, "K 2"],
+    seconds: float,
+    before: SmoothedFace | None,
+    settings: OneEuro,
+) -> SmoothedFace:
+    """Smooth a face's points at this time; ``before``: None for the first of a track."""
+    mean = points - points.mean(0) if before is None else before.mean
+    pose, shape = _split(points, mean)
+    if before is None or seconds <= before.seconds:
+        return SmoothedFace(points, seconds, _start(pose), _start(shape), mean)
+    elapsed = seconds - before.seconds
+    poses = _filter(before.pose, _unwrap(pose, before.pose.raw), elapsed, settings)
+    slower = replace(settings, beta=settings.beta * _SHAPE_BETA)
+    shapes = _filter(before.shape, shape, elapsed, slower)
+    return SmoothedFace(_join(poses.value, shapes.value, mean), seconds, poses, shapes, mean)
+
+
+def _start(value: Float64[np.ndarray, "K D"]) -> _FilterState:
+    return _FilterState(value, np.zeros_like(value), value)
+
+
+def _filter(
+    state: _FilterState, value: Float64[np.ndarray, "K D"], elapsed: float, settings: OneEuro
+) -> _FilterState:
+    weight = _low_pass(settings.derivative_cutoff, elapsed)
+    speed = state.speed + weight * ((value - state.raw) / elapsed - state.speed)
+    # One cutoff for all numbers of a row, so that a movement keeps its direction.
+    cutoff = settings.min_cutoff + settings.beta * (speed**2).sum(1, keepdims=True)
+    smoothed = state.value + _low_pass(cutoff, elapsed) * (value - state.value)
+    return _FilterState(smoothed, speed, value)
+
+
+def _low_pass(cutoff: Any, elapsed: float) -> Any:
+    """The weight of a new value in a low-pass filter of this cutoff."""
+    ratio = 2 * np.pi * cutoff * elapsed
+    return ratio / (ratio + 1)
+
+
+def _split(
+    points: Float64[np.ndarray, "K 2"], mean: Float64[np.ndarray, "K 2"]
+) -> tuple[Float64[np.ndarray, "1 4"], Float64[np.ndarray, "K 2"]]:
+    """A face as pose (x, y in sizes of ``mean``, log of its size, angle) and shape, in sizes."""
+    size, center = _size(mean), points.mean(0)
+    a, b = _fit(points - center, mean)
+    factor, angle = np.hypot(a, b), np.arctan2(b, a)
+    pose = np.array([[center[0] / size, center[1] / size, np.log(factor), angle]])
+    return pose, (points - center) @ _rotation(-angle) / factor / size
+
+
+def _unwrap(
+    pose: Float64[np.ndarray, "1 4"], before: Float64[np.ndarray, "1 4"]
+) -> Float64[np.ndarray, "1 4"]:
+    """The same pose with its angle less than half a turn from the one before."""
+    unwrapped = pose.copy()
+    turn = (pose[0, 3] - before[0, 3] + np.pi) % (2 * np.pi) - np.pi
+    unwrapped[0, 3] = before[0, 3] + turn
+    return unwrapped
+
+
+def _join(
+    pose: Float64[np.ndarray, "1 4"],
+    shape: Float64[np.ndarray, "K 2"],
+    mean: Float64[np.ndarray, "K 2"],
+) -> Float64[np.ndarray, "K 2"]:
+    """The inverse of ``_split``."""
+    x, y, log_size, angle = pose[0]
+    size = _size(mean)
+    return shape * size * np.exp(log_size) @ _rotation(angle) + np.array([x, y]) * size
+
+
+def _fit(
+    points: Float64[np.ndarray, "K 2"], mean: Float64[np.ndarray, "K 2"]
+) -> tuple[float, float]:
+    """The rotation and size, as a complex number, that bring ``mean`` nearest to ``points``."""
+    norm = max(float((mean**2).sum()), 1e-12)
+    cross = points[:, 1] * mean[:, 0] - points[:, 0] * mean[:, 1]
+    return float((points * mean).sum()) / norm, float(cross.sum()) / norm
+
+
+def _rotation(angle: float) -> Float64[np.ndarray, "2 2"]:
+    """Rotates rows of points clockwise in the image."""
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
+def _size(mean: Float64[np.ndarray, "K 2"]) -> float:
+    """The longer side of a face."""
+    return max(float(np.ptp(mean, axis=0).max()), 1e-6)

@@ -1,0 +1,115 @@
+"""Which faces a network learnt from, so that evaluating it on them is noticed.
+
+Faces are recognised by photograph, not by dataset or file name: a fingerprint is the sign of the
+low frequencies of the face, cut out with the eyes in one place where they are labelled, so that
+cropping, scaling and compression change few of its bits (perceptual hashing).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from nasion.data import cache
+from nasion.data.splits import THUMBNAIL, aligned_thumbnails, eye_centers, thumbnails
+from nasion.errors import RunError
+from nasion.landmarks.faces import Faces
+from nasion.media.files import write_text
+
+FILE = "trained_on.json"
+BITS = 256
+MAX_DIFFERENT = 40  # bits that may differ between two cuts of one photograph (LOG.md)
+_LOW = 17  # frequencies per axis; the lowest, the mean, tells nothing
+_BLOCK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRecord:
+    """``data``: the dataset's name. ``fingerprints``: one row per face that was learnt."""
+
+    data: str
+    fingerprints: UInt8[np.ndarray, "N 32"]
+
+    @classmethod
+    def of(cls, data: str, faces: Faces) -> TrainingRecord:
+        """The record of a training on these faces."""
+        return cls(data, _cached_fingerprints(faces))
+
+    def seen(self, faces: Faces) -> Bool[np.ndarray, " N"]:
+        """True for faces whose photograph was learnt."""
+        found = np.zeros(len(faces), dtype=bool)
+        if not len(self.fingerprints):
+            return found
+        own = fingerprints(faces)
+        for start in range(0, len(own), _BLOCK):
+            block = own[start : start + _BLOCK, None] ^ self.fingerprints[None]
+            different = np.bitwise_count(block).sum(-1, dtype=np.int64)
+            found[start : start + _BLOCK] = (different <= MAX_DIFFERENT).any(1)
+        # Without contrast a face has no fingerprint, and all such would be one.
+        return found & own.any(1)
+
+    def to_json(self) -> dict[str, Any]:
+        packed = base64.b64encode(self.fingerprints.tobytes()).decode()
+        return {"data": self.data, "fingerprints": packed}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> TrainingRecord:
+        flat = np.frombuffer(base64.b64decode(value["fingerprints"]), dtype=np.uint8)
+        return cls(value["data"], flat.reshape(-1, BITS // 8))
+
+    def write(self, folder: Path) -> None:
+        """Keep the record in a run folder."""
+        write_text(folder / FILE, json.dumps(self.to_json()))
+
+    @classmethod
+    def read(cls, folder: Path) -> TrainingRecord | None:
+        """A run's record; None before training has begun, and for runs of nasion 0.1."""
+        path = folder / FILE
+        if not path.is_file():
+            return None
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path} is damaged ({error}); delete it.") from error
+
+
+def fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:
+    """256 bits per face: signs of the thumbnail's low frequencies; 0 without contrast."""
+    eyes = eye_centers(faces)
+    aligned = np.isfinite(eyes).all((1, 2))
+    small = np.empty((len(faces), THUMBNAIL**2), dtype=np.uint8)
+    at, rest = np.flatnonzero(aligned), np.flatnonzero(~aligned)
+    if len(at):
+        small[at] = aligned_thumbnails(faces[at], eyes[at])
+    if len(rest):
+        small[rest] = thumbnails(faces[rest])
+    basis = _cosines()
+    images = small.reshape(-1, THUMBNAIL, THUMBNAIL).astype(np.float64)
+    spectrum = basis @ images @ basis.T
+    low = spectrum[:, :_LOW, :_LOW].reshape(len(faces), -1)[:, 1 : BITS + 1]
+    # Relative to the set's own mean face a bit is as often 0 as 1.
+    return np.packbits(low > _MEAN_FACE, axis=1)
+
+
+def _cached_fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:
+    def make() -> cache.Entry:
+        return {"fingerprints": fingerprints(faces)}, {}
+
+    paths = [image for image in faces.images if isinstance(image, Path)]
+    if len(paths) < len(faces):
+        return make()[0]["fingerprints"]
+    boxes = "" if faces.boxes is None else cache.digest_of(faces.boxes)
+    key = cache.content_key(paths, "fingerprints", boxes, cache.digest_of(faces.points))
+    return np.array(cache.cached(key, make)[0]["fingerprints"])
+
+
+def _cosines() -> np.ndarray:
+    """Rows of the discrete cosine transform (DCT-II)."""
+    k, x = np.arange(THUMBNAIL)[:, None], np.arange(THUMBNAIL) + 0.5
+    return np.cos(np.pi * k * x / THUMBNAIL)

@@ -1,0 +1,1 @@
+"""What a landmark is: schemes, labelled faces, geometry, metrics. Needs only NumPy and Pillow."""

@@ -1,0 +1,119 @@
+"""A landmark scheme: which points a dataset labels, in which order, and how they mirror.
+
+Schemes are written in point names, so that a person can proof-read them; index arrays are derived.
+``left`` and ``right`` are the subject's own: the subject's left is on the right of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int64
+
+from nasion.errors import SettingError
+
+NormGroups = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheme:
+    """Named points with mirror pairs, the edges that draw a face, and the usual norm.
+
+    ``norm``: two groups of points; the NME divides by the distance between their means. None means
+    the box. Raises ``SettingError`` for a duplicate or unknown name, or a point with two partners.
+    """
+
+    name: str
+    points: tuple[str, ...]
+    mirror: tuple[tuple[str, str], ...]
+    edges: tuple[tuple[str, str], ...] = ()
+    norm: NormGroups | None = None
+
+    def __post_init__(self) -> None:
+        self._require_unique(self.points, "point")
+        self._require_unique([name for pair in self.mirror for name in pair], "mirror partner")
+        norm_names = [name for group in self.norm or () for name in group]
+        self.index([name for pair in (*self.mirror, *self.edges) for name in pair] + norm_names)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.points)}
+
+    def __contains__(self, point: str) -> bool:
+        return point in self._position
+
+    def index(self, names: Iterable[str]) -> Int64[np.ndarray, " n"]:
+        """Positions of the named points. Raises ``SettingError`` that lists unknown names."""
+        names = list(names)
+        unknown = [name for name in names if name not in self._position]
+        if unknown:
+            raise SettingError(
+                f"Scheme {self.name} has no point {', '.join(map(repr, unknown))}; "
+                f"it has {', '.join(self.points)}."
+            )
+        return np.array([self._position[name] for name in names], dtype=np.int64)
+
+    @cached_property
+    def flip(self) -> Int64[np.ndarray, " K"]:
+        """Each point's mirror partner (or itself): ``mirrored = points[..., flip, :]``."""
+        flip = np.arange(len(self))
+        for a, b in self.mirror:
+            i, j = self.index((a, b))
+            flip[i], flip[j] = j, i
+        return flip
+
+    @cached_property
+    def edge_index(self) -> Int64[np.ndarray, "E 2"]:
+        return self.index([name for edge in self.edges for name in edge]).reshape(-1, 2)
+
+    def norm_groups(self, norm: str | None = None) -> NormGroups | None:
+        """The two groups of points whose distance a norm divides by; None for the box.
+
+        ``norm``: None (the scheme's own), ``box``, ``outer_eye_corners``, ``pupils`` (pupils if
+        labelled, else eye centres, else the means of the eye contours), or two groups ``a,b:c,d``.
+        """
+        if norm is None:
+            return self.norm
+        if norm == "box":
+            return None
+        if ":" in norm:
+            first, _, second = norm.partition(":")
+            groups = (tuple(first.split(",")), tuple(second.split(",")))
+        elif norm == "outer_eye_corners":
+            groups = (("right_eye_outer_corner",), ("left_eye_outer_corner",))
+        elif norm == "pupils":
+            groups = (self._pupil("right"), self._pupil("left"))
+        else:
+            raise SettingError(
+                f"No norm {norm!r}; there is box, outer_eye_corners, pupils, "
+                "or two groups of points as 'a,b:c,d'."
+            )
+        self.index(groups[0] + groups[1])
+        return groups
+
+    def _pupil(self, side: str) -> tuple[str, ...]:
+        for name in (f"{side}_pupil", f"{side}_eye_center"):
+            if name in self:
+                return (name,)
+        contour = tuple(name for name in self.points if name.startswith(f"{side}_eye_"))
+        if not contour:
+            raise SettingError(
+                f"Scheme {self.name} labels neither pupils nor eyes, so it has no norm 'pupils'; "
+                "use 'box'."
+            )
+        return contour
+
+    def _require_unique(self, names: Iterable[str], role: str) -> None:
+        seen: set[str] = set()
+        for name in names:
+            if name in seen:
+                raise SettingError(
+                    f"Scheme {self.name}: {name!r} is a {role} twice; each name may occur once."
+                )
+            seen.add(name)

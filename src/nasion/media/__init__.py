@@ -1,0 +1,1 @@
+"""Images, video and files in and out."""

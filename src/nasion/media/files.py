@@ -1,0 +1,147 @@
+"""Files read and written safely: atomic writes, archives with size limits, text decoding."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+from uuid import uuid4
+
+from nasion.errors import DataError
+
+MAX_UNPACKED = 4 << 30  # bytes; the largest known table of keypoints is a fifth of it
+
+
+@runtime_checkable
+class ByteStream(Protocol):
+    """An open file to read bytes from."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``, renamed to it when the block succeeds.
+
+    A full disk or a killed process leaves the older file whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        yield temporary
+        move_into_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def move_into_place(temporary: Path, path: Path) -> None:
+    """Flush a finished file to disk and rename it to ``path``."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def open_bytes(
+    path: Path, member: str | None = None, limit: int = MAX_UNPACKED
+) -> Iterator[ByteStream]:
+    """The bytes of a plain, ``.gz`` or ``.zip`` file (its file named ``member``, or its only one).
+
+    Raises ``DataError`` for an empty, damaged or truncated file, and for one that unpacks to more
+    than ``limit`` bytes, whether it declares so or not.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file.")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty; download it again.")
+    try:
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                entry = _find_member(path, archive, member, limit)
+                with _open_member(path, archive, entry) as stream:
+                    yield _LimitedStream(stream, path, limit)
+        elif path.suffix == ".gz":
+            with gzip.open(path) as stream:
+                yield _LimitedStream(stream, path, limit)
+        else:
+            with path.open("rb", buffering=0) as stream:
+                yield stream
+    except (
+        zipfile.BadZipFile, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError
+    ) as error:  # fmt: skip
+        raise DataError(f"{path}: damaged or truncated ({error}); download it again.") from error
+
+
+def read_text(path: Path) -> str:
+    """The text of a plain or packed UTF-8 file."""
+    with open_bytes(path) as stream:
+        return decode_utf8(stream.read(), path)
+
+
+def decode_utf8(data: bytes, path: Path) -> str:
+    """UTF-8 text without its byte order mark. ``DataError`` names the line of another encoding."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        byte = data[error.start]
+        raise DataError(
+            f"{path} line {line}: byte {byte:#04x} is not UTF-8; save the file as UTF-8."
+        ) from error
+
+
+def _open_member(
+    path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo
+) -> zipfile.ZipExtFile:
+    try:
+        return archive.open(entry)
+    except (RuntimeError, NotImplementedError) as error:
+        raise DataError(
+            f"{path}: {entry.filename} cannot be unpacked ({error}); "
+            "unpack it yourself and give the folder."
+        ) from error
+
+
+def _find_member(
+    path: Path, archive: zipfile.ZipFile, member: str | None, limit: int
+) -> zipfile.ZipInfo:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    files = [entry for entry in entries if not entry.filename.startswith("__MACOSX")]
+    fits = [entry for entry in files if member is None or Path(entry.filename).name == member]
+    if len(fits) != 1:
+        names = ", ".join(entry.filename for entry in files[:5]) or "nothing"
+        wanted = f"one file {member}" if member else "one file"
+        raise DataError(f"{path}: {wanted} expected in it; it holds {names}.")
+    if fits[0].file_size > limit:
+        raise DataError(
+            f"{path}: {fits[0].filename} declares {fits[0].file_size:,} bytes unpacked; "
+            f"the limit is {limit:,}."
+        )
+    return fits[0]
+
+
+class _LimitedStream:
+    """Refuses to give more than ``limit`` bytes, for archives that declare less than they hold."""
+
+    def __init__(self, stream: ByteStream, path: Path, limit: int) -> None:
+        self._stream, self._path, self._limit, self._left = stream, path, limit, limit
+
+    def read(self, size: int = -1, /) -> bytes:
+        # One byte more than is left tells a file that ends here from one that goes on.
+        chunk = self._stream.read(self._left + 1 if size < 0 else size)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise DataError(f"{self._path}: unpacks to more than {self._limit:,} bytes, the limit.")
+        return chunk

@@ -1,0 +1,79 @@
+"""What a network predicts and how faces are shown to it: all that inference needs to know.
+
+``Recipe`` is a ``ModelSpec`` plus an architecture and training settings. Prediction, export, ONNX
+metadata and the server know only the spec.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from nasion.data.annotators import SeparateHeads, add_heads
+from nasion.errors import require
+from nasion.landmarks.scheme import Scheme
+from nasion.models.codecs import Codec, Coordinates
+
+TTA = Literal["none", "flip", "flip+shift"]
+TTA_MODES: tuple[TTA, ...] = get_args(TTA)
+MAX_REFINE_STEPS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Input and output of a network.
+
+    ``input_size``: (width, height) in pixels. ``codec``: what the outputs mean. ``colour``: RGB
+    input, else grey. ``pixel_range``: the values of black and white.
+    ``box_scale``: the network sees the face's box with its sides times this. ``square``: of that
+    box, the square with the same centre and mean side.
+    ``refine_steps``: how often a face is processed at most; from the second time on it is cropped
+    upright, in the box of the points found before. ``tta``: test-time augmentation, averaged with
+    the mirrored face (``flip``) or mirrored and shifted faces (``flip+shift``).
+    ``separate_heads``: annotators with outputs of their own (``data/annotators.py``).
+    """
+
+    scheme: Scheme
+    input_size: tuple[int, int]
+    codec: Codec = field(default_factory=Coordinates)
+    colour: bool = False
+    pixel_range: tuple[float, float] = (0.0, 1.0)
+    box_scale: float = 1.0
+    square: bool = False
+    refine_steps: int = 1
+    tta: TTA = "none"
+    separate_heads: tuple[SeparateHeads, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(
+            min(self.input_size) >= 4,
+            f"input_size must be at least 4,4 (width, height); found {self.input_size}.",
+        )
+        require(
+            0 < self.box_scale < math.inf,
+            f"box_scale must be a number above 0; found {self.box_scale}.",
+        )
+        require(
+            self.pixel_range[0] < self.pixel_range[1],
+            f"pixel_range must rise; found {self.pixel_range}.",
+        )
+        require(
+            1 <= self.refine_steps <= MAX_REFINE_STEPS,
+            f"refine_steps must be 1 to {MAX_REFINE_STEPS}; found {self.refine_steps}.",
+        )
+        require(self.tta in TTA_MODES, f"tta is one of {', '.join(TTA_MODES)}; found {self.tta!r}.")
+
+    @property
+    def output_scheme(self) -> Scheme:
+        """The scheme with the points of separate heads: what the network has outputs for."""
+        return add_heads(self.scheme, self.separate_heads)
+
+    @property
+    def channels(self) -> int:
+        return 3 if self.colour else 1
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers or maps the network outputs."""
+        return self.codec.outputs(self.output_scheme)

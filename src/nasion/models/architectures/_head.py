@@ -1,0 +1,12 @@
+"""The head's bias before a sigmoid."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float32
+
+
+def logit(values: Float32[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
+    """The inverse of the sigmoid, for values kept within 0.001 .. 0.999."""
+    clipped = np.clip(values.astype(np.float32), np.float32(1e-3), np.float32(1 - 1e-3))
+    return np.log(clipped / (1 - clipped)).astype(np.float32)

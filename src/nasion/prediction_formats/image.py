@@ -1,0 +1,138 @@
+"""Each image with its faces drawn in: points coloured by score, lines between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from nasion.landmarks.face import Face, ImageResult
+from nasion.media.images import as_pixels, jpeg_bytes
+
+MEDIA_TYPE = "image/jpeg"
+NEEDS_PIXELS = True
+LABELS = ("none", "numbers", "names")
+# From low to high scores, dark to light, so that everyone can tell them apart (plasma).
+_COLOURS = np.array(
+    [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]], dtype=np.float64
+)
+_MIN_SIDE = 700  # pixels: images whose longer side is less are enlarged before drawing
+_MIN_FACE = 260  # and so are images with smaller faces, if points are labelled
+_MAX_SIDE = 3000  # but not beyond this
+_SUPERSAMPLING = 2
+# Space around a face for labels, as a fraction of its side; names reach far to the right.
+_LABEL_MARGIN = {"none": 0.1, "numbers": 0.3, "names": 1.0}
+_LABEL_SIZE = {"numbers": 40, "names": 60}  # a label's height is the face's side over this
+
+
+def files(result: ImageResult, labels: str = "none") -> dict[str, bytes]:
+    """The drawn image as a JPEG; nothing if its pixels are not known."""
+    if result.image is None:
+        return {}
+    return {f"{result.stem}-points.jpg": jpeg_bytes(draw(result, labels))}
+
+
+def draw(
+    result: ImageResult, labels: str = "none", enlarge: bool = True
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The image with all faces. ``labels``: one of ``LABELS``; ``enlarge``: small images."""
+    from PIL import Image
+
+    assert result.image is not None
+    pixels = np.ascontiguousarray(as_pixels(result.image, colour=True))
+    image = Image.fromarray(pixels).convert("RGB")
+    factor = _enlargement(result, labels) if enlarge else 1
+    if factor > 1:
+        size = (image.width * factor, image.height * factor)
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    for face in result.faces:
+        _draw_face(image, face, factor, labels)
+    return np.asarray(image)
+
+
+def score_colour(score: float) -> tuple[int, int, int]:
+    """RGB of a score from 0 to 1."""
+    at = float(np.clip(score, 0, 1)) * (len(_COLOURS) - 1)
+    low = min(int(at), len(_COLOURS) - 2)
+    mixed = _COLOURS[low] + (at - low) * (_COLOURS[low + 1] - _COLOURS[low])
+    red, green, blue = np.rint(mixed).astype(int).tolist()
+    return red, green, blue
+
+
+def _enlargement(result: ImageResult, labels: str) -> int:
+    longest = max(result.size)
+    wanted = _MIN_SIDE / longest
+    if labels != "none" and result.faces:
+        needed = _MIN_FACE * (3 if labels == "names" else 2)
+        wanted = max(wanted, needed / min(_side(face) for face in result.faces))
+    return int(np.clip(np.ceil(wanted), 1, max(1, _MAX_SIDE // longest)))
+
+
+def _side(face: Face) -> float:
+    return max(float((face.box[2:] - face.box[:2]).max()), 1.0)
+
+
+def _draw_face(image: Any, face: Face, factor: int, labels: str) -> None:
+    """Draw a face into an image that was enlarged by ``factor``."""
+    from PIL import Image
+
+    side = _side(face) * factor
+    # On a finer layer around the face that is averaged down: Pillow's own lines are jagged.
+    fine = _SUPERSAMPLING if side * _SUPERSAMPLING <= 2 * _MAX_SIDE else 1
+    margin = side * np.array([0.1, 0.1, _LABEL_MARGIN[labels], 0.1]) + 8
+    area = np.concatenate([face.box[:2] * factor - margin[:2], face.box[2:] * factor + margin[2:]])
+    x0, y0, x1, y1 = np.clip(area, 0, image.size * 2).astype(int).tolist()
+    if x1 <= x0 or y1 <= y0:
+        return
+    # Pillow draws from pixel corners.
+    points = ((face.points.astype(np.float64) + 0.5) * factor - [x0, y0]) * fine
+    layer = Image.new("RGBA", ((x1 - x0) * fine, (y1 - y0) * fine))
+    _draw_points(layer, face, points, side * fine, fine)
+    if labels != "none":
+        _draw_labels(layer, face, points, side * fine, fine, labels)
+    seen = layer.resize((x1 - x0, y1 - y0), Image.Resampling.BOX) if fine > 1 else layer
+    image.paste(seen, (x0, y0), seen)
+
+
+def _draw_points(
+    layer: Any, face: Face, points: Float64[np.ndarray, "K 2"], side: float, fine: int
+) -> None:
+    from PIL import ImageDraw
+
+    pen, radius = ImageDraw.Draw(layer), _radius(side, fine)
+    for a, b in face.scheme.edge_index.tolist():
+        ends = [tuple(points[a].tolist()), tuple(points[b].tolist())]
+        pen.line(ends, fill=(255, 255, 255, 150), width=max(1, round(radius / 2)))
+    scores = np.ones(len(points)) if face.scores is None else face.scores
+    for (x, y), score in zip(points.tolist(), scores.tolist(), strict=True):
+        circle = [x - radius, y - radius, x + radius, y + radius]
+        pen.ellipse(circle, fill=(*score_colour(score), 255), outline=(0, 0, 0, 255))
+
+
+def _draw_labels(
+    layer: Any,
+    face: Face,
+    points: Float64[np.ndarray, "K 2"],
+    side: float,
+    fine: int,
+    labels: str,
+) -> None:
+    from PIL import ImageDraw, ImageFont
+
+    pen, radius = ImageDraw.Draw(layer), _radius(side, fine)
+    font = ImageFont.load_default(max(side / _LABEL_SIZE[labels], 8 * fine))
+    for number, (name, (x, y)) in enumerate(zip(face.names, points.tolist(), strict=True)):
+        pen.text(
+            (x + 1.3 * radius, y),
+            str(number) if labels == "numbers" else name,
+            font=font,
+            anchor="lm",
+            fill=(255, 255, 255, 255),
+            stroke_width=fine,
+            stroke_fill=(0, 0, 0, 255),
+        )
+
+
+def _radius(side: float, fine: int) -> float:
+    return max(side / 80, 1.6 * fine)

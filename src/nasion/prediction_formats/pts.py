@@ -1,0 +1,48 @@
+"""A ``.pts`` file per face, as iBUG's, pixels counted from 1.
+
+The first face of an image has the image's name, others a number after it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nasion.data.datasets import ibug68
+from nasion.errors import DataError
+from nasion.landmarks.face import ImageResult
+from nasion.landmarks.scheme import Scheme
+from nasion.media.files import read_text
+from nasion.prediction_formats import PredictedFace, check_shape
+
+MEDIA_TYPE = "text/plain"
+
+
+def files(result: ImageResult, labels: str = "none") -> dict[str, bytes]:
+    """The image's files by name."""
+    found = {}
+    for number, face in enumerate(result.faces, start=1):
+        rows = [f"{x + 1:.3f} {y + 1:.3f}" for x, y in face.points.tolist()]
+        text = "\n".join(["version: 1", f"n_points:  {len(rows)}", "{", *rows, "}"]) + "\n"
+        suffix = f"-{number}" if number > 1 else ""
+        found[f"{result.stem}{suffix}.pts"] = text.encode()
+    return found
+
+
+def recognises(path: Path) -> bool:
+    return path.is_dir()
+
+
+def read(folder: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
+    """All ``.pts`` files of a folder; ``name-2.pts`` is the second face of ``name``."""
+    paths = sorted(folder.glob("*.pts"))
+    if not paths:
+        raise DataError(f"{folder}: no .pts files in this folder.")
+    stems = {path.stem for path in paths}
+    faces = []
+    for path in paths:
+        points = ibug68.parse(read_text(path), path.name)
+        base = re.sub(r"-\d+$", "", path.stem)
+        image = base if base in stems else path.stem
+        faces.append(PredictedFace(image, check_shape(points, scheme, path.name), path.name))
+    return scheme, faces

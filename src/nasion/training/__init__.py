@@ -1,0 +1,1 @@
+"""Training: one loop per framework around shared state, validation and checkpoints."""

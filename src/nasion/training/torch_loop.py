@@ -1,0 +1,293 @@
+"""The PyTorch loop, over Lightning Fabric: step, validate, save.
+
+A stopped run continues as if it had not been stopped. Nothing random is carried along: the order of
+an epoch, the augmentation and the noise of a step are drawn from (seed, epoch, step) alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from nasion.inference import run_folder
+from nasion.inference.backends.pytorch import TorchNetwork, load, to_device
+from nasion.inference.crops import Crops, augmented_batch, epoch_order
+from nasion.landmarks.faces import Faces
+from nasion.models.losses import masked_mean
+from nasion.models.optim import Adam
+from nasion.models.precision import torch_uses_bfloat16
+from nasion.recipe import Recipe
+from nasion.training.state import (
+    Interrupted,
+    Observer,
+    TrainingState,
+    mean_head_bias,
+    out_of_patience,
+    prepare_data,
+    record_epoch,
+    record_losses,
+    stop_signal,
+    validate,
+)
+
+_STEPS_AHEAD = 16  # that an accelerator may run before losses are looked at
+
+
+@dataclass(frozen=True, eq=False)
+class _Session:
+    """What stays the same while a run trains.
+
+    ``network`` is what Fabric made of ``module``; they share their weights. ``kept`` is what is
+    validated and kept: the moving average of the weights, or ``module`` itself.
+    """
+
+    fabric: Fabric
+    recipe: Recipe
+    folder: Path
+    network: nn.Module
+    module: nn.Module
+    kept: nn.Module
+    optimizer: torch.optim.Optimizer
+    faces: Faces
+    crops: Crops
+    val_faces: Faces
+    val_crops: Crops
+    observers: tuple[Observer, ...]
+
+    @property
+    def has_average(self) -> bool:
+        return self.kept is not self.module
+
+
+def fit(
+    recipe: Recipe,
+    train_faces: Faces,
+    val_faces: Faces,
+    folder: Path,
+    *,
+    resume: bool = False,
+    observers: tuple[Observer, ...] = (),
+) -> TrainingState:
+    """Train a recipe into a run folder made by ``run_folder.create``.
+
+    Raises ``RunError`` if the loss is no longer finite, naming step and faces, and ``Interrupted``
+    after Ctrl-C.
+    """
+    session = _start_session(recipe, (train_faces, val_faces), folder, observers, resume)
+    state = _restore(session) if resume else TrainingState()
+    state.last = recipe.epochs
+    with stop_signal() as stopped:
+        while state.epoch < recipe.epochs and not out_of_patience(state.history, recipe.patience):
+            _run_epoch(session, state, stopped)
+            if stopped():
+                _save(session, state)
+                raise Interrupted(state, folder)
+            _finish_epoch(session, state)
+            _save(session, state)
+    return state
+
+
+def _run_epoch(session: _Session, state: TrainingState, stopped: Callable[[], bool]) -> None:
+    """Steps until the epoch's end or a signal."""
+    session.network.train()
+    recipe = session.recipe
+    order = epoch_order(len(session.crops), recipe.batch_size, recipe.seed, state.epoch)
+    state.steps = len(order)
+    pending: list[tuple[np.ndarray, Tensor]] = []
+    ahead = 1 if session.fabric.device.type == "cpu" else _STEPS_AHEAD
+    for step in range(state.step, len(order)):
+        started = time.perf_counter()
+        pending.append((order[step], _step(session, state.epoch, step, order)))
+        if len(pending) >= ahead or step == len(order) - 1 or stopped():
+            losses, at = [float(loss) for _, loss in pending], [faces for faces, _ in pending]
+            record_losses(state, losses, at, session.faces, step + 1 - len(pending))
+            pending.clear()
+        seconds = time.perf_counter() - started
+        state.step, state.seconds = step + 1, state.seconds + seconds
+        for observer in session.observers:
+            observer.step(state, len(order[step]) / seconds)
+        if stopped():
+            return
+
+
+def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> Tensor:
+    """One optimizer step on this process's part of a batch; the whole batch's loss before it."""
+    fabric, recipe, spec = session.fabric, session.recipe, session.recipe.spec
+    moment = [recipe.seed, epoch, step, fabric.global_rank]
+    torch.manual_seed(int(np.random.SeedSequence(moment).generate_state(1)[0]))
+    factor = recipe.schedule(epoch + step / len(order), recipe.epochs)
+    for group in session.optimizer.param_groups:
+        group["lr"] = recipe.optim.lr * factor
+    at = np.array_split(order[step], fabric.world_size)[fabric.global_rank]
+    now, rng = recipe.in_epoch(epoch), np.random.default_rng(moment)
+    batch = augmented_batch(session.crops, at, spec, now.augment, now.corrupt, rng)
+    output = session.network(to_device(batch.images, fabric.device))
+    target = spec.codec.encode(batch.points, spec.input_size)
+    target = torch.as_tensor(target, device=fabric.device)
+    active = spec.codec.activate(output, spec.input_size)
+    loss, count = masked_mean(recipe.loss, active, target)
+    share = loss
+    if fabric.world_size > 1:
+        # Weighted by labels, so that the mean over processes is the mean over the batch's labels.
+        total = _over_processes(fabric, count, "sum").clamp(min=1)
+        share = loss * count * fabric.world_size / total
+        loss = _over_processes(fabric, share.detach(), "mean")
+    session.optimizer.zero_grad()
+    fabric.backward(share)
+    session.optimizer.step()
+    if session.has_average:
+        _update_average(session.kept, session.module, recipe.ema_decay, epoch * len(order) + step)
+    return loss.detach()
+
+
+@torch.no_grad()
+def _update_average(kept: nn.Module, now: nn.Module, decay: float, steps: int) -> None:
+    """Exponential moving average of the weights, faster at first so that the start is forgotten."""
+    weight = 1 - min(decay, (1 + steps) / (10 + steps))
+    for old, new in zip(kept.state_dict().values(), now.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, weight)
+        else:
+            old.copy_(new)
+
+
+def _over_processes(fabric: Fabric, value: Tensor, how: str) -> Tensor:
+    # A copy, since some backends reduce in place.
+    return torch.as_tensor(fabric.all_reduce(value.clone(), reduce_op=how))
+
+
+def _finish_epoch(session: _Session, state: TrainingState) -> None:
+    """Validate, record the epoch, and keep the weights if they are the best so far."""
+    recipe, device = session.recipe, session.fabric.device
+    bfloat16 = torch_uses_bfloat16(recipe.precision, device.type)
+    network = TorchNetwork(session.kept, recipe.spec, device, bfloat16)
+    row = {
+        "epoch": state.epoch + 1,
+        "loss": float(np.mean(state.losses)),
+        **validate(network, session.val_crops, session.val_faces, recipe),
+        "lr": recipe.optim.lr * recipe.schedule(state.epoch, recipe.epochs),
+        "seconds": state.seconds,
+    }
+    best = record_epoch(state, row, session.observers)
+    if (best or recipe.keep == "last") and session.fabric.is_global_zero:
+        facts = {"epoch": state.epoch, "val": row["val"]}
+        path = session.folder / run_folder.WEIGHTS
+        run_folder.save_tensors(path, session.kept.state_dict(), facts)
+
+
+def _start_session(
+    recipe: Recipe,
+    sides: tuple[Faces, Faces],
+    folder: Path,
+    observers: tuple[Observer, ...],
+    resume: bool,
+) -> _Session:
+    fabric = _fabric(recipe)
+    data = prepare_data(recipe, *sides)
+    torch.manual_seed(recipe.seed)
+    module = recipe.build_network(weights_follow=resume)
+    if recipe.start_at_mean:
+        bias = torch.from_numpy(mean_head_bias(recipe, data.crops))
+        with torch.no_grad():
+            module.get_parameter("head.bias").copy_(bias)
+    if recipe.init_from and not resume:
+        other = load(Path(recipe.init_from), recipe, "cpu")
+        module.load_state_dict(other.module.state_dict())
+    # Only images are channels-last: fused Adam would copy weights in that layout at every step.
+    network, optimizer = fabric.setup(module, _optimizer(recipe, module))
+    return _Session(
+        fabric=fabric,
+        recipe=recipe,
+        folder=folder,
+        network=network,
+        module=module,
+        kept=deepcopy(module).requires_grad_(False) if recipe.ema_decay else module,
+        optimizer=optimizer,
+        faces=data.faces,
+        crops=data.crops.to(fabric.device),
+        val_faces=data.val_faces,
+        val_crops=data.val_crops.to(fabric.device),
+        observers=observers if fabric.is_global_zero else (),
+    )
+
+
+def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    optim, parameters = recipe.optim, list(network.parameters())
+    if not isinstance(optim, Adam):
+        return torch.optim.SGD(parameters, lr=optim.lr, momentum=optim.momentum, fused=True)
+    if not optim.weight_decay:
+        return torch.optim.Adam(parameters, lr=optim.lr, betas=optim.betas, fused=True)
+    # Norms and biases, which have one axis, are not decayed.
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": optim.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=True)
+
+
+def _fabric(recipe: Recipe) -> Fabric:
+    """Devices from the machine or from torchrun, precision from the recipe."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    in_bfloat16 = torch_uses_bfloat16(recipe.precision, device)
+    # It announces the precision, which is in the run's settings.
+    for name in ("lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    fabric = Fabric(
+        accelerator="auto" if device == "cuda" else "cpu",
+        devices=processes,
+        strategy="ddp" if processes > 1 else "auto",
+        precision="bf16-mixed" if in_bfloat16 else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def _save(session: _Session, state: TrainingState) -> None:
+    if not session.fabric.is_global_zero:
+        return
+    tensors = {f"model.{name}": t for name, t in session.module.state_dict().items()}
+    if session.has_average:
+        tensors |= {f"ema.{name}": t for name, t in session.kept.state_dict().items()}
+    for index, slots in session.optimizer.state_dict()["state"].items():
+        tensors |= {f"optim.{index}.{name}": value for name, value in slots.items()}
+    path = session.folder / run_folder.CHECKPOINT
+    run_folder.save_tensors(path, tensors, asdict(state))
+    run_folder.write_history(session.folder, state.history)
+
+
+def _restore(session: _Session) -> TrainingState:
+    """Load the checkpoint into network and optimizer; where training was."""
+    tensors, facts = run_folder.load_tensors(session.folder / run_folder.CHECKPOINT)
+    session.module.load_state_dict(_below(tensors, "model."))
+    if session.has_average:
+        session.kept.load_state_dict(_below(tensors, "ema."))
+    groups = session.optimizer.param_groups
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in _below(tensors, "optim.").items():
+        index, name = key.split(".", 1)
+        parameter = parameters[int(index)]
+        if value.ndim > 0 and value.shape == parameter.shape:
+            # In the parameter's own memory layout; else sums run in another order and the last
+            # digits differ.
+            value = torch.empty_like(parameter).copy_(value)
+        slots.setdefault(int(index), {})[name] = value
+    saved_groups = session.optimizer.state_dict()["param_groups"]
+    session.optimizer.load_state_dict({"state": slots, "param_groups": saved_groups})
+    return TrainingState(**facts)
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it."""
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -1,0 +1,195 @@
+"""Train one recipe from start to end: load data, make or resume a run folder, train, calibrate."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from types import ModuleType
+
+from nasion.data import splits
+from nasion.data.load import load_joint_train_val, load_train_val
+from nasion.errors import RunError, SettingError, requires_extra
+from nasion.inference import backends, calibration
+from nasion.inference import run_folder as run_folders
+from nasion.inference.predictor import Predictor, calibrate
+from nasion.inference.training_record import TrainingRecord
+from nasion.landmarks.faces import Faces, join
+from nasion.recipe import Recipe
+from nasion.recipe_settings import override
+from nasion.recipes import load_recipe, recipe_module
+from nasion.training.state import Observer, TrainingState, prepare_faces
+
+Data = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where a run is, and how its training went."""
+
+    folder: Path
+    state: TrainingState
+
+
+def train(
+    recipe: str | Path | Recipe,
+    data: Data,
+    *,
+    run_folder: str | Path | None = None,
+    changes: Sequence[str] = (),
+    resume: bool = False,
+    skip_faults: bool = False,
+    observers: tuple[Observer, ...] = (),
+) -> TrainingResult:
+    """Train a recipe (name, ``.py`` file or value) into ``run_folder`` (``runs/<name>``).
+
+    ``data``: a dataset's path or those of several, (training, validation) faces, or faces that are
+    split without leakage. ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: continue
+    where the run stopped, with its own settings. Raises ``DataError`` for bad data,
+    ``SettingError`` for bad settings, and ``RunError`` for a run folder that cannot be used.
+    """
+    name, value = _named(recipe)
+    value = override(value, changes)
+    fit = _loop(value)  # first, since it says what is not installed
+    folder = Path(run_folder) if run_folder else Path("runs") / name
+    if resume:
+        value = _resumed(folder, name, value, changes, recipe)
+    sides = _load(value, data, skip_faults)
+    if not value.hold_out:
+        sides = join(*sides), sides[1]
+    _check_or_create(folder, name, value, data, sides, resume)
+    state = fit(value, *sides, folder, resume=resume, observers=observers)
+    if is_first_process():
+        TrainingRecord.of(value.data, prepare_faces(value, sides[0])).write(folder)
+        _calibrate(folder, value, sides[1])
+    return TrainingResult(folder, state)
+
+
+def is_first_process() -> bool:
+    """False in processes that torchrun started beside the first, which does what is done once."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _named(recipe: str | Path | Recipe) -> tuple[str, Recipe]:
+    if isinstance(recipe, Recipe):
+        return recipe.data, recipe
+    return Path(recipe).stem, load_recipe(recipe)
+
+
+def _recipe_file(recipe: str | Path | Recipe) -> ModuleType | None:
+    """The module of a recipe file, whose parts nasion does not know."""
+    if isinstance(recipe, Recipe) or not str(recipe).endswith(".py"):
+        return None
+    return recipe_module(recipe)
+
+
+def _loop(recipe: Recipe) -> Callable[..., TrainingState]:
+    """The training loop of the recipe's framework, imported only now."""
+    if recipe.framework == "keras":
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise RunError("Keras networks train in one process; start it without torchrun.")
+        with requires_extra("Training a Keras network", "tensorflow"):
+            from nasion.training.keras_loop import fit
+    else:
+        with requires_extra("Training a PyTorch network", "pytorch"):
+            from nasion.training.torch_loop import fit
+    return fit
+
+
+def _resumed(
+    folder: Path,
+    name: str,
+    requested: Recipe,
+    changes: Sequence[str],
+    recipe: str | Path | Recipe,
+) -> Recipe:
+    """The run's own recipe. Other settings are refused: they would make it another run."""
+    record = run_folders.read_settings(folder)
+    if record["format"] != run_folders.FORMAT:
+        raise RunError(
+            f"{folder} was started by nasion {record['nasion']}; resume it with that version, "
+            f"or start anew from its weights (--set init_from={folder})."
+        )
+    own = run_folders.read_recipe(folder, _recipe_file(recipe))
+    if record["name"] != name:
+        raise SettingError(
+            f"{folder} holds a run of {record['name']}, not of {name}; resume it by its own name."
+        )
+    if changes and own != requested:
+        raise SettingError(
+            f"{folder} was started with other settings; continue with --resume alone, "
+            "or start anew with --run FOLDER."
+        )
+    if not (folder / run_folders.CHECKPOINT).is_file():
+        raise RunError(f"{folder} has no checkpoint yet; delete it and start anew.")
+    return own
+
+
+def _load(recipe: Recipe, data: Data, skip_faults: bool) -> tuple[Faces, Faces]:
+    """(training, validation) faces."""
+    scheme = recipe.spec.scheme
+    if isinstance(data, (str, Path)):
+        return load_train_val(None, data, scheme=scheme, skip_faults=skip_faults)
+    if isinstance(data, Faces):
+        return splits.honest_split(data)
+    paths = [path for path in data if isinstance(path, (str, Path))]
+    if paths:
+        return load_joint_train_val(paths, scheme, skip_faults=skip_faults)
+    train_faces, val_faces = (side for side in data if isinstance(side, Faces))
+    return train_faces, val_faces
+
+
+def _check_or_create(
+    folder: Path,
+    name: str,
+    recipe: Recipe,
+    data: Data,
+    sides: tuple[Faces, Faces],
+    resume: bool,
+) -> None:
+    """Create the run folder; when resuming, check that the faces are the same."""
+    key = _faces_key(*sides)
+    if resume:
+        if run_folders.read_settings(folder)["faces_key"] != key:
+            raise RunError(
+                f"{folder} was trained on other faces; continue with the data it was started "
+                "with, or start anew with --run FOLDER."
+            )
+        return
+    if is_first_process():
+        counts = [len(side) for side in sides]
+        facts = {"command": sys.argv, "data": _paths(data), "faces": counts, "faces_key": key}
+        run_folders.create(folder, name, recipe, facts)
+
+
+def _paths(data: Data) -> str:
+    """The paths that the faces are from, if they are from paths."""
+    if isinstance(data, Faces):
+        return ""
+    several = [data] if isinstance(data, (str, Path)) else data
+    return " ".join(str(path) for path in several if isinstance(path, (str, Path)))
+
+
+def _faces_key(train_faces: Faces, val_faces: Faces) -> str:
+    """A hash of exactly these faces and labels, so that a run is not resumed on others."""
+    digest = blake2b(digest_size=16)
+    for faces in (train_faces, val_faces):
+        digest.update("\0".join(faces.ids).encode() + faces.points.tobytes())
+    return digest.hexdigest()
+
+
+def _calibrate(folder: Path, recipe: Recipe, val_faces: Faces) -> None:
+    """Measure how reliable the network's own error estimate is, and keep that in the run."""
+    if not recipe.spec.codec.predicts_sigma:
+        return
+    if recipe.hold_out:
+        network = backends.load(recipe.framework).load(folder, recipe, None)
+        found = calibrate(Predictor(spec=recipe.spec, network=network), val_faces)
+    else:
+        # Faces that were learnt cannot tell; those of the run that it started from can.
+        found = calibration.read(Path(recipe.init_from)) if recipe.init_from else None
+    if found is not None:
+        calibration.write(found, folder)
