@@ -6,12 +6,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from helpers import batch, changed, cut
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from nasion.data.augment import Augment, grey, relight, warp
-from nasion.inference import crops
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -51,7 +51,7 @@ def as_kind(array, kind):
 
 def canvases_as(kind, *given, **asked):
     """Crops whose pictures are of that kind."""
-    canvas = crops.canvases(*given, **asked)
+    canvas = cut(*given, **asked)
     return replace(canvas, images=as_kind(canvas.images, kind))
 
 
@@ -92,9 +92,9 @@ def test_a_bright_dot_and_its_point_move_alike(augment, colour, boxed, kind):
     faces = dotted(points, channels=3 if colour else 0)
     if boxed:
         faces = replace(faces, boxes=np.tile(np.array([8.0, 4, 56, 44], np.float32), (24, 1)))
-    recipe = replace(RECIPE, scheme=DOT, input_size=(60, 50), augment=augment, colour=colour)
+    recipe = changed(RECIPE, scheme=DOT, input_size=(60, 50), augment=augment, colour=colour)
     canvas = canvases_as(kind, faces, recipe, augmented=True)
-    found = crops.batch(canvas, np.arange(24), recipe, np.random.default_rng(1))
+    found = batch(canvas, np.arange(24), recipe, np.random.default_rng(1))
     # A flip makes the subject's right eye the left one: whichever point the dot is at now must be its own partner.
     flipped = augment.draw(24, (60, 50), np.random.default_rng(1)).flipped
     there = np.where(flipped[:, None], found.points[:, 0], found.points[:, 1])
@@ -110,10 +110,10 @@ def test_a_bright_dot_and_its_point_move_alike(augment, colour, boxed, kind):
 @pytest.mark.parametrize("augment", EACH.values(), ids=EACH)
 def test_a_dot_moves_with_its_point_in_bfloat16_too(augment, colour):
     faces = dotted(np.full((4, 2, 2), [30.0, 20.0]), channels=3)
-    recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=augment, colour=colour)
+    recipe = changed(RECIPE, scheme=DOT, input_size=(64, 48), augment=augment, colour=colour)
     canvas = canvases_as("torch", faces, recipe, augmented=True)
     with torch.autocast("cpu", torch.bfloat16):
-        found = crops.batch(canvas, np.arange(4), recipe, np.random.default_rng(0))
+        found = batch(canvas, np.arange(4), recipe, np.random.default_rng(0))
     assert found.images.dtype == torch.float32
     np.testing.assert_allclose(dots(found.images), found.points[:, 1], atol=0.35)
 
@@ -121,17 +121,17 @@ def test_a_dot_moves_with_its_point_in_bfloat16_too(augment, colour):
 @KINDS
 def test_a_flip_exchanges_left_and_right_names(kind):
     points = np.array([[[50.0, 20], [10.0, 22]]])
-    recipe = replace(RECIPE, scheme=DOT, input_size=(64, 48), augment=Augment(flip=1.0))
+    recipe = changed(RECIPE, scheme=DOT, input_size=(64, 48), augment=Augment(flip=1.0))
     canvas = canvases_as(kind, dotted(points), recipe, augmented=True)
-    found = crops.batch(canvas, np.arange(1), recipe, np.random.default_rng(0)).points[0]
+    found = batch(canvas, np.arange(1), recipe, np.random.default_rng(0)).points[0]
     np.testing.assert_allclose(found, [[63 - 10, 22], [63 - 50, 20]], atol=1e-4)
 
 
 @KINDS
 def test_without_a_generator_pixels_come_through_untouched(toy_faces, kind):
-    recipe = replace(RECIPE, input_size=(96, 96), augment=EACH["all"])
+    recipe = changed(RECIPE, input_size=(96, 96), augment=EACH["all"])
     canvas = canvases_as(kind, toy_faces, recipe)
-    found = crops.batch(canvas, np.array([3, 0]), recipe)
+    found = batch(canvas, np.array([3, 0]), recipe)
     np.testing.assert_array_equal(
         np.asarray(found.images[:, 0] * 255).round().astype(np.uint8), toy_faces.images[[3, 0]]
     )
@@ -161,7 +161,7 @@ def test_the_warps_of_numpy_and_of_torch_agree_to_a_fiftieth_of_a_grey_value(giv
         .draw(16, size, np.random.default_rng(1))
         .maps
     )
-    maps = geometry.compose(drawn, geometry.resize(size, given))
+    maps = geometry.compose(drawn, geometry.box_to_frame(geometry.image_box(*size), given))
     one, other = (warp(as_kind(images, kind), maps, size) for kind in ("numpy", "torch"))
     assert one.shape == tuple(other.shape) == (16, channels, size[1], size[0])
     np.testing.assert_allclose(one, other, rtol=0, atol=0.02)
@@ -202,7 +202,7 @@ def test_the_margin_holds_all_that_augmentation_can_reach(rotate, scale, shift, 
 def test_the_same_generator_draws_the_same(toy_faces, kind):
     canvas = canvases_as(kind, toy_faces, RECIPE, augmented=True)
     a, b, c = (
-        crops.batch(canvas, np.arange(5), RECIPE, np.random.default_rng(seed)) for seed in (1, 1, 2)
+        batch(canvas, np.arange(5), RECIPE, np.random.default_rng(seed)) for seed in (1, 1, 2)
     )
     assert (
         np.array_equal(a.images, b.images)
@@ -287,10 +287,10 @@ def test_pictures_in_colour_are_relit_in_colour_and_then_grey(kind):
     """Hue changes the grey value of a coloured picture, so it must be drawn before the picture is made grey."""
     faces = dotted(np.full((4, 2, 2), [30.0, 20.0]), channels=3)
     faces = replace(faces, images=(faces.images * np.array([1, 0.4, 0.1])).astype(np.uint8))
-    recipe = replace(
+    recipe = changed(
         RECIPE, scheme=DOT, input_size=(64, 48), augment=Augment(hue=0.5), colour=False
     )
     canvas = canvases_as(kind, faces, recipe, augmented=True)
-    assert canvas.images.shape[1] == 3 and crops.canvases(faces, recipe).images.shape[1] == 1
-    found = crops.batch(canvas, np.arange(4), recipe, np.random.default_rng(0)).images
+    assert canvas.images.shape[1] == 3 and cut(faces, recipe).images.shape[1] == 1
+    found = batch(canvas, np.arange(4), recipe, np.random.default_rng(0)).images
     assert found.shape[1] == 1 and abs(found[0] - found[1]).max() > 0.05

@@ -51,10 +51,10 @@ def predict(monkeypatch, capsys, tmp_path):
 BAD = {
     "truncated.jpg": (
         lambda face: saved(face, "JPEG")[:4000],
-        "not a readable picture (image file is truncated",
+        "not a readable image (image file is truncated",
     ),
     "empty.png": (lambda face: b"", "the file is empty"),
-    "text.jpg": (lambda face: b"dear diary", "not a readable picture (of no kind that is known"),
+    "text.jpg": (lambda face: b"dear diary", "not a readable image (of no kind that is known"),
     "huge.png": (
         lambda face: (
             b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -62,7 +62,7 @@ BAD = {
             + b"\x08\x02\x00\x00\x00\x00\x00\x00\x00"
             + bytes(40)
         ),
-        "not a readable picture",
+        "not a readable image",
     ),
 }
 
@@ -97,7 +97,7 @@ def test_a_folder_without_pictures_and_a_name_that_is_not_there_are_told(predict
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "letter.doc").write_text("dear")
     code, _, err = predict(tmp_path / "papers")
-    assert code == 1 and "no pictures in this folder or below it" in err
+    assert code == 1 and "no images in this folder or below it" in err
     code, _, err = predict(tmp_path / "gone.jpg")
     assert code == 1 and "gone.jpg: no such file" in err
     (tmp_path / "list.txt").write_text("gone.jpg\n")
@@ -118,10 +118,10 @@ def test_networks_that_are_not_ours_or_of_another_version_are_refused(predict, t
         onnx.helper.set_model_props(model, facts)
         onnx.save(model, tmp_path / f"{name}.onnx")
     wanted = {
-        "text.onnx": "no network that ONNX Runtime can read",
-        "foreign.onnx": "was written by another tool, not in the format of nasion",
-        "newer.onnx": "was written by nasion 9.0, not in the format of nasion",
-        "gone.onnx": "gone.onnx is not there",
+        "text.onnx": "not a network that ONNX Runtime can read",
+        "foreign.onnx": "was written by another tool, not in a format that nasion",
+        "newer.onnx": "was written by nasion 9.0, not in a format that nasion",
+        "gone.onnx": "gone.onnx: no such file",
     }
     for name, words in wanted.items():
         code, _, err = predict(tmp_path / "face.png", "--run", tmp_path / name)
@@ -131,8 +131,8 @@ def test_networks_that_are_not_ours_or_of_another_version_are_refused(predict, t
 def test_settings_that_cannot_be_meant_are_refused_before_anything_is_done(predict, tmp_path, face):
     face.save(tmp_path / "face.png")
     for words, why in (
-        (["--labels", "all"], "one of none, numbers, names"), (["--least", "7"], "from 0 to 1; found 7"), (["--smallest", "2"], "from 8; found 2"),
-        (["--detector", "haar"], "No detector 'haar'"), (["-f", "docx"], "No format 'docx'"), (["--beta", "-1"], "beta must not be below 0"),
+        (["--labels", "all"], "one of none, numbers, names"), (["--min-score", "7"], "0 to 1; found 7"), (["--min-face", "2"], "8 or more; found 2"),
+        (["--detector", "haar"], "No detector 'haar'"), (["-f", "docx"], "No format 'docx'"), (["--beta", "-1"], "beta must be 0 or more"),
         (["--engine", "spark"], "plain or ray; found 'spark'"),
     ):  # fmt: skip
         code, _, err = predict(tmp_path / "face.png", *words)

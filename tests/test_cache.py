@@ -24,19 +24,19 @@ def counted():
 def test_what_is_kept_comes_back_without_being_made_again(counted):
     make, made = counted
     for _ in range(3):
-        arrays, value = cache.kept("key", make)
+        arrays, value = cache.cached("key", make)
         assert arrays["a"].tolist() == [0, 1, 2, 3, 4] and value == {"b": [1, 2]}
     assert len(made) == 1 and not [p for p in cache.folder().iterdir() if p.name.startswith(".")]
 
 
-@pytest.mark.parametrize("damage", ["facts.json", "a.npy"])
+@pytest.mark.parametrize("damage", ["entry.json", "a.npy"])
 def test_a_damaged_entry_is_made_anew(counted, damage):
     make, made = counted
-    cache.kept("key", make)
+    cache.cached("key", make)
     path = cache.folder() / "key" / damage
     path.write_bytes(path.read_bytes()[:5])
-    assert cache.kept("key", make)[0]["a"].tolist() == [0, 1, 2, 3, 4] and len(made) == 2
-    cache.kept("key", make)
+    assert cache.cached("key", make)[0]["a"].tolist() == [0, 1, 2, 3, 4] and len(made) == 2
+    cache.cached("key", make)
     assert len(made) == 2
 
 
@@ -46,7 +46,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(counted, monkeypatch, tm
     monkeypatch.setenv("NASION_CACHE", str(tmp_path / "file"))
     (tmp_path / "data").write_text("x")
     assert (
-        cache.kept(cache.content_key([tmp_path / "data"]), make)[1] == {"b": [1, 2]}
+        cache.cached(cache.content_key([tmp_path / "data"]), make)[1] == {"b": [1, 2]}
         and len(made) == 1
     )
 
@@ -69,5 +69,5 @@ def test_a_changed_table_is_read_anew(kaggle_folder, tmp_path):
     assert len(load_faces("fkd", tmp_path)) == 39
     (tmp_path / "training.csv").write_text("\n".join(lines[:30]) + "\n")
     assert len(load_faces("fkd", tmp_path)) == 29
-    entries = [json.loads(p.read_text()) for p in cache.folder().glob("*/facts.json")]
+    entries = [json.loads(p.read_text()) for p in cache.folder().glob("*/entry.json")]
     assert len(entries) == 2

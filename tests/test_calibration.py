@@ -11,7 +11,6 @@ from nasion.evaluation.evaluate import evaluate
 from nasion.evaluation.reliability import reliability
 from nasion.inference import calibration
 from nasion.inference.calibration import TOLERANCE, face_sizes
-from nasion.inference.predictor import calibration_of, write_calibration
 from nasion.landmarks.faces import Predictions
 
 
@@ -34,12 +33,12 @@ def test_scores_fall_as_the_expected_error_grows():
 
 def test_too_few_points_are_refused():
     with pytest.raises(
-        DataError, match=r"calibrated on labelled validation points; 3 are too few \(30 at least\)"
+        DataError, match=r"calibrated on labelled validation points; 3 are too few \(at least 30\)"
     ):
         calibration.fit(np.array([1.0, 2, 3, np.nan]), np.ones(4))
 
 
-def said(count=400, honest=True):
+def predicted(count=400, honest=True):
     """Faces, and predictions whose errors are as large as expected, or three times as large."""
     faces, rng = toy.draw(count, seed=2), np.random.default_rng(1)
     spread = rng.uniform(0.3, 4, faces.points.shape[:2])
@@ -48,7 +47,7 @@ def said(count=400, honest=True):
     points = faces.points + apart * way / np.linalg.norm(way, axis=-1, keepdims=True)
     known = calibration.fit(rng.exponential(size=5000), np.ones(5000))
     points = points.astype(np.float32)
-    scores = known.scores(spread / face_sizes(points, faces)[:, None], TOLERANCE)
+    scores = known.scores(spread / face_sizes(points, faces.images, faces.boxes)[:, None], TOLERANCE)
     return faces, Predictions(
         scheme=faces.scheme,
         ids=faces.ids,
@@ -58,27 +57,27 @@ def said(count=400, honest=True):
     )
 
 
-def test_honest_scores_keep_their_promise_and_boastful_ones_do_not():
-    honest, boastful = (reliability(*said(honest=way)) for way in (True, False))
+def test_honest_scores_are_calibrated_and_overconfident_ones_are_not():
+    honest, overconfident = (reliability(*predicted(honest=way)) for way in (True, False))
     assert honest.gap < 0.02 and honest.error == pytest.approx(honest.expected, rel=0.05)
-    assert boastful.gap > 0.15 and boastful.error > 2 * boastful.expected
+    assert overconfident.gap > 0.15 and overconfident.error > 2 * overconfident.expected
     assert 0.3 < honest.ranking < 1 and sum(part.points for part in honest.bins) == 400 * 15
     assert all(part.low <= part.score <= part.high for part in honest.bins)
 
 
 def test_predictions_without_scores_have_no_reliability():
-    faces, predictions = said(20)
+    faces, predictions = predicted(20)
     assert reliability(faces, replace(predictions, scores=None)) is None
 
 
-def test_the_judgement_carries_reliability_in_whatever_order_predictions_come(tmp_path):
-    faces, predictions = said(60)
+def test_a_result_carries_reliability_in_whatever_order_predictions_come(tmp_path):
+    faces, predictions = predicted(60)
     backwards = replace(
         predictions,
-        ids=matching.ids[::-1],
-        points=matching.points[::-1],
-        scores=matching.scores[::-1],
-        expected=matching.expected[::-1],
+        ids=predictions.ids[::-1],
+        points=predictions.points[::-1],
+        scores=predictions.scores[::-1],
+        expected=predictions.expected[::-1],
     )
     direct, turned = evaluate(predictions, faces), evaluate(backwards, faces)
     assert direct.reliability == turned.reliability and "reliability" in direct.to_json()
@@ -93,10 +92,10 @@ def test_the_judgement_carries_reliability_in_whatever_order_predictions_come(tm
 
 
 def test_a_calibration_is_read_back_and_a_damaged_one_named(tmp_path):
-    assert calibration_of(tmp_path) is None
+    assert calibration.read(tmp_path) is None
     known = calibration.fit(np.arange(1, 101.0), np.ones(100))
-    write_calibration(known, tmp_path)
-    assert calibration_of(tmp_path) == known
+    calibration.write(known, tmp_path)
+    assert calibration.read(tmp_path) == known
     (tmp_path / "calibration.json").write_text("{}")
-    with pytest.raises(RunError, match=r"calibration\.json is damaged .*; delete it"):
-        calibration_of(tmp_path)
+    with pytest.raises(RunError, match=r"calibration\.json is damaged .*; without it, predictions have no scores"):
+        calibration.read(tmp_path)

@@ -14,7 +14,7 @@ from nasion.models import codecs
 CODECS = {
     f"{name}-{number}": part
     for name, kind in inspect.getmembers(codecs, inspect.isclass)
-    if kind.__module__ == "nasion.codecs" and name != "Codec"
+    if kind.__module__ == codecs.__name__ and name != "Codec"
     for number, part in enumerate(
         [kind(unit=unit, scale=scale) for unit in ("pixels", "relative") for scale in (False, True)]
         if name == "Coordinates"
@@ -81,7 +81,7 @@ def test_relative_coordinates_run_from_edge_to_edge(kind):
 @KINDS
 def test_a_heatmap_peaks_in_the_cell_of_its_point_and_falls_as_a_gaussian(kind):
     """Pixel 17.5 is the centre of cell 4 of stride 4, whose pixels are 16 to 19; sigma 1.5 cells."""
-    target = codecs.Heatmaps(stride=4, sigma=1.5).encode(as_kind([[[17.5, 9.5]]], kind), (40, 32))
+    target = codecs.Heatmaps(stride=4, sigma_cells=1.5).encode(as_kind([[[17.5, 9.5]]], kind), (40, 32))
     assert target.shape == (1, 1, 8, 10)
     np.testing.assert_allclose(target[0, 0, 2, 4], 1.0, rtol=1e-6)
     np.testing.assert_allclose(target[0, 0, 2, 7], np.exp(-9 / 4.5), rtol=1e-5)
@@ -131,7 +131,7 @@ def test_a_guide_is_a_gaussian_of_sum_one_also_about_points_beyond_the_edge(kind
 def test_without_its_guide_a_codec_decodes_the_same():
     output = np.random.default_rng(0).normal(size=(2, 60, 4, 4)).astype(np.float32)
     codec = codecs.Anchors(stride=8, guide=0.7)
-    bare = codecs.for_prediction(codec)
+    bare = codec.for_inference()
     assert bare.activate(output, (32, 32)).shape == (2, 15, 3)
     np.testing.assert_allclose(
         bare.decode(output, (32, 32)), codec.decode(output, (32, 32)), atol=1e-5
@@ -152,7 +152,7 @@ def test_anchors_of_a_linear_head_need_only_its_weights_and_features(kind):
         + np.asarray(bias)[:, None, None]
     )
     np.testing.assert_allclose(
-        codec.said_of(features, kernel, bias), codec.activate(maps, (40, 32)), atol=1e-4
+        codec.activate_linear(features, kernel, bias), codec.activate(maps, (40, 32)), atol=1e-4
     )
 
 

@@ -10,8 +10,8 @@ from nasion.data.datasets import toy
 from nasion.discovery import DETECTORS
 from nasion.errors import RunError, SettingError
 from nasion.inference import detectors
-from nasion.inference.detectors import Detections, Detector
-from nasion.inference.detectors.single_shot import SingleShot, _joined, _read
+from nasion.inference.detectors import Detector
+from nasion.inference.detectors.single_shot import SingleShot, _decode, _merge
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.geometry import points_box
 
@@ -39,10 +39,10 @@ def overlap(one, other):
 @pytest.mark.parametrize("name", NAMES)
 def test_boxes_are_about_tight_around_the_points_and_the_surest_come_first(name, crowd):
     picture, truth = crowd
-    found = detectors.load(name)(picture)
-    assert isinstance(detectors.load(name), Detector) and isinstance(found, Detections)
-    assert (np.diff(found.scores) <= 0).all() and found.boxes.dtype == np.float32
-    best = [max((overlap(box, other) for other in found.boxes), default=0) for box in truth]
+    boxes, scores = detectors.load(name)(picture)
+    assert isinstance(detectors.load(name), Detector)
+    assert (np.diff(scores) <= 0).all() and boxes.dtype == np.float32
+    best = [max((overlap(box, other) for other in boxes), default=0) for box in truth]
     # The drawn hair and skin differ much; photographs are the next test's.
     assert sum(share > 0.6 for share in best) >= 4, best
 
@@ -51,31 +51,30 @@ def test_boxes_are_about_tight_around_the_points_and_the_surest_come_first(name,
 def test_grey_and_colour_give_the_same_and_threads_do_not_disturb_each_other(name, crowd):
     picture = crowd[0]
     detector = detectors.load(name)
-    alone = detector(picture)
-    np.testing.assert_allclose(
-        detector(np.asarray(Image.fromarray(picture).convert("L"))).boxes, alone.boxes, atol=0.5
-    )
+    alone, _ = detector(picture)
+    grey, _ = detector(np.asarray(Image.fromarray(picture).convert("L")))
+    np.testing.assert_allclose(grey, alone, atol=0.5)
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(detector, [picture] * 12):
-            np.testing.assert_array_equal(found.boxes, alone.boxes)
+        for found, _ in pool.map(detector, [picture] * 12):
+            np.testing.assert_array_equal(found, alone)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (400, 3), (31, 33), (1200, 900)])
 def test_pictures_of_any_size_without_a_face_give_none(name, size):
-    assert len(detectors.load(name)(np.full(size, 128, np.uint8))) == 0
+    assert len(detectors.load(name)(np.full(size, 128, np.uint8))[0]) == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_faces_of_group_photographs_are_found(name, real_data):
     from xml.etree import ElementTree
 
-    from nasion.media.files import open_image
+    from nasion.media.images import open_image
 
     folder, missed = real_data / "samples" / "dlib_faces", []
     for table in ("training.xml", "testing.xml"):
         for image in ElementTree.parse(folder / table).getroot().iter("image"):
-            found = detectors.load(name)(open_image(folder / image.get("file"), colour=False)).boxes
+            found, _ = detectors.load(name)(open_image(folder / image.get("file"), colour=False))
             for box in image.iter("box"):
                 x, y, w, h = (int(box.get(side)) for side in ("left", "top", "width", "height"))
                 if (
@@ -94,10 +93,10 @@ def test_a_face_is_found_whatever_the_picture_s_size(scale, crowd):
     picture, truth = crowd
     size = (round(600 * scale), round(420 * scale))
     seen = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
-    found = detectors.load("single_shot", 20)(seen)
+    found, _ = detectors.load("single_shot", 20)(seen)
     # Both count from pixels' centres.
     best = [
-        max((overlap((box + 0.5) * scale - 0.5, other) for other in found.boxes), default=0)
+        max((overlap((box + 0.5) * scale - 0.5, other) for other in found), default=0)
         for box in truth
     ]
     assert sum(share > 0.6 for share in best) >= 4, best
@@ -107,7 +106,7 @@ def test_a_cell_s_numbers_are_a_box_around_its_middle():
     """Stride 8, cell (2, 1): middle (11.5, 19.5), moved by 4 * 8 * (0.1, -0.2); sides 32 * e^0 and 32 * e^0.5."""
     maps = [np.full((1, 5, n, n), -9, np.float32) for n in (4, 2, 1)]
     maps[0][0, :, 2, 1] = [0.0, 0.1, -0.2, 0.0, 0.5]
-    (box,), (score,) = _read(maps, 0.3)
+    (box,), (score,) = _decode(maps, 0.3)
     high = 16 * np.exp(0.5)
     np.testing.assert_allclose(
         box, [11.5 + 3.2 - 16, 19.5 - 6.4 - high, 11.5 + 3.2 + 16, 19.5 - 6.4 + high], rtol=1e-6
@@ -117,21 +116,21 @@ def test_a_cell_s_numbers_are_a_box_around_its_middle():
 
 def test_boxes_of_one_face_become_their_mean_by_score_and_others_stay():
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60.0]])
-    joined = _joined(boxes, np.array([0.9, 0.3, 0.5]))
-    np.testing.assert_allclose(joined.boxes, [[0.25, 0, 10.25, 10], [50, 50, 60, 60]])
-    np.testing.assert_allclose(joined.scores, [0.9, 0.5])
-    assert len(_joined(np.zeros((0, 4)), np.zeros(0))) == 0
+    merged, scores = _merge(boxes, np.array([0.9, 0.3, 0.5]))
+    np.testing.assert_allclose(merged, [[0.25, 0, 10.25, 10], [50, 50, 60, 60]])
+    np.testing.assert_allclose(scores, [0.9, 0.5])
+    assert len(_merge(np.zeros((0, 4)), np.zeros(0))[0]) == 0
 
 
 def test_what_is_no_detector_is_refused(tmp_path, monkeypatch):
     with pytest.raises(SettingError, match="No detector 'haar'; there is dlib, single_shot"):
         detectors.load("haar")
-    with pytest.raises(SettingError, match="from 8; found 3"):
+    with pytest.raises(SettingError, match="8 or more; found 3"):
         detectors.load("dlib", 3)
     (tmp_path / "text.onnx").write_text("no network")
-    with pytest.raises(RunError, match="no network that ONNX Runtime can read"):
+    with pytest.raises(RunError, match="not a network that ONNX Runtime can read"):
         SingleShot(file=tmp_path / "text.onnx")(np.zeros((9, 9), np.uint8))
     from nasion.inference import pretrained
 
-    with pytest.raises(RunError, match="no face detector of this version"):
+    with pytest.raises(RunError, match="not a face detector of this version"):
         SingleShot(file=pretrained.file("face68_light"))(np.zeros((9, 9), np.uint8))

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers import batch, changed, cut
 
-from nasion.data.corrupt import Corrupt, _blurred
+from nasion.data.corrupt import Corrupt, _blur
 from nasion.data.datasets import toy
 from nasion.errors import SettingError
-from nasion.inference.crops import batch, canvases
 from nasion.recipes.toy_demo import RECIPE
 
 KINDS = pytest.mark.parametrize("kind", ["numpy", "torch"])
@@ -59,14 +59,14 @@ def test_numpy_and_pytorch_disturb_alike(kind):
     )
 
 
-def test_a_dot_blurred_by_sigma_one_has_a_variance_of_one_and_loses_nothing():
+def test_a_dot_blur_by_sigma_one_has_a_variance_of_one_and_loses_nothing():
     dot = np.zeros((1, 1, 41, 41), np.float32)
     dot[0, 0, 20, 20] = 200.0
-    soft = _blurred(dot.copy(), np.array([1.0]))[0, 0]
+    soft = _blur(dot.copy(), np.array([1.0]))[0, 0]
     assert soft.sum() == pytest.approx(200, rel=1e-4)
     places = np.arange(41) - 20
     assert (soft.sum(0) * places**2).sum() / 200 == pytest.approx(1.0, rel=1e-4)
-    between = _blurred(dot.copy(), np.array([0.6]))[0, 0]
+    between = _blur(dot.copy(), np.array([0.6]))[0, 0]
     assert (between.sum(1) * places**2).sum() / 200 == pytest.approx(0.36, rel=0.2)
 
 
@@ -82,19 +82,19 @@ def test_patches_cover_no_more_than_asked_and_show_a_grey_or_another_face():
 
 def test_only_training_is_disturbed_and_points_stay_where_they_are():
     faces = toy.draw(6, seed=1)
-    recipe = replace(
+    recipe = changed(
         RECIPE,
         corrupt=Corrupt(noise=0.2, occlude=1.0),
         augment=replace(RECIPE.augment, flip=0, rotate=0, scale=0, shift=0, shift_px=0),
     )
-    canvas = canvases(faces, recipe, augmented=True)
+    canvas = cut(faces, recipe, augmented=True)
     calm, shaken = (
         batch(canvas, np.arange(6), recipe),
         batch(canvas, np.arange(6), recipe, np.random.default_rng(0)),
     )
     np.testing.assert_array_equal(calm.points, shaken.points)
     np.testing.assert_array_equal(
-        calm.images, batch(canvas, np.arange(6), replace(recipe, corrupt=Corrupt())).images
+        calm.images, batch(canvas, np.arange(6), changed(recipe, corrupt=Corrupt())).images
     )
     assert np.abs(calm.images - shaken.images).mean() > 0.01
 
@@ -102,8 +102,8 @@ def test_only_training_is_disturbed_and_points_stay_where_they_are():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"blur": 9}, "disturb.blur is a number of pixels, 0 to 4; found 9"),
-        ({"jpeg": -1}, "disturb.jpeg"),
+        ({"blur": 9}, "corrupt.blur is 0 to 4 pixels; found 9"),
+        ({"jpeg": -1}, "corrupt.jpeg"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(setting, message):

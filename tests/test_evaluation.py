@@ -1,4 +1,4 @@
-"""Judging: golden numbers, groups, matching, what is left out; the report and the submission."""
+"""Evaluation: golden numbers, groups, matching, what is left out; the report and the submission."""
 
 import json
 import re
@@ -16,11 +16,11 @@ from nasion.errors import DataError, RunError, SettingError
 from nasion.evaluation import inspect_network, report, submission
 from nasion.evaluation.evaluate import evaluate
 from nasion.inference.backends.pytorch import TorchNetwork
-from nasion.inference.predictor import Model
+from nasion.inference.predictor import Predictor
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import fkd15, ibug68, imm58, imm_nose
 from nasion.landmarks.faces import Predictions
-from nasion.recipe import override
+from nasion.recipe_settings import override
 from nasion.recipes.fkd_resnet import RECIPE
 from nasion.recipes.ibug_resnet18 import RECIPE as IBUG
 from nasion.training.train import train
@@ -95,7 +95,7 @@ def test_groups_are_reported_apart(toy_faces):
     ].rmse == pytest.approx(np.sqrt(2))
     assert (
         found.groups["labels"]["plausible"].faces >= 110
-        and 1 <= found.groups["labels"]["doubtful"].faces <= 10
+        and 1 <= found.groups["labels"]["suspect"].faces <= 10
     )
 
 
@@ -197,9 +197,11 @@ def test_a_bad_table_of_points_is_refused_with_its_line(tmp_path, toy_faces, cha
 def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_folder):
     faces = nasion.load_faces("fkd", kaggle_folder, "val")
     history = [{"epoch": 1, "loss": 2.0, "val": 3.0, "val_loss": 2.5, "lr": 1e-3, "seconds": 1}]
-    background = report.Background(history, "epochs = 1", inspect_network.for_report(model, faces))
-    page = report.write(evaluate(model, faces), tmp_path, title="a <title>", background=background)
-    text = html.read_text()
+    run = report.RunDetails(
+        history, "epochs = 1", inspect_network.report_figures(model, RECIPE, faces)
+    )
+    page = report.write(evaluate(model, faces), tmp_path, title="a <title>", run=run)
+    text = page.read_text()
     for part in (
         "a &lt;title&gt;",
         "Cumulative error curve",
@@ -232,14 +234,14 @@ def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_fo
 def test_a_report_without_pictures_or_norms_is_still_a_report(toy_faces):
     faces = replace(toy_faces[:4], images=tuple(map(__import__("pathlib").Path, "abcd")))
     assert "Best faces" not in report.page(
-        evaluate(predicted(faces), faces), title="t", background=report.Background()
+        evaluate(predicted(faces), faces), title="t", run=report.RunDetails()
     )
     hidden = np.zeros((4, 15), bool)
     hidden[:, 0] = True
     text = report.page(
         evaluate(predicted(faces), toy.hide_labels(toy_faces[:4], hidden)),
         title="t",
-        background=report.Background(),
+        run=report.RunDetails(),
     )
     assert "faces whose norm" in text and "Best faces" in text
 
@@ -271,7 +273,7 @@ def test_a_look_up_table_that_asks_for_a_strange_image_or_point_is_refused(
         DataError, match="asks for ImageId 77, which is not among the 12 test images"
     ):
         submission.kaggle(model, tmp_path)
-    few = replace(model, recipe=replace(model.recipe, scheme=ibug68))
+    few = replace(model, spec=replace(model.spec, scheme=ibug68))
     with pytest.raises(RunError, match="asks for left_eye_center, which this run"):
         submission.kaggle(few, kaggle_folder)
 
@@ -289,7 +291,7 @@ def test_a_model_takes_arrays_paths_and_boxes(tmp_path, model, toy_faces):
     assert shifted.ids == ("x",)
     np.testing.assert_array_equal(model([str(tmp_path / "a.png")]).points, from_file.points)
     for wrong in (toy_faces.images[0], toy_faces.images[:1] / 255, [toy_faces.images[0] / 255]):
-        with pytest.raises(DataError, match="pictures are uint8 arrays"):
+        with pytest.raises(DataError, match="images are uint8 arrays"):
             model(wrong)
 
 
@@ -305,7 +307,7 @@ def test_all_usual_norms_are_reported_with_their_own_thresholds(toy_faces):
         alone = evaluate(predicted(faces, (5, 0)), faces, norm=name)
         assert alone.threshold == threshold and found.norms[name] == alone.overall
     assert found.norms["pupils"].nme > found.norms["outer_eye_corners"].nme > found.norms["box"].nme
-    assert "box (at 7 %)" in report.page(found, title="t", background=report.Background())
+    assert "box (at 7 %)" in report.page(found, title="t", run=report.RunDetails())
     assert list(evaluate(predicted(toy_faces), toy_faces).norms) == ["outer_eye_corners", "pupils"]
 
 
@@ -385,7 +387,7 @@ def test_a_submission_says_what_is_missing(course, tmp_path, model):
     assert not (tmp_path / "out.csv").exists()
 
 
-class SaysTheMeanFace(torch.nn.Module):
+class MeanFace(torch.nn.Module):
     """A network that says one face in its crop, whatever it sees."""
 
     def __init__(self, fractions):
@@ -409,8 +411,10 @@ def test_the_mean_face_in_the_box_scores_what_the_facts_say_of_the_course(real_d
         ids=tuple(str(picture) for picture in faces.images),
     )
     imglab.write(blank, tmp_path / "test.xml")
-    network = TorchNetwork(SaysTheMeanFace(fractions), IBUG, torch.device("cpu"))
-    submission.write(Model(IBUG, network), tmp_path / "test.xml", "course68", tmp_path / "out.csv")
+    network = TorchNetwork(MeanFace(fractions), IBUG.spec, torch.device("cpu"))
+    submission.write(
+        Predictor(IBUG.spec, network), tmp_path / "test.xml", "course68", tmp_path / "out.csv"
+    )
     values = np.array(
         [float(line.split(",")[1]) for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]
     ).reshape(-1, 68, 2)
@@ -423,7 +427,7 @@ def test_the_mean_face_in_the_box_scores_what_the_facts_say_of_the_course(real_d
 
 def test_only_an_xml_file_has_the_courses_order(course, tmp_path, real_data):
     with pytest.raises(
-        DataError, match="is no imglab XML file; the course's submission follows the order of one"
+        DataError, match="is not an imglab XML file; the course's submission follows the order of one"
     ):
         submission.write(course[0], real_data / "ibug68", "course68", tmp_path / "out.csv")
 
@@ -455,7 +459,7 @@ def test_a_report_leaves_faces_without_a_picture_out_of_its_sheets(tmp_path, toy
     Image.fromarray(toy_faces.images[0]).save(tmp_path / "a.png")
     faces = replace(toy_faces[:2], images=(tmp_path / "a.png", tmp_path / "gone.png"))
     sheets = report.best_and_worst(evaluate(predicted(faces, (1, 0)), faces))
-    assert [len(tiles) for _, _, tiles in sheets] == [1, 1]
+    assert [len(sheet.tiles) for sheet in sheets] == [1, 1]
 
 
 def test_groups_of_hundreds_are_not_reported_apart(toy_faces):

@@ -11,7 +11,6 @@ import nasion
 from nasion.errors import MissingExtra, RunError, SettingError
 from nasion.inference.backends.pytorch import TorchNetwork
 from nasion.inference.export import export
-from nasion.inference.predictor import Model
 from nasion.training.train import train
 
 

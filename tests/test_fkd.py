@@ -194,11 +194,11 @@ def test_a_truncated_zip_and_gz_are_refused(tmp_path, kaggle_folder):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("training.csv", text)
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(DataError, match="damaged or cut short"):
+    with pytest.raises(DataError, match="damaged or truncated"):
         fkd.read(path)
     path = tmp_path / "training.csv.gz"
     path.write_bytes(gzip.compress(text)[:-500])
-    with pytest.raises(DataError, match="damaged or cut short"):
+    with pytest.raises(DataError, match="damaged or truncated"):
         fkd.read(path)
 
 
@@ -216,7 +216,7 @@ def test_a_zip_with_a_damaged_middle_is_refused(tmp_path, kaggle_folder):
 def test_a_missing_folder_and_one_without_the_files_are_refused(tmp_path):
     with pytest.raises(DataError, match="no such file or folder"):
         fkd.read(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"no torch_loop.zip, torch_loop.csv or torch_loop.csv.gz"):
+    with pytest.raises(DataError, match=r"no training.zip, training.csv or training.csv.gz"):
         fkd.read(tmp_path)
     with pytest.raises(SettingError, match="No split 'dev' in fkd"):
         fkd.read(tmp_path, "dev")

@@ -14,10 +14,11 @@ from nasion.data.datasets import ibug68 as reader
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, SettingError
 from nasion.evaluation import matching
-from nasion.inference.landmarker import Face
 from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces
-from nasion.prediction_formats import ImageResult, picture
+from nasion.prediction_formats import ImageResult
+from nasion.prediction_formats import image as image_format
 
 TEXTS = [name for name in FORMATS.names() if hasattr(FORMATS.load(name), "text")]
 
@@ -59,16 +60,16 @@ def labelled(found):
 @pytest.mark.parametrize("kind", [*TEXTS, "pts"])
 def test_each_format_is_read_back_to_the_nearest_labelled_face(kind, found, labelled, tmp_path):
     (written,) = prediction_formats.write(found, [kind], tmp_path / "out")
-    back = matching.read(written, labelled)
-    judged = nasion.evaluate(back, labelled)
-    assert judged.overall.faces == 3 and not judged.left_out
+    back = matching.read_predictions(written, labelled)
+    result = nasion.evaluate(back, labelled)
+    assert result.overall.faces == 3 and not result.left_out
     np.testing.assert_allclose(
-        np.linalg.norm(judged.predictions.points - labelled.points, axis=2), 1, atol=2e-3
+        np.linalg.norm(result.predictions.points - labelled.points, axis=2), 1, atol=2e-3
     )
     if kind not in ("pts", "csv"):
-        assert judged.predictions.scores is not None
+        assert result.predictions.scores is not None
         np.testing.assert_allclose(
-            judged.predictions.scores[0], found[0].faces[1].scores, atol=1e-4
+            result.predictions.scores[0], found[0].faces[1].scores, atol=1e-4
         )
 
 
@@ -118,14 +119,14 @@ def test_pictures_of_one_name_are_numbered():
 
 
 def test_drawn_points_lie_where_they_are_and_show_how_sure_they_are(found, tmp_path):
-    drawn = picture.drawn(found[2])
+    drawn = image_format.draw(found[2])
     factor = drawn.shape[0] // 120
     assert drawn.shape == (120 * factor, 260 * factor, 3) and factor == 3
     for k in (0, 67):
         x, y = ((found[2].faces[0].points[k] + 0.5) * factor).astype(int)
         near = drawn[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).astype(int)
-        assert np.abs(near - picture.colour_of(k / 67)).sum(1).min() < 60
-    prediction_formats.write(found, ["picture"], tmp_path, "numbers")
+        assert np.abs(near - image_format.score_colour(k / 67)).sum(1).min() < 60
+    prediction_formats.write(found, ["image"], tmp_path, "numbers")
     assert {path.name for path in tmp_path.iterdir()} == {
         "one-points.jpg",
         "none-points.jpg",
@@ -133,7 +134,7 @@ def test_drawn_points_lie_where_they_are_and_show_how_sure_they_are(found, tmp_p
     }
     assert Image.open(tmp_path / "one-points.jpg").size[0] >= 700
     large = ImageResult("l", "l", (5000, 100), (), np.zeros((100, 5000, 3), np.uint8))
-    assert picture.drawn(large, "names").shape == (100, 5000, 3)
+    assert image_format.draw(large, "names").shape == (100, 5000, 3)
 
 
 def test_what_is_no_such_file_is_refused_with_its_place(found, labelled, tmp_path):
@@ -141,27 +142,27 @@ def test_what_is_no_such_file_is_refused_with_its_place(found, labelled, tmp_pat
     prediction_formats.write(found, ["jsonl"], tmp_path)
     path.write_text((tmp_path / "predictions.jsonl").read_text() + "{broken\n")
     with pytest.raises(DataError, match=r"p.jsonl line 4: not JSON"):
-        matching.read(path, labelled)
-    path.write_text('{"scheme": "ibug68", "picture": "one.jpg", "faces": [{"points": [[1, 2]]}]}\n')
+        matching.read_predictions(path, labelled)
+    path.write_text('{"scheme": "ibug68", "image": "one.jpg", "faces": [{"points": [[1, 2]]}]}\n')
     with pytest.raises(DataError, match=r"p.jsonl line 1: points of 1 x 2; 68 x 2 expected"):
-        matching.read(path, labelled)
+        matching.read_predictions(path, labelled)
     (tmp_path / "q.json").write_text(
         '{"annotations": [{"keypoints": [1, 2, 2]}], "images": [{"id": 4, "file_name": "one.jpg"}], "categories": []}'
     )
     with pytest.raises(
-        DataError, match=r"q.json annotation 0: image_id None is none of the images"
+        DataError, match=r"q.json annotation 0: image_id None is not among the images"
     ):
-        matching.read(tmp_path / "q.json", labelled)
+        matching.read_predictions(tmp_path / "q.json", labelled)
     (tmp_path / "q.json").write_text("{}")
-    with pytest.raises(DataError, match="no 'names' in it"):
-        matching.read(tmp_path / "q.json", labelled)
+    with pytest.raises(DataError, match="it has no 'point_names'"):
+        matching.read_predictions(tmp_path / "q.json", labelled)
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match=r"no \.pts files in this folder"):
-        matching.read(tmp_path / "none", labelled)
+        matching.read_predictions(tmp_path / "none", labelled)
     with pytest.raises(
         SettingError, match=r"predictions are of 'a/one.jpg', faces of 'elsewhere.jpg'"
     ):
-        matching.read(
+        matching.read_predictions(
             tmp_path / "predictions.jsonl", replace(labelled[:1], images=(Path("elsewhere.jpg"),))
         )
     with pytest.raises(SettingError, match="No format 'xml'; there is coco, csv"):
@@ -170,15 +171,15 @@ def test_what_is_no_such_file_is_refused_with_its_place(found, labelled, tmp_pat
 
 def test_a_face_too_many_is_told_and_a_missing_one_fails(found, labelled, tmp_path):
     (written,) = prediction_formats.write(found, ["json"], tmp_path)
-    judged = nasion.evaluate(matching.read(written, labelled[:2]), labelled[:2])
-    assert judged.left_out == {"predictions of no face here": ["a/one.jpg#0"]}
+    result = nasion.evaluate(matching.read_predictions(written, labelled[:2]), labelled[:2])
+    assert result.left_out == {"predictions of no face here": ["a/one.jpg face 1"]}
     (written,) = prediction_formats.write(
         [replace(found[0], faces=found[0].faces[:1]), *found[1:]], ["json"], tmp_path
     )
-    judged = nasion.evaluate(matching.read(written, labelled), labelled)
-    assert judged.left_out == {
+    result = nasion.evaluate(matching.read_predictions(written, labelled), labelled)
+    assert result.left_out == {
         "faces without a prediction, counted as failures": ["right"]
-    } and judged.overall.fr == pytest.approx(1 / 3)
+    } and result.overall.fr == pytest.approx(1 / 3)
 
 
 def test_a_table_without_numbered_faces_is_read_as_it_was(toy_faces, tmp_path):
@@ -187,7 +188,7 @@ def test_a_table_without_numbered_faces_is_read_as_it_was(toy_faces, tmp_path):
     points_csv.write(toy_faces[:4], tmp_path / "t.csv")
     assert (
         nasion.evaluate(
-            matching.read(tmp_path / "t.csv", toy_faces[:4]), toy_faces[:4]
+            matching.read_predictions(tmp_path / "t.csv", toy_faces[:4]), toy_faces[:4]
         ).overall.rmse
         == 0
     )

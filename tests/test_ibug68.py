@@ -100,7 +100,7 @@ def test_a_stripped_file_reads_as_one_with_a_header(folder):
         ),
         (lambda text: text.replace("{\n", "{\nnan 2\n"), "line 4: 'nan 2', two numbers"),
         (lambda text: "version: 1\nn_points: 1\n{\n1 1\n}", "afw/1_1.pts: 1 points, 68 expected"),
-        (lambda text: "version: 1", "afw/1_1.pts: no points in it"),
+        (lambda text: "version: 1", "afw/1_1.pts: it holds no points"),
     ],
 )
 def test_a_broken_file_is_refused_by_its_line_and_left_out_on_demand(folder, change, message):
@@ -115,7 +115,7 @@ def test_a_broken_file_is_refused_by_its_line_and_left_out_on_demand(folder, cha
 
 def test_points_without_a_picture_are_a_fault(folder):
     (folder[0] / "afw/1_1.png").unlink()
-    with pytest.raises(DataError, match=r"afw/1_1.pts: no picture of that name beside it"):
+    with pytest.raises(DataError, match=r"afw/1_1.pts: no image of that name beside it"):
         folder_reader.read(folder[0])
 
 

@@ -112,10 +112,10 @@ BOX = "<image file='x.jpg'>\n<box top='0' left='0' width='10' height='20'>{}</bo
             "<image><box top='0' left='0' width='1' height='1'/></image>",
             "an <image> without file='...'",
         ),
-        (BOX.format("<part name='nose' x='1' y='1'/>"), "part 'nose' is no point of scheme ibug68"),
+        (BOX.format("<part name='nose' x='1' y='1'/>"), "part 'nose' is not a point of scheme ibug68"),
         (BOX.format(parts(70)), "numbered up to 69, which fits no scheme"),
         ("<image file='x.jpg'>", "not well-formed XML"),
-        ("", "no box is in it"),
+        ("", "it has no box"),
     ],
 )
 def test_a_broken_file_is_refused_by_its_line(tmp_path, body, message):
@@ -145,7 +145,7 @@ def test_entities_and_outside_addresses_are_refused(tmp_path, head):
 
 def test_a_parts_number_beyond_any_scheme_is_refused_by_its_line(tmp_path):
     with pytest.raises(
-        DataError, match=r"line \d+: part '99999999999999999999' is no number of a point"
+        DataError, match=r"line \d+: part '99999999999999999999' is not a point's number"
     ):
         imglab.read(file_of(tmp_path, BOX.format(f"<part name='{'9' * 30}' x='1' y='1'/>")))
 

@@ -11,7 +11,8 @@ from nasion.data.datasets import imm, toy
 from nasion.data.load import load_train_val
 from nasion.errors import DataError
 from nasion.landmarks.catalog import imm58
-from nasion.media.files import open_image
+from nasion.media import images
+from nasion.media.images import open_image
 
 
 @pytest.fixture
@@ -52,28 +53,28 @@ def test_rows_have_seven_or_ten_fields_and_any_white_space(folder):
 
 def test_a_shape_is_what_its_rows_say_by_their_point_numbers():
     shape = imm.parse("2\n0 0 1.0 1.0 1 0 1\n0 0 0.5 0.25 0 0 1\nx.jpg", Path("x.asf"))
-    assert shape.picture == "x.jpg"
+    assert shape.image == "x.jpg"
     np.testing.assert_allclose(shape.points, [[0.5, 0.25], [1, 1]])
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace("\n58\n", "\n57\n"), "01-1m.asf: 57 points announced, 58 rows"),
+        (lambda text: text.replace("\n58\n", "\n57\n"), "01-1m.asf: 57 points declared, 58 rows"),
         (lambda text: "", "the file is empty"),
         (
             lambda text: "nothing",
-            "01-1m.asf: the number of points is missing; this is no .asf file",
+            "01-1m.asf: the number of points is missing; not an .asf file",
         ),
         (
             lambda text: text.replace("0 \t4", "0", 1),
             "01-1m.asf line 9: 6 fields, 7 or 10 expected",
         ),
-        (lambda text: text.replace("\t57 \t", "\t56 \t"), "line 66: point 56 is there twice"),
+        (lambda text: text.replace("\t57 \t", "\t56 \t"), "line 66: point 56 occurs twice"),
         (lambda text: text.replace("\t57 \t", "\t99 \t"), "line 66: point 99 is out of range"),
         (
             lambda text: text.replace("01-1m.jpg", "gone.jpg"),
-            "01-1m.asf: it names the picture 'gone.jpg', which is not beside it",
+            "01-1m.asf: it names the image 'gone.jpg', which is not beside it",
         ),
         (
             lambda text: text.replace("0 \t4 \t0.", "0 \t4 \t7.", 1),
@@ -114,7 +115,7 @@ def test_the_constant_mean_has_the_published_errors(real_data):
 def test_pictures_are_decoded_once_however_many_epochs_follow(folder, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        batches, "open_image", lambda path, colour: opened.append(path) or open_image(path, colour)
+        images, "open_image", lambda path, colour: opened.append(path) or open_image(path, colour)
     )
     sides = load_train_val(None, folder[0])
     changes = ["epochs=5", "batch_size=2"]
@@ -134,7 +135,7 @@ def test_a_nose_network_reaches_what_is_published_and_its_ablation_fails(
     real_data, tmp_path, recipe, low, high
 ):
     run = nasion.train(recipe, real_data / "imm", run_folder=tmp_path / "run")
-    judged = nasion.evaluate(run_folder.folder, nasion.load_faces(None, real_data / "imm", "val"))
-    assert low < judged.overall.mse_relative < high
-    best = min(run_folder.state.history, key=lambda row: row["val"])
-    assert best["val_loss"] == pytest.approx(judged.overall.mse_relative, rel=1e-3)
+    result = nasion.evaluate(run.folder, nasion.load_faces(None, real_data / "imm", "val"))
+    assert low < result.overall.mse_relative < high
+    best = min(run.state.history, key=lambda row: row["val"])
+    assert best["val_loss"] == pytest.approx(result.overall.mse_relative, rel=1e-3)

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from helpers import changed, cut
 
 import nasion
 from nasion.data import missing_labels
@@ -21,7 +22,6 @@ from nasion.data.datasets import toy
 from nasion.errors import RunError, SettingError
 from nasion.evaluation import submission
 from nasion.inference import run_folder
-from nasion.inference.crops import canvases
 from nasion.inference.export import export
 from nasion.models import keras_backend
 from nasion.models.architectures.keras_cnn import KerasCNN
@@ -37,7 +37,7 @@ keras = keras_backend.keras()
 from nasion.training import keras_loop
 
 INSTALLED = [name for name in keras_backend.BACKENDS if find_spec(name)]
-SMALL = replace(
+SMALL = changed(
     RECIPE,
     architecture=KerasCNN(filters=(4, 4, 4), dense=(12,)),
     missing="mask",
@@ -102,7 +102,7 @@ def test_a_second_phase_starts_from_the_best_weights_of_the_first_with_its_own_o
     ] == [1, 2, 3, 4]
     assert [row["lr"] for row in history[:3]] == pytest.approx([1e-3, 1e-3, 1e-2])
     # So slow that a phase's first epoch must end where the best one of the phase before did, which was not the last.
-    still = replace(
+    still = changed(
         SMALL, epochs=6, optim=Adam(lr=0.3), second_phase=Phase(optim=SGD(lr=1e-12), epochs=1)
     )
     vals = [
@@ -163,7 +163,7 @@ def test_a_stopped_run_goes_on_as_if_it_never_had_been_to_the_last_digit(
 
 def test_early_stopping_and_the_falling_rate_count_on_after_a_resume(sides, tmp_path):
     # At such a rate nothing changes: the rate halves after each epoch but the first, and patience ends the phase.
-    hopeless = replace(
+    hopeless = changed(
         SMALL,
         epochs=1,
         second_phase=Phase(optim=SGD(lr=1e-12), epochs=9, schedule=Plateau(0.5, 1), patience=3),
@@ -182,14 +182,14 @@ def test_early_stopping_and_the_falling_rate_count_on_after_a_resume(sides, tmp_
 
 
 def test_a_schedule_by_epochs_sets_the_rate(sides, tmp_path):
-    recipe = replace(SMALL, epochs=3, schedule=StepDecay(every=2, factor=0.1), second_phase=None)
+    recipe = changed(SMALL, epochs=3, schedule=StepDecay(every=2, factor=0.1), second_phase=None)
     assert [
         row["lr"] for row in train(recipe, sides, run_folder=tmp_path).state.history
     ] == pytest.approx([1e-3, 1e-3, 1e-4])
 
 
 def test_the_mean_start_says_the_mean_face_before_any_step(sides, tmp_path):
-    recipe = replace(
+    recipe = changed(
         SMALL,
         start_at_mean=True,
         optim=Adam(lr=1e-12),
@@ -201,8 +201,8 @@ def test_the_mean_start_says_the_mean_face_before_any_step(sides, tmp_path):
     bias = next(
         layer for layer in nasion.load_model(tmp_path).network.model.layers if layer.name == "head"
     ).bias
-    expected = recipe.codec.encode(
-        np.nanmean(canvases(sides[0], recipe).points, axis=0)[None], recipe.input_size
+    expected = recipe.spec.codec.encode(
+        np.nanmean(cut(sides[0], recipe).points, axis=0)[None], recipe.spec.input_size
     )[0]
     np.testing.assert_allclose(keras.ops.convert_to_numpy(bias), expected, atol=1e-5)
 
@@ -213,7 +213,7 @@ def test_a_loss_that_is_not_finite_stops_naming_step_and_faces(sides, tmp_path):
         match=r"loss is (nan|inf) in epoch \d, step \d+, on faces .*lower the learning rate",
     ):
         train(
-            replace(SMALL, optim=SGD(lr=1e30), epochs=3, precision="float32"),
+            changed(SMALL, optim=SGD(lr=1e30), epochs=3, precision="float32"),
             sides,
             run_folder=tmp_path,
         )
@@ -242,10 +242,10 @@ def test_missing_labels_are_masked_dropped_or_filled_before_keras_sees_them(how,
     faces, complete = sides[0], toy.draw(6, seed=9)
     faces = nasion.join(faces, complete)
     session = keras_loop._prepared(
-        replace(SMALL, missing=how, augment=Augment()), (faces, sides[1]), tmp_path, ()
+        changed(SMALL, missing=how, augment=Augment()), (faces, sides[1]), tmp_path, ()
     )
     targets = np.concatenate([session.batches[i][1] for i in range(len(session.batches))])
-    order = np.concatenate(session.batches.order)
+    order = np.concatenate(session.crops.order)
     expected = {
         "mask": faces,
         "drop": complete,
@@ -508,7 +508,7 @@ class Unnamed:
 
 
 def test_a_network_of_ones_own_with_nested_noise_and_unnamed_layers_is_resumed_too(sides, tmp_path):
-    own = replace(SMALL, architecture=Unnamed())
+    own = changed(SMALL, architecture=Unnamed())
     one, two = tmp_path / "one", tmp_path / "two"
     two.mkdir()
     whole = train(own, sides, run_folder=one)

@@ -10,21 +10,22 @@ from PIL import Image
 import nasion
 from nasion.errors import DataError, SettingError
 from nasion.inference import detectors
-from nasion.inference.detectors import Detections, Detector
-from nasion.inference.landmarker import Face, Landmarker, _turned, apart
+from nasion.inference.detectors import Detector
+from nasion.inference.landmarker import Landmarker, _rotate
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.face import Face, nms
 
 
 @dataclass(frozen=True)
-class Says:
-    """A detector that says what it is told."""
+class FixedDetector:
+    """A detector that finds the same boxes in every image."""
 
     boxes: tuple
 
     def __call__(self, image):
         boxes = np.array(self.boxes, dtype=np.float32).reshape(-1, 4)
-        return Detections(boxes, np.ones(len(boxes), dtype=np.float32))
+        return boxes, np.ones(len(boxes), dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_all_faces_on_group_photographs_are_found_and_nothing_else(light, real_d
 @pytest.mark.parametrize("degrees", [90, 180, -120])
 def test_a_turned_head_is_found_where_it_is_if_any_rotation_is_asked_for(astronaut, light, degrees):
     upright = Landmarker(light)(astronaut)[0]
-    turned, back = _turned(np.asarray(astronaut), degrees)
+    turned, back = _rotate(np.asarray(astronaut), degrees)
     assert len(Landmarker(light)(turned)) == 0
     (face,) = Landmarker(light, any_rotation=True)(turned)
     apart = np.linalg.norm(geometry.apply(back, face.points.astype(float)) - upright.points, axis=1)
@@ -113,7 +114,7 @@ def test_a_turned_head_is_found_where_it_is_if_any_rotation_is_asked_for(astrona
 def test_a_bright_dot_of_a_turned_picture_comes_back_to_its_place(degrees):
     pixels = np.zeros((60, 90), np.uint8)
     pixels[20:23, 70:73] = 255
-    turned, back = _turned(pixels, degrees)
+    turned, back = _rotate(pixels, degrees)
     y, x = np.unravel_index(
         np.argmax(np.asarray(Image.fromarray(turned).resize(turned.shape[::-1]))), turned.shape
     )
@@ -134,15 +135,15 @@ def test_a_bright_dot_of_a_turned_picture_comes_back_to_its_place(degrees):
 def test_what_is_no_face_is_dropped_unless_it_is_asked_for(light):
     noise = np.random.default_rng(0).integers(0, 256, (200, 300)).astype(np.uint8)
     assert Landmarker(light)(noise) == []
-    assert Landmarker(light, detector=Says(((50, 50, 120, 120),)))(noise) == []
-    (kept,) = Landmarker(light, detector=Says(((50, 50, 120, 120),)), min_score=0)(noise)
+    assert Landmarker(light, detector=FixedDetector(((50, 50, 120, 120),)))(noise) == []
+    (kept,) = Landmarker(light, detector=FixedDetector(((50, 50, 120, 120),)), min_score=0)(noise)
     assert kept.score < 0.6
 
 
 def test_known_boxes_and_whole_pictures_need_no_detector_and_drop_nothing(light):
     grey = np.full((100, 100, 3), 90, np.uint8)
     assert (
-        len(Landmarker(light, detector=Says(()))(grey, boxes=[[10, 10, 60, 60], [30, 30, 90, 90]]))
+        len(Landmarker(light, detector=FixedDetector(()))(grey, boxes=[[10, 10, 60, 60], [30, 30, 90, 90]]))
         == 2
     )
     (whole,) = Landmarker(light, detector=None)(grey)
@@ -156,7 +157,7 @@ def test_two_boxes_of_one_face_give_the_surer_one():
         replace(face, box=np.float32([1, 1, 11, 11]), score=0.9),
         replace(face, box=np.float32([20, 0, 30, 10]), score=0.8),
     )
-    assert [kept.score for kept in apart([face, near, far])] == [0.9, 0.8]
+    assert [kept.score for kept in nms([face, near, far], 0.4)] == [0.9, 0.8]
 
 
 @pytest.mark.parametrize(("size", "mode"), [((1, 1), "L"), ((3, 500), "RGB"), ((40, 40), "L")])
@@ -165,9 +166,9 @@ def test_tiny_and_empty_pictures_have_no_face(light, size, mode):
 
 
 def test_settings_that_cannot_be_meant_are_refused(light, tmp_path):
-    with pytest.raises(SettingError, match="from 0 to 1; found 2"):
+    with pytest.raises(SettingError, match="0 to 1; found 2"):
         Landmarker(light, min_score=2)
-    with pytest.raises(SettingError, match="from 8; found 3"):
+    with pytest.raises(SettingError, match="8 or more; found 3"):
         detectors.load("single_shot", 3)
     with pytest.raises(SettingError, match="No detector 'haar'; there is dlib, single_shot"):
         Landmarker(light, detector="haar")

@@ -4,11 +4,11 @@ import json
 import re
 import shutil
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from helpers import changed
 
 import nasion
 from nasion.data.augment import Augment
@@ -21,7 +21,7 @@ from nasion.models.architectures.convnet import ConvNet
 from nasion.recipes.toy_demo import RECIPE
 from nasion.training.train import train
 
-SMALL = replace(
+SMALL = changed(
     RECIPE,
     input_size=(40, 30),
     architecture=ConvNet(filters=(5, 8), dense=(16,)),
@@ -108,7 +108,7 @@ def test_responses_are_what_the_filters_say_of_the_face(runs):
 
 
 def test_a_network_without_convolution_has_no_filters():
-    network = TorchNetwork(torch.nn.Linear(2, 2), SMALL, torch.device("cpu"))
+    network = TorchNetwork(torch.nn.Linear(2, 2), SMALL.spec, torch.device("cpu"))
     with pytest.raises(RunError, match="has no convolution"):
         inspect_network.filters(network)
     with pytest.raises(RunError, match="has no convolution"):
@@ -132,7 +132,7 @@ def test_runs_side_by_side_differ_in_what_was_set(runs):
     history = json.loads((folder / "b" / "history.json").read_text())
     assert rows[1]["val loss, last"] == f"{history[-1]['val_loss']:.2e}"
     network = nasion.load_model(folder / "a").network
-    assert rows[0]["params"] == f"{sum(p.numel() for p in network.module.parameters()):,}"
+    assert rows[0]["parameters"] == f"{sum(p.numel() for p in network.module.parameters()):,}"
     page = compare_runs.page(found)
     assert (
         "optim.lr" in page
@@ -151,7 +151,7 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(runs, tmp_path):
 
 
 def test_what_is_no_run_or_has_no_epoch_cannot_be_compared(runs, tmp_path):
-    with pytest.raises(RunError, match="is no run folder"):
+    with pytest.raises(RunError, match="is not a run folder"):
         compare_runs.compare([tmp_path])
     (tmp_path / "run.json").write_text((runs[0] / "a" / "run.json").read_text())
     with pytest.raises(RunError, match="has not finished an epoch"):
@@ -163,15 +163,15 @@ def test_without_the_report_extra_a_page_says_what_to_install(runs, monkeypatch)
     with pytest.raises(MissingExtra, match=r"install it with: pip install 'nasion\[report\]'"):
         compare_runs.page(compare_runs.compare([runs[0] / "a"]))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtra, match="A plot needs what is not installed"):
+    with pytest.raises(MissingExtra, match="A plot needs a package that is not installed"):
         inspect_network.filters(nasion.load_model(runs[0] / "a").network)
 
 
 def test_losses_below_zero_are_drawn_on_a_plain_axis_and_others_on_a_logarithmic_one():
     rows = [{"epoch": i, "loss": 1.0 - i, "val_loss": 0.5 - i, "val": 3.0} for i in (1, 2)]
-    assert plots.history_figure({"run": rows}).axes[0].get_yscale() == "linear"
+    assert plots.history_plot({"run": rows}).axes[0].get_yscale() == "linear"
     assert (
-        plots.history_figure({"run": [{**row, "loss": 1.0, "val_loss": 1.0} for row in rows]})
+        plots.history_plot({"run": [{**row, "loss": 1.0, "val_loss": 1.0} for row in rows]})
         .axes[0]
         .get_yscale()
         == "log"

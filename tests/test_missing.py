@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from helpers import changed
 
 from nasion.data import missing_labels
 from nasion.data.datasets import toy
@@ -13,7 +14,7 @@ from nasion.data.label_outliers import outlier_scores, suspect_labels
 from nasion.errors import DataError
 from nasion.models.architectures.resnet import ResNet
 from nasion.recipes.toy_demo import RECIPE
-from nasion.training.torch_loop import _prepared
+from nasion.training.state import prepare_faces
 from nasion.training.train import train
 
 
@@ -77,7 +78,7 @@ def test_training_may_leave_out_doubtful_faces_and_then_does(tmp_path):
     points = faces.points.copy()
     points[3] = points[3, faces.scheme.flip]
     faces = replace(faces, points=points)
-    recipe = replace(
+    recipe = changed(
         RECIPE,
         suspect_labels="drop",
         epochs=1,
@@ -86,18 +87,12 @@ def test_training_may_leave_out_doubtful_faces_and_then_does(tmp_path):
     )
     state = train(recipe, (faces[:200], faces[200:]), run_folder=tmp_path / "run").state
     assert state.steps == 4 and suspect_labels(faces[:200])[3]
-    kept = _prepared(
-        replace(recipe, suspect_labels="keep"),
-        (faces[:200], faces[200:]),
-        tmp_path,
-        (),
-        resume=False,
-    )
-    dropped = _prepared(recipe, (faces[:200], faces[200:]), tmp_path, (), resume=False)
+    kept = prepare_faces(changed(recipe, suspect_labels="keep"), faces[:200])
+    dropped = prepare_faces(recipe, faces[:200])
     assert (
-        "toy/11/3" in kept.faces.ids
-        and "toy/11/3" not in dropped.faces.ids
-        and len(kept.faces) == 200 > len(dropped.faces) >= 196
+        "toy/11/3" in kept.ids
+        and "toy/11/3" not in dropped.ids
+        and len(kept) == 200 > len(dropped) >= 196
     )
 
 

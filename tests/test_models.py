@@ -59,7 +59,7 @@ def test_residual_networks_have_the_literatures_number_of_parameters(
     ],
 )
 def test_small_networks_have_the_documented_number_of_parameters(recipe, parameters):
-    assert count(load_recipe(recipe).network()) == parameters
+    assert count(load_recipe(recipe).build_network()) == parameters
 
 
 def leaves(network):
@@ -116,7 +116,7 @@ Linear(in_features=240, out_features=2, bias=True)
     ],
 )
 def test_the_nose_networks_are_those_of_the_document(recipe, parts):
-    assert leaves(load_recipe(recipe).network()) == [
+    assert leaves(load_recipe(recipe).build_network()) == [
         line for line in NOSE.format(**parts).splitlines() if line
     ]
 
@@ -145,9 +145,9 @@ def test_all_networks_of_the_document_are_built_as_it_prints_them(real_data):
     ]
     names = ("imm_nose_khwaja", "imm_nose_khwaja_v2", "imm_face_khwaja", "imm_face_khwaja_v2")
     for name, structure in zip(names, found[:4], strict=True):
-        assert leaves(load_recipe(name).network()) == structure, name
+        assert leaves(load_recipe(name).build_network()) == structure, name
     with torch.device("meta"):
-        wide = load_recipe("ibug_wide_resnet50").network()
+        wide = load_recipe("ibug_wide_resnet50").build_network()
     learnt = ("Conv2d", "BatchNorm2d", "Linear")
     # The report prints the network twice, the second time with the sigmoid after it.
     for structure in found[4:6]:
@@ -191,10 +191,10 @@ def test_settings_that_cannot_be_built_are_refused():
     with pytest.raises(SettingError, match=r"input_size \(8, 60\) is too small for pools"):
         ConvNet().build(2, (8, 60))
     with pytest.raises(
-        SettingError, match=r"model\.kernels needs one number, or 4, one per convolution"
+        SettingError, match=r"architecture\.kernels needs one number, or 4, one per convolution"
     ):
         ConvNet(kernels=(3, 3))
-    with pytest.raises(SettingError, match=r"model\.dropout is a fraction"):
+    with pytest.raises(SettingError, match=r"architecture\.dropout is a fraction"):
         ConvNet(dropout=1.0)
     with pytest.raises(SettingError, match=r"model\.bottleneck must divide the widths"):
         ResNet(bottleneck=3)

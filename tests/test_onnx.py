@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from helpers import changed
 
 import nasion
 from nasion.data.annotators import SeparateHeads
@@ -24,7 +25,7 @@ from nasion.models.losses import LaplaceLikelihood
 from nasion.recipes.toy_demo import RECIPE
 from nasion.training.train import train
 
-SMALL = replace(
+SMALL = changed(
     RECIPE, input_size=(64, 64), architecture=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=16), codec=Anchors(8), loss=LaplaceLikelihood(),
     start_at_mean=False, epochs=4, batch_size=16, square=True, box_scale=1.2, refine_steps=2, separate_heads=(SeparateHeads("other", ("nose_tip",)),),
 )  # fmt: skip
@@ -48,10 +49,10 @@ def test_a_file_predicts_and_scores_as_its_run_does_in_each_kind_of_numbers(
     # Runs may compute in bfloat16, files never do.
     exact = replace(model, network=model.network.in_float32()).predict(faces)
     found = alone.predict(faces)
-    assert alone.recipe.scheme == SMALL.scheme and (
+    assert alone.recipe.spec.scheme == SMALL.scheme and (
         alone.recipe.passes,
-        alone.recipe.square,
-        alone.recipe.box_scale,
+        alone.recipe.spec.square,
+        alone.recipe.spec.box_scale,
     ) == (2, True, 1.2)
     assert np.abs(found.points - exact.points).mean() < near
     assert (
@@ -71,7 +72,7 @@ def test_a_run_that_has_learnt_all_faces_takes_the_scores_of_the_one_that_held_s
 
     faces = toy.draw(150, seed=1)
     whole = train(
-        replace(SMALL, epochs=1, hold_out=False),
+        changed(SMALL, epochs=1, hold_out=False),
         (faces[:120], faces[120:]),
         run_folder=tmp_path / "whole",
     ).folder
@@ -224,7 +225,7 @@ def test_a_way_of_averaging_that_does_not_exist_is_refused(folder):
 
 def test_a_file_carries_the_views_that_it_averages_and_can_be_told_otherwise(folder, tmp_path):
     export(load_model(folder, tta="flip"), tmp_path / "flip.onnx")
-    faces = toy.draw(3, load_model(folder).recipe.scheme, seed=5, size=64)
+    faces = toy.draw(3, load_model(folder).recipe.spec.scheme, seed=5, size=64)
     said = {
         average: load_model(tmp_path / "flip.onnx", tta=average).predict(faces).points
         for average in (None, "flip", "none")

@@ -10,7 +10,7 @@ from PIL import Image
 from test_serve import Server
 
 from nasion.app import serve
-from nasion.app.serve.responses import sample
+from nasion.app.serve.responses import sample_image
 
 sync_api = pytest.importorskip("playwright.sync_api")
 BROWSER = (
@@ -45,7 +45,7 @@ def camera_file(tmp_path_factory):
         import io
 
         face = (
-            Image.open(io.BytesIO(sample()))
+            Image.open(io.BytesIO(sample_image()))
             .crop((0, 0, 320, 320))
             .resize((640, 640))
             .crop((0, 80, 640, 560))
@@ -149,14 +149,14 @@ def test_the_sample_shows_its_faces_and_gives_them_as_json_and_picture(page):
 def test_a_photo_can_be_dropped_and_pasted(page, kind):
     html.evaluate(
         f"([data]) => ({DROPPED})('{kind}', data, 'mine.jpg', 'image/jpeg')",
-        [base64.b64encode(sample()).decode()],
+        [base64.b64encode(sample_image()).decode()],
     )
     said(page, "mine.jpg: 3 faces found.")
 
 
 def test_bad_files_are_told_of_and_the_good_ones_shown(page, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
-    (tmp_path / "good.jpg").write_bytes(sample())
+    (tmp_path / "good.jpg").write_bytes(sample_image())
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "none.png")
     html.set_input_files(
         "#files", [str(tmp_path / name) for name in ("bad.jpg", "good.jpg", "none.png")]
@@ -174,7 +174,7 @@ def test_bad_files_are_told_of_and_the_good_ones_shown(page, tmp_path):
 def test_a_picture_that_browsers_do_not_show_is_shown_as_the_server_draws_it(page, tmp_path):
     import io
 
-    Image.open(io.BytesIO(sample())).save(tmp_path / "scan.tif")
+    Image.open(io.BytesIO(sample_image())).save(tmp_path / "scan.tif")
     html.set_input_files("#files", str(tmp_path / "scan.tif"))
     said(page, "scan.tif: 3 faces found.")
     assert yellowish(page) > 500

@@ -13,7 +13,7 @@ from PIL import Image
 from nasion.app import known_boxes as given_boxes
 from nasion.errors import DataError, SettingError
 from nasion.media import inputs
-from nasion.media.files import open_image
+from nasion.media.images import open_image
 from nasion.media.inputs import ImageInput, UnreadableInput
 
 

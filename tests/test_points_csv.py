@@ -34,7 +34,7 @@ def test_boxes_of_several_faces_of_a_picture_are_read(tmp_path):
         "face,box_x0,box_y0,box_x1,box_y1\na/x.jpg,1,2,3,4\na/x.jpg,5,6,7,8.5\n"
     )
     names, boxes = read_boxes(tmp_path / "b.csv")
-    assert names == ["a/x.jpg", "a/x.jpg"] and known_boxes.tolist() == [
+    assert names == ["a/x.jpg", "a/x.jpg"] and boxes.tolist() == [
         [1, 2, 3, 4],
         [5, 6, 7, 8.5],
     ]

@@ -12,9 +12,10 @@ from nasion.data.augment import Augment
 from nasion.data.corrupt import Corrupt
 from nasion.discovery import RECIPES
 from nasion.errors import RunError, SettingError
-from nasion.inference import run_folder
+from nasion.inference.recipe_json import from_json, to_json
 from nasion.models.optim import SGD, Adam, Cosine, Phase, Plateau, StepDecay
-from nasion.recipe import AugmentDecay, override, settings
+from nasion.recipe import AugmentDecay
+from nasion.recipe_settings import override, settings
 from nasion.recipes import load_recipe
 from nasion.recipes.fkd_resnet import RECIPE
 
@@ -54,14 +55,14 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
             "start_at_mean=false",
         ],
     )
-    assert (changed.optim.lr, changed.batch_size, changed.missing, changed.model.stem_stride) == (
+    assert (changed.optim.lr, changed.batch_size, changed.missing, changed.architecture.stem_stride) == (
         3e-4,
         32,
         "drop",
         1,
     )
     assert (
-        changed.model.widths == (8, 16)
+        changed.architecture.widths == (8, 16)
         and changed.patience is None
         and changed.start_at_mean is False
     )
@@ -76,7 +77,7 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     ("optim.lr=fast", "--set optim.lr=fast: a number expected"),
     ("missing=ignore", "one of mask, drop, forward_fill expected"),
     ("start_at_mean=perhaps", "true or false expected"),
-    ("input_size=96", "2 values separated by commas expected"),
+    ("spec.input_size=96", "2 values separated by commas expected"),
     ("optim=Adam", "this is a part; change its numbers (lr, betas, weight_decay)"),
     ("epochs.more=1", "epochs is a plain value (15)"),
     ("batch_size", "has no value; write name=value"),
@@ -84,19 +85,19 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     ("loss=other", "no such setting"),
     ("optim.lr=nan", "optim.lr must be a number above 0; found nan"),
     ("optim.lr=inf", "optim.lr must be a number above 0"),
-    ("codec.unit=foo", "one of pixels, relative expected"),
+    ("spec.codec.unit=foo", "one of pixels, relative expected"),
     ("architecture.blocks=0", "must be from 1"),
     ("architecture.widths=0", "must be from 1"),
     ("architecture.blocks=2,2", "architecture.blocks needs one number, or 5, one per stage"),
-    ("box_scale=0", "box_scale must be a number above 0"),
+    ("spec.box_scale=0", "box_scale must be a number above 0"),
     ("augment.hue=0.6", "augment.hue must be 0 to 0.5"),
     ("augment.shift_px=-1", "augment.shift_px is a number of pixels"),
     ("augment.scale=1", "augment.scale is a fraction, from 0 to below 1; found 1.0"),
     ("augment.rotate=nan", "augment.rotate must be 0 to 180 degrees"),
-    ("input_size=0,0", "input_size must be at least 4,4"),
-    ("pixel_range=0,0", "pixel_range must rise"),
+    ("spec.input_size=0,0", "input_size must be at least 4,4"),
+    ("spec.pixel_range=0,0", "pixel_range must rise"),
     ("seed=-1", "seed must be from 0"),
-    ("fade.to=1.5", "fade.after and fade.to must be from 0 to 1; found AugmentDecay(after=1.0, to=1.5)"),
+    ("augment_decay.to=1.5", "augment_decay.after and augment_decay.to must be from 0 to 1; found AugmentDecay(after=1.0, to=1.5)"),
     ("patience=0", "patience must be from 1, or none"),
     ("schedule.every=0", "every >= 1"),
     ("optim.betas=1,1", "optim.betas must be from 0 to below 1"),
@@ -183,7 +184,7 @@ def test_a_recipe_has_the_phases_that_have_epochs():
 
 
 def test_a_recipe_of_two_phases_is_written_and_read_back_the_same():
-    assert run_folder.from_json(run_folder.to_json(TWO_PHASES), sys.modules[__name__]) == TWO_PHASES
+    assert from_json(to_json(TWO_PHASES), sys.modules[__name__]) == TWO_PHASES
 
 
 def test_a_recipe_fades_all_changes_but_the_mirror_and_the_size_of_what_is_in_front():
@@ -211,7 +212,7 @@ def test_a_recipe_fades_all_changes_but_the_mirror_and_the_size_of_what_is_in_fr
         recipe.in_epoch(0) is recipe.in_epoch(7) is recipe
     )  # 0.75 * 10 = 7.5, so the ninth epoch is the first
     assert recipe.in_epoch(8).augment == Augment(0.5, 15, 0.1, 0.05, 2, 0.1, 0.2, 0.05, 0.025, 0.05)
-    assert recipe.in_epoch(8).disturb == Corrupt(0.5, 0.025, 0.05, 0.2, 0.3)
+    assert recipe.in_epoch(8).corrupt == Corrupt(0.5, 0.025, 0.05, 0.2, 0.3)
     assert RECIPE.in_epoch(RECIPE.epochs - 1) is RECIPE
 
 
@@ -220,7 +221,7 @@ def test_all_settings_can_be_listed():
     assert (
         names["optim.lr"] == 1e-4
         and names["architecture.stem_stride"] == 2
-        and "scheme" not in names
+        and "spec.scheme" not in names
         and "loss" not in names
     )
 
@@ -243,11 +244,11 @@ def test_the_cosine_warms_up_is_full_and_ends_at_nothing():
 @pytest.mark.parametrize("name", RECIPES.names())
 def test_every_recipe_is_written_and_read_back_the_same(name):
     value = load_recipe(name)
-    assert run_folder.from_json(run_folder.to_json(value)) == value
+    assert from_json(to_json(value)) == value
 
 
 def test_a_run_file_that_names_strange_code_is_refused():
-    written = run_folder.to_json(RECIPE)
+    written = to_json(RECIPE)
     for name in (
         "os.system",
         "nasion.files.write_text",
@@ -255,28 +256,28 @@ def test_a_run_file_that_names_strange_code_is_refused():
         "nasion.recipe.nothing",
     ):
         with pytest.raises(RunError):
-            run_folder.from_json(written | {"model": {"is": name, "path": "x"}})
+            from_json(written | {"architecture": {"class": name, "path": "x"}})
     with pytest.raises(RunError, match="not nasion's own"):
-        run_folder.from_json(written | {"loss": {"function": "subprocess.run"}})
+        from_json(written | {"loss": {"function": "subprocess.run"}})
     with pytest.raises(RunError, match="other settings than this version's"):
-        run_folder.from_json(written | {"optim": {"is": "nasion.optim.Adam", "momentum": 1}})
+        from_json(written | {"optim": {"class": "Adam", "momentum": 1}})
 
 
 def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
         "from dataclasses import dataclass, replace\nfrom torch import nn\nfrom nasion.recipes.fkd_resnet import RECIPE as BASE\n\n\n"
-        "@dataclass(frozen=True)\nclass Tiny:\n    width: int = 4\n\n    def build(self, outputs):\n        return nn.Sequential()\n\n\n"
+        "@dataclass(frozen=True)\nclass Tiny:\n    width: int = 4\n\n    def build(self, outputs, size, channels):\n        return nn.Sequential()\n\n\n"
         "RECIPE = replace(BASE, architecture=Tiny())\n"
     )
-    module = recipes.module(path)
-    written = run_folder.to_json(module.RECIPE)
+    module = recipes.recipe_module(path)
+    written = to_json(module.RECIPE)
     assert (
-        written["model"]["is"] == "mine.Tiny"
-        and run_folder.from_json(written, module) == module.RECIPE
+        written["architecture"] == {"class": "Tiny", "recipe_file": True, "width": 4}
+        and from_json(written, module) == module.RECIPE
     )
-    with pytest.raises(RunError, match="hand over the recipe file"):
-        run_folder.from_json(written)
+    with pytest.raises(RunError, match="give the recipe file"):
+        from_json(written)
 
 
 def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
@@ -284,12 +285,12 @@ def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
         SettingError,
         match=r"No recipe 'fkd_resnt'; there is face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, .*toy_demo, or give the path",
     ):
-        recipes.module("fkd_resnt")
+        recipes.recipe_module("fkd_resnt")
     with pytest.raises(SettingError, match="no such recipe file"):
-        recipes.module(tmp_path / "a.py")
+        recipes.recipe_module(tmp_path / "a.py")
     (tmp_path / "b.py").write_text("x = 1\n")
     with pytest.raises(SettingError, match="must define RECIPE"):
-        recipes.module(tmp_path / "b.py")
+        recipes.recipe_module(tmp_path / "b.py")
 
 
 def test_recipes_are_frozen():

@@ -19,7 +19,7 @@ from nasion.landmarks.catalog import ibug68
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
-LIGHT = bulk.Settings("face68_light")
+LIGHT = bulk.BulkSettings("face68_light")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def rows(folder):
             for file in folder.glob("part-*.parquet")
             for row in parquet.read_table(file).to_pylist()
         ),
-        key=lambda row: (row["picture"], row["face"]),
+        key=lambda row: (row["image"], row["face"]),
     )
 
 
@@ -48,18 +48,18 @@ def rows(folder):
 def plain(folder, tmp_path_factory):
     """What the plain engine writes: (folder, rows)."""
     out = tmp_path_factory.mktemp("plain")
-    list(bulk.run(bulk.parts([str(folder)], 3), LIGHT, out, "plain"))
+    list(bulk.run(bulk.make_parts([str(folder)], 3), LIGHT, out, "plain"))
     return out, rows(out)
 
 
 def test_a_row_is_a_face_and_pictures_without_one_have_a_row_too(plain, folder):
     out, found = plain
-    assert len(list(out.glob("part-*"))) == 4 and {Path(row["picture"]).name for row in found} == {
+    assert len(list(out.glob("part-*"))) == 4 and {Path(row["image"]).name for row in found} == {
         path.name for path in folder.iterdir()
     }
     landmarker = Landmarker("face68_light")
     for row in found:
-        name = Path(row["picture"]).name
+        name = Path(row["image"]).name
         if name == "broken.jpg":
             assert "not a readable picture" in row["error"] and row["points"] is None
         elif name == "empty.png":
@@ -69,7 +69,7 @@ def test_a_row_is_a_face_and_pictures_without_one_have_a_row_too(plain, folder):
                 and row["error"] is None
             )
         elif row["face"] is not None:
-            (face,) = landmarker(Image.open(row["picture"]).convert("RGB"))
+            (face,) = landmarker(Image.open(row["image"]).convert("RGB"))
             np.testing.assert_allclose(np.reshape(row["points"], (-1, 2)), face.points, atol=1e-3)
             np.testing.assert_allclose(row["scores"], face.scores, atol=1e-5)
             assert row["face"] == 0 and row["scheme"] == "ibug68" and len(row["box"]) == 4
@@ -79,7 +79,7 @@ def test_a_row_is_a_face_and_pictures_without_one_have_a_row_too(plain, folder):
 def test_a_run_that_stopped_goes_on_with_the_parts_that_are_missing(
     plain, folder, tmp_path, monkeypatch
 ):
-    asked = bulk.parts([str(folder)], 3)
+    asked = bulk.make_parts([str(folder)], 3)
     run = bulk.run(asked, LIGHT, tmp_path, "plain")
     next(run)
     next(run)
@@ -112,7 +112,7 @@ def test_pictures_in_a_parquet_file_and_in_a_list_give_the_same_faces(plain, fol
     parquet.write_table(table, tmp_path / "pictures.parquet", row_group_size=5)
     (tmp_path / "list.txt").write_text("\n".join(map(str, files)) + "\n")
     for word, out in (("pictures.parquet", "a"), ("list.txt", "b")):
-        list(bulk.run(bulk.parts([str(tmp_path / word)], 4), LIGHT, tmp_path / out, "plain"))
+        list(bulk.run(bulk.make_parts([str(tmp_path / word)], 4), LIGHT, tmp_path / out, "plain"))
         assert rows(tmp_path / out) == plain[1]
 
 
@@ -120,27 +120,27 @@ def test_results_of_other_settings_or_pictures_are_not_mixed(plain, folder):
     with pytest.raises(SettingError, match="other pictures or settings"):
         list(
             bulk.run(
-                bulk.parts([str(folder)], 3),
-                bulk.Settings("face68_light", min_score=0.7),
+                bulk.make_parts([str(folder)], 3),
+                bulk.BulkSettings("face68_light", min_score=0.7),
                 plain[0],
                 "plain",
             )
         )
     with pytest.raises(SettingError, match="other pictures or settings"):
-        list(bulk.run(bulk.parts([str(folder)], 5), LIGHT, plain[0], "plain"))
+        list(bulk.run(bulk.make_parts([str(folder)], 5), LIGHT, plain[0], "plain"))
 
 
 def test_what_cannot_be_done_in_parts_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"gone.parquet: no such file"):
-        bulk.parts([str(tmp_path / "gone.parquet")])
+        bulk.make_parts([str(tmp_path / "gone.parquet")])
     (tmp_path / "text.parquet").write_text("no table")
     with pytest.raises(DataError, match="not a readable Parquet file"):
-        bulk.parts([str(tmp_path / "text.parquet")])
+        bulk.make_parts([str(tmp_path / "text.parquet")])
     parquet.write_table(arrow.table({"a": [1]}), tmp_path / "numbers.parquet")
     with pytest.raises(DataError, match=r"no column of pictures; one of picture, .* found a"):
-        bulk.parts([str(tmp_path / "numbers.parquet")])
+        bulk.make_parts([str(tmp_path / "numbers.parquet")])
     with pytest.raises(SettingError, match="only files and addresses"):
-        bulk.parts([str(tmp_path / "clip.mp4")])
+        bulk.make_parts([str(tmp_path / "clip.mp4")])
     with pytest.raises(SettingError, match="plain or ray; found 'spark'"):
         list(bulk.run([], LIGHT, tmp_path / "out", "spark"))
 
@@ -186,7 +186,7 @@ def test_two_workers_of_ray_one_of_them_killed_write_the_same_rows(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    done = list(bulk.run(bulk.parts([str(folder)], 1), LIGHT, tmp_path, "ray", workers=2))
+    done = list(bulk.run(bulk.make_parts([str(folder)], 1), LIGHT, tmp_path, "ray", workers=2))
     killer.join()
     assert killed and len(done) == 12
     assert rows(tmp_path) == plain[1]

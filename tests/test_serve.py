@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from nasion.app import serve
-from nasion.app.serve.responses import sample
+from nasion.app.serve.responses import sample_image
 from nasion.data.datasets import toy
 from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
@@ -30,7 +30,7 @@ class Server:
     """The application behind a real port, in a thread of its own."""
 
     def __init__(self, limits):
-        app = serve.build(Landmarker("face68_light"), limits)
+        app = serve.build_app(Landmarker("face68_light"), limits)
         config = uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4 << 20)
         self.listening = config.bind_socket()
         self.port = self.listening.getsockname()[1]
@@ -91,7 +91,7 @@ def encoded(pixels, kind="PNG"):
 
 
 def test_a_picture_as_the_body_gives_its_faces_with_names_and_frame(server):
-    status, headers, data = server.ask("/v1/landmarks", sample())
+    status, headers, data = server.ask("/v1/landmarks", sample_image())
     told = json.loads(data)
     (picture,) = told["pictures"]
     assert status == 200 and headers["content-type"] == "application/json" and told["errors"] == []
@@ -111,7 +111,7 @@ def test_a_form_with_good_and_bad_pictures_gives_both_faces_and_errors(server):
     status, _, data = server.form(
         "/v1/landmarks",
         [
-            ("a.jpg", sample()),
+            ("a.jpg", sample_image()),
             ("b.jpg", b"no picture"),
             ("c.png", encoded(np.zeros((50, 60), np.uint8))),
         ],
@@ -133,7 +133,7 @@ def test_a_form_with_good_and_bad_pictures_gives_both_faces_and_errors(server):
      ("picture", "image/jpeg", b"\xff\xd8"), ("pts", "application/zip", b"PK")],
 )  # fmt: skip
 def test_all_formats_of_predict_are_answered(server, kind, content, first):
-    status, headers, data = server.ask(f"/v1/landmarks?format={kind}", sample())
+    status, headers, data = server.ask(f"/v1/landmarks?format={kind}", sample_image())
     assert status == 200 and headers["content-type"] == content and data.startswith(first)
     if kind == "pts":
         assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["picture-2.pts", "picture.pts"]
@@ -141,7 +141,7 @@ def test_all_formats_of_predict_are_answered(server, kind, content, first):
 
 def test_several_drawn_pictures_come_as_a_zip_and_names_with_paths_lose_them(server):
     status, _, data = server.form(
-        "/v1/landmarks?format=picture", [("../../etc/a.jpg", sample()), ("C:\\x\\a.jpg", sample())]
+        "/v1/landmarks?format=picture", [("../../etc/a.jpg", sample_image()), ("C:\\x\\a.jpg", sample_image())]
     )
     names = zipfile.ZipFile(io.BytesIO(data)).namelist()
     assert status == 200 and names == ["a-points.jpg", "a-2-points.jpg"]
@@ -150,7 +150,7 @@ def test_several_drawn_pictures_come_as_a_zip_and_names_with_paths_lose_them(ser
 BAD = [
     ("empty body", b"", 422, "No picture"),
     ("a text file named jpg", b"hello" * 50, 422, "not a readable picture"),
-    ("truncated", sample()[:3000], 422, "not a readable picture"),
+    ("truncated", sample_image()[:3000], 422, "not a readable picture"),
     ("too many bytes", b"\xff" * (LIMITS.body_bytes + 1), 413, "the limit is 3,145,728"),
     (
         "40,000 x 40,000 declared",
@@ -185,11 +185,11 @@ def test_forms_that_cannot_be_meant_are_refused(server):
         == 422
     )
     assert server.ask("/v1/landmarks", b"garbage", "multipart/form-data; boundary=edge")[0] == 422
-    assert server.ask("/v1/landmarks?format=words", sample())[0] == 422
-    assert server.ask("/v1/landmarks?min_score=2", sample())[0] == 422
+    assert server.ask("/v1/landmarks?format=words", sample_image())[0] == 422
+    assert server.ask("/v1/landmarks?min_score=2", sample_image())[0] == 422
     assert server.ask("/v1/landmarks")[0] == 405
     status, _, data = server.form(
-        "/v1/landmarks?format=csv", [("a.jpg", sample()), ("b.jpg", b"no picture")]
+        "/v1/landmarks?format=csv", [("a.jpg", sample_image()), ("b.jpg", b"no picture")]
     )
     assert status == 422 and json.loads(data)["errors"][0]["picture"] == "b.jpg"
 
@@ -209,7 +209,7 @@ def test_one_by_one_pixel_and_an_animation_are_pictures(server):
 
 
 def test_a_hundred_requests_at_once_good_and_bad_are_all_answered_rightly(server):
-    wanted = [(sample(), 200) if i % 3 else (b"bad" * i, 422) for i in range(100)]
+    wanted = [(sample_image(), 200) if i % 3 else (b"bad" * i, 422) for i in range(100)]
     with ThreadPoolExecutor(100) as pool:
         got = list(pool.map(lambda case: server.ask("/v1/landmarks", case[0])[0], wanted))
     assert got == [status for _, status in wanted]
@@ -222,7 +222,7 @@ def test_a_client_that_stops_in_the_middle_leaves_nothing_behind(server):
         half.sendall(
             b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
             % told
-            + sample()[:400]
+            + sample_image()[:400]
         )
         half.close()
     for _ in range(100):
@@ -231,7 +231,7 @@ def test_a_client_that_stops_in_the_middle_leaves_nothing_behind(server):
         time.sleep(0.05)
     else:
         pytest.fail("a request is still held")
-    assert server.ask("/v1/landmarks", sample())[0] == 200
+    assert server.ask("/v1/landmarks", sample_image())[0] == 200
 
 
 def test_a_body_that_does_not_say_its_size_is_stopped_at_the_limit(server):
@@ -259,7 +259,7 @@ def test_requests_that_take_too_long_or_too_much_room_are_told_to_come_again():
         slow = socket.create_connection(("127.0.0.1", small.port))
         slow.sendall(b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n")
         time.sleep(0.2)
-        status, headers, data = small.ask("/v1/landmarks", sample())
+        status, headers, data = small.ask("/v1/landmarks", sample_image())
         assert (
             status == 503
             and headers["retry-after"] == "1"
@@ -285,7 +285,7 @@ def test_work_that_nobody_waits_for_any_more_ends_and_holds_nothing():
         )
         assert status == 503 and time.monotonic() - began < 5
         time.sleep(1)
-        assert small.ask("/v1/landmarks", sample())[0] == 200
+        assert small.ask("/v1/landmarks", sample_image())[0] == 200
 
 
 def test_settings_that_cannot_be_meant_are_told_as_all_errors_are(server):
@@ -294,7 +294,7 @@ def test_settings_that_cannot_be_meant_are_told_as_all_errors_are(server):
         ("/v1/landmarks?format=x", "format: "),
         ("/elsewhere", "Not ImageResult"),
     ):
-        status, _, data = server.ask(path, sample())
+        status, _, data = server.ask(path, sample_image())
         assert status in (404, 422) and words in json.loads(data)["error"]
 
 
@@ -373,7 +373,7 @@ def test_pages_and_their_files_come_from_this_server_alone(server):
 
 def test_metrics_count_requests_pictures_and_faces(server):
     before = server.ask("/metrics")[2].decode()
-    server.ask("/v1/landmarks", sample())
+    server.ask("/v1/landmarks", sample_image())
     server.ask("/v1/landmarks", b"bad")
     after = server.ask("/metrics")[2].decode()
 
@@ -395,12 +395,12 @@ def test_a_camera_s_frames_are_followed_and_calmed(server):
     with connect(f"ws://127.0.0.1:{server.port}/v1/live") as camera:
         answers = []
         for _ in range(6):
-            camera.send(sample())
+            camera.send(sample_image())
             answers.append(json.loads(camera.recv(20)))
         assert all([face["track"] for face in answer["faces"]] == [1, 2] for answer in answers)
         camera.send(b"no picture")
         assert "not a readable picture" in json.loads(camera.recv(20))["error"]
-        camera.send(sample())
+        camera.send(sample_image())
         assert len(json.loads(camera.recv(20))["faces"]) == 2
 
 
@@ -415,7 +415,7 @@ def test_cameras_beyond_the_limit_and_other_pages_are_turned_away(server):
     address = f"ws://127.0.0.1:{server.port}/v1/live"
     with connect(address) as first, connect(address) as second:
         for camera in (first, second):
-            camera.send(sample())
+            camera.send(sample_image())
             camera.recv(20)
         with connect(address) as third, pytest.raises(ConnectionClosed, match="2 cameras"):
             third.recv(20)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasion.errors import SettingError
-from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro, smoothed
+from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro, smooth
 
 FACE = np.array([[0.0, 0], [100, 0], [50, 60], [20, 110], [80, 110]])
 RATE = 30
@@ -15,7 +15,7 @@ RATE = 30
 def filtered(clip, how=DEFAULT_SMOOTHING):
     calm, seen = None, []
     for number, points in enumerate(clip):
-        calm = smoothed(np.asarray(points, dtype=np.float64), number / RATE, calm, how)
+        calm = smooth(np.asarray(points, dtype=np.float64), number / RATE, calm, how)
         seen.append(calm.points)
     return np.array(seen)
 
@@ -80,15 +80,15 @@ def test_a_head_that_turns_round_and_round_is_followed_over_the_half_turn():
 
 
 def test_time_that_stands_still_begins_anew():
-    calm = smoothed(FACE, 1.0, None, OneEuro())
-    np.testing.assert_array_equal(smoothed(FACE + 5, 1.0, calm, OneEuro()).points, FACE + 5)
+    calm = smooth(FACE, 1.0, None, OneEuro())
+    np.testing.assert_array_equal(smooth(FACE + 5, 1.0, calm, OneEuro()).points, FACE + 5)
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"min_cutoff": 0}, "above 0 Hz"),
-        ({"beta": -1}, "below 0"),
+        ({"beta": -1}, "must be 0 or more"),
         ({"derivative_cutoff": -2}, "above 0 Hz"),
     ],
 )

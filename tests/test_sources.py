@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import changed
 
-from nasion.data.annotators import SeparateHeads, add_heads, merge_heads, spread
+from nasion.data.annotators import SeparateHeads, add_heads, merge_heads, split_heads
 from nasion.data.datasets import ibug68 as reader
 from nasion.data.datasets import toy
 from nasion.data.load import load_joint_train_val, load_train_val
@@ -38,12 +39,12 @@ def test_the_widened_scheme_has_the_sources_own_points_and_mirrors_them():
     assert add_heads(fkd15, ()) is fkd15
     with pytest.raises(SettingError, match="has no point 'ear'"):
         add_heads(fkd15, (SeparateHeads("four", ("ear",)),))
-    with pytest.raises(SettingError, match="apart needs the name of a source"):
+    with pytest.raises(SettingError, match="separate_heads needs the name of a source"):
         SeparateHeads("")
 
 
 def test_labels_of_a_source_move_to_its_own_points_and_all_others_stay(faces):
-    wide = spread(faces, FOUR)
+    wide = split_heads(faces, FOUR)
     shared = fkd15.index(["nose_tip", "left_eye_center"])
     own = wide.scheme.index(["nose_tip@four", "left_eye_center@four"])
     assert np.isnan(wide.points[6:][:, shared]).all() and np.isnan(wide.points[:6][:, own]).all()
@@ -54,25 +55,25 @@ def test_labels_of_a_source_move_to_its_own_points_and_all_others_stay(faces):
 
 def test_what_was_spread_is_gathered_again(faces):
     np.testing.assert_array_equal(
-        merge_heads(spread(faces, FOUR).points, faces, FOUR), faces.points
+        merge_heads(split_heads(faces, FOUR).points, faces, FOUR), faces.points
     )
     # Without groups, as of one's own photographs, the shared points are meant.
     unknown = replace(faces, groups={})
-    assert np.isnan(merge_heads(spread(faces, FOUR).points, unknown, FOUR)[6:]).any()
+    assert np.isnan(merge_heads(split_heads(faces, FOUR).points, unknown, FOUR)[6:]).any()
 
 
 def test_a_network_learns_each_sources_own_habit(tmp_path):
     """One source marks the nose tip 8 pixels lower: apart, the network says it each way to whom it belongs."""
     pictures = toy.draw(220, seed=5)
-    points = inputs.points.copy()
+    points = pictures.points.copy()
     points[::2, fkd15.index(["nose_tip"])] += [0, 8]
     noses = np.full_like(points, np.nan)
     noses[:, fkd15.index(["nose_tip", "left_eye_center"])] = points[
         :, fkd15.index(["nose_tip", "left_eye_center"])
     ]
     both = replace(pictures, points=noses, groups={"source": ("low", "high") * 110})
-    small = ["epochs=6", "batch_size=16", "optim.lr=5e-3", "tta=0.9"]
-    recipe = replace(
+    small = ["epochs=6", "batch_size=16", "optim.lr=5e-3", "ema_decay=0.9"]
+    recipe = changed(
         RECIPE,
         separate_heads=(SeparateHeads("low", ("nose_tip",)),),
         architecture=Pyramid(widths=(8, 16, 32, 32), blocks=(0, 0, 0, 0), neck=16),

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import changed
 from safetensors.torch import load_file
 
 import nasion
@@ -33,7 +34,7 @@ from nasion.training.state import Interrupted, State
 from nasion.training.torch_loop import _average, _optimizer
 from nasion.training.train import train
 
-SMALL = replace(
+SMALL = changed(
     RECIPE,
     input_size=(32, 32),
     architecture=ResNet(
@@ -90,7 +91,7 @@ def without_seconds(history):
 def test_stopping_and_resuming_gives_the_same_numbers_to_the_last_digit(
     tmp_path, sides, when, precision
 ):
-    recipe = replace(SMALL, precision=precision)
+    recipe = changed(SMALL, precision=precision)
     whole = train(recipe, sides, run_folder=tmp_path / "whole")
     with pytest.raises(Interrupted, match="everything is saved"):
         train(recipe, sides, run_folder=tmp_path / "parts", observers=(StopAt(*when),))
@@ -103,7 +104,7 @@ def test_stopping_and_resuming_gives_the_same_numbers_to_the_last_digit(
         assert same_tensors(tmp_path / "whole" / name, tmp_path / "parts" / name), name
 
 
-MAPS = replace(
+MAPS = changed(
     SMALL, architecture=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=8), codec=Anchors(8), loss=LaplaceLikelihood(),
     optim=Adam(2e-3, weight_decay=0.1), tta=0.9, start_at_mean=False, keep="last", corrupt=Corrupt(blur=0.5, noise=0.02, jpeg=0.2, occlude=0.5),
     precision="float32", epochs=2,
@@ -135,7 +136,7 @@ def test_faces_change_less_from_the_epoch_on_in_which_they_fade(tmp_path, sides,
         ),
     )
     train(
-        replace(SMALL, epochs=4, augment_decay=AugmentDecay(after=0.5, to=0.2)),
+        changed(SMALL, epochs=4, augment_decay=AugmentDecay(after=0.5, to=0.2)),
         sides,
         run_folder=tmp_path / "run",
     )
@@ -173,7 +174,7 @@ def test_the_last_weights_are_kept_only_where_a_recipe_says_so(tmp_path, sides, 
     )
     kept = {}
     for keep in ("best", "last"):
-        done = train(replace(SMALL, keep=keep), sides, run_folder=tmp_path / keep)
+        done = train(changed(SMALL, keep=keep), sides, run_folder=tmp_path / keep)
         kept[keep] = run_folder.load_tensors(done.folder / run_folder.WEIGHTS)[1]
     # Counted from 1 there, from 0 here.
     assert kept["last"]["epoch"] == 3 and kept["best"]["epoch"] == 1 and done.state.best_epoch == 0
@@ -189,7 +190,7 @@ def test_weight_decay_spares_norms_and_biases():
 
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
 def test_gradient_descent_resumes_to_the_last_digit_too(tmp_path, sides, momentum):
-    recipe = replace(SMALL, optim=SGD(lr=1e-4, momentum=momentum), epochs=2, precision="float32")
+    recipe = changed(SMALL, optim=SGD(lr=1e-4, momentum=momentum), epochs=2, precision="float32")
     whole = train(recipe, sides, run_folder=tmp_path / "whole")
     with pytest.raises(Interrupted, match="everything is saved"):
         train(recipe, sides, run_folder=tmp_path / "parts", observers=(StopAt(0, 2),))
@@ -207,7 +208,7 @@ def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path
     histories = [
         without_seconds(
             train(
-                replace(SMALL, seed=seed, epochs=1), sides, run_folder=tmp_path / str(i)
+                changed(SMALL, seed=seed, epochs=1), sides, run_folder=tmp_path / str(i)
             ).state.history
         )
         for i, seed in enumerate((0, 0, 1))
@@ -219,7 +220,7 @@ def test_it_learns_from_partly_missing_labels(tmp_path):
     faces = toy.hide_labels(
         toy.draw(300, seed=3), np.random.default_rng(0).uniform(size=(300, 15)) < 0.4
     )
-    recipe = replace(
+    recipe = changed(
         SMALL,
         epochs=15,
         input_size=(48, 48),
@@ -232,19 +233,19 @@ def test_it_learns_from_partly_missing_labels(tmp_path):
 
 
 def test_a_finished_run_resumed_stays_as_it_is(tmp_path, sides):
-    first = train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    first = train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
     again = train(SMALL, sides, run_folder=tmp_path / "run", resume=True)
     assert again.state == first.state
 
 
 def test_starting_in_a_folder_that_holds_a_run_is_refused(tmp_path, sides):
-    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
     with pytest.raises(RunError, match="already holds a run; go on with it by --resume"):
         train(SMALL, sides, run_folder=tmp_path / "run")
 
 
 def test_resuming_with_other_settings_or_nothing_to_resume_is_refused(tmp_path, sides):
-    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
     with pytest.raises(SettingError, match="started with other settings"):
         train(SMALL, sides, run_folder=tmp_path / "run", changes=["optim.lr=0.5"], resume=True)
     with pytest.raises(RunError, match="is no run folder"):
@@ -252,7 +253,7 @@ def test_resuming_with_other_settings_or_nothing_to_resume_is_refused(tmp_path, 
 
 
 def test_resuming_on_other_faces_or_under_another_name_is_refused(tmp_path, sides):
-    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
     with pytest.raises(RunError, match="was trained on other faces"):
         train(SMALL, sides[::-1], run_folder=tmp_path / "run", resume=True)
     with pytest.raises(SettingError, match="holds a run of toy, not of fkd_resnet"):
@@ -262,16 +263,16 @@ def test_resuming_on_other_faces_or_under_another_name_is_refused(tmp_path, side
 def test_a_run_that_failed_before_it_saved_anything_may_be_started_anew(tmp_path, sides):
     with pytest.raises(RunError, match="lower the learning rate"):
         train(
-            replace(SMALL, optim=Adam(lr=1e30), precision="float32"),
+            changed(SMALL, optim=Adam(lr=1e30), precision="float32"),
             sides,
             run_folder=tmp_path / "run",
         )
-    assert train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run").state.epoch == 1
+    assert train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run").state.epoch == 1
 
 
 def test_a_recipe_in_colour_has_a_network_for_colour(tmp_path, sides):
-    recipe = replace(SMALL, colour=True, epochs=1)
-    assert recipe.network().stem.weight.shape[1] == 3 and SMALL.network().stem.weight.shape[1] == 1
+    recipe = changed(SMALL, colour=True, epochs=1)
+    assert recipe.build_network().stem.weight.shape[1] == 3 and SMALL.network().stem.weight.shape[1] == 1
     assert train(recipe, sides, run_folder=tmp_path / "colour").state.epoch == 1
 
 
@@ -281,7 +282,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_and_faces(tmp_path, side
         match=r"The loss is (nan|inf) in epoch 1, step \d+, on faces toy/1/\d+, .*optim.lr",
     ) as error:
         train(
-            replace(SMALL, optim=Adam(lr=1e30), precision="float32"),
+            changed(SMALL, optim=Adam(lr=1e30), precision="float32"),
             sides,
             run_folder=tmp_path / "run",
         )
@@ -291,7 +292,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_and_faces(tmp_path, side
 def test_patience_ends_training_so_many_epochs_after_the_best(tmp_path, sides):
     # At this rate nothing is learnt, so that the first epochs stay the best.
     done = train(
-        replace(SMALL, epochs=30, patience=2, optim=Adam(lr=1e-12), augment=Augment()),
+        changed(SMALL, epochs=30, patience=2, optim=Adam(lr=1e-12), augment=Augment()),
         sides,
         run_folder=tmp_path / "run",
     )
@@ -300,7 +301,7 @@ def test_patience_ends_training_so_many_epochs_after_the_best(tmp_path, sides):
 
 def test_a_full_disk_while_saving_leaves_the_older_checkpoint_whole(tmp_path, sides, monkeypatch):
     folder = tmp_path / "run"
-    train(replace(SMALL, epochs=1), sides, run_folder=folder)
+    train(changed(SMALL, epochs=1), sides, run_folder=folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     state = State(epoch=9)
 
@@ -357,7 +358,7 @@ def test_a_disk_that_is_really_full_is_an_error_that_can_be_read(tmp_path, sides
 
 
 def test_a_run_of_another_format_is_refused_with_its_version(tmp_path, sides):
-    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
     path = tmp_path / "run" / run_folder.SETTINGS
     path.write_text(
         path.read_text()
@@ -376,7 +377,7 @@ def test_a_run_of_another_format_is_refused_with_its_version(tmp_path, sides):
 
 
 def test_weights_that_do_not_fit_and_a_broken_history_are_refused(tmp_path, sides):
-    folder = train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run").folder
+    folder = train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run").folder
     settings = folder / run_folder.SETTINGS
     settings.write_text(re.sub(r'("widths": \[\s+)8', r"\g<1>12", settings.read_text()))
     with pytest.raises(RunError, match="weights do not fit the recipe"):
@@ -387,7 +388,7 @@ def test_weights_that_do_not_fit_and_a_broken_history_are_refused(tmp_path, side
 
 
 def test_damaged_weights_are_refused(tmp_path, sides):
-    train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+    train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
     weights = tmp_path / "run" / run_folder.WEIGHTS
     pretrained.write_bytes(pretrained.read_bytes()[:100])
     with pytest.raises(RunError, match="damaged"):
@@ -398,7 +399,7 @@ def test_it_trains_in_a_thread_where_signals_cannot_be_caught(tmp_path, sides):
     found = []
     worker = threading.Thread(
         target=lambda: found.append(
-            train(replace(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
+            train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
         )
     )
     worker.start()

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import cut
 from PIL import Image
 
 from nasion.data import datasets
 from nasion.data.datasets import ibug68 as ibug_folder
 from nasion.data.datasets import imglab, imm, points_csv, toy
 from nasion.data.load import load_faces, load_train_val
-from nasion.data.summary import faults, summarize
+from nasion.data.summary import check, summarize
 from nasion.discovery import DATASETS
 from nasion.errors import NasionError
-from nasion.inference import crops
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import fkd15, ibug68, imm58
 from nasion.landmarks.faces import Faces
@@ -105,7 +105,7 @@ def test_every_data_set_is_surveyed_and_checked(name, example):
     path, scheme = example[name]
     found = summarize(load_faces(name, path, scheme=scheme))
     assert sum(count for count, _ in found.patterns) + found.other_patterns == len(found.faces)
-    assert faults(name, path, scheme)[0] == []
+    assert check(name, path, scheme)[0] == []
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
@@ -139,17 +139,17 @@ def test_what_is_no_data_set_is_refused_with_the_way_to_name_it(tmp_path):
             NasionError, match=r"--dataset \(fkd, ibug68, imglab, imm, points_csv, toy, udacity68\)"
         ):
             load_faces(None, path)
-    with pytest.raises(NasionError, match="No data set 'kaggle'; there is fkd"):
+    with pytest.raises(NasionError, match="No dataset 'kaggle'; there is fkd"):
         load_faces("kaggle", tmp_path)
 
 
 def test_a_picture_that_is_not_there_is_a_fault_and_stops_what_needs_it(example):
     path = example["imglab"][0]
     (path.parent / "afw" / "0_1.png").unlink()
-    found = faults("imglab", path)[0]
-    assert len(found) == 1 and "afw/0_1.png: its picture is not at" in str(found[0])
-    with pytest.raises(NasionError, match=r"The picture of face 'afw/0_1.png' is not at"):
-        crops.canvases(load_faces(None, path), load_recipe("ibug_resnet18"))
+    found = check("imglab", path)[0]
+    assert len(found) == 1 and "afw/0_1.png: its image is not at" in str(found[0])
+    with pytest.raises(NasionError, match=r"The image of face 'afw/0_1.png' is not at"):
+        cut(load_faces(None, path), load_recipe("ibug_resnet18"))
 
 
 def test_a_box_far_larger_than_its_picture_is_surveyed(example):

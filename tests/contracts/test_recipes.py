@@ -7,41 +7,39 @@ import json
 import re
 import sys
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from helpers import changed, cut
 
 import nasion
 from nasion import recipes
 from nasion.data.datasets import toy
 from nasion.discovery import ARCHITECTURES, RECIPES
 from nasion.inference import run_folder
-from nasion.inference.backends.keras import KerasNetwork, built
+from nasion.inference.backends.keras import KerasNetwork, build_model
 from nasion.inference.backends.pytorch import TorchNetwork
-from nasion.inference.crops import canvases
 from nasion.inference.export import export
-from nasion.inference.predictor import Model
-from nasion.landmarks import geometry
-from nasion.models import architectures, keras_backend
+from nasion.inference.predictor import Predictor
+from nasion.landmarks import geometry, metrics
+from nasion.models import keras_backend
 from nasion.models.architectures.resnet import _convolve
 from nasion.models.codecs import Anchors, Coordinates
 from nasion.recipes import load_recipe
 from nasion.training.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
-ARCHITECTURES = {
-    f"{module.name}.{name}": part
-    for module in iter_modules(architectures.__path__)
-    for name, part in inspect.getmembers(
-        import_module(f"nasion.models.{module.name}"), inspect.isclass
-    )
-    if part.__module__ == f"nasion.models.{module.name}" and hasattr(part, "build")
+CLASSES = {
+    f"{name}.{part.__name__}": part
+    for name in ARCHITECTURES.names()
+    for part in vars(ARCHITECTURES.load(name)).values()
+    if inspect.isclass(part)
+    and part.__module__ == ARCHITECTURES.load(name).__name__
+    and hasattr(part, "build")
 }
 
 
@@ -56,28 +54,28 @@ def test_every_recipe_runs_an_epoch_saves_loads_and_predicts_the_same(name, tmp_
     )
     # Enough validation points to calibrate on.
     faces = toy.draw(
-        16 + (8 if len(recipe.scheme) > 4 or not recipe.codec.stride else 32),
-        recipe.scheme,
+        16 + (8 if len(recipe.spec.scheme) > 4 or not recipe.spec.codec.stride else 32),
+        recipe.spec.scheme,
         seed=2,
-        size=max(recipe.input_size),
+        size=max(recipe.spec.input_size),
     )
     done = train(recipe, (faces[:16], faces[16:]), run_folder=tmp_path / "run")
     model = nasion.load_model(done.folder)
     found = model.predict(faces[16:])
     assert (
-        found.points.shape == (len(faces) - 16, len(recipe.scheme), 2)
+        found.points.shape == (len(faces) - 16, len(recipe.spec.scheme), 2)
         and np.isfinite(found.points).all()
     )
     once = (
-        replace(model, tta="none", recipe=replace(recipe, refine_steps=1))
+        replace(model, tta="none", spec=replace(model.spec, refine_steps=1))
         .predict(faces[16:])
         .points
     )  # as training validates
     # One epoch: the best is the last.
-    assert recipe.score(faces[16:].points, once).value == pytest.approx(
+    assert metrics.rmse(faces[16:].points, once).value == pytest.approx(
         min(row["val"] for row in done.state.history), rel=1e-6
     )
-    if recipe.codec.stride:
+    if recipe.spec.codec.stride:
         assert found.scores.shape == found.expected.shape == found.points.shape[:2]
         assert ((found.scores >= 0) & (found.scores <= 1)).all() and (found.expected > 0).all()
     direct = model(faces[16:].images)
@@ -121,12 +119,12 @@ def timm_there(monkeypatch):
 
 @pytest.mark.usefixtures("timm_there")
 @pytest.mark.parametrize(
-    "name", [name for name, part in ARCHITECTURES.items() if not hasattr(part, "framework")]
+    "name", [name for name, part in CLASSES.items() if not hasattr(part, "framework")]
 )
 def test_every_pytorch_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name):
-    network = ARCHITECTURES[name]().build(10, (96, 96), 1)
+    network = CLASSES[name]().build(10, (96, 96), 1)
     output = network(torch.rand(4, 1, 96, 96))
-    stride = getattr(ARCHITECTURES[name](), "stride", None)
+    stride = getattr(CLASSES[name](), "stride", None)
     maps = (96 // stride, 96 // stride) if stride else ()
     assert output.shape == (4, 10, *maps) and network.get_submodule("head").bias.shape == (10,)
     output.square().mean().backward()
@@ -136,12 +134,12 @@ def test_every_pytorch_architecture_gives_the_outputs_asked_for_and_all_weights_
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, part in ARCHITECTURES.items() if hasattr(part, "framework")]
+    "name", [name for name, part in CLASSES.items() if hasattr(part, "framework")]
 )
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_every_keras_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name, policy):
-    recipe = replace(load_recipe("fkd_cnn"), architecture=ARCHITECTURES[name]())
-    model = built(recipe, policy)
+    recipe = changed(load_recipe("fkd_cnn"), architecture=CLASSES[name]())
+    model = build_model(recipe, policy)
     assert model.get_layer("head").bias.shape == (30,) and {
         weight.dtype for weight in model.weights
     } == {"float32"}
@@ -159,24 +157,24 @@ def test_every_keras_architecture_gives_the_outputs_asked_for_and_all_weights_le
 
 @pytest.mark.usefixtures("timm_there")
 @pytest.mark.parametrize("unit", ["pixels", "relative"])
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", CLASSES)
 def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, unit, tmp_path):
     """From pixel values 0 .. 255 to points in pixels, whatever the recipe's pixel range and codec are."""
-    stride = getattr(ARCHITECTURES[name](), "stride", None)
-    recipe = replace(
+    stride = getattr(CLASSES[name](), "stride", None)
+    recipe = changed(
         load_recipe("imm_nose_khwaja"),
-        architecture=ARCHITECTURES[name](), codec=Anchors(stride) if stride else Coordinates(unit), input_size=(64, 48) if not stride else (64, 32),
+        architecture=CLASSES[name](), codec=Anchors(stride) if stride else Coordinates(unit), input_size=(64, 48) if not stride else (64, 32),
         pixel_range=(-0.5, 0.5),
     )  # fmt: skip
-    width, height = recipe.input_size
+    width, height = recipe.spec.input_size
     if recipe.framework == "keras":
-        network = KerasNetwork(built(recipe), recipe)
+        network = KerasNetwork(build_model(recipe), recipe.spec)
     else:
-        network = TorchNetwork(recipe.network().eval(), recipe, torch.device("cpu"))
-    model = Model(recipe, network)
-    faces = toy.draw(3, recipe.scheme, seed=1, size=64)
-    expected = Model(recipe, network.in_float32()).predict(faces).points
-    canvas = canvases(faces, recipe)
+        network = TorchNetwork(recipe.build_network().eval(), recipe.spec, torch.device("cpu"))
+    model = Predictor(recipe.spec, network)
+    faces = toy.draw(3, recipe.spec.scheme, seed=1, size=64)
+    expected = Predictor(recipe.spec, network.in_float32()).predict(faces).points
+    canvas = cut(faces, recipe)
     for ending in (".onnx", ".keras") if recipe.framework == "keras" else (".onnx",):
         path = tmp_path / f"model{ending}"
         assert export(model, path) < 1e-3
@@ -184,10 +182,10 @@ def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, u
         pictures = canvas.images.astype(np.float32)
         if ending == ".onnx":
             session = onnxruntime.InferenceSession(path)
-            found = session.run(None, {"pictures": pictures})[0]
+            found = session.run(None, {"images": pictures})[0]
             facts = session.get_modelmeta().custom_metadata_map
             assert (
-                facts["scheme"] == recipe.scheme.name
+                facts["scheme"] == recipe.spec.scheme.name
                 and f"(faces, 1, {height}, {width})" in facts["input"]
                 and "pixel centres" in facts["output"]
             )
@@ -204,7 +202,7 @@ def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, u
 
 @pytest.mark.parametrize(("kernel", "parameters"), [(3, 11_206_622), (7, 11_207_902)])
 def test_the_published_residual_network_has_the_published_number_of_parameters(kernel, parameters):
-    network = replace(load_recipe("fkd_resnet").model, stem_kernel=kernel, stem_stride=1).build(30)
+    network = replace(load_recipe("fkd_resnet").architecture, stem_kernel=kernel, stem_stride=1).build(30)
     assert sum(p.numel() for p in network.parameters()) == parameters
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageDraw
 
 from nasion.errors import MissingExtra, SettingError
@@ -171,7 +171,7 @@ def history_plot(histories: dict[str, list[dict[str, float]]]) -> Any:
     return figure
 
 
-def _annotate_above(axes: Any, text: str, at: tuple[float, float]) -> None:
+def _annotate_above(axes: Any, text: str, at: Sequence[float] | Float[np.ndarray, 2]) -> None:
     axes.annotate(text, at, textcoords="offset points", xytext=(0, 9), ha="center", fontsize=8)
 
 

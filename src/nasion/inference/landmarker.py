@@ -148,7 +148,7 @@ def _pixels(image: ImageLike, colour: bool) -> UInt8[np.ndarray, "H W ..."]:
 
 def _rotate(
     pixels: UInt8[np.ndarray, "H W ..."], degrees: int
-) -> tuple[UInt8[np.ndarray, "H W ..."], Float64[np.ndarray, "2 3"]]:
+) -> tuple[UInt8[np.ndarray, "H2 W2 ..."], Float64[np.ndarray, "2 3"]]:
     """The image rotated clockwise, grown so that nothing is lost, and the map from it back."""
     from PIL import Image
 

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from nasion.discovery import ARCHITECTURES
-from nasion.errors import MissingExtra, RunError, requires_extra
+from nasion.errors import RunError, requires_extra
 
 # Where the parts of a recipe are defined; architectures are found by their files.
 _PART_MODULES = (
@@ -81,11 +81,8 @@ def _find(name: str, own: bool, recipe_file: ModuleType | None) -> Any:
             raise RunError(f"The recipe file {recipe_file.__file__} does not define {name}.")
         return part
     if architecture := ARCHITECTURES.module_defining(name):
-        try:
-            with requires_extra("This run", "pytorch"):
-                return getattr(ARCHITECTURES.load(architecture), name)
-        except MissingExtra:
-            raise
+        with requires_extra("This run", "pytorch"):
+            return getattr(ARCHITECTURES.load(architecture), name)
     if name not in _parts():
         raise RunError(
             f"This version has no recipe part {name}; open the run with its own version."
