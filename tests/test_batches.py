@@ -64,9 +64,9 @@ def test_what_the_network_says_of_a_crop_comes_back_to_the_full_picture(box, sca
     x0, y0, x1, y1 = box
     middle, sides = np.array([x0 + x1, y0 + y1]) / 2, np.array([x1 - x0, y1 - y0])
     expected = middle + (fractions - 0.5) * sides * scale
-    found = Predictor(recipe.spec, TorchNetwork(ConstantPoints(fractions), recipe.spec, torch.device("cpu")))(
-        toy_faces.images[:1], boxes=[box]
-    ).points[0]
+    found = Predictor(
+        recipe.spec, TorchNetwork(ConstantPoints(fractions), recipe.spec, torch.device("cpu"))
+    )(toy_faces.images[:1], boxes=[box]).points[0]
     np.testing.assert_allclose(found, expected, atol=1e-4 + 2e-7 * np.abs(box).max())
 
 

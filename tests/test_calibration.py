@@ -47,7 +47,9 @@ def predicted(count=400, honest=True):
     points = faces.points + apart * way / np.linalg.norm(way, axis=-1, keepdims=True)
     known = calibration.fit(rng.exponential(size=5000), np.ones(5000))
     points = points.astype(np.float32)
-    scores = known.scores(spread / face_sizes(points, faces.images, faces.boxes)[:, None], TOLERANCE)
+    scores = known.scores(
+        spread / face_sizes(points, faces.images, faces.boxes)[:, None], TOLERANCE
+    )
     return faces, Predictions(
         scheme=faces.scheme,
         ids=faces.ids,
@@ -97,5 +99,7 @@ def test_a_calibration_is_read_back_and_a_damaged_one_named(tmp_path):
     calibration.write(known, tmp_path)
     assert calibration.read(tmp_path) == known
     (tmp_path / "calibration.json").write_text("{}")
-    with pytest.raises(RunError, match=r"calibration\.json is damaged .*; without it, predictions have no scores"):
+    with pytest.raises(
+        RunError, match=r"calibration\.json is damaged .*; without it, predictions have no scores"
+    ):
         calibration.read(tmp_path)

@@ -81,7 +81,9 @@ def test_relative_coordinates_run_from_edge_to_edge(kind):
 @KINDS
 def test_a_heatmap_peaks_in_the_cell_of_its_point_and_falls_as_a_gaussian(kind):
     """Pixel 17.5 is the centre of cell 4 of stride 4, whose pixels are 16 to 19; sigma 1.5 cells."""
-    target = codecs.Heatmaps(stride=4, sigma_cells=1.5).encode(as_kind([[[17.5, 9.5]]], kind), (40, 32))
+    target = codecs.Heatmaps(stride=4, sigma_cells=1.5).encode(
+        as_kind([[[17.5, 9.5]]], kind), (40, 32)
+    )
     assert target.shape == (1, 1, 8, 10)
     np.testing.assert_allclose(target[0, 0, 2, 4], 1.0, rtol=1e-6)
     np.testing.assert_allclose(target[0, 0, 2, 7], np.exp(-9 / 4.5), rtol=1e-5)

@@ -67,7 +67,7 @@ def test_a_three_pixel_shift_of_a_perfect_prediction(toy_faces):
     ) and found.overall.nme == pytest.approx((3 / eyes).mean(), rel=1e-5)
     assert (
         found.points["nose_tip"].rmse == pytest.approx(np.sqrt(4.5), rel=1e-5)
-        and found.overall.values == 120 * 30
+        and found.overall.coordinates == 120 * 30
     )
 
 
@@ -79,7 +79,7 @@ def test_the_default_norm_and_threshold_are_the_schemes_own(toy_faces):
         "outer_eye_corners",
         0.08,
     )
-    with pytest.raises(SettingError, match="threshold of 0"):
+    with pytest.raises(SettingError, match="threshold must be above 0"):
         evaluate(predicted(toy_faces), toy_faces, threshold=0.0)
 
 
@@ -204,7 +204,7 @@ def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_fo
     text = page.read_text()
     for part in (
         "a &lt;title&gt;",
-        "Cumulative error curve",
+        "Cumulative error distribution",
         "Error per point",
         "Best faces",
         "Worst faces",
@@ -214,7 +214,7 @@ def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_fo
         "Largest errors",
         "MSE relative",
         "Validation score",
-        "What the network is shown",
+        "Training samples",
         "First layer&#39;s filters",
         "First layer&#39;s responses",
         "epochs = 1",
@@ -350,7 +350,7 @@ def course(tmp_path):
     )
     imglab.write(blank, tmp_path / "test.xml")
     small = override(
-        IBUG, ["epochs=1", "input_size=32,32", "architecture.widths=8,16", "batch_size=4"]
+        IBUG, ["epochs=1", "spec.input_size=32,32", "architecture.widths=8,16", "batch_size=4"]
     )
     model = nasion.load_model(
         train(small, (replace(faces, boxes=None), faces[:4]), run_folder=tmp_path / "run").folder
@@ -381,7 +381,7 @@ def test_a_submission_says_what_is_missing(course, tmp_path, model):
     (tmp_path / "3.png").unlink()
     with pytest.raises(
         DataError,
-        match=r"names 3.png, which is not at .*\(1 such in all\); put the pictures beside the file",
+        match=r"names 3.png, which is not at .*\(1 such in all\); put the images beside the file",
     ):
         submission.write(course_model, path, "course68", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
@@ -427,7 +427,8 @@ def test_the_mean_face_in_the_box_scores_what_the_facts_say_of_the_course(real_d
 
 def test_only_an_xml_file_has_the_courses_order(course, tmp_path, real_data):
     with pytest.raises(
-        DataError, match="is not an imglab XML file; the course's submission follows the order of one"
+        DataError,
+        match="is not an imglab XML file; the course's submission follows the order of one",
     ):
         submission.write(course[0], real_data / "ibug68", "course68", tmp_path / "out.csv")
 

@@ -32,13 +32,13 @@ def test_the_command_says_how_large_the_file_is_and_how_far_from_the_run(
 ):
     from nasion.app import cli
 
-    path = tmp_path / "new folder" / "architecture.onnx"
+    path = tmp_path / "new folder" / "model.onnx"
     monkeypatch.setattr("sys.argv", ["nasion", "export", str(folder), str(path)])
     with pytest.raises(SystemExit) as end:
         cli.main()
     said = " ".join(capsys.readouterr().out.split())
     assert end.value.code in (0, None) and re.search(
-        r"model\.onnx: 0\.\d MB; .* by [\d.e-]+ pixels at most \(32 pictures\)", said
+        r"model\.onnx: 0\.\d MB; .* by at most [\d.e-]+ pixels \(32 images\)", said
     ), said
     assert onnxruntime.InferenceSession(path).get_outputs()[0].shape[1:] == [15, 2]
 
@@ -46,8 +46,8 @@ def test_the_command_says_how_large_the_file_is_and_how_far_from_the_run(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("architecture.pt", r"ending in \.onnx or \.keras expected"),
-        ("architecture.keras", "only networks made with Keras"),
+        ("model.pt", r"ending in \.onnx or \.keras expected"),
+        ("model.keras", "only Keras networks have that format"),
         ("folder.onnx", "is a folder"),
     ],
 )
@@ -59,35 +59,35 @@ def test_what_cannot_be_written_is_refused(name, message, folder, tmp_path):
 
 
 def test_a_file_that_says_something_else_than_the_run_is_not_kept(folder, tmp_path, monkeypatch):
-    model, path = nasion.load_model(folder), tmp_path / "architecture.onnx"
+    model, path = nasion.load_model(folder), tmp_path / "model.onnx"
     path.write_bytes(b"an older file")
 
     class Off(TorchNetwork):
         def in_float32(self):
             return lambda pictures: super(Off, self).__call__(pictures) + 0.1
 
-    network = Off(model.network.module, model.recipe, model.network.device)
+    network = Off(model.network.module, model.spec, model.network.device)
     with pytest.raises(
         RunError, match=r"differs from the run by 6\.\d+ pixels; 0\.05 are allowed.*was not written"
     ):
-        export(Model(replace(model.recipe), network), path)
+        export(replace(model, network=network), path)
     assert path.read_bytes() == b"an older file" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_without_onnx_the_line_that_installs_it_is_named(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(MissingExtra, match=r"pip install 'nasion\[export\]'"):
-        export(nasion.load_model(folder), tmp_path / "architecture.onnx")
+        export(nasion.load_model(folder), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 
 
 def test_the_file_alone_takes_any_number_of_faces(folder, tmp_path):
-    export(nasion.load_model(folder), tmp_path / "architecture.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "architecture.onnx")
+    export(nasion.load_model(folder), tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     size = [int(side) for side in session.get_inputs()[0].shape[1:]]
     pictures = np.random.default_rng(0).uniform(0, 255, (5, *size)).astype(np.float32)
-    together = session.run(None, {"pictures": pictures})[0]
+    together = session.run(None, {"images": pictures})[0]
     alone = np.concatenate(
-        [session.run(None, {"pictures": pictures[i : i + 1]})[0] for i in range(5)]
+        [session.run(None, {"images": pictures[i : i + 1]})[0] for i in range(5)]
     )
     np.testing.assert_allclose(together, alone, atol=1e-3)

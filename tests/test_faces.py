@@ -42,7 +42,8 @@ def test_duplicate_ids_are_refused_by_name():
 
 def test_a_point_count_that_differs_from_the_scheme_is_refused():
     with pytest.raises(
-        DataError, match="Points of shape 3 x 2 x 2 do not fit 3 faces of scheme one, which has 1 points"
+        DataError,
+        match="Points of shape 3 x 2 x 2 do not fit 3 faces of scheme one, which has 1 points",
     ):
         faces(3, points=np.zeros((3, 2, 2), np.float32))
     with pytest.raises(DataError, match="scheme one"):

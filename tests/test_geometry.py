@@ -26,9 +26,9 @@ def test_a_flip_of_a_96_wide_picture_takes_column_0_to_95():
 
 
 def test_halving_a_picture_moves_pixel_1_to_a_quarter():
-    assert geometry.apply(geometry.box_to_frame(geometry.image_box(96, 96), (48, 48)), np.array([[1.0, 0.0]])).tolist() == [
-        [0.25, -0.25]
-    ]
+    assert geometry.apply(
+        geometry.box_to_frame(geometry.image_box(96, 96), (48, 48)), np.array([[1.0, 0.0]])
+    ).tolist() == [[0.25, -0.25]]
 
 
 def test_the_edges_of_a_picture_stay_edges_when_it_is_resized():

@@ -112,7 +112,10 @@ BOX = "<image file='x.jpg'>\n<box top='0' left='0' width='10' height='20'>{}</bo
             "<image><box top='0' left='0' width='1' height='1'/></image>",
             "an <image> without file='...'",
         ),
-        (BOX.format("<part name='nose' x='1' y='1'/>"), "part 'nose' is not a point of scheme ibug68"),
+        (
+            BOX.format("<part name='nose' x='1' y='1'/>"),
+            "part 'nose' is not a point of scheme ibug68",
+        ),
         (BOX.format(parts(70)), "numbered up to 69, which fits no scheme"),
         ("<image file='x.jpg'>", "not well-formed XML"),
         ("", "it has no box"),

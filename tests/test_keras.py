@@ -90,7 +90,7 @@ class StopAt:
 
 
 def test_the_published_network_has_the_published_number_of_parameters():
-    assert RECIPE.network().count_params() == 6_758_702
+    assert RECIPE.build_network().count_params() == 6_758_702
 
 
 def test_a_second_phase_starts_from_the_best_weights_of_the_first_with_its_own_optimizer(
@@ -134,7 +134,7 @@ def test_a_run_leaves_history_csv_tensorboard_and_a_model_that_plain_keras_opens
         env={**os.environ, "KERAS_BACKEND": keras_backend.backend()},
     )
     assert done.stdout.split("\n")[-2] == "(2, 30)", done.stderr
-    assert run_folder.count_parameters(trained) == SMALL.network().count_params()
+    assert run_folder.count_parameters(trained) == SMALL.build_network().count_params()
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_loss_that_is_not_finite_stops_naming_step_and_faces(sides, tmp_path):
 def test_damaged_and_missing_weights_are_named(trained, sides, tmp_path):
     text = (trained / run_folder.SETTINGS).read_text()
     (tmp_path / run_folder.SETTINGS).write_text(text)
-    with pytest.raises(RunError, match=r"model\.keras is not there"):
+    with pytest.raises(RunError, match=r"model\.keras does not exist"):
         nasion.load_model(tmp_path)
     whole = (trained / run_folder.KERAS_WEIGHTS).read_bytes()
     for content in (b"", b"PK nothing", whole[:1000], whole[:-100]):
@@ -230,7 +230,7 @@ def test_damaged_and_missing_weights_are_named(trained, sides, tmp_path):
         with pytest.raises(RunError, match=r"model\.keras is damaged, or does not fit"):
             nasion.load_model(tmp_path)
     record = json.loads(text)
-    record["recipe"]["model"]["dense"] = [13]
+    record["recipe"]["architecture"]["dense"] = [13]
     (tmp_path / run_folder.SETTINGS).write_text(json.dumps(record))
     (tmp_path / run_folder.KERAS_WEIGHTS).write_bytes(whole)
     with pytest.raises(RunError, match=r"does not fit the recipe in run\.json"):
@@ -241,11 +241,10 @@ def test_damaged_and_missing_weights_are_named(trained, sides, tmp_path):
 def test_missing_labels_are_masked_dropped_or_filled_before_keras_sees_them(how, sides, tmp_path):
     faces, complete = sides[0], toy.draw(6, seed=9)
     faces = nasion.join(faces, complete)
-    session = keras_loop._prepared(
-        changed(SMALL, missing=how, augment=Augment()), (faces, sides[1]), tmp_path, ()
-    )
+    recipe = changed(SMALL, missing=how, augment=Augment())
+    session = keras_loop._start_session(recipe, (faces, sides[1]), tmp_path, ())
     targets = np.concatenate([session.batches[i][1] for i in range(len(session.batches))])
-    order = np.concatenate(session.crops.order)
+    order = np.concatenate(session.batches.order)
     expected = {
         "mask": faces,
         "drop": complete,
@@ -271,10 +270,10 @@ def test_a_report_marks_the_change_of_phase(trained, sides):
 
     result = nasion.evaluate(trained, sides[1])
     page = report.page(
-        result, title="small", background=report.Background(run_folder.read_history(trained))
+        result, title="small", run=report.RunDetails(run_folder.read_history(trained))
     )
     assert "phase 2" in page
-    figure = plots.history_figure({"run": run_folder.read_history(trained)})
+    figure = plots.history_plot({"run": run_folder.read_history(trained)})
     assert all(
         [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"] == [2.5]
         for axes in figure.axes
@@ -286,7 +285,7 @@ import json, sys
 import numpy as np
 import nasion
 from nasion.models import keras_backend
-from nasion.training.keras_loop import compiled
+from nasion.training.keras_loop import compile_model
 from nasion.models.optim import SGD, Phase
 from nasion.training.train import train
 from tests.test_keras import SMALL, Interrupted, StopAt, toy, without_seconds
@@ -303,9 +302,9 @@ assert without_seconds(resumed.state.history) == without_seconds(whole.state.his
 found = {str(i): nasion.load_model(folder).predict(faces[44:]).points for i, folder in enumerate([*runs, mine])}
 
 # No label at all: no gradient. Some: gradients of those alone, none of them NaN. Compiled wherever the backend can.
-model = SMALL.network()
+model = SMALL.build_network()
 for jit in (False, True) if keras_backend.backend() == "tensorflow" else (keras_backend.backend() == "jax",):
-    compiled(model, SMALL, Phase(optim=SGD(lr=0.5, momentum=0.0), epochs=1))
+    compile_model(model, SMALL, Phase(optim=SGD(lr=0.5, momentum=0.0), epochs=1))
     model.jit_compile = jit
     pictures = np.random.default_rng(0).uniform(size=(8, 96, 96, 1)).astype(np.float32)
     before = model.get_weights()
@@ -348,7 +347,7 @@ def test_under_every_backend_masked_labels_give_no_gradient_and_a_run_predicts_t
 
 def test_the_backend_is_the_one_asked_for_or_the_first_installed(monkeypatch, tmp_path):
     """In a process of its own, since Keras chooses once."""
-    code = "from nasion import keras_backend; print(keras_backend.backend())"
+    code = "from nasion.models import keras_backend; print(keras_backend.backend())"
     absent = "import sys; sys.modules['tensorflow'] = None; import importlib.util as u; find = u.find_spec\n"
     absent += "u.find_spec = lambda name, *a: None if name == 'tensorflow' else find(name, *a)\n"
     # Keras writes its settings file at its first start: from the second case on it is there, and says tensorflow.
@@ -425,7 +424,7 @@ def test_a_keras_recipe_trains_judges_and_looks_without_torch(tmp_path):
     for words in (
         ["train", "fkd_cnn", "--data", "toy:40", "--set", "augment.rotate=5", *small],
         ["evaluate", "runs/fkd_cnn", "--data", "toy:40"],
-        ["look", "filters", "runs/fkd_cnn"],
+        ["inspect", "filters", "runs/fkd_cnn"],
         ["report", "runs/fkd_cnn"],
     ):
         done = subprocess.run(
@@ -506,6 +505,9 @@ class Unnamed:
             pictures, layers.Dense(outputs, dtype="float32")(body(layers.MaxPooling2D(8)(pictures)))
         )
 
+    def head_bias(self, outputs):
+        return outputs
+
 
 def test_a_network_of_ones_own_with_nested_noise_and_unnamed_layers_is_resumed_too(sides, tmp_path):
     own = changed(SMALL, architecture=Unnamed())
@@ -527,13 +529,13 @@ def test_a_run_killed_after_its_weights_and_before_its_checkpoint_goes_on_the_sa
 ):
     """Epoch 3, the first of the second phase: kept weights are already its own, the checkpoint is not."""
 
-    def killed(session, model, state, save=keras_loop._save):
+    def killed(session, state, save=keras_loop.Session.save):
         if state.epoch == 3:
             raise KeyboardInterrupt
-        save(session, model, state)
+        save(session, state)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(keras_train, "_save", killed)
+        patch.setattr(keras_loop.Session, "save", killed)
         train(SMALL, sides, run_folder=tmp_path)
     (tmp_path / "beside.keras").write_bytes(b"half a file")
     resumed = train(SMALL, sides, run_folder=tmp_path, resume=True).state

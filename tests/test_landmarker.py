@@ -143,7 +143,11 @@ def test_what_is_no_face_is_dropped_unless_it_is_asked_for(light):
 def test_known_boxes_and_whole_pictures_need_no_detector_and_drop_nothing(light):
     grey = np.full((100, 100, 3), 90, np.uint8)
     assert (
-        len(Landmarker(light, detector=FixedDetector(()))(grey, boxes=[[10, 10, 60, 60], [30, 30, 90, 90]]))
+        len(
+            Landmarker(light, detector=FixedDetector(()))(
+                grey, boxes=[[10, 10, 60, 60], [30, 30, 90, 90]]
+            )
+        )
         == 2
     )
     (whole,) = Landmarker(light, detector=None)(grey)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasion.app import known_boxes as given_boxes
+from nasion.app.known_boxes import known_boxes
 from nasion.errors import DataError, SettingError
 from nasion.media import inputs
 from nasion.media.images import open_image
@@ -24,6 +24,14 @@ def folder(tmp_path):
         Image.new("RGB", (8, 6), (200, 100, 50)).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("nothing")
     return tmp_path
+
+
+def read(photo):
+    """None for an image that is read; what is wrong with it otherwise."""
+    try:
+        photo.pixels(colour=True)
+    except DataError as error:
+        return UnreadableInput.of(photo.name, error)
 
 
 def names(photos):
@@ -53,14 +61,14 @@ def test_numbers_are_cameras_videos_are_clips_and_lists_are_their_lines(folder, 
 
 
 @pytest.mark.parametrize(("word", "error", "message"), [
-    ("*.gif", DataError, "no file fits this pattern"), ("empty", DataError, "no pictures in this folder"),
+    ("*.gif", DataError, "no file fits this pattern"), ("empty", DataError, "no images in this folder"),
 ])  # fmt: skip
 def test_what_means_no_picture_is_refused_at_once(tmp_path, monkeypatch, word, error, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(error, match=message):
         inputs.resolve_inputs([word])
-    with pytest.raises(SettingError, match="Name a picture"):
+    with pytest.raises(SettingError, match="Name an image"):
         inputs.resolve_inputs([])
 
 
@@ -74,17 +82,17 @@ def test_unreadable_pictures_are_told_in_their_place_and_the_rest_is_read(folder
     ]
     found = list(
         inputs.map_in_order(
-            lambda photo: (photo, inputs.opened(photo, colour=True)),
+            lambda photo: (photo, read(photo)),
             inputs.resolve_inputs(words),
             threads=2,
         )
     )
     assert [photo.name for photo, _ in found] == words
-    said = [what.why if isinstance(what, UnreadableInput) else "read" for _, what in found]
+    said = [what.reason if isinstance(what, UnreadableInput) else "read" for _, what in found]
     wanted = [
         "read",
-        "of no kind that is known",
-        "not a readable picture",
+        "not a readable image; JPEG",
+        "not a readable image",
         "the file is empty",
         "no such file",
         "read",
@@ -102,7 +110,7 @@ def test_a_picture_that_declares_more_pixels_than_the_limit_is_refused_unread(tm
     import zlib
 
     data = header + zlib.crc32(header[12:]).to_bytes(4, "big") + b"\x00\x00\x00\x00IEND\xaeB`\x82"
-    with pytest.raises(DataError, match=r"not a readable picture|the limit is 100,000,000"):
+    with pytest.raises(DataError, match=r"not a readable image|the limit is 100,000,000"):
         open_image(data, True, "huge.png")
 
 
@@ -170,29 +178,29 @@ def test_addresses_are_fetched_and_what_fails_is_named():
     at = f"http://127.0.0.1:{server.server_port}"
     try:
         assert inputs.resolve_inputs([f"{at}/me.png"])[0].pixels(False).shape == (4, 5)
-        with pytest.raises(DataError, match=r"gone.png: could not be fetched \(Not ImageResult\)"):
+        with pytest.raises(DataError, match=r"gone.png: could not be downloaded \(Not Found\)"):
             ImageInput(f"{at}/gone.png", f"{at}/gone.png").pixels(False)
     finally:
         server.shutdown()
-    with pytest.raises(DataError, match="could not be fetched"):
+    with pytest.raises(DataError, match="could not be downloaded"):
         ImageInput(at, at).pixels(False)
 
 
 def test_boxes_come_typed_or_from_tables_by_the_pictures_names(tmp_path):
-    assert given_boxes.given([], None, ["a", "b", "c"]) is None
-    assert given_boxes.given(["1,2,3,4", "5,6,7,8"], None, ["me.png"]).of("me.png").tolist() == [
+    assert known_boxes([], None, ["a", "b", "c"]) is None
+    assert known_boxes(["1,2,3,4", "5,6,7,8"], None, ["me.png"]).of("me.png").tolist() == [
         [1, 2, 3, 4],
         [5, 6, 7, 8],
     ]
     table = tmp_path / "boxes.csv"
     table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\nme.png,5,6,70,80\n")
-    assert given_boxes.given([], table, ["a/me.png"]).of("a/me.png").tolist() == [
+    assert known_boxes([], table, ["a/me.png"]).of("a/me.png").tolist() == [
         [1, 2, 30, 40],
         [5, 6, 70, 80],
     ]
     box = "<image file='a/me.png'><box left='1' top='2' width='3' height='4'/></image>"
     (tmp_path / "boxes.xml").write_text(f"<dataset><images>{box}</images></dataset>")
-    assert given_boxes.given([], tmp_path / "boxes.xml", ["me.png"]).of("me.png").tolist() == [
+    assert known_boxes([], tmp_path / "boxes.xml", ["me.png"]).of("me.png").tolist() == [
         [0.5, 1.5, 3.5, 5.5]
     ]
 
@@ -203,14 +211,14 @@ def test_boxes_of_pictures_of_one_name_go_by_their_folders(tmp_path):
     table.write_text(
         f"file,box_x0,box_y0,box_x1,box_y1\n{names[0]},1,2,30,40\nsub/me.png,5,6,70,80\n"
     )
-    found = given_boxes.given([], table, names)
+    found = known_boxes([], table, names)
     assert [found.of(name).tolist() for name in names] == [[[1, 2, 30, 40]], [[5, 6, 70, 80]]]
     table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\n")
     with pytest.raises(
         DataError,
-        match=r"Several pictures are called me.png; the table of boxes must name them with their folders",
+        match=r"Several images are called me.png; the table of boxes must name them with their folders",
     ):
-        given_boxes.given([], table, names).of(names[0])
+        known_boxes([], table, names).of(names[0])
 
 
 @pytest.mark.parametrize(("words", "message"), [
@@ -218,9 +226,9 @@ def test_boxes_of_pictures_of_one_name_go_by_their_folders(tmp_path):
 ])  # fmt: skip
 def test_boxes_that_cannot_be_meant_are_refused(tmp_path, words, message):
     with pytest.raises(SettingError, match=message):
-        given_boxes.given(words, None, ["me.png"])
-    with pytest.raises(SettingError, match="--box is for one picture"):
-        given_boxes.given(["1,2,3,4"], None, ["a.png", "b.png"])
+        known_boxes(words, None, ["me.png"])
+    with pytest.raises(SettingError, match="--box is for one image"):
+        known_boxes(["1,2,3,4"], None, ["a.png", "b.png"])
     (tmp_path / "b.csv").write_text("face,box_x0,box_y0,box_x1,box_y1\nyou.png,1,2,3,4\n")
     with pytest.raises(DataError, match=r"has no box for me.png"):
-        given_boxes.given([], tmp_path / "b.csv", ["me.png"]).of("me.png")
+        known_boxes([], tmp_path / "b.csv", ["me.png"]).of("me.png")

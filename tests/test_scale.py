@@ -61,7 +61,7 @@ def test_a_row_is_a_face_and_pictures_without_one_have_a_row_too(plain, folder):
     for row in found:
         name = Path(row["image"]).name
         if name == "broken.jpg":
-            assert "not a readable picture" in row["error"] and row["points"] is None
+            assert "not a readable image" in row["error"] and row["points"] is None
         elif name == "empty.png":
             assert (
                 row["face"] is None
@@ -83,7 +83,7 @@ def test_a_run_that_stopped_goes_on_with_the_parts_that_are_missing(
     run = bulk.run(asked, LIGHT, tmp_path, "plain")
     next(run)
     next(run)
-    run_folder.close()
+    run.close()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("part-*")}
     assert len(before) == 2 and list(tmp_path.glob(".part*")) == []
     looked = []
@@ -96,7 +96,7 @@ def test_a_run_that_stopped_goes_on_with_the_parts_that_are_missing(
     assert looked == [2, 3] and all(path.stat().st_mtime_ns == at for path, at in before.items())
     assert (
         rows(tmp_path) == plain[1]
-        and sum(each["pictures"] for each in counts) == 12
+        and sum(each["images"] for each in counts) == 12
         and sum(each["unreadable"] for each in counts) == 1
     )
 
@@ -117,7 +117,7 @@ def test_pictures_in_a_parquet_file_and_in_a_list_give_the_same_faces(plain, fol
 
 
 def test_results_of_other_settings_or_pictures_are_not_mixed(plain, folder):
-    with pytest.raises(SettingError, match="other pictures or settings"):
+    with pytest.raises(SettingError, match="other images or settings"):
         list(
             bulk.run(
                 bulk.make_parts([str(folder)], 3),
@@ -126,7 +126,7 @@ def test_results_of_other_settings_or_pictures_are_not_mixed(plain, folder):
                 "plain",
             )
         )
-    with pytest.raises(SettingError, match="other pictures or settings"):
+    with pytest.raises(SettingError, match="other images or settings"):
         list(bulk.run(bulk.make_parts([str(folder)], 5), LIGHT, plain[0], "plain"))
 
 
@@ -137,9 +137,9 @@ def test_what_cannot_be_done_in_parts_is_refused(tmp_path):
     with pytest.raises(DataError, match="not a readable Parquet file"):
         bulk.make_parts([str(tmp_path / "text.parquet")])
     parquet.write_table(arrow.table({"a": [1]}), tmp_path / "numbers.parquet")
-    with pytest.raises(DataError, match=r"no column of pictures; one of picture, .* found a"):
+    with pytest.raises(DataError, match=r"no column of images; one of image, .* found a"):
         bulk.make_parts([str(tmp_path / "numbers.parquet")])
-    with pytest.raises(SettingError, match="only files and addresses"):
+    with pytest.raises(SettingError, match="only image files and URLs"):
         bulk.make_parts([str(tmp_path / "clip.mp4")])
     with pytest.raises(SettingError, match="plain or ray; found 'spark'"):
         list(bulk.run([], LIGHT, tmp_path / "out", "spark"))
@@ -212,7 +212,7 @@ def test_the_command_tells_what_was_written_and_that_something_could_not_be_read
         main()
     assert (
         stopped.value.code == 1
-        and f"{faces} faces in 12 pictures; 1 could not be read" in capsys.readouterr().out
+        and f"{faces} faces in 12 images; 1 could not be read" in capsys.readouterr().out
     )
     monkeypatch.setattr("sys.argv", [*words, "-f", "json"])
     with pytest.raises(SystemExit):

@@ -30,8 +30,8 @@ from nasion.models.losses import LaplaceLikelihood
 from nasion.models.optim import SGD, Adam
 from nasion.recipe import AugmentDecay
 from nasion.recipes.toy_demo import RECIPE
-from nasion.training.state import Interrupted, State
-from nasion.training.torch_loop import _average, _optimizer
+from nasion.training.state import Interrupted, TrainingState
+from nasion.training.torch_loop import _optimizer, _update_average
 from nasion.training.train import train
 
 SMALL = changed(
@@ -106,7 +106,7 @@ def test_stopping_and_resuming_gives_the_same_numbers_to_the_last_digit(
 
 MAPS = changed(
     SMALL, architecture=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=8), codec=Anchors(8), loss=LaplaceLikelihood(),
-    optim=Adam(2e-3, weight_decay=0.1), tta=0.9, start_at_mean=False, keep="last", corrupt=Corrupt(blur=0.5, noise=0.02, jpeg=0.2, occlude=0.5),
+    optim=Adam(2e-3, weight_decay=0.1), ema_decay=0.9, start_at_mean=False, keep="last", corrupt=Corrupt(blur=0.5, noise=0.02, jpeg=0.2, occlude=0.5),
     precision="float32", epochs=2,
 )  # fmt: skip
 
@@ -127,14 +127,13 @@ def test_averaged_weights_maps_and_disturbed_pictures_resume_to_the_last_digit_t
 def test_faces_change_less_from_the_epoch_on_in_which_they_fade(tmp_path, sides, monkeypatch):
     from nasion.training import torch_loop
 
-    seen, real = [], torch_loop.batch
-    monkeypatch.setattr(
-        training,
-        "batch",
-        lambda canvas, at, recipe, rng: (
-            seen.append(recipe.augment) or real(canvas, at, recipe, rng)
-        ),
-    )
+    seen, real = [], torch_loop.augmented_batch
+
+    def recorded(crops, at, spec, augment, corrupt, rng):
+        seen.append(augment)
+        return real(crops, at, spec, augment, corrupt, rng)
+
+    monkeypatch.setattr(torch_loop, "augmented_batch", recorded)
     train(
         changed(SMALL, epochs=4, augment_decay=AugmentDecay(after=0.5, to=0.2)),
         sides,
@@ -151,8 +150,8 @@ def test_the_kept_weights_are_the_average_that_the_checkpoint_carries(tmp_path, 
         load_file(done.folder / run_folder.WEIGHTS),
         load_file(done.folder / run_folder.CHECKPOINT),
     )
-    assert all(torch.equal(kept[name], saved[f"average.{name}"]) for name in kept)
-    assert any(not torch.equal(kept[name], saved[f"architecture.{name}"]) for name in kept)
+    assert all(torch.equal(kept[name], saved[f"ema.{name}"]) for name in kept)
+    assert any(not torch.equal(kept[name], saved[f"model.{name}"]) for name in kept)
 
 
 def test_an_average_over_steps_is_as_by_hand():
@@ -162,7 +161,7 @@ def test_an_average_over_steps_is_as_by_hand():
         with torch.no_grad():
             old.weight.fill_(1.0)
             new.weight.fill_(2.0)
-        _average(old, new, 0.9, steps)
+        _update_average(old, new, 0.9, steps)
         assert old.weight.item() == pytest.approx(1 + share)
 
 
@@ -170,7 +169,7 @@ def test_the_last_weights_are_kept_only_where_a_recipe_says_so(tmp_path, sides, 
     """As if every epoch made it worse."""
     scores = iter([1.0, 2.0, 3.0] * 2)
     monkeypatch.setattr(
-        "nasion.training.validated", lambda *given: {"val": next(scores), "val_loss": 0.0}
+        "nasion.training.torch_loop.validate", lambda *given: {"val": next(scores), "val_loss": 0.0}
     )
     kept = {}
     for keep in ("best", "last"):
@@ -181,7 +180,7 @@ def test_the_last_weights_are_kept_only_where_a_recipe_says_so(tmp_path, sides, 
 
 
 def test_weight_decay_spares_norms_and_biases():
-    network = MAPS.network()
+    network = MAPS.build_network()
     decayed, spared = _optimizer(MAPS, network).param_groups
     assert decayed["weight_decay"] == 0.1 and spared["weight_decay"] == 0
     assert all(p.ndim > 1 for p in decayed["params"]) and all(p.ndim == 1 for p in spared["params"])
@@ -224,7 +223,7 @@ def test_it_learns_from_partly_missing_labels(tmp_path):
         SMALL,
         epochs=15,
         input_size=(48, 48),
-        architecture=replace(SMALL.model, widths=(16, 32, 64, 128)),
+        architecture=replace(SMALL.architecture, widths=(16, 32, 64, 128)),
         augment=Augment(),
     )
     done = train(recipe, (faces[:260], faces[260:]), run_folder=tmp_path / "run")
@@ -240,7 +239,7 @@ def test_a_finished_run_resumed_stays_as_it_is(tmp_path, sides):
 
 def test_starting_in_a_folder_that_holds_a_run_is_refused(tmp_path, sides):
     train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
-    with pytest.raises(RunError, match="already holds a run; go on with it by --resume"):
+    with pytest.raises(RunError, match="already holds a run; continue it with --resume"):
         train(SMALL, sides, run_folder=tmp_path / "run")
 
 
@@ -248,7 +247,7 @@ def test_resuming_with_other_settings_or_nothing_to_resume_is_refused(tmp_path, 
     train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
     with pytest.raises(SettingError, match="started with other settings"):
         train(SMALL, sides, run_folder=tmp_path / "run", changes=["optim.lr=0.5"], resume=True)
-    with pytest.raises(RunError, match="is no run folder"):
+    with pytest.raises(RunError, match="is not a run folder"):
         train(SMALL, sides, run_folder=tmp_path / "nowhere", resume=True)
 
 
@@ -272,7 +271,10 @@ def test_a_run_that_failed_before_it_saved_anything_may_be_started_anew(tmp_path
 
 def test_a_recipe_in_colour_has_a_network_for_colour(tmp_path, sides):
     recipe = changed(SMALL, colour=True, epochs=1)
-    assert recipe.build_network().stem.weight.shape[1] == 3 and SMALL.network().stem.weight.shape[1] == 1
+    assert (
+        recipe.build_network().stem.weight.shape[1] == 3
+        and SMALL.build_network().stem.weight.shape[1] == 1
+    )
     assert train(recipe, sides, run_folder=tmp_path / "colour").state.epoch == 1
 
 
@@ -303,7 +305,7 @@ def test_a_full_disk_while_saving_leaves_the_older_checkpoint_whole(tmp_path, si
     folder = tmp_path / "run"
     train(changed(SMALL, epochs=1), sides, run_folder=folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    state = State(epoch=9)
+    state = TrainingState(epoch=9)
 
     def full(tensors, path, metadata):
         Path(path).write_bytes(b"half a checkpoint")
@@ -362,7 +364,7 @@ def test_a_run_of_another_format_is_refused_with_its_version(tmp_path, sides):
     path = tmp_path / "run" / run_folder.SETTINGS
     path.write_text(
         path.read_text()
-        .replace('"format": 1', '"format": 99')
+        .replace('"format": 2', '"format": 99')
         .replace(f'"nasion": "{nasion.__version__}"', '"nasion": "9.9"')
     )
     with pytest.raises(
@@ -370,7 +372,7 @@ def test_a_run_of_another_format_is_refused_with_its_version(tmp_path, sides):
         match=r"made by nasion 9.9 in run format 99; this is nasion .*pip install nasion==9.9",
     ):
         nasion.load_model(tmp_path / "run")
-    for damaged in ("{", '{"format": 1}', "[]"):
+    for damaged in ("{", '{"format": 2}', "[]"):
         path.write_text(damaged)
         with pytest.raises(RunError, match="damaged"):
             nasion.load_model(tmp_path / "run")
@@ -390,7 +392,7 @@ def test_weights_that_do_not_fit_and_a_broken_history_are_refused(tmp_path, side
 def test_damaged_weights_are_refused(tmp_path, sides):
     train(changed(SMALL, epochs=1), sides, run_folder=tmp_path / "run")
     weights = tmp_path / "run" / run_folder.WEIGHTS
-    pretrained.write_bytes(pretrained.read_bytes()[:100])
+    weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(RunError, match="damaged"):
         nasion.load_model(tmp_path / "run")
 
@@ -480,7 +482,7 @@ def test_two_processes_under_torchrun_learn_nearly_what_one_does(tmp_path):
 
 def test_training_starts_from_another_runs_weights_and_says_which_do_not_fit(tmp_path, sides):
     first = train(MAPS, sides, run_folder=tmp_path / "first")
-    still = replace(MAPS, init_from=str(first.folder), optim=Adam(1e-9), tta=0.0, epochs=1)
+    still = changed(MAPS, init_from=str(first.folder), optim=Adam(1e-9), ema_decay=0.0, epochs=1)
     on = train(still, sides, run_folder=tmp_path / "on")
     before, after = (load_file(folder / run_folder.WEIGHTS) for folder in (first.folder, on.folder))
     assert all(
@@ -490,7 +492,7 @@ def test_training_starts_from_another_runs_weights_and_says_which_do_not_fit(tmp
     )
     with pytest.raises(RunError, match="the weights do not fit the recipe"):
         train(
-            replace(still, architecture=Pyramid(widths=(8, 8, 8), blocks=(0, 1, 0), neck=8)),
+            changed(still, architecture=Pyramid(widths=(8, 8, 8), blocks=(0, 1, 0), neck=8)),
             sides,
             run_folder=tmp_path / "other",
         )
@@ -499,9 +501,9 @@ def test_training_starts_from_another_runs_weights_and_says_which_do_not_fit(tmp
 def test_without_holding_out_all_faces_are_learnt_and_scores_are_calibrated_on_the_run_before(
     tmp_path, sides
 ):
-    first = train(replace(MAPS, epochs=1), sides, run_folder=tmp_path / "first")
+    first = train(changed(MAPS, epochs=1), sides, run_folder=tmp_path / "first")
     whole = train(
-        replace(MAPS, epochs=1, hold_out=False, init_from=str(first.folder)),
+        changed(MAPS, epochs=1, hold_out=False, init_from=str(first.folder)),
         sides,
         run_folder=tmp_path / "whole",
     )
@@ -509,5 +511,5 @@ def test_without_holding_out_all_faces_are_learnt_and_scores_are_calibrated_on_t
     assert (whole.folder / "calibration.json").read_text() == (
         first.folder / "calibration.json"
     ).read_text()
-    alone = train(replace(MAPS, epochs=1, hold_out=False), sides, run_folder=tmp_path / "alone")
+    alone = train(changed(MAPS, epochs=1, hold_out=False), sides, run_folder=tmp_path / "alone")
     assert not (alone.folder / "calibration.json").exists()

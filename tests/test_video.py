@@ -15,10 +15,10 @@ import pytest
 from nasion.app.cli import main
 from nasion.data.datasets import toy
 from nasion.errors import DataError, SettingError
-from nasion.inference.detectors import Detections
-from nasion.inference.landmarker import Face, Landmarker
+from nasion.inference.landmarker import Landmarker
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.face import Face
 from nasion.media.video import VideoInput, camera_number
 
 av = pytest.importorskip("av")
@@ -82,7 +82,7 @@ def test_frames_come_upright_in_their_order_with_their_times(clip, moving):
     frames = list(VideoInput(clip).frames())
     assert [frame.number for frame in frames] == list(range(24)) and VideoInput(
         clip
-    ).frames_told() == 24
+    ).frame_count() == 24
     np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(24) / 30, atol=1e-3)
     assert np.abs(frames[5].pixels.astype(int) - moving[0][5]).mean() < 6
     assert [frame.number for frame in VideoInput(clip, seconds=0.1).frames()] == [0, 1, 2, 3]
@@ -110,40 +110,46 @@ def test_a_face_keeps_its_number_and_its_points_are_near_the_true_ones(clip, lig
     assert np.abs(np.array(raw)[1:] - [faces[0].points for _, faces in seen][1:]).max() > 0
 
 
-class Shows(Landmarker):
-    """Stands in for a landmarker: the boxes of each frame are the faces."""
+class ScriptedPredictor:
+    """Finds a face in a box if one is near it in the current frame; otherwise an unlikely one."""
+
+    calibration = "there is one"
 
     def __init__(self, frames):
-        self.frames, self.at, self.min_score, self.most, self.turns = frames, -1, 0.5, None, (0,)
-        self.model = SimpleNamespace(calibration="there is one")
+        self.frames, self.at = frames, 0
 
-    def detector(self, pixels):
-        self.at += 1
-        boxes = np.array(self.frames[self.at], dtype=np.float32).reshape(-1, 4)
-        return Detections(boxes, np.ones(len(boxes), np.float32))
-
-    def within(self, pixels, boxes, sure=None):
-        there = [np.float32(box) for box in self.frames[self.at + (sure is None)]]
+    def faces_in(self, pixels, boxes, detector_scores=None):
+        there = [np.float32(box) for box in self.frames[self.at]]
         found = []
         for box in boxes:
             near = min(there, key=lambda other: np.abs(other - box).max(), default=None)
             hit = near is not None and np.abs(near - box).max() < 30
-            points = np.array(
-                [[near[0], near[1]], [near[2], near[3]]] if hit else [[0, 0], [9, 9]],
-                dtype=np.float32,
-            )
-            found.append(
-                Face(ibug68, points, np.float32(near if hit else [0, 0, 9, 9]), 0.9 if hit else 0.1)
-            )
+            box = np.float32(near if hit else [0, 0, 9, 9])
+            found.append(Face(ibug68, box.reshape(2, 2), box, 0.9 if hit else 0.1))
         return found
 
 
+class ScriptedLandmarker(Landmarker):
+    """Stands in for a landmarker: the boxes of each frame are the faces."""
+
+    def __init__(self, frames):
+        self.predictor = ScriptedPredictor(frames)
+        self.min_score, self.max_faces, self.rotations = 0.5, None, (0,)
+
+    def detector(self, pixels):
+        boxes = self.predictor.frames[self.predictor.at]
+        boxes = np.array(boxes, dtype=np.float32).reshape(-1, 4)
+        return boxes, np.ones(len(boxes), np.float32)
+
+
 def tracks(frames, every=1, pause=1 / 30):
-    tracker = Tracker(Shows(frames), None, every)
-    return [
-        [face.track for face in tracker(np.zeros((9, 9), np.uint8), pause * i)]
-        for i in range(len(frames))
-    ]
+    landmarker, numbers = ScriptedLandmarker(frames), []
+    tracker = Tracker(landmarker, None, every)
+    for i in range(len(frames)):
+        landmarker.predictor.at = i
+        faces = tracker(np.zeros((9, 9), np.uint8), pause * i)
+        numbers.append([face.track for face in faces])
+    return numbers
 
 
 A, B = [0, 0, 50, 50], [200, 0, 250, 50]
@@ -180,7 +186,7 @@ def test_predict_writes_the_clip_with_points_and_its_sound(
         "--out",
         str(tmp_path / "out"),
         "-f",
-        "picture",
+        "image",
         "-f",
         "csv",
         "-f",
@@ -189,7 +195,7 @@ def test_predict_writes_the_clip_with_points_and_its_sound(
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit) as stopped:
         main()
-    assert stopped.value.code == 0 and "1 face followed in 8 frames" in capsys.readouterr().out
+    assert stopped.value.code == 0 and "1 face in 8 frames" in capsys.readouterr().out
     with av.open(str(tmp_path / "out" / f"mine-points{ending}")) as made:
         assert [stream.type for stream in made.streams] == ["video"] + (["audio"] if sound else [])
         pictures = [frame.to_ndarray(format="rgb24").astype(int) for frame in made.decode(video=0)]
@@ -205,7 +211,7 @@ def test_predict_writes_the_clip_with_points_and_its_sound(
 
 def test_odd_sides_and_a_stop_in_the_middle_still_give_a_clip(tmp_path, moving):
     source = written(tmp_path / "odd.mp4", moving[0][:6])
-    taken = VideoInput(source).rewritten(tmp_path, "odd", lambda frame: frame.pixels[1:, 1:])
+    taken = VideoInput(source).rewrite(tmp_path, "odd", lambda frame: frame.pixels[1:, 1:])
     for _ in range(4):
         next(taken)
     taken.close()
@@ -231,7 +237,7 @@ def test_a_turned_head_is_followed_if_any_rotation_is_asked_for(moving, tmp_path
 def test_a_network_without_scores_loses_a_face_that_is_gone(moving, tmp_path, light):
     empty = np.full_like(moving[0][0], 90)
     clip = written(tmp_path / "gone.mp4", [*moving[0][:4], *[empty] * 4])
-    unsure = Landmarker(replace(light.model, calibration=None))
+    unsure = Landmarker(replace(light.predictor, calibration=None))
     assert [[face.track for face in faces] for _, faces in unsure.video(clip)] == [[1]] * 4 + [
         []
     ] * 4
@@ -255,7 +261,7 @@ def test_sound_and_picture_that_begin_apart_stay_apart(moving, tmp_path):
         for stream in (video, audio):
             out.mux(stream.encode(None))
     frames = list(
-        VideoInput(tmp_path / "late.mkv").rewritten(tmp_path, "late", lambda frame: frame.pixels)
+        VideoInput(tmp_path / "late.mkv").rewrite(tmp_path, "late", lambda frame: frame.pixels)
     )
     assert frames[0].seconds == 0
     with av.open(str(tmp_path / "late-points.mp4")) as made:
@@ -277,7 +283,7 @@ def test_an_input_is_never_written_over(moving, tmp_path, monkeypatch, capsys):
     )
     with pytest.raises(SystemExit) as stopped:
         main()
-    assert stopped.value.code == 1 and "would be written over" in capsys.readouterr().err.replace(
+    assert stopped.value.code == 1 and "would be overwritten" in capsys.readouterr().err.replace(
         "\n", " "
     )
     assert (tmp_path / "a-points.mp4").read_bytes() == before
@@ -295,7 +301,7 @@ def test_ctrl_c_keeps_what_was_found_and_drawn_until_then(moving, tmp_path):
         "--out",
         str(tmp_path / "out"),
         "-f",
-        "picture",
+        "image",
         "-f",
         "jsonl",
     ]
@@ -335,7 +341,7 @@ def test_what_is_no_clip_is_refused_and_a_damaged_one_read_as_far_as_it_goes(cli
         tone.sample_rate = 48_000
         out.mux(audio.encode(tone))
         out.mux(audio.encode(None))
-    with pytest.raises(DataError, match="no pictures in it; it holds audio"):
+    with pytest.raises(DataError, match="it has no video stream; it holds audio"):
         list(VideoInput(tmp_path / "tone.mp4").frames())
     whole = written(
         tmp_path / "whole.mkv",
@@ -369,10 +375,10 @@ def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["nasion", "predict", str(clip), "--box", "1,1,50,50"])
     with pytest.raises(SystemExit):
         main()
-    assert "are for pictures" in capsys.readouterr().err
+    assert "are for images" in capsys.readouterr().err
 
 
 def test_settings_that_cannot_be_meant_are_refused(light):
-    with pytest.raises(SettingError, match="from 1; found 0"):
-        Tracker(light, every=0)
+    with pytest.raises(SettingError, match="1 or more; found 0"):
+        Tracker(light, detect_every=0)
     assert replace(VideoInput(0), seconds=2).name == "camera 0"

@@ -202,7 +202,9 @@ def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, u
 
 @pytest.mark.parametrize(("kernel", "parameters"), [(3, 11_206_622), (7, 11_207_902)])
 def test_the_published_residual_network_has_the_published_number_of_parameters(kernel, parameters):
-    network = replace(load_recipe("fkd_resnet").architecture, stem_kernel=kernel, stem_stride=1).build(30)
+    network = replace(
+        load_recipe("fkd_resnet").architecture, stem_kernel=kernel, stem_stride=1
+    ).build(30)
     assert sum(p.numel() for p in network.parameters()) == parameters
 
 

@@ -230,8 +230,8 @@ def _warning(predictor: Predictor, faces: Faces) -> str:
     if seen <= _WARN_FRACTION * len(faces):
         return ""
     return (
-        f"{seen} of these {len(faces)} faces are from photographs that this network was trained "
-        "on; errors on them say nothing about new faces."
+        f"At least {seen} of these {len(faces)} faces are from photographs that this network was "
+        "trained on; errors on them say nothing about new faces."
     )
 
 

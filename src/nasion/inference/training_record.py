@@ -24,7 +24,7 @@ from nasion.media.files import write_text
 
 FILE = "trained_on.json"
 BITS = 256
-MAX_DIFFERENT = 56  # bits that may differ between two cuts of one photograph (LOG.md)
+MAX_DIFFERENT = 32  # bits that may differ between two cuts of one photograph (LOG.md)
 _LOW = 17  # frequencies per axis; the lowest, the mean, tells nothing
 _NO_CONTRAST = 1e-6
 _BLOCK = 512

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion.discovery import DATASETS, DETECTORS
+from nasion.errors import require
 
 if TYPE_CHECKING:
     from nasion.inference.predictor import Predictor
     from nasion.landmarks.scheme import Scheme
+    from nasion.model_spec import TTA as TestTimeAugmentation
 
 _DATA_HELP = "Folder or file of the dataset (toy:COUNT for drawn faces)."
 Data = Annotated[str, typer.Option("--data", help=_DATA_HELP)]
@@ -68,7 +70,16 @@ def open_model(run: Path, recipe: Path | None, tta: str | None = None) -> Predic
     from nasion.recipes import recipe_module
 
     module = recipe_module(recipe) if recipe else None
-    return load_model(run, recipe=module, tta=tta)  # pyright: ignore[reportArgumentType]
+    return load_model(run, recipe=module, tta=tta_or_none(tta))
+
+
+def tta_or_none(name: str | None) -> TestTimeAugmentation | None:
+    """The mode of this name. Raises ``SettingError`` for any other."""
+    from nasion.model_spec import TTA_MODES
+
+    found = [mode for mode in TTA_MODES if mode == name]
+    require(name is None or bool(found), f"--tta {name}: one of {', '.join(TTA_MODES)} expected.")
+    return found[0] if found else None
 
 
 def scheme_or_none(name: str | None) -> Scheme | None:

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion.app import console
-from nasion.app.cli.options import TTA, DetectorName, Model, RecipeFile, open_model
+from nasion.app.cli.options import (
+    TTA,
+    DetectorName,
+    Model,
+    RecipeFile,
+    open_model,
+    tta_or_none,
+)
 from nasion.discovery import FORMATS
 from nasion.errors import SettingError
 
@@ -146,7 +153,7 @@ def predict(
             detect=not no_detect,
             min_score=min_score,
             any_rotation=any_rotation,
-            tta=tta,  # pyright: ignore[reportArgumentType]
+            tta=tta_or_none(tta),
         )
         _predict_in_bulk(inputs, settings, folder, engine, workers)
         return
