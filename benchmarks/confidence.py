@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 import nasion
-from nasion import draw
-from nasion.files import open_picture
-from nasion.predict import load_model
-from nasion.schemes import cofw29
+from nasion.evaluation import plots
+from nasion.inference.predictor import load_model
+from nasion.landmarks.catalog import cofw29
+from nasion.media.images import open_image
 
 KINDS = ("grey", "another face", "the picture's rim")
 SURE, UNSURE = np.array([0, 114, 178]), np.array([240, 228, 66])
@@ -37,7 +37,11 @@ def covered(pictures, boxes, kind, rng):
             hole[:] = rng.integers(40, 216)
         else:
             other = pictures[(i + 1) % len(pictures)] if kind == "another face" else picture
-            corner = other[: hole.shape[0], : hole.shape[1]] if kind != "another face" else other[-hole.shape[0] * 2 :, -hole.shape[1] * 2 :]
+            corner = (
+                other[: hole.shape[0], : hole.shape[1]]
+                if kind != "another face"
+                else other[-hole.shape[0] * 2 :, -hole.shape[1] * 2 :]
+            )
             hole[:] = np.resize(corner, hole.shape)
         found.append(picture)
         rectangles.append([x0, y0, x1, y1])
@@ -56,7 +60,7 @@ def told_apart(scores, hidden):
 
 def synthetic(model, faces, rng):
     """Scores of hidden and visible points with and without the rectangles."""
-    pictures = [open_picture(Path(str(path)), colour=False) for path in faces.images]
+    pictures = [open_image(Path(str(path)), colour=False) for path in faces.images]
     before = model(pictures, faces.boxes)
     rows = {}
     for kind in KINDS:
@@ -64,7 +68,10 @@ def synthetic(model, faces, rng):
         after = model(shown, faces.boxes)
         points = faces.points
         hidden = ((points >= rectangles[:, None, :2]) & (points <= rectangles[:, None, 2:])).all(-1)
-        errors = np.linalg.norm(after.points - points, axis=-1), np.linalg.norm(before.points - points, axis=-1)
+        errors = (
+            np.linalg.norm(after.points - points, axis=-1),
+            np.linalg.norm(before.points - points, axis=-1),
+        )
         rows[kind] = {
             "hidden points": int(hidden.sum()),
             "score, hidden": float(after.scores[hidden].mean()),
@@ -83,13 +90,13 @@ def cofw(model, folder):
     """Scores of hidden and visible points of real pictures, of the points that both schemes have."""
     record = json.loads(next(folder.glob("*.json")).read_text())
     names = {picture["id"]: picture["file_name"] for picture in record["images"]}
-    shared = [point for point in cofw29.points if point in model.recipe.scheme]
+    shared = [point for point in cofw29.points if point in model.spec.scheme]
     at, rows = cofw29.index(shared), []
     for face in record["annotations"]:
         marks = np.array(face["keypoints"]).reshape(-1, 3)[at]
         x, y, width, height = face["bbox"]
         found = model([folder / names[face["image_id"]]], [[x, y, x + width, y + height]])
-        scores, visible = found.scores[0, model.recipe.scheme.index(shared)], marks[:, 2] == 2
+        scores, visible = found.scores[0, model.spec.scheme.index(shared)], marks[:, 2] == 2
         rows.append({
             "picture": names[face["image_id"]],
             "hidden": [point for point, seen in zip(shared, visible, strict=True) if not seen],
@@ -104,13 +111,21 @@ def drawn(model, faces, path, count=16):
     found = model.predict(faces)
     tiles = []
     for i in np.argsort(found.scores.min(1) + found.scores.mean(1))[:count].tolist():
-        groups = [(found.points[i, [k]], tuple(np.rint(UNSURE + (SURE - UNSURE) * found.scores[i, k]).astype(int).tolist())) for k in range(68)]
-        tiles.append(draw.tile(faces, i, groups, f"{faces.ids[i]}  {found.scores[i].min():.2f}"))
-    draw.save(draw.sheet(tiles, columns=8), path)
+        groups = [
+            (
+                found.points[i, [k]],
+                tuple(np.rint(UNSURE + (SURE - UNSURE) * found.scores[i, k]).astype(int).tolist()),
+            )
+            for k in range(68)
+        ]
+        tiles.append(plots.tile(faces, i, groups, f"{faces.ids[i]}  {found.scores[i].min():.2f}"))
+    plots.save(plots.sheet(tiles, columns=8), path)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--network", default="face68")
     parser.add_argument("--cofw", type=Path)
@@ -119,7 +134,10 @@ def main():
     options = parser.parse_args()
     model = load_model(options.network)
     faces = nasion.load_faces("ibug68", options.data, "val")
-    said = {"synthetic": synthetic(model, faces, np.random.default_rng(0)), "cofw": cofw(model, options.cofw) if options.cofw else []}
+    said = {
+        "synthetic": synthetic(model, faces, np.random.default_rng(0)),
+        "cofw": cofw(model, options.cofw) if options.cofw else [],
+    }
     for kind, row in said["synthetic"].items():
         print(kind + ": " + ", ".join(f"{name} {value:.3g}" for name, value in row.items()))
     for row in said["cofw"]:

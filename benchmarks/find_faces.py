@@ -16,23 +16,34 @@ from xml.etree import ElementTree
 import numpy as np
 
 import nasion
-from nasion import detectors, geometry
-from nasion.files import open_picture
-from nasion.landmarker import Landmarker
+from nasion.discovery import DETECTORS
+from nasion.inference import detectors
+from nasion.inference.landmarker import Landmarker
+from nasion.landmarks import geometry
+from nasion.media.images import open_image
 
 
 def group_photographs(folder):
     """dlib's boxes are squares that reach from the brows to below the mouth; as boxes of points they sit a little lower."""
     for table in ("training.xml", "testing.xml"):
         for image in ElementTree.parse(folder / table).getroot().iter("image"):
-            boxes = [[int(box.get(side)) for side in ("left", "top", "width", "height")] for box in image.iter("box")]
-            yield folder / image.get("file"), np.array([[x, y, x + w, y + h] for x, y, w, h in boxes], dtype=np.float64)
+            boxes = [
+                [int(box.get(side)) for side in ("left", "top", "width", "height")]
+                for box in image.iter("box")
+            ]
+            yield (
+                folder / image.get("file"),
+                np.array([[x, y, x + w, y + h] for x, y, w, h in boxes], dtype=np.float64),
+            )
 
 
 def tutorial_photographs(folder):
     with (folder / "face_landmarks.csv").open() as table:
         for name, *values in list(csv.reader(table))[1:]:
-            yield folder / name, geometry.points_box(np.array(values, dtype=np.float64).reshape(1, -1, 2))
+            yield (
+                folder / name,
+                geometry.points_box(np.array(values, dtype=np.float64).reshape(1, -1, 2)),
+            )
 
 
 def labelled(faces):
@@ -45,7 +56,10 @@ def hits(truth, boxes):
     """(faces found, boxes that are none's)"""
     if not len(boxes):
         return 0, 0
-    middles, sides = [(box[:, :2] + box[:, 2:]) / 2 for box in (truth, boxes)], [np.sqrt(np.prod(b[:, 2:] - b[:, :2], 1)) for b in (truth, boxes)]
+    middles, sides = (
+        [(box[:, :2] + box[:, 2:]) / 2 for box in (truth, boxes)],
+        [np.sqrt(np.prod(b[:, 2:] - b[:, :2], 1)) for b in (truth, boxes)],
+    )
     near = np.abs(middles[0][:, None] - middles[1]).max(-1) < sides[0][:, None] / 2
     fits = near & (sides[1] / sides[0][:, None] > 0.5) & (sides[1] / sides[0][:, None] < 2)
     return int(fits.any(1).sum()), int((~fits.any(0)).sum())
@@ -53,21 +67,27 @@ def hits(truth, boxes):
 
 def judged(detector, pictures, times=3):
     """Counts and milliseconds over (path, boxes)."""
-    landmarker = Landmarker("face68_light", detector=detector, average="none")
-    found = {"faces": 0, "found": 0, "false alarms": 0, "found, with points": 0, "false alarms, with points": 0}
+    landmarker = Landmarker("face68_light", detector=detector, tta="none")
+    found = {
+        "faces": 0,
+        "found": 0,
+        "false alarms": 0,
+        "found, with points": 0,
+        "false alarms, with points": 0,
+    }
     seconds = []
     for path, truth in pictures:
-        grey = open_picture(path, colour=False)
+        grey = open_image(path, colour=False)
         taken = []
         for _ in range(times):
             began = perf_counter()
-            seen = detector(grey)
+            seen, _ = detector(grey)
             taken.append(perf_counter() - began)
         seconds.append(min(taken))
         faces = landmarker(grey)
         boxes = np.array([face.box for face in faces], dtype=np.float64).reshape(-1, 4)
         found["faces"] += len(truth)
-        for words, told in (("", seen.boxes.astype(np.float64)), (", with points", boxes)):
+        for words, told in (("", seen.astype(np.float64)), (", with points", boxes)):
             hit, alarm = hits(truth, told)
             found[f"found{words}"] += hit
             found[f"false alarms{words}"] += alarm
@@ -75,7 +95,9 @@ def judged(detector, pictures, times=3):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--detector", action="append")
     parser.add_argument("--file", type=Path, help="another file of the detector single_shot")
@@ -86,11 +108,13 @@ def main():
         "group photographs": list(group_photographs(samples / "dlib_faces")),
         "tutorial photographs": list(tutorial_photographs(samples / "tutorial_faces")),
         "imm": list(labelled(nasion.load_faces("imm", options.data / "imm", "all")))[::4],
-        "ibug68, held out": list(labelled(nasion.load_faces("ibug68", options.data / "ibug68", "val"))),
+        "ibug68, held out": list(
+            labelled(nasion.load_faces("ibug68", options.data / "ibug68", "val"))
+        ),
     }
     result = {}
-    for name in options.detector or detectors.names():
-        detector = detectors.named(name)
+    for name in options.detector or DETECTORS.names():
+        detector = detectors.load(name)
         if options.file and name == "single_shot":
             detector = type(detector)(file=options.file)
         for title, pictures in sets.items():

@@ -13,13 +13,18 @@ from result_files import record, spent, trained
 
 import nasion
 from nasion import recipes
-from nasion.predict import load_model
+from nasion.discovery import RECIPES
+from nasion.inference.predictor import load_model
 
 FACTS = {
     "data": "fkd, honest validation split: 1,166 of 5,541 faces, wrong labels included",
     "metric": "rmse: root of the mean squared error of all labelled x and y values pooled, in pixels of the 96 x 96 picture",
 }
-SMALL = ["model.widths=16,32,64,128,128", "model.blocks=0,1,1,1,1", "model.neck=64"]
+SMALL = [
+    "architecture.widths=16,32,64,128,128",
+    "architecture.blocks=0,1,1,1,1",
+    "architecture.neck=64",
+]
 VARIANTS = {
     "recipe": [],
     # Of fkd_best: how soon it is as good as the published code.
@@ -28,34 +33,57 @@ VARIANTS = {
     "mask": ["missing=mask"],
     "drop": ["missing=drop"],
     "forward_fill": ["missing=forward_fill"],
-    "as published": ["model.stem_stride=1", "model.stem_kernel=3", "model.stem_pool=2", "start_at_mean=false", "doubtful=keep", "precision=float32"],
-    "stem stride 1": ["model.stem_stride=1"],
+    "as published": [
+        "architecture.stem_stride=1",
+        "architecture.stem_kernel=3",
+        "architecture.stem_pool=2",
+        "start_at_mean=false",
+        "suspect_labels=keep",
+        "precision=float32",
+    ],
+    "stem stride 1": ["architecture.stem_stride=1"],
     "without the mean start": ["start_at_mean=false"],
-    "with doubtful labels": ["doubtful=keep"],
-    "max-pool 2 x 2": ["model.stem_pool=2"],
+    "with doubtful labels": ["suspect_labels=keep"],
+    "max-pool 2 x 2": ["architecture.stem_pool=2"],
 }
 
 
 def one(recipe, folder, data, changes):
     """Train (or find trained) and judge one run: what results/ keeps of it."""
     history = trained(recipe, data, folder, changes)
-    judged = nasion.evaluate(load_model(folder, average="none"), nasion.load_faces("fkd", data, "val")).to_json()
+    judged = nasion.evaluate(
+        load_model(folder, tta="none"), nasion.load_faces("fkd", data, "val")
+    ).to_json()
     averaged = {}
-    if recipes.module(recipe).RECIPE.codec.stride:
+    if recipes.load_recipe(recipe).spec.codec.stride:
         faces = nasion.load_faces("fkd", data, "val")
         for average in ("flip", "flip+shift"):
-            scores = nasion.evaluate(load_model(folder, average=average), faces).to_json()
+            scores = nasion.evaluate(load_model(folder, tta=average), faces).to_json()
             averaged[f"rmse, averaged over {average}"] = scores["rmse"]
-            averaged[f"rmse, plausible, averaged over {average}"] = scores["groups"]["labels"]["plausible"]["rmse"]
-    groups = {f"rmse, {name}": scores["rmse"] for part in judged["groups"].values() for name, scores in part.items()}
+            averaged[f"rmse, plausible, averaged over {average}"] = scores["groups"]["labels"][
+                "plausible"
+            ]["rmse"]
+    groups = {
+        f"rmse, {name}": scores["rmse"]
+        for part in judged["groups"].values()
+        for name, scores in part.items()
+    }
     return {"rmse": judged["rmse"], **averaged, **groups, "nme": judged["nme"], **spent(history)}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--recipe", default="fkd_resnet", choices=[name for name in recipes.names() if name.startswith("fkd_")])
-    parser.add_argument("--variants", nargs="+", default=["mask", "drop", "forward_fill"], choices=VARIANTS)
+    parser.add_argument(
+        "--recipe",
+        default="fkd_resnet",
+        choices=[name for name in RECIPES.names() if name.startswith("fkd_")],
+    )
+    parser.add_argument(
+        "--variants", nargs="+", default=["mask", "drop", "forward_fill"], choices=VARIANTS
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nasion.landmarker import Landmarker
-from nasion.landmarker.smoothing import CALM, smoothed
-from nasion.landmarker.tracking import Tracker
+from nasion.inference.landmarker import Landmarker
+from nasion.inference.smoothing import DEFAULT_SMOOTHING, smooth
+from nasion.inference.tracking import Tracker
 
 RATE, SIZE, FACE, SWING = 30, (640, 480), 150.0, 0.5
 SPEEDS = (0.25, 0.5, 1.0, 2.0)
@@ -29,7 +29,12 @@ def frames(picture, face, shifts, random):
     step = side / FACE
     for shift in shifts:
         corner = middle - (np.array(SIZE) / 2 + shift) * step
-        shown = picture.transform(SIZE, Image.Transform.AFFINE, (step, 0, corner[0], 0, step, corner[1]), Image.Resampling.BICUBIC)
+        shown = picture.transform(
+            SIZE,
+            Image.Transform.AFFINE,
+            (step, 0, corner[0], 0, step, corner[1]),
+            Image.Resampling.BICUBIC,
+        )
         noisy = np.asarray(shown).astype(np.float64) + random.normal(0, 5, (SIZE[1], SIZE[0], 1))
         yield np.clip(noisy, 0, 255).astype(np.uint8)
 
@@ -48,7 +53,7 @@ def found(landmarker, clip):
 def calmed(points):
     calm, seen = None, []
     for number, now in enumerate(points):
-        calm = smoothed(now, number / RATE, calm, CALM)
+        calm = smooth(now, number / RATE, calm, DEFAULT_SMOOTHING)
         seen.append(calm.points)
     return np.array(seen)
 
@@ -84,7 +89,9 @@ def lag(points, raw):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--network", default="face68")
     parser.add_argument("--photographs", type=int, default=10)
@@ -92,32 +99,59 @@ def main():
     options = parser.parse_args()
     landmarker, random = Landmarker(options.network), np.random.default_rng(0)
     filters = {"one-euro": calmed, "paper": as_in_the_paper}
-    fell, lags, raws = {name: [] for name in filters}, {name: {speed: [] for speed in SPEEDS} for name in filters}, []
+    fell, lags, raws = (
+        {name: [] for name in filters},
+        {name: {speed: [] for speed in SPEEDS} for name in filters},
+        [],
+    )
     photographs = sorted(options.data.glob("*.jpg"))
-    for path in photographs[:: max(1, len(photographs) // options.photographs)][: options.photographs]:
+    for path in photographs[:: max(1, len(photographs) // options.photographs)][
+        : options.photographs
+    ]:
         picture = Image.open(path).convert("RGB")
         faces = landmarker(picture)
-        raw = found(landmarker, frames(picture, faces[0], random.uniform(-0.5, 0.5, (60, 2)), random)) if faces else None
+        raw = (
+            found(landmarker, frames(picture, faces[0], random.uniform(-0.5, 0.5, (60, 2)), random))
+            if faces
+            else None
+        )
         if raw is None:
             print(f"{path.name}: the face was not found in every frame; left out")
             continue
         raws.append(jitter(raw))
-        for name, smooth in filters.items():
-            fell[name].append(raws[-1] / jitter(smooth(raw)))
+        for name, apply in filters.items():
+            fell[name].append(raws[-1] / jitter(apply(raw)))
         for speed in SPEEDS:
-            swing = speed * FACE / (2 * np.pi * SWING) * np.sin(2 * np.pi * SWING * np.arange(120) / RATE)
-            moved = found(landmarker, frames(picture, faces[0], swing[:, None] * np.array([1.0, 0.3]), random))
-            for name, smooth in filters.items():
+            swing = (
+                speed
+                * FACE
+                / (2 * np.pi * SWING)
+                * np.sin(2 * np.pi * SWING * np.arange(120) / RATE)
+            )
+            moved = found(
+                landmarker, frames(picture, faces[0], swing[:, None] * np.array([1.0, 0.3]), random)
+            )
+            for name, apply in filters.items():
                 if moved is not None:
-                    lags[name][speed].append(lag(smooth(moved), moved))
-    result = {"jitter of what is found, %": round(float(np.mean(raws)), 3), "photographs": len(raws)}
+                    lags[name][speed].append(lag(apply(moved), moved))
+    result = {
+        "jitter of what is found, %": round(float(np.mean(raws)), 3),
+        "photographs": len(raws),
+    }
     for name in filters:
         result[name] = {
-            "times less jitter": {"mean": round(float(np.mean(fell[name])), 2), "least": round(min(fell[name]), 2)},
-            "lag in frames, by sizes a second": {str(speed): round(float(np.mean(values)), 2) for speed, values in lags[name].items()},
+            "times less jitter": {
+                "mean": round(float(np.mean(fell[name])), 2),
+                "least": round(min(fell[name]), 2),
+            },
+            "lag in frames, by sizes a second": {
+                str(speed): round(float(np.mean(values)), 2) for speed, values in lags[name].items()
+            },
         }
         print(name, result[name])
-    print(f"jitter of what is found {result['jitter of what is found, %']} % of the face's size, {len(raws)} photographs")
+    print(
+        f"jitter of what is found {result['jitter of what is found, %']} % of the face's size, {len(raws)} photographs"
+    )
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -21,31 +21,35 @@ from pathlib import Path
 import numpy as np
 from result_files import Clock
 
-from nasion import keras_backend, recipes, run
-from nasion.batches import NO_CHANGE, batch, canvases
-from nasion.datasets import toy
-from nasion.load import load_sides
-from nasion.recipe import override
+from nasion import recipes
+from nasion.data.datasets import toy
+from nasion.data.load import load_train_val
+from nasion.inference import run_folder
+from nasion.inference.crops import crop_faces, plain_batch
+from nasion.models import keras_backend
+from nasion.recipe_settings import override
 
 PLAIN = {"plain Keras, float32": "float32", "plain Keras, mixed bfloat16": "mixed_bfloat16"}
 
 
 def nasion_speeds(recipe, sides):
     """Faces per second of the second epoch's steps, and of all that comes between two epochs' ends."""
-    from nasion.keras_train import fit
+    from nasion.training.keras_loop import fit
 
     with tempfile.TemporaryDirectory() as folder:
-        run.create(Path(folder), "benchmark", recipe, {})
+        run_folder.create(Path(folder), "benchmark", recipe, {})
         clock = Clock()
-        state = fit(recipe, *sides, Path(folder), watchers=(clock,))
-    return len(sides[0]) / state.history[1]["seconds"], len(sides[0]) / (clock.ends[1] - clock.ends[0])
+        state = fit(recipe, *sides, Path(folder), observers=(clock,))
+    return len(sides[0]) / state.history[1]["seconds"], len(sides[0]) / (
+        clock.ends[1] - clock.ends[0]
+    )
 
 
 def plain_model(recipe, policy):
     """The network compiled as a notebook does it."""
-    from nasion.networks.keras import built
+    from nasion.inference.backends.keras import build_model
 
-    model = built(recipe, policy)
+    model = build_model(recipe, policy)
     model.compile(optimizer=keras_backend.keras().optimizers.Adam(recipe.optim.lr), loss="huber")
     return model
 
@@ -54,7 +58,8 @@ def plain_speed(model, pictures, targets, batch_size):
     """Of an epoch's steps, as nasion's seconds are."""
     times = []
     clock = keras_backend.keras().callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: times.append(time.perf_counter()), on_train_batch_end=lambda batch, logs: times.append(time.perf_counter())
+        on_epoch_begin=lambda epoch, logs: times.append(time.perf_counter()),
+        on_train_batch_end=lambda batch, logs: times.append(time.perf_counter()),
     )
     model.fit(pictures, targets, batch_size=batch_size, epochs=1, verbose=0, callbacks=[clock])
     return len(pictures) / (times[-1] - times[0])
@@ -62,41 +67,67 @@ def plain_speed(model, pictures, targets, batch_size):
 
 def one_backend(options):
     """A line per subject."""
-    recipe = override(recipes.module(options.recipe).RECIPE, options.set)
-    recipe = replace(recipe, epochs=2, patience=None, second_phase=None, missing="mask", doubtful="keep")
+    recipe = override(recipes.load_recipe(options.recipe), options.set)
+    recipe = replace(
+        recipe, epochs=2, patience=None, second_phase=None, missing="mask", suspect_labels="keep"
+    )
     if options.data:
-        train_faces, val_faces = load_sides(None, options.data, scheme=recipe.scheme)
+        train_faces, val_faces = load_train_val(None, options.data, scheme=recipe.spec.scheme)
         sides = train_faces[: options.faces], val_faces[:256]
     else:
-        sides = toy.draw(options.faces, recipe.scheme, size=max(recipe.input_size)), toy.draw(256, recipe.scheme, seed=1, size=max(recipe.input_size))
-    seen = batch(canvases(sides[0], replace(recipe, augment=NO_CHANGE)), np.arange(len(sides[0])), replace(recipe, augment=NO_CHANGE))
+        sides = (
+            toy.draw(options.faces, recipe.spec.scheme, size=max(recipe.spec.input_size)),
+            toy.draw(256, recipe.spec.scheme, seed=1, size=max(recipe.spec.input_size)),
+        )
+    seen = plain_batch(crop_faces(sides[0], recipe.spec), np.arange(len(sides[0])), recipe.spec)
     pictures = np.ascontiguousarray(np.moveaxis(seen.images, 1, -1))
-    targets = np.nan_to_num(recipe.codec.encode(seen.points, recipe.input_size))
+    targets = np.nan_to_num(recipe.spec.codec.encode(seen.points, recipe.spec.input_size))
     models = {name: plain_model(recipe, policy) for name, policy in PLAIN.items()}
     for model in models.values():
-        plain_speed(model, pictures[: 2 * recipe.batch_size], targets[: 2 * recipe.batch_size], recipe.batch_size)
+        plain_speed(
+            model,
+            pictures[: 2 * recipe.batch_size],
+            targets[: 2 * recipe.batch_size],
+            recipe.batch_size,
+        )
     speeds = {"nasion train": [], "nasion train, whole epochs": [], **{name: [] for name in PLAIN}}
     for _ in range(options.rounds):
         steps, whole = nasion_speeds(recipe, sides)
         found = {"nasion train": steps, "nasion train, whole epochs": whole}
-        found |= {name: plain_speed(model, pictures, targets, recipe.batch_size) for name, model in models.items()}
+        found |= {
+            name: plain_speed(model, pictures, targets, recipe.batch_size)
+            for name, model in models.items()
+        }
         for name, speed in found.items():
             speeds[name].append(speed)
     best = [max(pair) for pair in zip(*(speeds[name] for name in PLAIN), strict=True)]
-    from nasion.networks.keras import policy
+    from nasion.inference.backends.keras import training_policy
 
     keras = keras_backend.keras()
-    print(f"{keras_backend.backend()}, Keras {keras.__version__}, batch {recipe.batch_size}, nasion in {policy(recipe)}", flush=True)
+    print(
+        f"{keras_backend.backend()}, Keras {keras.__version__}, batch {recipe.batch_size}, nasion in {training_policy(recipe)}",
+        flush=True,
+    )
     for name, found in speeds.items():
         ratio = statistics.median(a / b for a, b in zip(found, best, strict=True))
-        print(f"  {name:30}{statistics.median(found):8.0f} faces/s   {ratio:5.2f} of the best plain one", flush=True)
+        print(
+            f"  {name:30}{statistics.median(found):8.0f} faces/s   {ratio:5.2f} of the best plain one",
+            flush=True,
+        )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--recipe", default="fkd_cnn")
     parser.add_argument("--data")
-    parser.add_argument("--backends", nargs="+", default=[name for name in keras_backend.BACKENDS if find_spec(name)], choices=keras_backend.BACKENDS)
+    parser.add_argument(
+        "--backends",
+        nargs="+",
+        default=[name for name in keras_backend.BACKENDS if find_spec(name)],
+        choices=keras_backend.BACKENDS,
+    )
     parser.add_argument("--faces", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--set", nargs="+", default=[], help="changes of the recipe")

@@ -19,15 +19,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from nasion.datasets import imm
-from nasion.networks import onnx
-from nasion.predict import Model, load_model
-from nasion.schemes import ibug68
+from nasion.data.datasets import imm
+from nasion.inference import pretrained
+from nasion.inference.backends import onnx
+from nasion.inference.predictor import load_model
+from nasion.landmarks.catalog import ibug68
 
 NAMES = (
     "right_eye_outer_corner", "right_eye_inner_corner", "left_eye_inner_corner", "left_eye_outer_corner",
@@ -63,7 +65,10 @@ def errors(truth, found, persons, against=None):
     even = apart.copy()
     for half in (0, 1):
         even[persons % 2 == half] -= np.nanmean(apart[(persons % 2 != half) & known], 0)
-    raw, out = (float(np.median(100 * np.linalg.norm(values[known], axis=2).mean(1))) for values in (apart, even))
+    raw, out = (
+        float(np.median(100 * np.linalg.norm(values[known], axis=2).mean(1)))
+        for values in (apart, even)
+    )
     return {"raw": raw, "offsets out": out, "found": int(known.sum())}
 
 
@@ -78,20 +83,25 @@ def agreement(truth, tools, persons):
         for other in list(tools)[i + 1 :]
     }
     if {"face68", "mediapipe"} <= set(tools):
-        one, other = (errors(truth, tools[name], persons)["offsets out"] for name in ("face68", "mediapipe"))
-        found["the labels' own"] = float(np.sqrt(max(one**2 + other**2 - found["face68 and mediapipe"] ** 2, 0) / 2))
+        one, other = (
+            errors(truth, tools[name], persons)["offsets out"] for name in ("face68", "mediapipe")
+        )
+        found["the labels' own"] = float(
+            np.sqrt(max(one**2 + other**2 - found["face68 and mediapipe"] ** 2, 0) / 2)
+        )
     return found
 
 
 def with_threads(name, threads):
     """A network on so many cores."""
     model = load_model(name)
-    recipe, network, known = onnx.open_file(Path(recipe_path(model)), threads)
-    return Model(recipe, network, known)
+    session = onnx.open_session(model_path(name), threads)
+    return replace(model, network=onnx.OnnxNetwork(session, session.get_inputs()[0].name))
 
 
-def recipe_path(model):
-    return model.recipe.model.path
+def model_path(name):
+    """The file of a pretrained model's name, or the file itself."""
+    return pretrained.file(name) or Path(name)
 
 
 def milliseconds(calls, rounds):
@@ -103,7 +113,10 @@ def milliseconds(calls, rounds):
             call()
             if turn:
                 spent[name].append(1e3 * (time.perf_counter() - start))
-    return {name: {"best": min(values), "median": float(np.median(values))} for name, values in spent.items()}
+    return {
+        name: {"best": min(values), "median": float(np.median(values))}
+        for name, values in spent.items()
+    }
 
 
 def openvino_call(path, seen, threads):
@@ -120,19 +133,37 @@ def nasion_calls(networks, pictures, boxes, threads):
     calls = {}
     for name in networks:
         model = with_threads(name, threads)
-        width, height = model.recipe.input_size
+        width, height = model.spec.input_size
         for count in (1, 16):
-            seen = np.random.default_rng(0).uniform(0, 255, (count, 1, height, width)).astype(np.float32)
-            calls[f"{name}, network alone, {count} at once"] = (lambda model=model, seen=seen: model.network(seen)), count
+            seen = (
+                np.random.default_rng(0)
+                .uniform(0, 255, (count, 1, height, width))
+                .astype(np.float32)
+            )
+            calls[f"{name}, network alone, {count} at once"] = (
+                (lambda model=model, seen=seen: model.network(seen)),
+                count,
+            )
             if importlib.util.find_spec("openvino"):
-                calls[f"{name}, network alone under OpenVINO, {count} at once"] = openvino_call(recipe_path(model), seen, threads), count
-        calls[f"{name}, picture to points"] = (lambda model=model: model(pictures[:1], boxes[:1])), 1
-        calls[f"{name}, picture to points, 16 at once"] = (lambda model=model: model(pictures[:16], boxes[:16])), 16
+                calls[f"{name}, network alone under OpenVINO, {count} at once"] = (
+                    openvino_call(model_path(name), seen, threads),
+                    count,
+                )
+        calls[f"{name}, picture to points"] = (
+            (lambda model=model: model(pictures[:1], boxes[:1])),
+            1,
+        )
+        calls[f"{name}, picture to points, 16 at once"] = (
+            (lambda model=model: model(pictures[:16], boxes[:16])),
+            16,
+        )
     return calls
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--networks", nargs="+", default=["face68", "face68_light"])
     parser.add_argument("--dlib-file", type=Path)
@@ -150,9 +181,14 @@ def main():
     import dlib
 
     detect = dlib.get_frontal_face_detector()
-    found = [max(detect(picture, 0), key=lambda box: box.area(), default=None) for picture in colour]
+    found = [
+        max(detect(picture, 0), key=lambda box: box.area(), default=None) for picture in colour
+    ]
     there = [i for i, box in enumerate(found) if box is not None]
-    boxes = np.array([[box.left(), box.top(), box.right(), box.bottom()] for box in found if box is not None], dtype=np.float32)
+    boxes = np.array(
+        [[box.left(), box.top(), box.right(), box.bottom()] for box in found if box is not None],
+        dtype=np.float32,
+    )
     for name in options.networks:
         points = np.full((len(faces), len(NAMES), 2), np.nan)
         points[there] = load_model(name)([colour[i] for i in there], boxes).points[:, at]
@@ -167,12 +203,22 @@ def main():
         for i in there:
             points[i] = [[p.x, p.y] for p in shape(colour[i], found[i]).parts()]
         tools["dlib"] = points[:, at]
-        calls[1]["dlib, picture and box to points"] = (lambda: shape(colour[there[0]], found[there[0]])), 1
+        calls[1]["dlib, picture and box to points"] = (
+            (lambda: shape(colour[there[0]], found[there[0]])),
+            1,
+        )
     others = {}
     if options.mediapipe_python:
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/pictures.npy", np.stack(colour))
-            words = [options.mediapipe_python, "-c", _OTHER, f"{folder}/pictures.npy", f"{folder}/found.json", ",".join(map(str, MESH))]
+            words = [
+                options.mediapipe_python,
+                "-c",
+                _OTHER,
+                f"{folder}/pictures.npy",
+                f"{folder}/found.json",
+                ",".join(map(str, MESH)),
+            ]
             subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
             said = json.loads(Path(f"{folder}/found.json").read_text())
         tools["mediapipe"] = np.array(said["points"])
@@ -193,17 +239,24 @@ def main():
     for threads, timed in calls.items():
         spent = milliseconds({name: call for name, (call, _) in timed.items()}, options.rounds)
         for name, (_, count) in timed.items():
-            speed[f"{name}, {threads} core{'s' if threads > 1 else ''}"] = {key: value / count for key, value in spent[name].items()}
+            speed[f"{name}, {threads} core{'s' if threads > 1 else ''}"] = {
+                key: value / count for key, value in spent[name].items()
+            }
     speed |= others
     print(f"{len(faces)} pictures; Python {sys.version.split()[0]}")
     for name, scores in accuracy.items():
-        print(f"{name:24} raw {scores['raw']:.2f} %   offsets out {scores['offsets out']:.2f} %   found {scores['found']}")
+        print(
+            f"{name:24} raw {scores['raw']:.2f} %   offsets out {scores['offsets out']:.2f} %   found {scores['found']}"
+        )
     for name, value in apart.items():
         print(f"{name:60} {value:.2f} % apart, offsets out")
     for name, spent in speed.items():
         print(f"{name:60} {spent['best']:7.2f} ms a face at best, median {spent['median']:7.2f}")
     if options.json:
-        options.json.write_text(json.dumps({"accuracy": accuracy, "apart": apart, "milliseconds": speed}, indent=1) + "\n")
+        options.json.write_text(
+            json.dumps({"accuracy": accuracy, "apart": apart, "milliseconds": speed}, indent=1)
+            + "\n"
+        )
 
 
 if __name__ == "__main__":

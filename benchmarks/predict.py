@@ -24,9 +24,9 @@ WARM = 10
 
 
 def nasion_tool(network, average):
-    from nasion.landmarker import Landmarker
+    from nasion.inference.landmarker import Landmarker
 
-    landmarker = Landmarker(network, average=average, most=1)
+    landmarker = Landmarker(network, tta=average, max_faces=1)
 
     def points(path):
         faces = landmarker(path)
@@ -58,13 +58,22 @@ def mediapipe_tool():
     import numpy as np
     from PIL import Image
 
-    mesh = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True, max_num_faces=1)
+    mesh = mediapipe.solutions.face_mesh.FaceMesh(
+        static_image_mode=True, refine_landmarks=True, max_num_faces=1
+    )
 
     def points(path):
         picture = np.asarray(Image.open(path).convert("RGB"))
         found = mesh.process(picture).multi_face_landmarks
         height, width = picture.shape[:2]
-        return [[found[0].landmark[i].x * width - 0.5, found[0].landmark[i].y * height - 0.5] for i in MESH] if found else None
+        return (
+            [
+                [found[0].landmark[i].x * width - 0.5, found[0].landmark[i].y * height - 0.5]
+                for i in MESH
+            ]
+            if found
+            else None
+        )
 
     return points
 
@@ -109,21 +118,37 @@ def timed(tool, python, setting, shares):
     with tempfile.TemporaryDirectory() as folder:
         running = []
         for core, paths in enumerate(shares):
-            words = [python, __file__, "--worker", json.dumps([tool, setting, core, paths, f"{folder}/{core}.json"])]
+            words = [
+                python,
+                __file__,
+                "--worker",
+                json.dumps([tool, setting, core, paths, f"{folder}/{core}.json"]),
+            ]
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             running.append(
-                subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+                subprocess.Popen(
+                    words,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    env=environment,
+                )
             )
         for process in running:
             while (line := process.stdout.readline()) != "ready\n":
                 if not line:
-                    raise SystemExit(f"{tool} ended before it was ready; run its worker by hand to see why.")
+                    raise SystemExit(
+                        f"{tool} ended before it was ready; run its worker by hand to see why."
+                    )
         for process in running:
             process.stdin.write("\n")
             process.stdin.flush()
         for process in running:
             process.wait()
-        said = [json.loads(Path(f"{folder}/{core}.json").read_text()) for core in range(len(shares))]
+        said = [
+            json.loads(Path(f"{folder}/{core}.json").read_text()) for core in range(len(shares))
+        ]
     points = [found for each in said for found in each["points"]]
     return sum(map(len, shares)) / max(each["seconds"] for each in said), points
 
@@ -132,8 +157,8 @@ def parts_of_time(paths):
     """Milliseconds of nasion's steps, the median over pictures, on one core."""
     import numpy as np
 
-    from nasion.files import open_picture
-    from nasion.landmarker import Landmarker
+    from nasion.inference.landmarker import Landmarker
+    from nasion.media.images import open_image
 
     os.sched_setaffinity(0, {0})
     found = {}
@@ -141,14 +166,20 @@ def parts_of_time(paths):
         landmarker, spent = Landmarker(network), []
         for path in paths:
             marks = [time.perf_counter()]
-            pixels = open_picture(Path(path), landmarker.model.recipe.colour)
+            pixels = open_image(Path(path), landmarker.predictor.spec.colour)
             marks.append(time.perf_counter())
-            seen = landmarker.detector(pixels)
+            boxes, scores = landmarker.detector(pixels)
             marks.append(time.perf_counter())
-            landmarker.within(pixels, seen.boxes, seen.scores)
+            landmarker.predictor.faces_in(pixels, boxes, scores)
             marks.append(time.perf_counter())
             spent.append(np.diff(marks))
-        found[network] = dict(zip(("decode", "detect", "points"), np.round(1e3 * np.median(spent[WARM:], axis=0), 2).tolist(), strict=True))
+        found[network] = dict(
+            zip(
+                ("decode", "detect", "points"),
+                np.round(1e3 * np.median(spent[WARM:], axis=0), 2).tolist(),
+                strict=True,
+            )
+        )
     return found
 
 
@@ -164,16 +195,37 @@ def video_rate(path):
             video = out.add_stream("libx264", rate=30)
             video.width, video.height, video.pix_fmt = *picture.size, "yuv420p"
             for step in range(300):
-                moved = picture.transform(picture.size, Image.Transform.AFFINE, (1, 0, 40 * np.sin(step / 20), 0, 1, 0), Image.Resampling.BILINEAR)
+                moved = picture.transform(
+                    picture.size,
+                    Image.Transform.AFFINE,
+                    (1, 0, 40 * np.sin(step / 20), 0, 1, 0),
+                    Image.Resampling.BILINEAR,
+                )
                 out.mux(video.encode(av.VideoFrame.from_image(moved)))
             out.mux(video.encode(None))
-        words = [sys.executable, "-m", "nasion.cli", "predict", f"{folder}/clip.mp4", "--out", f"{folder}/out"]
-        said = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}).stdout
+        words = [
+            sys.executable,
+            "-m",
+            "nasion",
+            "predict",
+            f"{folder}/clip.mp4",
+            "--out",
+            f"{folder}/out",
+        ]
+        said = subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        ).stdout
         return float(re.search(r"([\d.]+) frames per second", said)[1])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path)
     parser.add_argument("--mediapipe-python")
     parser.add_argument("--dlib-file", default="")
@@ -188,12 +240,14 @@ def main():
     import numpy as np
     from landmarks import NAMES, errors
 
-    from nasion.datasets import imm
+    from nasion.data.datasets import imm
 
     faces = imm.read(options.data)[: options.pictures]
     truth = faces.points[:, faces.scheme.index(NAMES)].astype(float)
     paths = [str(path) for path in faces.images]
-    tools = {name: (sys.executable, options.dlib_file) for name in TOOLS if name.startswith("nasion")}
+    tools = {
+        name: (sys.executable, options.dlib_file) for name in TOOLS if name.startswith("nasion")
+    }
     if options.dlib_file:
         tools["dlib"] = (sys.executable, options.dlib_file)
     if options.mediapipe_python:
@@ -208,12 +262,22 @@ def main():
                 speed, points = timed(name, python, setting, shares)
                 speeds[name][cores].append(speed)
                 if cores == 1:
-                    seen = np.array([found if found is not None else np.full((len(NAMES), 2), np.nan) for found in points], dtype=float)
+                    seen = np.array(
+                        [
+                            found if found is not None else np.full((len(NAMES), 2), np.nan)
+                            for found in points
+                        ],
+                        dtype=float,
+                    )
                     scores[name] = errors(truth, seen, np.array(faces.groups["person"], dtype=int))
     result = {}
     for name in tools:
         one, two = (round(float(np.median(speeds[name][cores])), 1) for cores in (1, 2))
-        result[name] = {"faces per second, 1 core": one, "faces per second, 2 cores": two, **scores[name]}
+        result[name] = {
+            "faces per second, 1 core": one,
+            "faces per second, 2 cores": two,
+            **scores[name],
+        }
         said = f"raw {scores[name]['raw']:.2f} %, offsets out {scores[name]['offsets out']:.2f} %, found {scores[name]['found']}"
         print(f"{name:26} {one:7.1f} faces a second on one core, {two:7.1f} on two; {said}")
     result["nasion face68, video"] = {"frames per second": video_rate(paths[0])}
@@ -221,7 +285,10 @@ def main():
     steps = parts_of_time(paths)
     print(f"milliseconds of the steps: {steps}")
     if options.json:
-        options.json.write_text(json.dumps({"tools": result, "milliseconds": steps, "pictures": len(paths)}, indent=1) + "\n")
+        options.json.write_text(
+            json.dumps({"tools": result, "milliseconds": steps, "pictures": len(paths)}, indent=1)
+            + "\n"
+        )
 
 
 if __name__ == "__main__":

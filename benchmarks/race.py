@@ -17,29 +17,36 @@ from train_step import published_speed
 
 import nasion
 from nasion import recipes
-from nasion.experiment import train
-from nasion.load import load_sides
-from nasion.predict import load_model
+from nasion.data.load import load_train_val
+from nasion.inference.predictor import load_model
+from nasion.training.train import train
 
 PUBLISHED_EPOCHS = 11
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    published = recipes.module("fkd_resnet").RECIPE
-    sides = load_sides("fkd", options.data, scheme=published.scheme)
+    published = recipes.load_recipe("fkd_resnet")
+    sides = load_train_val("fkd", options.data, scheme=published.spec.scheme)
     some = sides[0][: 24 * published.batch_size]
     speeds = [published_speed(published, some)]
     started = time.perf_counter()
-    done = train("fkd_best", options.data, run_folder=options.runs / f"race-{options.epochs}", changes=[*SMALL, f"epochs={options.epochs}"])
+    done = train(
+        "fkd_best",
+        options.data,
+        run_folder=options.runs / f"race-{options.epochs}",
+        changes=[*SMALL, f"epochs={options.epochs}"],
+    )
     ours = time.perf_counter() - started
     speeds.append(published_speed(published, some))
     theirs = PUBLISHED_EPOCHS * len(sides[0]) / (sum(speeds) / len(speeds))
-    scores = nasion.evaluate(load_model(done.folder, average="none"), sides[1]).to_json()
+    scores = nasion.evaluate(load_model(done.folder, tta="none"), sides[1]).to_json()
     before = json.loads((RESULTS / "fkd_resnet.json").read_text())["runs"]["as published"]["0"]
     found = {
         "rmse": scores["rmse"],

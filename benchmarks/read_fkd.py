@@ -1,4 +1,4 @@
-"""Reading Kaggle's training.csv: nasion beside pandas and a plain loop, each in a process of its own, one after the other.
+"""Reading Kaggle's torch_loop.csv: nasion beside pandas and a plain loop, each in a process of its own, one after the other.
 
 Usage: python benchmarks/read_fkd.py FILE_OR_FOLDER [--rounds 5]
 Prints for each the shortest and the median time, the peak memory of its process, and both as ratios to pandas.
@@ -23,7 +23,9 @@ def pandas_reader(path):
 
     warnings.simplefilter("ignore")
     table = pandas.read_csv(path)
-    images = np.stack([np.fromstring(text, np.uint8, sep=" ") for text in table["Image"]]).reshape(-1, 96, 96)
+    images = np.stack([np.fromstring(text, np.uint8, sep=" ") for text in table["Image"]]).reshape(
+        -1, 96, 96
+    )
     return images, table.iloc[:, :30].to_numpy(np.float32).reshape(-1, 15, 2)
 
 
@@ -38,24 +40,31 @@ def plain_loop(path):
             numbers, _, pixels = line.rpartition(b",")
             images.append(np.fromstring(pixels, np.uint8, sep=" "))
             points.append([float(cell) if cell else float("nan") for cell in numbers.split(b",")])
-    return np.stack(images).reshape(-1, 96, 96), np.array(points, dtype=np.float32).reshape(-1, 15, 2)
+    return np.stack(images).reshape(-1, 96, 96), np.array(points, dtype=np.float32).reshape(
+        -1, 15, 2
+    )
 
 
 def nasion_reader(path):
-    from nasion.datasets import fkd
+    from nasion.data.datasets import fkd
 
     faces = fkd.read(Path(path))
     return faces.images, faces.points
 
 
 def nasion_cache(path):
-    from nasion.load import load_faces
+    from nasion.data.load import load_faces
 
     faces = load_faces("fkd", path)
     return faces.images, faces.points
 
 
-READERS = {"pandas + np.fromstring": pandas_reader, "plain loop": plain_loop, "nasion": nasion_reader, "nasion, from its cache": nasion_cache}
+READERS = {
+    "pandas + np.fromstring": pandas_reader,
+    "plain loop": plain_loop,
+    "nasion": nasion_reader,
+    "nasion, from its cache": nasion_cache,
+}
 
 
 def measure(name, path):
@@ -63,19 +72,29 @@ def measure(name, path):
     import numpy as np
 
     if name.startswith("nasion"):
-        import nasion.datasets.fkd
-        import nasion.load  # noqa: F401
+        import nasion.data.datasets.fkd
+        import nasion.data.load  # noqa: F401
     elif name.startswith("pandas"):
         import pandas  # noqa: F401
     started = time.perf_counter()
     images, points = READERS[name](path)
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "peak_mb": peak, "sums": [int(images.sum(dtype=np.int64)), float(np.nansum(points, dtype=np.float64)), len(images)]}
+    return {
+        "seconds": seconds,
+        "peak_mb": peak,
+        "sums": [
+            int(images.sum(dtype=np.int64)),
+            float(np.nansum(points, dtype=np.float64)),
+            len(images),
+        ],
+    }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("path", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help=argparse.SUPPRESS)
@@ -91,20 +110,33 @@ def main():
         results = {name: [] for name in READERS}
         for _ in range(options.rounds + 1):
             for name in READERS:
-                run = subprocess.run([sys.executable, __file__, str(path), "--only", name], check=True, capture_output=True, text=True)
+                run = subprocess.run(
+                    [sys.executable, __file__, str(path), "--only", name],
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                )
                 results[name].append(json.loads(run.stdout))
     sums = {json.dumps(run["sums"]) for runs in results.values() for run in runs}
     if len(sums) > 1:
         sys.exit(f"The readers disagree: {sums}")
-    base = results["pandas + np.fromstring"][1:]  # the first round warms the disk and nasion's cache
+    base = results["pandas + np.fromstring"][
+        1:
+    ]  # the first round warms the disk and nasion's cache
     most = max(run["peak_mb"] for run in base)
-    print(f"{'':26}{'shortest s':>11}{'median s':>10}{'peak MB':>9}{'time / pandas':>15}{'memory / pandas':>17}")
+    print(
+        f"{'':26}{'shortest s':>11}{'median s':>10}{'peak MB':>9}{'time / pandas':>15}{'memory / pandas':>17}"
+    )
     for name, runs in results.items():
         runs = runs[1:]
         seconds = [run["seconds"] for run in runs]
-        ratio = statistics.median(a["seconds"] / b["seconds"] for a, b in zip(runs, base, strict=True))
+        ratio = statistics.median(
+            a["seconds"] / b["seconds"] for a, b in zip(runs, base, strict=True)
+        )
         memory = max(run["peak_mb"] for run in runs)
-        print(f"{name:26}{min(seconds):11.3f}{statistics.median(seconds):10.3f}{memory:9.0f}{ratio:15.2f}{memory / most:17.2f}")
+        print(
+            f"{name:26}{min(seconds):11.3f}{statistics.median(seconds):10.3f}{memory:9.0f}{ratio:15.2f}{memory / most:17.2f}"
+        )
 
 
 if __name__ == "__main__":

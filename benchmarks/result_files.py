@@ -5,15 +5,28 @@ import os
 import platform
 import subprocess
 import time
+from dataclasses import fields, replace
 from datetime import date
 from importlib import import_module
 from pathlib import Path
 
-from nasion import keras_backend, recipes, run
-from nasion.experiment import train
-from nasion.files import write_text
+from nasion import recipes
+from nasion.inference import run_folder
+from nasion.media.files import write_text
+from nasion.model_spec import ModelSpec
+from nasion.models import keras_backend
+from nasion.training.train import train
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+SPEC_FIELDS = {item.name for item in fields(ModelSpec)}
+
+
+def changed(recipe, **changes):
+    """A recipe with other settings, its own or its spec's."""
+    spec = {name: changes.pop(name) for name in list(changes) if name in SPEC_FIELDS}
+    return replace(recipe, spec=replace(recipe.spec, **spec), **changes)
 
 
 class Lines:
@@ -47,11 +60,18 @@ class Clock:
 def trained(recipe, data, folder, changes, every=1):
     """The history of a run: gone on with if it is there, not trained again if it is finished."""
     if not (folder / "done").exists():
-        resume = (folder / run.CHECKPOINT).exists()
+        resume = (folder / run_folder.CHECKPOINT).exists()
         data = data if isinstance(data, tuple) else Path(data)
-        train(recipe, data, run_folder=folder, changes=changes, resume=resume, watchers=(Lines(every),))
+        train(
+            recipe,
+            data,
+            run_folder=folder,
+            changes=changes,
+            resume=resume,
+            observers=(Lines(every),),
+        )
         (folder / "done").touch()
-    return run.history(folder)
+    return run_folder.read_history(folder)
 
 
 def spent(history):
@@ -60,20 +80,31 @@ def spent(history):
     phases = {str(int(row["phase"])): [] for row in history if "phase" in row}
     for row in history if phases else []:
         phases[str(int(row["phase"]))].append(row)
-    return {"best_epoch": best, **_time(history), **({"phases": {name: _time(rows) for name, rows in phases.items()}} if phases else {})}
+    return {
+        "best_epoch": best,
+        **_time(history),
+        **({"phases": {name: _time(rows) for name, rows in phases.items()}} if phases else {}),
+    }
 
 
 def _time(history):
     seconds = sum(row["seconds"] for row in history)
     val = round(min(row["val"] for row in history), 4)
-    return {"val": val, "epochs": len(history), "seconds": round(seconds, 1), "seconds_per_epoch": round(seconds / len(history), 1)}
+    return {
+        "val": val,
+        "epochs": len(history),
+        "seconds": round(seconds, 1),
+        "seconds_per_epoch": round(seconds / len(history), 1),
+    }
 
 
 def _framework(recipe):
     """The framework and its version."""
-    if recipes.module(recipe).RECIPE.framework == "keras":
+    if recipes.load_recipe(recipe).framework == "keras":
         under = keras_backend.backend()
-        return f"Keras {keras_backend.keras().__version__}, {under} {import_module(under).__version__}"
+        return (
+            f"Keras {keras_backend.keras().__version__}, {under} {import_module(under).__version__}"
+        )
     return f"torch {import_module('torch').__version__}"
 
 
@@ -81,7 +112,9 @@ def record(recipe, variant, seed, found, facts):
     """Put one run into the recipe's result file, which another process may be writing as well."""
     out = RESULTS / f"{recipe}.json"
     whole = json.loads(out.read_text()) if out.exists() else {"runs": {}}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True
+    ).stdout.strip()
     used = f"{os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'all')} used"
     whole |= {
         "commit": commit,

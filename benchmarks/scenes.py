@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from nasion import geometry
-from nasion.files import open_picture
+from nasion.landmarks import geometry
+from nasion.media.images import open_image
 
 SIDE = 192  # pixels of a scene
 _LARGEST = 200  # pixels of a stored picture's longer side
@@ -36,13 +36,15 @@ def cut_outs(faces, finder):
     """All pictures of the faces, small enough to be kept, with what a detector finds beside the labelled face."""
     found = []
     for path, points in zip(faces.images, faces.points.astype(np.float64), strict=True):
-        picture = Image.fromarray(open_picture(path, colour=False))
+        picture = Image.fromarray(open_image(path, colour=False))
         factor = min(1.0, _LARGEST / max(picture.size))
         size = tuple(max(8, round(side * factor)) for side in picture.size)
-        points = geometry.apply(geometry.resize(picture.size, size), points)
+        points = geometry.apply(
+            geometry.box_to_frame(geometry.image_box(*picture.size), size), points
+        )
         picture = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
         box = geometry.points_box(points)
-        boxes = finder(np.asarray(picture)).boxes.astype(np.float64)
+        boxes = finder(np.asarray(picture))[0].astype(np.float64)
         middles = (boxes[:, :2] + boxes[:, 2:]) / 2
         other = ((middles < box[:2]) | (middles > box[2:])).any(1)
         padded, moved = _mirrored_edges(np.asarray(picture), box)
@@ -57,8 +59,13 @@ def _mirrored_edges(pixels, box):
     """The picture with its surroundings mirrored outwards as far as no part of the face is; and by how much all moved."""
     height, width = pixels.shape
     room = [box[0], box[1], width - 1 - box[2], height - 1 - box[3]]
-    left, top, right, bottom = (int(np.clip(space, 0, side // 2)) for space, side in zip(room, (width, height) * 2, strict=True))
-    return np.pad(pixels, ((top, bottom), (left, right)), mode="symmetric"), np.array([left, top], dtype=np.float64)
+    left, top, right, bottom = (
+        int(np.clip(space, 0, side // 2))
+        for space, side in zip(room, (width, height) * 2, strict=True)
+    )
+    return np.pad(pixels, ((top, bottom), (left, right)), mode="symmetric"), np.array(
+        [left, top], dtype=np.float64
+    )
 
 
 def scene(pictures, random):
@@ -74,11 +81,16 @@ def scene(pictures, random):
             continue
         share = random.uniform(0.3, 0.95)
         if kind < 0.25:
-            share = random.uniform(2.5, 5)  # too near: skin, an eye, a mouth, what is beside the face
+            share = random.uniform(
+                2.5, 5
+            )  # too near: skin, an eye, a mouth, what is beside the face
         shown, to_tile = _shown(picture, (x1 - x0, y1 - y0), share, random, aside=kind < 0.17)
         pixels[y0:y1, x0:x1] = _lit(shown, random)
         box = geometry.points_box(geometry.apply(to_tile, picture.points)) + np.tile([x0, y0], 2)
-        others = [geometry.points_box(geometry.apply(to_tile, _corners(other))) + np.tile([x0, y0], 2) for other in picture.unsure]
+        others = [
+            geometry.points_box(geometry.apply(to_tile, _corners(other))) + np.tile([x0, y0], 2)
+            for other in picture.unsure
+        ]
         seen = _inside(box, tile)
         if seen >= _SEEN and share < 1.5:
             faces.append(box)
@@ -89,7 +101,11 @@ def scene(pictures, random):
         _lay_over(pixels, pictures, random, faces, unsure)
     if random.uniform() < 0.2:
         pixels = _blurred(pixels, random)
-    return pixels, np.array(faces, dtype=np.float64).reshape(-1, 4), np.array(unsure, dtype=np.float64).reshape(-1, 4)
+    return (
+        pixels,
+        np.array(faces, dtype=np.float64).reshape(-1, 4),
+        np.array(unsure, dtype=np.float64).reshape(-1, 4),
+    )
 
 
 def _lay_over(pixels, pictures, random, faces, unsure):
@@ -98,7 +114,10 @@ def _lay_over(pixels, pictures, random, faces, unsure):
     for _ in range(random.integers(1, 14)):
         side = int(np.exp(random.uniform(np.log(9), np.log(60))) / share)
         x0, y0 = random.integers(-side // 4, SIDE - 3 * side // 4, 2).tolist()
-        area = np.array([x0, y0, x0 + side, y0 + side], dtype=np.float64) + np.array([1, 1, -1, -1]) * side * 0.2
+        area = (
+            np.array([x0, y0, x0 + side, y0 + side], dtype=np.float64)
+            + np.array([1, 1, -1, -1]) * side * 0.2
+        )
         if any(_inside(area, box) + _inside(box, area) > 0 for box in (*faces, *unsure)):
             continue
         picture = pictures[random.integers(len(pictures))]
@@ -107,11 +126,20 @@ def _lay_over(pixels, pictures, random, faces, unsure):
         seen = _inside(box, (0, 0, SIDE, SIDE))
         at = np.linspace(-1, 1, side)
         reach = random.uniform(0.55, 0.95)
-        soft = np.clip((1 - np.hypot(at[None] / reach, at[:, None])) / random.uniform(0.1, 0.4), 0, 1)
-        left, top, right, bottom = max(x0, 0), max(y0, 0), min(x0 + side, SIDE), min(y0 + side, SIDE)
+        soft = np.clip(
+            (1 - np.hypot(at[None] / reach, at[:, None])) / random.uniform(0.1, 0.4), 0, 1
+        )
+        left, top, right, bottom = (
+            max(x0, 0),
+            max(y0, 0),
+            min(x0 + side, SIDE),
+            min(y0 + side, SIDE),
+        )
         inner = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
         below = pixels[top:bottom, left:right]
-        pixels[top:bottom, left:right] = below + soft[inner] * (_lit(shown, random)[inner].astype(np.float64) - below)
+        pixels[top:bottom, left:right] = below + soft[inner] * (
+            _lit(shown, random)[inner].astype(np.float64) - below
+        )
         (faces if seen >= _SEEN else unsure).append(box)
 
 
@@ -124,7 +152,11 @@ def _tiles(random):
     while open_ones:
         x0, y0, x1, y1 = open_ones.pop()
         width, height = x1 - x0, y1 - y0
-        if max(width, height) < 2 * fewest or len(done) > 40 or (max(width, height) < SIDE and random.uniform() < 0.15):
+        if (
+            max(width, height) < 2 * fewest
+            or len(done) > 40
+            or (max(width, height) < SIDE and random.uniform() < 0.15)
+        ):
             done.append((x0, y0, x1, y1))
             continue
         part = random.uniform(0.3, 0.7)
@@ -158,12 +190,21 @@ def _shown(picture, size, share, random, aside, room=1.0):
     # The smaller size that is still at least as fine as the tile.
     level = int(np.clip(np.floor(-np.log2(scale) + 0.3), 0, len(picture.sizes) - 1))
     source = picture.sizes[level]
-    to_source = geometry.compose(geometry.invert(to_tile), geometry.resize(picture.sizes[0].size, source.size))
+    to_source = geometry.compose(
+        geometry.invert(to_tile),
+        geometry.box_to_frame(geometry.image_box(*picture.sizes[0].size), source.size),
+    )
     # Pillow's maps take pixels' corners, not centres.
     way, move = to_source[:, :2], to_source[:, 2]
     move = move - way @ [0.5, 0.5] + 0.5
     data = (*way[0], move[0], *way[1], move[1])
-    shown = source.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR, fillcolor=int(random.integers(256)))
+    shown = source.transform(
+        size,
+        Image.Transform.AFFINE,
+        data,
+        Image.Resampling.BILINEAR,
+        fillcolor=int(random.integers(256)),
+    )
     return np.asarray(shown), to_tile
 
 
@@ -178,7 +219,9 @@ def _lit(pixels, random):
 
 
 def _noise(width, height, random):
-    coarse = random.integers(0, 256, (max(2, height // random.integers(2, 20)), max(2, width // random.integers(2, 20)))).astype(np.uint8)
+    coarse = random.integers(
+        0, 256, (max(2, height // random.integers(2, 20)), max(2, width // random.integers(2, 20)))
+    ).astype(np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 

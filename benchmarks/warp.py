@@ -12,12 +12,14 @@ import time
 import numpy as np
 import torch
 
-from nasion import keras_backend
-from nasion.augment import Augment, warp
+from nasion.data.augment import Augment, warp
+from nasion.models import keras_backend
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--faces", type=int, default=64)
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--channels", type=int, default=1)
@@ -28,7 +30,9 @@ def main():
     pictures = rng.uniform(0, 255, (options.faces, options.channels, *size)).astype(np.float32)
     maps = Augment(flip=0.5, rotate=10, scale=0.1, shift=0.04).draw(options.faces, size, rng).maps
     tensors, last = torch.from_numpy(pictures), np.ascontiguousarray(np.moveaxis(pictures, 1, -1))
-    eight = np.concatenate([maps.reshape(-1, 6), np.zeros((options.faces, 2))], axis=1).astype(np.float32)
+    eight = np.concatenate([maps.reshape(-1, 6), np.zeros((options.faces, 2))], axis=1).astype(
+        np.float32
+    )
     layers = keras.Sequential(
         [
             keras.layers.RandomFlip("horizontal"),
@@ -42,9 +46,17 @@ def main():
         "warp, NumPy": lambda: warp(pictures, maps, size),
         "warp, PyTorch": lambda: warp(tensors, maps, size).numpy(),
         f"keras.ops.image.affine_transform, {name}": lambda: np.moveaxis(
-            np.asarray(keras.ops.image.affine_transform(last, eight, fill_mode="nearest", data_format="channels_last")), -1, 1
+            np.asarray(
+                keras.ops.image.affine_transform(
+                    last, eight, fill_mode="nearest", data_format="channels_last"
+                )
+            ),
+            -1,
+            1,
         ),
-        f"Keras' Random layers, {name}": lambda: np.moveaxis(np.asarray(layers(last, training=True)), -1, 1),
+        f"Keras' Random layers, {name}": lambda: np.moveaxis(
+            np.asarray(layers(last, training=True)), -1, 1
+        ),
     }
     expected = subjects["warp, NumPy"]()
     seconds = {what: [] for what in subjects}
@@ -56,8 +68,14 @@ def main():
                 seconds[what].append(time.perf_counter() - started)
     for what, subject in subjects.items():
         apart = np.abs(subject() - expected)
-        differs = "" if "Random" in what else f"   differs by {np.median(apart):.2g}, at most {apart.max():.2g}"
-        print(f"{what:48}{1000 * statistics.median(seconds[what]):7.1f} ms for {options.faces}{differs}")
+        differs = (
+            ""
+            if "Random" in what
+            else f"   differs by {np.median(apart):.2g}, at most {apart.max():.2g}"
+        )
+        print(
+            f"{what:48}{1000 * statistics.median(seconds[what]):7.1f} ms for {options.faces}{differs}"
+        )
 
 
 if __name__ == "__main__":

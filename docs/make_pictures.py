@@ -13,18 +13,30 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import nasion
-from nasion import draw, look
+from nasion.evaluation import inspect_network, plots
 
 HERE = Path(__file__).parent
-PARTS = ("plain", "average", "dropout", "sigmoid", "average + dropout", "average + sigmoid", "dropout + sigmoid", "average + dropout + sigmoid")
+PARTS = (
+    "plain",
+    "average",
+    "dropout",
+    "sigmoid",
+    "average + dropout",
+    "average + sigmoid",
+    "dropout + sigmoid",
+    "average + dropout + sigmoid",
+)
 VIEWS = ("frontal", "smiling", "lit from one side", "any", "turned right", "turned left")
 
 
 def demo(folder):
     faces = nasion.load_faces("toy", "toy:2000", "val")[np.arange(0, 64, 4)]
     found = nasion.load_model(folder).predict(faces)
-    marks = [draw.tile(faces, i, [(faces.points[i], draw.TRUTH), (found.points[i], draw.PREDICTION)]) for i in range(len(faces))]
-    draw.save(draw.sheet(marks), HERE / "demo.png")
+    marks = [
+        plots.tile(faces, i, [(faces.points[i], plots.TRUTH), (found.points[i], plots.PREDICTION)])
+        for i in range(len(faces))
+    ]
+    plots.save(plots.sheet(marks), HERE / "demo.png")
 
 
 def runs(recipe):
@@ -35,8 +47,16 @@ def dots(axes, rows, title):
     """A dot per seed, a line at the mean, one row per variant; losses after the last epoch."""
     for place, (_, seeds) in enumerate(rows):
         values = [1000 * found["val_loss_last"] for found in seeds.values()]
-        axes.plot(values, [place] * len(values), "o", color=draw.LINES[0], alpha=0.55, markersize=5)
-        axes.plot([np.mean(values)] * 2, [place - 0.3, place + 0.3], "-", color=draw.LINES[1], linewidth=2.5)
+        axes.plot(
+            values, [place] * len(values), "o", color=plots.LINES[0], alpha=0.55, markersize=5
+        )
+        axes.plot(
+            [np.mean(values)] * 2,
+            [place - 0.3, place + 0.3],
+            "-",
+            color=plots.LINES[1],
+            linewidth=2.5,
+        )
     axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8.5)
     axes.set(xlabel="validation MSE of relative coordinates, thousandths")
     axes.set_title(title, fontsize=10)
@@ -47,16 +67,40 @@ def dots(axes, rows, title):
 
 
 def claims():
-    nose, face, second = runs("imm_nose_khwaja"), runs("imm_face_khwaja"), runs("imm_face_khwaja_v2")
+    nose, face, second = (
+        runs("imm_nose_khwaja"),
+        runs("imm_face_khwaja"),
+        runs("imm_face_khwaja_v2"),
+    )
     figure = Figure(figsize=(12.5, 7.2), layout="constrained")
     (a, b), (c, d) = figure.subplots(2, 2)
     dots(a, [(name, nose[name]) for name in PARTS], "Nose, 25 epochs: which part helps")
-    dots(b, [(name, face[f"{name}, epochs=25"]) for name in PARTS], "58 points, 25 epochs: which part helps")
-    kinds = {"none": "no augmentation", "light only": "light only", "geometry only": "geometry only", "both": "recipe"}
-    dots(c, [(label, second[f"{kind}, epochs=25"]) for label, kind in kinds.items()], "58 points with all three parts, 25 epochs: augmentation")
-    names = ("imm_nose_khwaja", "imm_nose_khwaja_v2", "imm_nose_guduguntla", "imm_face_khwaja", "imm_face_khwaja_v2", "imm_face_guduguntla")
+    dots(
+        b,
+        [(name, face[f"{name}, epochs=25"]) for name in PARTS],
+        "58 points, 25 epochs: which part helps",
+    )
+    kinds = {
+        "none": "no augmentation",
+        "light only": "light only",
+        "geometry only": "geometry only",
+        "both": "recipe",
+    }
+    dots(
+        c,
+        [(label, second[f"{kind}, epochs=25"]) for label, kind in kinds.items()],
+        "58 points with all three parts, 25 epochs: augmentation",
+    )
+    names = (
+        "imm_nose_khwaja",
+        "imm_nose_khwaja_v2",
+        "imm_nose_guduguntla",
+        "imm_face_khwaja",
+        "imm_face_khwaja_v2",
+        "imm_face_guduguntla",
+    )
     views(d, names)
-    draw.save(figure, HERE / "claims.png")
+    plots.save(figure, HERE / "claims.png")
 
 
 def views(axes, names):
@@ -64,18 +108,30 @@ def views(axes, names):
     width = 0.8 / len(names)
     for k, name in enumerate(names):
         seeds = runs(name)["recipe"].values()
-        means = np.array([np.mean([found[f"mse_relative, {view}"] for found in seeds]) for view in VIEWS])
-        axes.bar(np.arange(len(VIEWS)) + (k - (len(names) - 1) / 2) * width, means / means.mean(), width, color=draw.LINES[k], label=name)
+        means = np.array(
+            [np.mean([found[f"mse_relative, {view}"] for found in seeds]) for view in VIEWS]
+        )
+        axes.bar(
+            np.arange(len(VIEWS)) + (k - (len(names) - 1) / 2) * width,
+            means / means.mean(),
+            width,
+            color=plots.LINES[k],
+            label=name,
+        )
     axes.axhline(1, color="0.4", linewidth=0.8)
     axes.set(ylabel="times the mean", ylim=(0, 3))
     axes.set_title("Error by view, as multiples of the recipe's mean over views", fontsize=10)
-    axes.set_xticks(range(len(VIEWS)), [view.replace(" from", "\nfrom").replace("turned ", "turned\n") for view in VIEWS], fontsize=8)
+    axes.set_xticks(
+        range(len(VIEWS)),
+        [view.replace(" from", "\nfrom").replace("turned ", "turned\n") for view in VIEWS],
+        fontsize=8,
+    )
     axes.legend(frameon=False, fontsize=7.5, ncols=2, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def filters(run, out):
-    draw.save(look.filters(nasion.load_model(run).network), Path(out))
+    plots.save(inspect_network.filters(nasion.load_model(run).network), Path(out))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from nasion.landmarks.faces import Faces
 from nasion.prediction_formats import ImageResult
 from nasion.prediction_formats import image as image_format
 
-TEXTS = [name for name in FORMATS.names() if hasattr(FORMATS.load(name), "text")]
+TEXTS = prediction_formats.text_formats()
 
 
 def face(seed, left=0.0):

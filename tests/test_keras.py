@@ -181,6 +181,19 @@ def test_early_stopping_and_the_falling_rate_count_on_after_a_resume(sides, tmp_
     assert again.history == resumed.history, "a finished run has nothing to go on with"
 
 
+def test_weight_decay_shrinks_weights_and_spares_biases(sides, tmp_path):
+    """At a rate of 0.1 a decay of 0.5 takes 5 % of a weight at each step, whatever its gradient."""
+    recipe = changed(SMALL, optim=Adam(lr=0.1, weight_decay=0.5), second_phase=None)
+    model = keras_loop.build_model(recipe)
+    keras_loop.compile_model(model, recipe, recipe.phases[0])
+    before = [variable.numpy() for variable in model.trainable_variables]
+    nothing = [keras.ops.zeros_like(variable) for variable in model.trainable_variables]
+    model.optimizer.apply_gradients(zip(nothing, model.trainable_variables, strict=True))
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        factor = 0.95 if old.ndim > 1 else 1.0
+        np.testing.assert_allclose(variable.numpy(), factor * old, rtol=1e-5)
+
+
 def test_a_schedule_by_epochs_sets_the_rate(sides, tmp_path):
     recipe = changed(SMALL, epochs=3, schedule=StepDecay(every=2, factor=0.1), second_phase=None)
     assert [

@@ -141,7 +141,7 @@ class Predictor:
                 poor = np.flatnonzero(distance > WELL_CROPPED)
                 if not len(poor):
                     break
-                again = crop_through([chunk[i] for i in poor], maps[poor], spec)
+                again = crop_through([chunk[i] for i in poor.tolist()], maps[poor], spec)
                 points[poor], better = self._forward(again)
                 if sigma is not None and better is not None:
                     sigma[poor] = better

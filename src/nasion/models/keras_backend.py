@@ -70,7 +70,7 @@ def _configured_backend() -> str:
 def _quiet_unless_it_fails() -> Iterator[None]:
     """Hold back what TensorFlow's C++ writes to standard error at start, which no setting stops."""
     try:
-        descriptor = sys.__stderr__.fileno()  # pyright: ignore
+        descriptor = sys.__stderr__.fileno()  # pyright: ignore[reportOptionalMemberAccess]
         original = os.dup(descriptor)
     except (AttributeError, OSError, ValueError):  # no standard error, or not a file
         yield

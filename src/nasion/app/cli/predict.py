@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _DEFAULT_FORMATS = ("image", "json")
 _MAX_LINES = 20  # images with a line of their own in the terminal
 _STDOUT = "-"
+_ENGINE_ALONE = (
+    "--engine writes Parquet and detects faces itself; "
+    "leave --box, --boxes, --format and --recipe out."
+)
 Inputs = Annotated[
     list[str],
     typer.Argument(
@@ -124,14 +128,9 @@ def predict(
     recipe: RecipeFile = None,
 ) -> None:
     """Find the faces in images, videos or a camera's frames, and predict their points."""
+    from nasion.app import predict_pipeline as pipeline
     from nasion.app.bulk import BulkSettings
     from nasion.app.known_boxes import known_boxes
-    from nasion.app.predict_pipeline import (
-        PredictOptions,
-        needs_pixels,
-        predict_images,
-        predict_videos,
-    )
     from nasion.inference import detectors
     from nasion.inference.landmarker import Landmarker
     from nasion.inference.smoothing import OneEuro
@@ -141,13 +140,9 @@ def predict(
 
     if engine is not None:
         if box or boxes or formats or recipe:
-            raise SettingError(
-                "--engine writes Parquet and detects faces itself; "
-                "leave --box, --boxes, --format and --recipe out."
-            )
-        model = str(run.resolve() if run.exists() else run)
+            raise SettingError(_ENGINE_ALONE)
         settings = BulkSettings(
-            model=model,
+            model=str(run.resolve() if run.exists() else run),
             detector=detector,
             min_face=min_face,
             detect=not no_detect,
@@ -173,28 +168,21 @@ def predict(
         min_score=min_score,
         any_rotation=any_rotation,
     )
-    options = PredictOptions(
+    options = pipeline.PredictOptions(
         boxes=known,
-        formats=tuple(name for name in names if needs_pixels(name)),
+        formats=tuple(name for name in names if pipeline.needs_pixels(name)),
         folder=folder,
         labels=labels,
         smoothing=OneEuro(min_cutoff, beta) if smooth else None,
         threads=min(workers or os.cpu_count() or 1, len(resolved)),
     )
-    image_results = predict_images(images, landmarker, options)
-    video_results = predict_videos(videos, landmarker, options)
+    at_end = [name for name in names if not pipeline.needs_pixels(name)]
+    collected = _Results(at_end, None if to_stdout else folder)
     total = len(images) + sum(video.frame_count() for video in videos)
-    noun = "frames" if videos else "images"
-    at_end = [name for name in names if not needs_pixels(name)]
-    with (
-        _Results(at_end, None if to_stdout else folder) as collected,
-        console.progress_bar(noun, total) as advance,
-        closing(image_results),
-        closing(video_results),
-    ):
-        for result in chain(image_results, video_results):
-            collected.add(result)
-            advance()
+    with console.progress_bar("frames" if videos else "images", total) as advance:
+        image_results = pipeline.predict_images(images, landmarker, options)
+        video_results = pipeline.predict_videos(videos, landmarker, options)
+        collected.take(image_results, video_results, advance)
     collected.report()
     if collected.unreadable:
         raise typer.Exit(1)
@@ -235,6 +223,18 @@ class _Results:
 
     def __enter__(self) -> _Results:
         return self
+
+    def take(
+        self,
+        image_results: Generator[Result],
+        video_results: Generator[Result],
+        advance: Callable[[], None],
+    ) -> None:
+        """Collect all results as they come."""
+        with self, closing(image_results), closing(video_results):
+            for result in chain(image_results, video_results):
+                self.add(result)
+                advance()
 
     def add(self, result: Result) -> None:
         from nasion.media.inputs import UnreadableInput
