@@ -4,17 +4,21 @@ VENV := .venv
 # Thread pools that spin slow each other down on shared cores; one thread is the safe choice for tests.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 demo: $(VENV)/installed
 	$(VENV)/bin/nasion demo
 
-test: $(VENV)/installed lint
-	$(VENV)/bin/python -m pytest
+test: $(VENV)/installed lint docs
+	$(VENV)/bin/python -m pytest --cov --cov-report=term
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/pyright
+	$(VENV)/bin/lint-imports
+
+docs: $(VENV)/installed
+	$(VENV)/bin/sphinx-build -W --keep-going -q -b html docs docs/_build
 
 $(VENV)/installed: pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)

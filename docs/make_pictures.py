@@ -1,8 +1,8 @@
-"""Draws the documents' pictures.
+"""Draws the documentation's figures.
 
-Usage: nasion demo && python docs/make_pictures.py demo demo      docs/demo.png: faces that the demo's network had not seen
-       python docs/make_pictures.py claims                        docs/claims.png: from results/*.json
-       python docs/make_pictures.py filters RUN docs/NAME.png     a run's first layer
+Usage: nasion demo && python docs/make_pictures.py demo demo      docs/images/demo.png: faces that the demo's network had not seen
+       python docs/make_pictures.py claims                        docs/images/claims.png: from results/*.json
+       python docs/make_pictures.py filters RUN docs/images/NAME.png     a run's first layer
 """
 
 import json
@@ -36,7 +36,7 @@ def demo(folder):
         plots.tile(faces, i, [(faces.points[i], plots.TRUTH), (found.points[i], plots.PREDICTION)])
         for i in range(len(faces))
     ]
-    plots.save(plots.sheet(marks), HERE / "demo.png")
+    plots.save(plots.sheet(marks), HERE / "images" / "demo.png")
 
 
 def runs(recipe):
@@ -100,7 +100,7 @@ def claims():
         "imm_face_guduguntla",
     )
     views(d, names)
-    plots.save(figure, HERE / "claims.png")
+    plots.save(figure, HERE / "images" / "claims.png")
 
 
 def views(axes, names):

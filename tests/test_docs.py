@@ -1,12 +1,15 @@
-"""The documents: the README's tree names every file, its commands exist, its Python runs, its numbers are those of results/."""
+"""The documentation: commands exist, code runs, links lead somewhere, numbers are those of results/."""
 
 import json
 import re
+import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer
 
 import nasion
 from nasion.app import cli
@@ -15,80 +18,107 @@ from nasion.discovery import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-TREE = re.search(r"```\n(src/nasion/\n.*?)```", README, re.S)[1]
+RESULTS = (ROOT / "docs" / "results.md").read_text()
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(
+        path
+        for path in (ROOT / "docs").rglob("*.md")
+        if "_build" not in path.parts and path.name != "commands.md"
+    ),
+]
+IDS = [str(path.relative_to(ROOT)) for path in PAGES]
+# Pages whose commands and Python are run, in order, in one folder.
+RUN = [path for path in PAGES if re.search(r"^```(console|python)$", path.read_text(), re.M)]
 
 
-def tree_files():
-    """Paths that the README's tree names, each with its comment."""
-    found, folders = {}, []
-    for line in TREE.splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        name, _, comment = line.strip().partition(" ")
-        folders[depth:] = [name]
-        found["".join(folders)] = comment.strip()
+@cache
+def options():
+    """The options of every command, by its words."""
+    found = {}
+
+    def walk(command, words):
+        if hasattr(command, "commands"):
+            for name, each in command.commands.items():
+                walk(each, [*words, name])
+        else:
+            names = [o for p in command.params for o in (*p.opts, *p.secondary_opts)]
+            found[" ".join(words)] = {"--help", *names}
+
+    walk(typer.main.get_command(cli.app), [])
     return found
 
 
-def test_the_readmes_tree_is_the_real_one_with_a_comment_per_file():
-    source = ROOT / "src"
-    real = {
-        f"src/{path.relative_to(source)}"
-        for path in source.rglob("*")
-        if path.suffix in (".py", ".j2") and path.name != "__init__.py"
-    }
-    named = {
-        name: comment
-        for name, comment in tree_files().items()
-        if name.startswith("src/") and not name.endswith("/")
-    }
-    assert named.keys() == real
-    assert all(len(comment) > 8 for comment in named.values())
-    assert all((ROOT / name).exists() for name in tree_files())
+def fences(text):
+    """(language, code) of every fenced block."""
+    return re.findall(r"^```([\w{}-]*)\n(.*?)^```$", text, re.S | re.M)
 
 
-def test_every_command_and_option_in_the_documents_exists():
-    text = README + (ROOT / "CHANGELOG.md").read_text() + (ROOT / "docs" / "design.md").read_text()
-    named = set(
-        re.findall(
-            r"nasion ((?:data |look )?[a-z]+)\b",
-            " ".join(re.findall(r"(?:^|`|/)(nasion [a-z][^`\n]*)", text, re.M)),
-        )
-    )
-    commands = {c.name or c.callback.__name__ for c in cli.app.registered_commands}
-    commands |= {
-        f"{group} {c.callback.__name__}"
-        for group in ("data", "look")
-        for c in getattr(cli, f"{group}_app").registered_commands
-    }
-    assert len(named) >= 8 and named <= commands, named - commands
-    for words, options in re.findall(
-        r"^(?:\S*/)?nasion ((?:data |look )?[a-z]+)(.*)$", README, re.M
-    ):
-        shown = subprocess.run(
-            [sys.executable, "-m", "nasion", *words.split(), "--help"],
-            capture_output=True,
-            text=True,
-            env={"COLUMNS": "200"},
-        ).stdout
-        for option in re.findall(r"(?<!\S)(--?[a-z]+)\b", options.split("   ")[0]):
-            assert option in shown, f"nasion {words} {option}"
+def shown_commands(text):
+    """The nasion commands in a page's code, as lists of words."""
+    blocks = [code for kind, code in fences(text) if kind in ("", "sh", "console")]
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    code = [line for line in lines if line.startswith("nasion ")]
+    code += [each for each in re.findall(r"`(nasion [^`\n]+)`", text) if "..." not in each]
+    return [shlex.split(line.split(" #")[0].split(";")[0])[1:] for line in code]
 
 
-def test_the_readmes_python_runs(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(blocks) == 2
-    names = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
-    printed = capsys.readouterr().out
-    assert "(300, 96, 96) (300, 15, 2)" in printed and "[68 68" in printed and "10 10]" in printed
+@pytest.mark.parametrize("path", PAGES, ids=IDS)
+def test_every_command_and_option_shown_exists(path):
+    if path.name == "log.md":
+        return
+    for words in shown_commands(path.read_text()):
+        if words[0].startswith("-"):
+            continue
+        name = next((n for n in (" ".join(words[:2]), words[0]) if n in options()), None)
+        assert name, f"nasion {' '.join(words)}"
+        for word in words:
+            if re.match(r"--?[a-z]", word):
+                assert word.split("=")[0] in options()[name], f"nasion {name} {word}"
 
 
-def test_the_readmes_results_are_those_of_the_result_files():
+@pytest.mark.parametrize("path", PAGES, ids=IDS)
+def test_every_link_and_picture_is_there(path):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
+        if not re.match(r"https?://", target):
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", RUN, ids=[str(path.relative_to(ROOT)) for path in RUN])
+def test_the_code_of_a_page_runs(path, tmp_path):
+    """Python blocks of a page share their names, as a reader's session does."""
+    from nasion.app.serve.responses import sample_image
+
+    (tmp_path / "photo.jpg").write_bytes(sample_image())
+    python = []
+    for kind, code in fences(path.read_text()):
+        if kind not in ("console", "python"):
+            continue
+        if kind == "python":
+            python.append(code)
+            words = [[sys.executable, "-c", "\n".join(python)]]
+        else:
+            lines = [line for line in code.splitlines() if line.startswith("$ nasion ")]
+            assert lines, code
+            words = [[sys.executable, "-m", "nasion", *shlex.split(line)[2:]] for line in lines]
+        for each in words:
+            done = subprocess.run(each, cwd=tmp_path, capture_output=True, text=True)
+            assert done.returncode == 0, (each, done.stdout[-500:], done.stderr[-2000:])
+
+
+def test_the_readme_is_short_and_has_what_a_new_user_wants():
+    assert len(README.splitlines()) <= 150
+    for words in ("nasion predict photo.jpg", "nasion train", "nasion evaluate", "nasion serve"):
+        assert words in README
+    assert README.count("\n| ") >= 10
+
+
+def test_the_results_are_those_of_the_result_files():
     rows = [
         [cell.strip(" `*") for cell in line.strip("| \n").split("|")]
-        for line in README.splitlines()
+        for line in RESULTS.splitlines()
         if line.startswith("| ")
     ]
     found = {tuple(row[:2]): row for row in rows}
@@ -121,8 +151,8 @@ def test_the_readmes_results_are_those_of_the_result_files():
     "name",
     [name for name in RECIPES.names() if name.startswith("imm_") and not name.endswith("_best")],
 )
-def test_the_readmes_course_table_is_that_of_the_result_files(name):
-    row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
+def test_the_course_table_is_that_of_the_result_files(name):
+    row = next(line for line in RESULTS.splitlines() if line.startswith(f"| `{name}` |"))
     _, _, published, training, last, kept, seeds, _ = (
         cell.strip() for cell in row.strip("|").split("|")
     )
@@ -134,14 +164,14 @@ def test_the_readmes_course_table_is_that_of_the_result_files(name):
         assert float(cell.split()[0]) == pytest.approx(
             sum(run[key] for run in runs) / len(runs), rel=0.006
         ), (name, key)
-    # What the README says of them: the ablations fail as published, all others reach what is published.
+    # What the page says of them: the ablations fail as published, all others reach what is published.
     assert (float(kept.split()[0]) > float(published)) == name.endswith("_ablation")
 
 
-def test_the_readmes_table_of_our_own_models_is_that_of_the_result_files():
+def test_the_table_of_our_own_models_is_that_of_the_result_files():
     rows = {
         line.split("|")[1].strip(): line
-        for line in README.split("### Models of our own")[1].splitlines()
+        for line in RESULTS.split("## Models of our own")[1].splitlines()
         if line.startswith("| `")
     }
     result = {
@@ -167,30 +197,29 @@ def test_the_readmes_table_of_our_own_models_is_that_of_the_result_files():
         assert f"{run['rmse']:.2f}" in rows[row] and f"{run['rmse, plausible']:.2f}" in rows[row]
 
 
-def test_public_names_are_documented_and_nothing_else_is_public():
+def test_public_names_are_in_the_reference():
+    reference = (ROOT / "docs" / "reference" / "python.md").read_text()
     for name in nasion.__all__:
-        value = getattr(nasion, name)
-        assert name == "__version__" or value.__doc__, name
-    text = README + (ROOT / "CHANGELOG.md").read_text()
-    assert all(name in text for name in ("load_faces", "train", "evaluate", "load_model", "join"))
+        assert name == "__version__" or f"nasion.{name}" in reference, name
     with pytest.raises(AttributeError, match="has no 'nothing'"):
         nasion.nothing
 
 
 def test_importing_nasion_costs_no_torch():
-    code = "import sys; from nasion import Faces, Scheme, join, load_faces; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib')))"
+    code = (
+        "import sys; from nasion import Faces, Scheme, join, load_faces; "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib')))"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_ci_calls_the_readmes_test_command():
-    assert (
-        re.search(r"^make test$", (ROOT / ".ci" / "run").read_text(), re.M)
-        and "make test " in README
-        and "make demo " in README
-    )
+    assert re.search(r"^make test$", (ROOT / ".ci" / "run").read_text(), re.M)
+    assert "make test " in README and "make demo " in README
     makefile = (ROOT / "Makefile").read_text()
-    for part in ("ruff check .", "ruff format --check .", "pyright", "pytest"):
-        assert part in makefile and part in README
+    for part in ("ruff check .", "ruff format --check .", "pyright", "lint-imports", "pytest"):
+        assert part in makefile
+    assert "sphinx-build -W" in makefile
 
 
 def test_judging_predictions_and_looking_at_data_need_no_torch(tmp_path):

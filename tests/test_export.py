@@ -13,6 +13,8 @@ from nasion.inference.backends.pytorch import TorchNetwork
 from nasion.inference.export import export
 from nasion.training.train import train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

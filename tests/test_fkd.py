@@ -130,7 +130,7 @@ FAULTS = {
     ),
     "a coordinate outside": (
         row(range(30), nose_tip_x=96.5),
-        "line 2: nose_tip_x is 96.5, outside the picture (0 to 96)",
+        "line 2: nose_tip_x is 96.5, outside the image (0 to 96)",
     ),
     "a negative coordinate": (row(range(30), nose_tip_x=-1), "line 2: nose_tip_x is -1, outside"),
     "an infinite coordinate": (
@@ -272,7 +272,7 @@ def test_the_look_up_table_is_read_with_any_line_ends(tmp_path, end):
 
 
 @pytest.mark.parametrize(("line", "message"), [
-    ("1,1,left_ear_x,", "line 2: unknown feature 'left_ear_x'; there is left_eye_center_x"),
+    ("1,1,left_ear_x,", "line 2: unknown feature 'left_ear_x'; known: left_eye_center_x"),
     ("1,one,nose_tip_x,", "line 2: RowId '1' and ImageId 'one' must be whole numbers"),
     ("1", "line 2: unknown feature None"),
 ])  # fmt: skip

@@ -36,6 +36,8 @@ if not any(find_spec(name) for name in keras_backend.BACKENDS) or not find_spec(
 keras = keras_backend.keras()
 from nasion.training import keras_loop
 
+pytestmark = pytest.mark.slow
+
 INSTALLED = [name for name in keras_backend.BACKENDS if find_spec(name)]
 SMALL = changed(
     RECIPE,
@@ -347,7 +349,7 @@ def test_under_every_backend_masked_labels_give_no_gradient_and_a_run_predicts_t
         capture_output=True,
         text=True,
         cwd=root,
-        env={**os.environ, "KERAS_BACKEND": name, "PYTHONPATH": str(root)},
+        env={**os.environ, "KERAS_BACKEND": name, "PYTHONPATH": f"{root}:{root / 'tests'}"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split()[-2] == name

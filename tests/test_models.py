@@ -196,7 +196,7 @@ def test_settings_that_cannot_be_built_are_refused():
         ConvNet(kernels=(3, 3))
     with pytest.raises(SettingError, match=r"architecture\.dropout is a fraction"):
         ConvNet(dropout=1.0)
-    with pytest.raises(SettingError, match=r"model\.bottleneck must divide the widths"):
+    with pytest.raises(SettingError, match=r"architecture\.bottleneck must divide the widths"):
         ResNet(bottleneck=3)
 
 

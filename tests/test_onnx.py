@@ -25,6 +25,8 @@ from nasion.models.losses import LaplaceLikelihood
 from nasion.recipes.toy_demo import RECIPE
 from nasion.training.train import train
 
+pytestmark = pytest.mark.slow
+
 SMALL = changed(
     RECIPE, input_size=(64, 64), architecture=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=16), codec=Anchors(8), loss=LaplaceLikelihood(),
     start_at_mean=False, epochs=4, batch_size=16, square=True, box_scale=1.2, refine_steps=2, separate_heads=(SeparateHeads("other", ("nose_tip",)),),
@@ -121,7 +123,7 @@ def test_the_command_judges_8_bits_before_and_after_and_writes_down_the_licence(
         return done.value.code, " ".join((captured.out + captured.err).split())
 
     code, text = said("--int8", "--data", "toy:60", "--licence", "for research")
-    assert not code and "before it was brought to 8 bits" in text
+    assert not code and "before it was quantized" in text
     assert re.search(
         r"On \d+ validation faces the run has RMSE [\d.]+ pixels, NME [\d.]+ %; the file RMSE [\d.]+ pixels, NME [\d.]+ %",
         text,

@@ -12,6 +12,8 @@ from test_serve import Server
 from nasion.app import serve
 from nasion.app.serve.responses import sample_image
 
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.browser]
+
 sync_api = pytest.importorskip("playwright.sync_api")
 BROWSER = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

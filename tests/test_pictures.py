@@ -61,7 +61,7 @@ def test_numbers_are_cameras_videos_are_clips_and_lists_are_their_lines(folder, 
 
 
 @pytest.mark.parametrize(("word", "error", "message"), [
-    ("*.gif", DataError, "no file fits this pattern"), ("empty", DataError, "no images in this folder"),
+    ("*.gif", DataError, "no file matches this pattern"), ("empty", DataError, "no images in this folder"),
 ])  # fmt: skip
 def test_what_means_no_picture_is_refused_at_once(tmp_path, monkeypatch, word, error, message):
     monkeypatch.chdir(tmp_path)

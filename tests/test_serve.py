@@ -23,6 +23,8 @@ from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 
+pytestmark = [pytest.mark.slow, pytest.mark.network]
+
 LIMITS = serve.Limits(
     body_bytes=3 << 20, pixels=2_000_000, images=8, faces=2, seconds=20, cameras=2
 )

@@ -34,6 +34,8 @@ from nasion.training.state import Interrupted, TrainingState
 from nasion.training.torch_loop import _optimizer, _update_average
 from nasion.training.train import train
 
+pytestmark = pytest.mark.slow
+
 SMALL = changed(
     RECIPE,
     input_size=(32, 32),

@@ -7,7 +7,6 @@ import sys
 import time
 from dataclasses import replace
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +19,8 @@ from nasion.inference.tracking import Tracker
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face
 from nasion.media.video import VideoInput, camera_number
+
+pytestmark = pytest.mark.slow
 
 av = pytest.importorskip("av")
 SIDE = 320

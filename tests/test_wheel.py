@@ -16,6 +16,8 @@ from PIL import Image
 from nasion.data.datasets import toy
 from nasion.landmarks.catalog import ibug68
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 150_000_000  # bytes of all files that wheels bring
 EXTRAS = (
@@ -71,13 +73,19 @@ def photo(tmp_path_factory):
 def test_wheel_and_source_archive_hold_all_that_is_read_at_run_time(built):
     with zipfile.ZipFile(built[0]) as wheel:
         names = set(wheel.namelist())
-    for folder in ("weights", "detectors", "pages", "serve/page"):
+    for folder in (
+        "inference/pretrained",
+        "inference/detectors",
+        "evaluation/templates",
+        "app/serve/page",
+    ):
         for path in (ROOT / "src" / "nasion" / folder).iterdir():
             if path.is_file():
                 assert f"nasion/{folder}/{path.name}" in names, path
     with tarfile.open(built[1]) as archive:
         assert any(
-            name.endswith("src/nasion/detectors/single_shot.onnx") for name in archive.getnames()
+            name.endswith("src/nasion/inference/detectors/single_shot.onnx")
+            for name in archive.getnames()
         )
 
 
@@ -100,7 +108,7 @@ def test_a_bare_installation_finds_points_on_a_picture_and_says_what_is_missing_
         bare / "nasion", "predict", photo, "--out", "-", "-f", "json", env=environment, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    (face,) = json.loads(done.stdout)["pictures"][0]["faces"]
+    (face,) = json.loads(done.stdout)["images"][0]["faces"]
     truth = toy.draw(1, ibug68, size=480).points[0]
     assert np.abs(np.array(face["points"]) - truth).mean() < 8
     assert said(bare / "nasion", "--help", env=environment).returncode == 0
@@ -117,5 +125,5 @@ def test_a_bare_installation_finds_points_on_a_picture_and_says_what_is_missing_
 
 def test_help_and_predict_start_no_framework():
     heavy = {"torch", "keras", "tensorflow", "av", "ray", "matplotlib"}
-    code = f"import sys; from nasion.app.cli import app; import nasion.harvest; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys; from nasion.app.cli import app; import nasion.app.predict_pipeline; print(sorted({heavy} & set(sys.modules)))"
     assert said(sys.executable, "-c", code).stdout.strip() == "[]"

@@ -32,6 +32,8 @@ from nasion.models.codecs import Anchors, Coordinates
 from nasion.recipes import load_recipe
 from nasion.training.train import train
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = {
     f"{name}.{part.__name__}": part
