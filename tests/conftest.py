@@ -13,6 +13,13 @@ import numpy as np  # noqa: E402
 from nasion.data.datasets import fkd, toy  # noqa: E402
 
 
+def pytest_collection_modifyitems(items):
+    """What reads real data takes its time."""
+    for item in items:
+        if "real_data" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("NASION_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -20,7 +27,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(scope="session")
 def real_data():
-    """The folder of real data sets that NASION_DATA names."""
+    """The folder of real datasets that NASION_DATA names."""
     folder = os.environ.get("NASION_DATA", "")
     if not folder or not Path(folder).is_dir():
         pytest.skip("NASION_DATA names no folder of real data")

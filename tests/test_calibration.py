@@ -59,6 +59,7 @@ def predicted(count=400, honest=True):
     )
 
 
+@pytest.mark.slow
 def test_honest_scores_are_calibrated_and_overconfident_ones_are_not():
     honest, overconfident = (reliability(*predicted(honest=way)) for way in (True, False))
     assert honest.gap < 0.02 and honest.error == pytest.approx(honest.expected, rel=0.05)

@@ -20,6 +20,8 @@ from nasion.data.datasets import fkd, imm, points_csv, toy
 from nasion.inference import run_folder
 from nasion.landmarks.catalog import imm58
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def nasion(capsys, monkeypatch, tmp_path):

@@ -92,6 +92,7 @@ def first_epochs(tmp_path_factory):
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES.names())
 def test_the_first_epoch_of_every_recipe_stays(name, first_epochs):
     assert first_epochs[name] == pytest.approx(golden.stored("first_epoch")[name], rel=2e-4)

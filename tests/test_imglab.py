@@ -153,6 +153,7 @@ def test_a_parts_number_beyond_any_scheme_is_refused_by_its_line(tmp_path):
         imglab.read(file_of(tmp_path, BOX.format(f"<part name='{'9' * 30}' x='1' y='1'/>")))
 
 
+@pytest.mark.slow
 def test_memory_grows_by_the_faces_only(tmp_path):
     """20,000 boxes take what their arrays and ids take; a tree of the file would take ten times as much."""
     count = 20_000

@@ -34,7 +34,7 @@ if not any(find_spec(name) for name in keras_backend.BACKENDS) or not find_spec(
     pytest.skip("Keras or all of its backends are not installed", allow_module_level=True)
 
 keras = keras_backend.keras()
-from nasion.training import keras_loop
+from nasion.training import keras_loop  # noqa: E402
 
 pytestmark = pytest.mark.slow
 

@@ -17,6 +17,8 @@ from nasion.recipes.toy_demo import RECIPE
 from nasion.training.state import prepare_faces
 from nasion.training.train import train
 
+pytestmark = pytest.mark.slow
+
 
 def test_forward_filling_is_what_pandas_does():
     rng = np.random.default_rng(0)

@@ -12,13 +12,16 @@ from test_serve import Server
 from nasion.app import serve
 from nasion.app.serve.responses import sample_image
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.browser]
-
 sync_api = pytest.importorskip("playwright.sync_api")
 BROWSER = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.network,
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed"),
+]
 DROPPED = """(kind, data, name, type) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
   const moved = new DataTransfer();

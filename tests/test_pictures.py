@@ -182,6 +182,7 @@ def test_addresses_are_fetched_and_what_fails_is_named():
             ImageInput(f"{at}/gone.png", f"{at}/gone.png").pixels(False)
     finally:
         server.shutdown()
+        server.server_close()
     with pytest.raises(DataError, match="could not be downloaded"):
         ImageInput(at, at).pixels(False)
 

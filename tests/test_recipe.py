@@ -265,7 +265,7 @@ def test_a_run_file_that_names_strange_code_is_refused():
     ):
         with pytest.raises(RunError):
             from_json(written | {"architecture": {"class": name, "path": "x"}})
-    with pytest.raises(RunError, match="no recipe part subprocess.run"):
+    with pytest.raises(RunError, match=r"no recipe part subprocess\.run"):
         from_json(written | {"loss": {"function": "subprocess.run"}})
     with pytest.raises(RunError, match="other settings than this version's"):
         from_json(written | {"optim": {"class": "Adam", "momentum": 1}})

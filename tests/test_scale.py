@@ -17,6 +17,8 @@ from nasion.errors import DataError, SettingError
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 
+pytestmark = pytest.mark.slow
+
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 LIGHT = bulk.BulkSettings("face68_light")

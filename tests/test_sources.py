@@ -18,6 +18,8 @@ from nasion.recipes.fkd_best import RECIPE
 from nasion.training.state import prepare_faces
 from nasion.training.train import train
 
+pytestmark = pytest.mark.slow
+
 FOUR = (SeparateHeads("four", ("nose_tip", "left_eye_center", "right_eye_center")),)
 
 
