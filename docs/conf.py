@@ -1,5 +1,6 @@
 """Sphinx settings. ``make docs`` builds the pages into docs/_build, with warnings as errors."""
 
+import re
 from pathlib import Path
 
 import nasion
@@ -34,6 +35,15 @@ html_copy_source = False
 html_show_sourcelink = False
 
 
+def _in_full(group, name: str) -> str:
+    """A line of a list of commands with the whole first sentence, which click shortens."""
+    found = [group.commands[name]] if name in group.commands else []
+    found += [
+        g.commands[name] for g in group.commands.values() if name in getattr(g, "commands", {})
+    ]
+    return f"* `{name}`: {found[0].help.splitlines()[0]}" if found else ""
+
+
 def write_command_reference() -> None:
     """reference/commands.md from the commands themselves."""
     import typer
@@ -42,9 +52,12 @@ def write_command_reference() -> None:
 
     from nasion.app.cli import app
 
-    context = typer.Context(get_command(app))
-    text = get_docs_for_click(obj=get_command(app), ctx=context, name="nasion")
+    command = get_command(app)
+    text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="nasion")
     text = text.replace("# `nasion`", "# Commands", 1)
+    text = re.sub(
+        r"^\* `(\w+)`: .*\.\.\.$", lambda m: _in_full(command, m[1]) or m[0], text, flags=re.M
+    )
     path = HERE / "reference" / "commands.md"
     if not path.is_file() or path.read_text() != text:
         path.write_text(text)

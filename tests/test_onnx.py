@@ -90,7 +90,7 @@ def test_a_run_that_has_learnt_all_faces_takes_the_scores_of_the_one_that_held_s
     for what, warns in ((whole, True), (tmp_path / "m.onnx", True), (folder, False)):
         result = nasion.evaluate(what, faces[120:])
         assert (
-            ("At least 30 of these 30 faces" in result.warning)
+            ("All these 30 faces" in result.warning)
             == warns
             == ("warning" in result.to_json())
         )

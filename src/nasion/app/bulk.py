@@ -151,8 +151,9 @@ class Worker:
     """Processes one part after the other with a network that it loads once."""
 
     def __init__(self, settings: BulkSettings, folder: Path) -> None:
-        self.settings, self.folder = settings, folder
-        self.landmarker = settings.landmarker()
+        self.settings: BulkSettings = settings
+        self.folder: Path = folder
+        self.landmarker: Landmarker = settings.landmarker()
 
     def __call__(self, part: Part) -> dict[str, int]:
         import pyarrow as arrow

@@ -32,8 +32,8 @@ _MAX_POINTS = 30  # schemes with more points get no table by point
 # Under torchrun only the first process prints.
 _silent = os.environ.get("RANK", "0") != "0"
 # No markup: paths and names may contain brackets.
-out = Console(quiet=_silent, markup=False, emoji=False)
-err = Console(stderr=True, quiet=_silent, markup=False, emoji=False)
+out: Console = Console(quiet=_silent, markup=False, emoji=False)
+err: Console = Console(stderr=True, quiet=_silent, markup=False, emoji=False)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -21,7 +22,7 @@ import numpy as np
 from nasion.media.files import write_text
 
 VERSION = "2"  # part of every key: raise it when the meaning of cached values changes
-Entry = tuple[Mapping[str, np.ndarray], dict]  # arrays by name, and a JSON value
+Entry = tuple[Mapping[str, np.ndarray], dict[str, Any]]  # arrays by name, and a JSON value
 
 
 def folder() -> Path:

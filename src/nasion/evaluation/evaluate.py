@@ -229,8 +229,9 @@ def _warning(predictor: Predictor, faces: Faces) -> str:
     seen = int(predictor.trained_on.seen(faces).sum())
     if seen <= _WARN_FRACTION * len(faces):
         return ""
+    count = "All" if seen == len(faces) else f"At least {seen} of"
     return (
-        f"At least {seen} of these {len(faces)} faces are from photographs that this network was "
+        f"{count} these {len(faces)} faces are from photographs that this network was "
         "trained on; errors on them say nothing about new faces."
     )
 

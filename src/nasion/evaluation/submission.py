@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def course68(model: Predictor, data: Path) -> str:
     return "Id,Predicted\n" + "".join(f"{row},{value:.5f}\n" for row, value in enumerate(values))
 
 
-FORMATS = {"kaggle": kaggle, "course68": course68}
+FORMATS: dict[str, Callable[..., str]] = {"kaggle": kaggle, "course68": course68}
 
 
 def write(model: Predictor, data: Path, form: str, path: Path) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64
@@ -104,7 +105,7 @@ def read(folder: Path) -> Calibration | None:
         ) from error
 
 
-def from_json(values: dict) -> Calibration:
+def from_json(values: dict[str, Any]) -> Calibration:
     """The inverse of ``dataclasses.asdict``."""
     ratios = tuple(values["ratios"])
     return Calibration(ratios=ratios, mean=float(values["mean"]), points=int(values["points"]))

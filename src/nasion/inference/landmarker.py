@@ -61,10 +61,14 @@ class Landmarker:
     ) -> None:
         require(0 <= min_score <= 1, f"min_score is 0 to 1; found {min_score}.")
         require(max_faces is None or max_faces > 0, f"max_faces is 1 or more; found {max_faces}.")
-        self.predictor = model if isinstance(model, Predictor) else load_model(model, tta=tta)
-        self.detector = detectors.load(detector) if isinstance(detector, str) else detector
-        self.min_score, self.max_faces = min_score, max_faces
-        self.rotations = _rotations(self.detector) if any_rotation else (0,)
+        self.predictor: Predictor = (
+            model if isinstance(model, Predictor) else load_model(model, tta=tta)
+        )
+        found = detectors.load(detector) if isinstance(detector, str) else detector
+        self.detector: Detector | None = found
+        self.min_score: float = min_score
+        self.max_faces: int | None = max_faces
+        self.rotations: tuple[int, ...] = _rotations(self.detector) if any_rotation else (0,)
 
     def with_settings(
         self,

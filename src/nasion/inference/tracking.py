@@ -51,8 +51,9 @@ class Tracker:
         detect_every: int = 5,
     ) -> None:
         require(detect_every > 0, f"detect_every must be 1 or more; found {detect_every}.")
-        self.landmarker, self.smoothing = landmarker, smoothing
-        self.detect_every = detect_every
+        self.landmarker: Landmarker = landmarker
+        self.smoothing: OneEuro | None = smoothing
+        self.detect_every: int = detect_every
         # Rotated faces need the detector, and a network without scores does not notice that a face
         # has gone.
         has_scores = landmarker.predictor.calibration is not None

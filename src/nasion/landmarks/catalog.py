@@ -47,7 +47,7 @@ _FKD_POINTS = (
     "mouth_left_corner", "mouth_right_corner", "mouth_center_top_lip", "mouth_center_bottom_lip",
 )  # fmt: skip
 
-fkd15 = Scheme(
+fkd15: Scheme = Scheme(
     name="fkd15",
     points=_FKD_POINTS,
     mirror=mirror_pairs(_FKD_POINTS),
@@ -119,7 +119,7 @@ _IBUG_POINTS = (
     *_INNER_LIP_8,
 )
 
-ibug68 = Scheme(
+ibug68: Scheme = Scheme(
     name="ibug68",
     points=_IBUG_POINTS,
     mirror=mirror_pairs(_IBUG_POINTS),
@@ -170,7 +170,7 @@ _WFLW_POINTS = (
     *_OUTER_LIP_12, *_INNER_LIP_8, "right_pupil", "left_pupil",
 )  # fmt: skip
 
-wflw98 = Scheme(
+wflw98: Scheme = Scheme(
     name="wflw98",
     points=_WFLW_POINTS,
     mirror=mirror_pairs(_WFLW_POINTS),
@@ -215,7 +215,7 @@ _COFW_LIPS = (
     ("mouth_right_corner", "inner_lip_upper_center", "mouth_left_corner", "inner_lip_lower_center"),
 )
 
-cofw29 = Scheme(
+cofw29: Scheme = Scheme(
     name="cofw29",
     points=_COFW_POINTS,
     mirror=mirror_pairs(_COFW_POINTS),
@@ -260,7 +260,7 @@ _IMM_POINTS = (
     *_IMM_NOSE,
 )
 
-imm58 = Scheme(
+imm58: Scheme = Scheme(
     name="imm58",
     points=_IMM_POINTS,
     mirror=mirror_pairs(_IMM_POINTS),
@@ -274,7 +274,7 @@ imm58 = Scheme(
 )  # fmt: skip
 
 # The "nose tip" of the Berkeley course: IMM's point 52.
-imm_nose = Scheme(name="imm_nose", points=("nose_base",), mirror=())
+imm_nose: Scheme = Scheme(name="imm_nose", points=("nose_base",), mirror=())
 
 
 def union(name: str, *schemes: Scheme) -> Scheme:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from nasion.inference import run_folder
 from nasion.inference.backends.keras import channels_last
@@ -69,8 +70,11 @@ class Batches(keras.utils.PyDataset):
 
     def at(self, epoch: int, step: int) -> Batches:
         recipe = self._recipe
-        self.epoch, self.first = epoch, step
-        self.order = epoch_order(len(self._crops), recipe.batch_size, recipe.seed, epoch)
+        self.epoch: int = epoch
+        self.first: int = step
+        self.order: list[Int64[np.ndarray, " B"]] = epoch_order(
+            len(self._crops), recipe.batch_size, recipe.seed, epoch
+        )
         return self
 
     def __len__(self) -> int:

@@ -17,9 +17,11 @@ def _group(help: str) -> typer.Typer:
     )
 
 
-app = _group("Train, evaluate and run facial landmark models.")
-data_app = _group("Look at a dataset and find its faults.")
-inspect_app = _group("Draw training samples, filters, responses, best and worst faces.")
+app: typer.Typer = _group("Train, evaluate and run facial landmark models.")
+data_app: typer.Typer = _group("Look at a dataset and find its faults.")
+inspect_app: typer.Typer = _group(
+    "Draw training samples, filters, responses, best and worst faces."
+)
 app.add_typer(data_app, name="data")
 app.add_typer(inspect_app, name="inspect")
 

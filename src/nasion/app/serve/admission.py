@@ -60,7 +60,8 @@ class Reservation:
     """The memory that one request holds."""
 
     def __init__(self, admission: AdmissionControl, size: int) -> None:
-        self._admission, self.size = admission, size
+        self._admission = admission
+        self.size: int = size
 
     def shrink_to(self, size: int) -> None:
         """Give back what turned out not to be needed."""
@@ -75,7 +76,9 @@ class AdmissionControl:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.limits, self.active, self.held = limits, 0, 0
+        self.limits: Limits = limits
+        self.active: int = 0
+        self.held: int = 0
         threads = limits.workers or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nasion")
 
@@ -124,7 +127,8 @@ class ChunkedResponses:
     """
 
     def __init__(self, app: App, admission: AdmissionControl) -> None:
-        self.app, self.admission = app, admission
+        self.app: App = app
+        self.admission: AdmissionControl = admission
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         admission = self.admission

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -15,7 +16,7 @@ from nasion.app.serve.admission import App, Limits, Message, Receive, Rejected, 
 _BINARY = {"type": "string", "format": "binary"}
 _FORM = {"type": "object", "properties": {"images": {"type": "array", "items": _BINARY}}}
 # The body in the OpenAPI description.
-REQUEST_BODY = {
+REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {"image/*": {"schema": _BINARY}, "multipart/form-data": {"schema": _FORM}},
 }
@@ -33,7 +34,8 @@ class BodyLimit:
     """Stops reading a body that is larger than allowed, whether it declares so or not."""
 
     def __init__(self, app: App, max_bytes: int) -> None:
-        self.app, self.max_bytes = app, max_bytes
+        self.app: App = app
+        self.max_bytes: int = max_bytes
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         read = 0

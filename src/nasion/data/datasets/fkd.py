@@ -26,7 +26,7 @@ from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, decode_utf8, open_bytes, write_text
 
-SCHEME = fkd15
+SCHEME: Scheme = fkd15
 SPLITS = ("all", "test")
 COLUMNS = tuple(f"{point}_{axis}" for point in fkd15.points for axis in "xy")
 FOUR_POINTS = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip")

@@ -23,7 +23,7 @@ from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, open_bytes, write_text
 
-SCHEME = ibug68
+SCHEME: Scheme = ibug68
 SPLITS = ("all", "training", "common", "challenge", "full")
 POOL = "training"  # what train and val are sides of
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")

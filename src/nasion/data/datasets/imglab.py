@@ -26,7 +26,7 @@ from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import open_bytes, write_text
 
-SCHEME = ibug68
+SCHEME: Scheme = ibug68
 SPLITS = ("all",)
 _HEADER_BYTES = 4096
 _MAX_DIGITS = 5  # of a part's number

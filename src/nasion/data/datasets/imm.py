@@ -26,7 +26,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, open_bytes, write_text
 from nasion.media.images import image_size
 
-SCHEME = imm58
+SCHEME: Scheme = imm58
 SPLITS = ("all", "train", "val")
 TRAINING_PERSONS = tuple(f"{i:02d}" for i in range(1, 33))
 VIEWS = {

@@ -21,7 +21,7 @@ from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 
-SCHEME = fkd15
+SCHEME: Scheme = fkd15
 SPLITS = ("all",)
 SIDE = 96
 Pattern = tuple[float, Sequence[str]]  # the fraction of faces with just these points labelled

@@ -19,7 +19,7 @@ from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import points_box
 from nasion.landmarks.scheme import Scheme
 
-SCHEME = ibug68
+SCHEME: Scheme = ibug68
 SPLITS = ("all", "test")
 _TABLES = {"all": "training_frames_keypoints.csv", "test": "test_frames_keypoints.csv"}
 

@@ -78,10 +78,12 @@ class ResNet:
         return logit(outputs) if self.sigmoid else outputs
 
 
-resnet18 = ResNet()
-resnet50 = ResNet(widths=(256, 512, 1024, 2048), blocks=(3, 4, 6, 3), bottleneck=4, stem_width=64)
+resnet18: ResNet = ResNet()
+resnet50: ResNet = ResNet(
+    widths=(256, 512, 1024, 2048), blocks=(3, 4, 6, 3), bottleneck=4, stem_width=64
+)
 # Zagoruyko and Komodakis, BMVC 2016: twice as wide inside the blocks.
-wide_resnet50_2 = ResNet(
+wide_resnet50_2: ResNet = ResNet(
     widths=(256, 512, 1024, 2048), blocks=(3, 4, 6, 3), bottleneck=2, stem_width=64
 )
 
@@ -138,13 +140,13 @@ class Block(nn.Module):
             kernels, strides, widths = (1, 3, 1), (1, step, 1), (width, inner, inner, wider)
         else:
             kernels, strides, widths = (3, 3), (step, 1), (width, wider, wider)
-        self.steps = nn.ModuleList()
+        self.steps: nn.ModuleList = nn.ModuleList()
         for a, b, kernel, s in zip(widths[:-1], widths[1:], kernels, strides, strict=True):
             conv = nn.Conv2d(a, b, kernel, s, kernel // 2, bias=bias)
             self.steps.append(nn.ModuleList((conv, nn.BatchNorm2d(b))))
         blurred = shape.blur and stride > 1
-        self.blur = BlurPool(inner) if blurred else nn.Identity()
-        self.blur_before = kernels.index(3) + 1
+        self.blur: nn.Module = BlurPool(inner) if blurred else nn.Identity()
+        self.blur_before: int = kernels.index(3) + 1
         self.shortcut: nn.Module = nn.Identity()
         if width != wider or stride > 1:
             before = [BlurPool(width)] if blurred else []
