@@ -1,7 +1,10 @@
-"""What each part of face68_light brings: trained without it, or with another in its place, all as long, judged on the same faces.
+"""What each part of face68_light brings: trained without it, or with another in its place, all as
+long, judged on the same faces.
 
-Usage: python benchmarks/ablation.py --data IBUG [--variants ...] [--epochs 24] [--seeds 0] [--runs FOLDER]
-Each finished run is written into results/face68_light.json at once; runs that are there are judged, not trained again. Shorter
+Usage: python benchmarks/ablation.py --data IBUG [--variants ...] [--epochs 24] [--seeds 0] [--runs
+       FOLDER]
+Each finished run is written into results/face68_light.json at once; runs that are there are judged,
+not trained again. Shorter
 than the recipe itself, so what pays late (augmentation) looks smaller here than it is.
 """
 
@@ -87,9 +90,15 @@ def main():
     options = parser.parse_args()
     val_faces = nasion.load_faces("ibug68", options.data, "val")
     facts = {
-        "command": "nasion train face68_light --data DIR (ablation: python benchmarks/ablation.py --data DIR)",
+        "command": (
+            "nasion train face68_light --data DIR (ablation: python "
+            "benchmarks/ablation.py --data DIR)"
+        ),
         "data": "ibug68, honest split by photograph: 1,591 faces to train on, 421 to judge by",
-        "metric": "nme in % of the distance between the outer eye corners, boxes tight; of the last epoch's weights",
+        "metric": (
+            "nme in % of the distance between the outer eye corners, boxes tight; of the "
+            "last epoch's weights"
+        ),
     }
     for seed in options.seeds:
         for name in options.variants:

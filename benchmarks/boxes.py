@@ -1,4 +1,5 @@
-"""How much a network minds the box it is given: NME on validation faces with tight boxes, larger ones, moved ones, turned pictures.
+"""How much a network minds the box it is given: NME on validation faces with tight boxes, larger
+ones, moved ones, turned pictures.
 
 Usage: python benchmarks/boxes.py --data IBUG [--network face68] [--json FILE]
 Boxes are moved by a tenth of their sides in a direction drawn for each face (seed 0).

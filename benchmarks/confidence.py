@@ -1,9 +1,14 @@
-"""Do points that are hidden score lower? On synthetic occlusions of validation faces, and on real pictures whose hidden points are marked.
+"""Do points that are hidden score lower? On synthetic occlusions of validation faces, and on real
+pictures whose hidden points are marked.
 
-Usage: python benchmarks/confidence.py --data IBUG [--network face68] [--cofw FOLDER] [--picture FILE] [--json FILE]
-A rectangle a third as wide and high as the face's box is put somewhere on each face: grey, a piece of another face, or a piece of the
-picture's own rim. "hidden": points under it; "told apart": how often a hidden point scores below a visible one of the same face (AUC).
-COFW's folder holds pictures and a COCO-like json whose keypoints have 1 for hidden and 2 for visible. --picture draws the faces with the
+Usage: python benchmarks/confidence.py --data IBUG [--network face68] [--cofw FOLDER] [--picture
+       FILE] [--json FILE]
+A rectangle a third as wide and high as the face's box is put somewhere on each face: grey, a piece
+of another face, or a piece of the
+picture's own rim. "hidden": points under it; "told apart": how often a hidden point scores below a
+visible one of the same face (AUC).
+COFW's folder holds pictures and a COCO-like json whose keypoints have 1 for hidden and 2 for
+visible. --picture draws the faces with the
 lowest scores, points by score: blue sure, yellow unsure.
 """
 
@@ -49,7 +54,9 @@ def covered(pictures, boxes, kind, rng):
 
 
 def told_apart(scores, hidden):
-    """The part of pairs (a hidden and a visible point of one face) in which the hidden one scores lower; ties count half."""
+    """The part of pairs (a hidden and a visible point of one face) in which the hidden one scores
+    lower; ties count half.
+    """
     parts = []
     for own, under in zip(scores, hidden, strict=True):
         if under.any() and not under.all():
@@ -87,7 +94,7 @@ def synthetic(model, faces, rng):
 
 
 def cofw(model, folder):
-    """Scores of hidden and visible points of real pictures, of the points that both schemes have."""
+    """Scores of hidden and visible points of real images, for points of both schemes."""
     record = json.loads(next(folder.glob("*.json")).read_text())
     names = {picture["id"]: picture["file_name"] for picture in record["images"]}
     shared = [point for point in cofw29.points if point in model.spec.scheme]
@@ -97,12 +104,14 @@ def cofw(model, folder):
         x, y, width, height = face["bbox"]
         found = model([folder / names[face["image_id"]]], [[x, y, x + width, y + height]])
         scores, visible = found.scores[0, model.spec.scheme.index(shared)], marks[:, 2] == 2
-        rows.append({
-            "picture": names[face["image_id"]],
-            "hidden": [point for point, seen in zip(shared, visible, strict=True) if not seen],
-            "score, hidden": float(scores[~visible].mean()) if (~visible).any() else None,
-            "score, visible": float(scores[visible].mean()),
-        })  # fmt: skip
+        rows.append(
+            {
+                "picture": names[face["image_id"]],
+                "hidden": [point for point, seen in zip(shared, visible, strict=True) if not seen],
+                "score, hidden": float(scores[~visible].mean()) if (~visible).any() else None,
+                "score, visible": float(scores[visible].mean()),
+            }
+        )
     return rows
 
 

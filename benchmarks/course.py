@@ -1,7 +1,10 @@
-"""Trains the course's recipes in their variants, judges each on its validation side, and writes results/<recipe>.json.
+"""Trains the course's recipes in their variants, judges each on its validation side, and writes
+results/<recipe>.json.
 
-Usage: python benchmarks/course.py --data DIR [--recipes imm_nose_khwaja ...] [--variants ...] [--seeds 0 1 2] [--runs FOLDER]
-DIR is the folder of IMM for imm recipes, of iBUG for ibug recipes. Each finished run is written at once; runs that are there
+Usage: python benchmarks/course.py --data DIR [--recipes imm_nose_khwaja ...] [--variants ...]
+       [--seeds 0 1 2] [--runs FOLDER]
+DIR is the folder of IMM for imm recipes, of iBUG for ibug recipes. Each finished run is written at
+once; runs that are there
 are judged, not trained again. Variant "recipe" is the recipe as it is.
 """
 
@@ -40,8 +43,14 @@ DATA = {
     "ibug68": "ibug68, honest split by photograph: 1,591 faces to train on, 421 to judge by",
 }
 METRIC = {
-    "imm": "mse_relative: mean squared error of x / width and y / height, of the kept weights (best epoch); val_loss_last: of the last epoch's",
-    "ibug68": "nme in % of the distance between the outer eye corners; mae: mean absolute error of x and y in pixels of the whole picture",
+    "imm": (
+        "mse_relative: mean squared error of x / width and y / height, of the kept weights "
+        "(best epoch); val_loss_last: of the last epoch's"
+    ),
+    "ibug68": (
+        "nme in % of the distance between the outer eye corners; mae: mean absolute error "
+        "of x and y in pixels of the whole picture"
+    ),
 }
 
 
@@ -84,7 +93,10 @@ def main():
     options = parser.parse_args()
     for recipe in options.recipes:
         data = recipes.load_recipe(recipe).data
-        command = f"nasion train {recipe} --data DIR (all runs: python benchmarks/course.py --data DIR --recipes {recipe} --variants ...)"
+        command = (
+            f"nasion train {recipe} --data DIR (all runs: python benchmarks/course.py "
+            f"--data DIR --recipes {recipe} --variants ...)"
+        )
         for variant in options.variants:
             name = ", ".join([variant, *options.set])
             for seed in options.seeds:

@@ -1,8 +1,12 @@
-"""How the shipped face detector is made: a small network learns on scenes of cut-out faces, and is written in 8 bits.
+"""How the shipped face detector is made: a small network learns on scenes of cut-out faces, and is
+written in 8 bits.
 
-Usage: python benchmarks/detector.py --data DATA [--steps 10000] [--run FOLDER] [--from RUN] [--ship]
-DATA holds ibug68 and udacity68, as nasion reads them; only their training sides are learnt. The run goes on where it stopped.
---from goes on from another run's weights, and lets that run's detector tell what may be faces without labels (else dlib's does).
+Usage: python benchmarks/detector.py --data DATA [--steps 10000] [--run FOLDER] [--from RUN]
+       [--ship]
+DATA holds ibug68 and udacity68, as nasion reads them; only their training sides are learnt. The run
+goes on where it stopped.
+--from goes on from another run's weights, and lets that run's detector tell what may be faces
+without labels (else dlib's does).
 --ship writes src/nasion/detectors/single_shot.onnx. Judged by benchmarks/find_faces.py.
 """
 
@@ -36,9 +40,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Detector(nn.Module):
-    """Residual stages at strides 8, 16 and 32 and a way back up (Lin et al., CVPR 2017); five maps at each stride.
+    """Residual stages at strides 8, 16 and 32 and a way back up (Lin et al., CVPR 2017); five maps
+    at each stride.
 
-    Maps: the logit of a face's middle being here, how far it is (x, y), the logarithms of the box's sides; all in ``SCALE`` strides.
+    Maps: the logit of a face's middle being here, how far it is (x, y), the logarithms of the box's
+    sides; all in ``SCALE`` strides.
     """
 
     def __init__(self, widths=(16, 32, 48, 64, 96), blocks=2, neck=48):
@@ -98,7 +104,10 @@ def layers(narrow, wide, stride):
 
 
 def targets(boxes, unsure):
-    """For every stride, (5, h, w): 1 face, 0 none or -1 neither; and the box's middle and sides in pixels."""
+    """For every stride, (5, h, w): 1 face, 0 none or -1 neither.
+
+    And the box's middle and sides in pixels.
+    """
     found = []
     for stride, (low, high) in zip(STRIDES, SIZES, strict=True):
         count = SIDE // stride
@@ -123,7 +132,9 @@ def targets(boxes, unsure):
 
 
 def loss_of(outputs, wanted):
-    """Focal loss of the middles (Lin et al., ICCV 2017) and the distance of boxes in parts of their sides, per face cell."""
+    """Focal loss of the middles (Lin et al., ICCV 2017) and the distance of boxes in parts of their
+    sides, per face cell.
+    """
     score_loss = box_loss = faces = 0.0
     for stride, output, target in zip(STRIDES, outputs, wanted, strict=True):
         output, label = output.float(), target[:, 0]
@@ -165,7 +176,10 @@ def drawn(step):
 
 
 def train(network, steps, folder):
-    """Adam (Kingma and Ba, ICLR 2015), the rate warmed up and then falling as a cosine; what is kept is a moving average of the weights."""
+    """Adam (Kingma and Ba, ICLR 2015), the rate warmed up and then falling as a cosine.
+
+    What is kept is a moving average of the weights.
+    """
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-3)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999), use_buffers=True
@@ -204,7 +218,10 @@ def train(network, steps, folder):
             if step % SAVE_EVERY == 0 or step == steps:
                 seconds = (time.perf_counter() - began) / SAVE_EVERY
                 print(
-                    f"step {step}: score {sums[0] / SAVE_EVERY:.4f}, box {sums[1] / SAVE_EVERY:.4f}, {seconds:.3f} s a step",
+                    (
+                        f"step {step}: score {sums[0] / SAVE_EVERY:.4f}, box "
+                        f"{sums[1] / SAVE_EVERY:.4f}, {seconds:.3f} s a step"
+                    ),
                     flush=True,
                 )
                 state = {

@@ -1,7 +1,9 @@
-"""How the shipped networks are made and judged: face68 or face68_light twice, results/<recipe>.json, and the files to ship.
+"""How the shipped networks are made and judged: face68 or face68_light twice,
+results/<recipe>.json, and the files to ship.
 
 Usage: python benchmarks/face68.py --data IBUG [--recipe face68] [--runs FOLDER] [--ship]
-"held out": the recipe, which says how good the network is. "all faces": the same with the validation faces learnt too; that one is
+"held out": the recipe, which says how good the network is. "all faces": the same with the
+validation faces learnt too; that one is
 shipped (--ship: in 8 bits, into src/nasion/inference/pretrained).
 Runs that are there are judged, not trained again.
 """
@@ -26,7 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def judged(model, faces):
-    """NME in %: all, by subset, HELEN and LFPW together; one look, all, and the mirrored view averaged."""
+    """NME in %: all, by subset, HELEN and LFPW together.
+
+    One look, all, and the mirrored view averaged.
+    """
     found, looks = {}, model.spec.refine_steps
     for name, passes, average in (
         ("", looks, "none"),
@@ -75,9 +80,18 @@ def main():
         stage: options.runs / f"{options.recipe}-{stage.replace(' ', '_')}-0" for stage in CHANGES
     }
     facts = {
-        "command": f"nasion train {options.recipe} --data DIR (both: python benchmarks/face68.py --data DIR --recipe {options.recipe})",
-        "data": "ibug68, honest split by photograph: 1,591 faces to train on, 421 to judge by, boxes tight",
-        "metric": "nme in % of the distance between the outer eye corners; of 'all faces' nothing is judged, since it has learnt them",
+        "command": (
+            f"nasion train {options.recipe} --data DIR (both: python "
+            f"benchmarks/face68.py --data DIR --recipe {options.recipe})"
+        ),
+        "data": (
+            "ibug68, honest split by photograph: 1,591 faces to train on, 421 to judge by, "
+            "boxes tight"
+        ),
+        "metric": (
+            "nme in % of the distance between the outer eye corners; of 'all faces' "
+            "nothing is judged, since it has learnt them"
+        ),
     }
     for stage, folder in folders.items():
         history = trained(recipe, options.data, folder, CHANGES[stage], every=10)
@@ -102,7 +116,8 @@ def main():
             for what in (folders["held out"], held_out)
         )
         print(
-            f"{path}: {path.stat().st_size / 1e6:.2f} MB; NME of the run that held faces out {100 * before:.3f} %, in 8 bits {100 * after:.3f} %"
+            f"{path}: {path.stat().st_size / 1e6:.2f} MB; NME of the run that held faces out "
+            f"{100 * before:.3f} %, in 8 bits {100 * after:.3f} %"
         )
 
 

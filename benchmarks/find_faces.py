@@ -1,9 +1,14 @@
-"""How well detectors find faces, and how fast: recall, false alarms, how well the box fits, milliseconds a picture on one core.
+"""How well detectors find faces, and how fast: recall, false alarms, how well the box fits,
+milliseconds a picture on one core.
 
-Usage: python benchmarks/find_faces.py --data DATA [--detector single_shot --detector dlib] [--json FILE]
-Faces are those of dlib's labelled group photographs, the tutorial's photographs, IMM's (all other people than detectors learnt from),
-and the validation side of ibug68, cut out. A face is found if its middle is within half a side of a box's middle that is 0.5 to 2
-times as large; "with points": what is left when the network face68_light has looked and dropped what it is not sure of.
+Usage: python benchmarks/find_faces.py --data DATA [--detector single_shot --detector dlib] [--json
+       FILE]
+Faces are those of dlib's labelled group photographs, the tutorial's photographs, IMM's (all other
+people than detectors learnt from),
+and the validation side of ibug68, cut out. A face is found if its middle is within half a side of a
+box's middle that is 0.5 to 2
+times as large; "with points": what is left when the network face68_light has looked and dropped
+what it is not sure of.
 """
 
 import argparse
@@ -24,7 +29,10 @@ from nasion.media.images import open_image
 
 
 def group_photographs(folder):
-    """dlib's boxes are squares that reach from the brows to below the mouth; as boxes of points they sit a little lower."""
+    """dlib's boxes are squares that reach from the brows to below the mouth.
+
+    As boxes of points they sit a little lower.
+    """
     for table in ("training.xml", "testing.xml"):
         for image in ElementTree.parse(folder / table).getroot().iter("image"):
             boxes = [

@@ -1,8 +1,12 @@
-"""Trains a recipe of Kaggle's set in its variants, judges each on the honest validation split, and writes results/<recipe>.json.
+"""Trains a recipe of Kaggle's set in its variants, judges each on the honest validation split, and
+writes results/<recipe>.json.
 
-Usage: python benchmarks/fkd.py --data DIR [--recipe fkd_resnet] [--variants mask drop ...] [--seeds 0 1 2] [--runs FOLDER]
-Each finished run is written at once; runs that are there already are judged, not trained again, so that it can be stopped
-and started as one likes. From `as published` on, variants are of fkd_resnet: that one has the published code's stem and start,
+Usage: python benchmarks/fkd.py --data DIR [--recipe fkd_resnet] [--variants mask drop ...] [--seeds
+       0 1 2] [--runs FOLDER]
+Each finished run is written at once; runs that are there already are judged, not trained again, so
+that it can be stopped
+and started as one likes. From `as published` on, variants are of fkd_resnet: that one has the
+published code's stem and start,
 in float32.
 """
 
@@ -18,7 +22,10 @@ from nasion.inference.predictor import load_model
 
 FACTS = {
     "data": "fkd, honest validation split: 1,166 of 5,541 faces, wrong labels included",
-    "metric": "rmse: root of the mean squared error of all labelled x and y values pooled, in pixels of the 96 x 96 picture",
+    "metric": (
+        "rmse: root of the mean squared error of all labelled x and y values pooled, in "
+        "pixels of the 96 x 96 picture"
+    ),
 }
 SMALL = [
     "architecture.widths=16,32,64,128,128",
@@ -87,7 +94,10 @@ def main():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    command = f"nasion train {options.recipe} --data DIR (all runs: python benchmarks/fkd.py --recipe {options.recipe} --data DIR)"
+    command = (
+        f"nasion train {options.recipe} --data DIR (all runs: python benchmarks/fkd.py "
+        f"--recipe {options.recipe} --data DIR)"
+    )
     for seed in options.seeds:
         for name in options.variants:
             print(f"{name}, seed {seed}", flush=True)

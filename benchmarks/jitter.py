@@ -1,10 +1,16 @@
-"""What the jitter filter brings: clips made from real photographs, with noise and shifts, still ones and moving ones.
+"""What the jitter filter brings: clips made from real photographs, with noise and shifts, still
+ones and moving ones.
 
-Usage: python benchmarks/jitter.py --data tutorial_faces [--network face68] [--photographs 10] [--json FILE]
-Still: the photograph with fresh noise (5 grey levels) and moved by up to half a pixel in each frame; jitter is how far a point is from
-its mean place, RMS, in % of the face's size. Moving: the face swings to and fro twice in 4 seconds, at so many of its sizes a second at
-most; lag is by how many frames the smoothed points swing later than those found. 30 frames a second, 640 x 480, faces of 150 pixels.
-"paper": each point by itself, the cutoff rising with the speed itself, as in the paper (min_cutoff 0.7, beta 40, derivative_cutoff 1).
+Usage: python benchmarks/jitter.py --data tutorial_faces [--network face68] [--photographs 10]
+       [--json FILE]
+Still: the photograph with fresh noise (5 grey levels) and moved by up to half a pixel in each
+frame; jitter is how far a point is from
+its mean place, RMS, in % of the face's size. Moving: the face swings to and fro twice in 4 seconds,
+at so many of its sizes a second at
+most; lag is by how many frames the smoothed points swing later than those found. 30 frames a
+second, 640 x 480, faces of 150 pixels.
+"paper": each point by itself, the cutoff rising with the speed itself, as in the paper (min_cutoff
+0.7, beta 40, derivative_cutoff 1).
 """
 
 import argparse
@@ -150,7 +156,8 @@ def main():
         }
         print(name, result[name])
     print(
-        f"jitter of what is found {result['jitter of what is found, %']} % of the face's size, {len(raws)} photographs"
+        f"jitter of what is found {result['jitter of what is found, %']} % of the face's size, "
+        f"{len(raws)} photographs"
     )
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")

@@ -1,9 +1,13 @@
-"""Training speed of a Keras recipe under each backend: `nasion train`, and plain Keras on the same network and arrays.
+"""Training speed of a Keras recipe under each backend: `nasion train`, and plain Keras on the same
+network and arrays.
 
-Usage: python benchmarks/keras_backends.py [--recipe fkd_cnn] [--data DIR] [--backends tensorflow torch jax] [--faces 1024] [--rounds 3]
+Usage: python benchmarks/keras_backends.py [--recipe fkd_cnn] [--data DIR] [--backends tensorflow
+       torch jax] [--faces 1024] [--rounds 3]
        [--set batch_size=64 ...]
-Each backend in a process of its own; in it nasion and plain `model.fit(pictures, targets)` in float32 and in mixed bfloat16 take
-turns, so that a machine that slows down slows all. The first epoch of each, which compiles, is not counted. Without --data on
+Each backend in a process of its own; in it nasion and plain `model.fit(pictures, targets)` in
+float32 and in mixed bfloat16 take
+turns, so that a machine that slows down slows all. The first epoch of each, which compiles, is not
+counted. Without --data on
 toy faces. `whole epochs` is nasion with validation on 256 faces and checkpoints.
 """
 
@@ -33,7 +37,7 @@ PLAIN = {"plain Keras, float32": "float32", "plain Keras, mixed bfloat16": "mixe
 
 
 def nasion_speeds(recipe, sides):
-    """Faces per second of the second epoch's steps, and of all that comes between two epochs' ends."""
+    """Faces per second of the second epoch's steps, and of a whole epoch."""
     from nasion.training.keras_loop import fit
 
     with tempfile.TemporaryDirectory() as folder:
@@ -105,13 +109,19 @@ def one_backend(options):
 
     keras = keras_backend.keras()
     print(
-        f"{keras_backend.backend()}, Keras {keras.__version__}, batch {recipe.batch_size}, nasion in {training_policy(recipe)}",
+        (
+            f"{keras_backend.backend()}, Keras {keras.__version__}, batch {recipe.batch_size}, "
+            f"nasion in {training_policy(recipe)}"
+        ),
         flush=True,
     )
     for name, found in speeds.items():
         ratio = statistics.median(a / b for a, b in zip(found, best, strict=True))
         print(
-            f"  {name:30}{statistics.median(found):8.0f} faces/s   {ratio:5.2f} of the best plain one",
+            (
+                f"  {name:30}{statistics.median(found):8.0f} faces/s   {ratio:5.2f} of the best "
+                f"plain one"
+            ),
             flush=True,
         )
 

@@ -1,15 +1,24 @@
-"""Landmarks beside peers, in one run, on the same pictures and cores: accuracy on a neutral set, milliseconds a face.
+"""Landmarks beside peers, in one run, on the same pictures and cores: accuracy on a neutral set,
+milliseconds a face.
 
-Usage: python benchmarks/landmarks.py --data IMM [--networks face68 face68_light FILE.onnx ...] [--dlib-file FILE]
+Usage: python benchmarks/landmarks.py --data IMM [--networks face68 face68_light FILE.onnx ...]
+       [--dlib-file FILE]
        [--mediapipe-python PATH] [--rounds 5] [--pictures 240] [--json FILE]
-IMM is the folder of the IMM face database, on which none of the tools was trained: its 9 points that all tools have (eye and
-mouth corners, lips, nose base). Each tool has its own detector; nasion takes dlib's boxes (pip install dlib-bin) until it has one.
-"raw": NME in % of the distance between the outer eye corners, median over faces; "offsets out": each point's mean offset in the
-frame of the eyes, fitted on the other half of the persons, taken out, since the tools mean slightly other places.
-Peers: dlib's 68 points (shape_predictor_68_face_landmarks.dat, as in pip install face_recognition_models), MediaPipe 0.10.21 (in an
-environment of its own, since it wants NumPy below 2: --mediapipe-python), face-alignment, and OpenVINO to run our own files; those
+IMM is the folder of the IMM face database, on which none of the tools was trained: its 9 points
+that all tools have (eye and
+mouth corners, lips, nose base). Each tool has its own detector; nasion takes dlib's boxes (pip
+install dlib-bin) until it has one.
+"raw": NME in % of the distance between the outer eye corners, median over faces; "offsets out":
+each point's mean offset in the
+frame of the eyes, fitted on the other half of the persons, taken out, since the tools mean slightly
+other places.
+Peers: dlib's 68 points (shape_predictor_68_face_landmarks.dat, as in pip install
+face_recognition_models), MediaPipe 0.10.21 (in an
+environment of its own, since it wants NumPy below 2: --mediapipe-python), face-alignment, and
+OpenVINO to run our own files; those
 that are not there are left out.
-Speed: all tools in turn, so that a machine that slows down slows all; the best and the median of the rounds.
+Speed: all tools in turn, so that a machine that slows down slows all; the best and the median of
+the rounds.
 """
 
 import argparse
@@ -32,15 +41,23 @@ from nasion.inference.predictor import load_model
 from nasion.landmarks.catalog import ibug68
 
 NAMES = (
-    "right_eye_outer_corner", "right_eye_inner_corner", "left_eye_inner_corner", "left_eye_outer_corner",
-    "mouth_right_corner", "mouth_center_top_lip", "mouth_left_corner", "mouth_center_bottom_lip", "nose_base",
-)  # fmt: skip
+    "right_eye_outer_corner",
+    "right_eye_inner_corner",
+    "left_eye_inner_corner",
+    "left_eye_outer_corner",
+    "mouth_right_corner",
+    "mouth_center_top_lip",
+    "mouth_left_corner",
+    "mouth_center_bottom_lip",
+    "nose_base",
+)
 MESH = (33, 133, 362, 263, 61, 0, 291, 17, 2)
 _OTHER = """
 import json, sys, time
 import numpy as np
 import mediapipe
-mesh = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True, max_num_faces=1)
+settings = {"static_image_mode": True, "refine_landmarks": True, "max_num_faces": 1}
+mesh = mediapipe.solutions.face_mesh.FaceMesh(**settings)
 pictures = np.load(sys.argv[1])
 points, seconds = [], []
 for number, picture in enumerate(pictures):
@@ -48,13 +65,20 @@ for number, picture in enumerate(pictures):
     found = mesh.process(picture).multi_face_landmarks
     seconds.append(time.perf_counter() - start)
     height, width = picture.shape[:2]
-    points.append([[p.x * width - 0.5, p.y * height - 0.5] for p in found[0].landmark] if found else [[float("nan")] * 2] * 478)
-json.dump({"points": np.array(points)[:, list(map(int, sys.argv[3].split(",")))].tolist(), "seconds": seconds}, open(sys.argv[2], "w"))
+    missing = [[float("nan")] * 2] * 478
+    marks = found[0].landmark if found else []
+    points.append([[p.x * width - 0.5, p.y * height - 0.5] for p in marks] or missing)
+kept = list(map(int, sys.argv[3].split(",")))
+result = {"points": np.array(points)[:, kept].tolist(), "seconds": seconds}
+json.dump(result, open(sys.argv[2], "w"))
 """
 
 
 def errors(truth, found, persons, against=None):
-    """Median NME over faces in %, raw and with offsets out, and how many were found; ``against``: other points than the labels."""
+    """Median NME over faces in %, raw and with offsets out, and how many were found.
+
+    ``against``: other points than the labels.
+    """
     against = truth if against is None else against
     known = np.isfinite(found).all((1, 2)) & np.isfinite(against).all((1, 2))
     eyes = truth[:, 3] - truth[:, 0]
@@ -73,9 +97,11 @@ def errors(truth, found, persons, against=None):
 
 
 def agreement(truth, tools, persons):
-    """How far tools are apart from each other, offsets out, and what that leaves for the labels' own error.
+    """How far tools are apart from each other, offsets out, and what that leaves for the labels'
+    own error.
 
-    Errors of labels and of two tools that learnt from others add up like independent ones: label^2 + tool^2 is their distance's square.
+    Errors of labels and of two tools that learnt from others add up like independent ones: label^2
+    + tool^2 is their distance's square.
     """
     found = {
         f"{one} and {other}": errors(truth, tools[one], persons, tools[other])["offsets out"]
@@ -129,7 +155,9 @@ def openvino_call(path, seen, threads):
 
 
 def nasion_calls(networks, pictures, boxes, threads):
-    """What is timed of nasion: the network alone, one face from picture to points, and 16 faces at once."""
+    """What is timed of nasion: the network alone, one face from picture to points, and 16 faces at
+    once.
+    """
     calls = {}
     for name in networks:
         model = with_threads(name, threads)
@@ -246,7 +274,9 @@ def main():
     print(f"{len(faces)} pictures; Python {sys.version.split()[0]}")
     for name, scores in accuracy.items():
         print(
-            f"{name:24} raw {scores['raw']:.2f} %   offsets out {scores['offsets out']:.2f} %   found {scores['found']}"
+            f"{name:24} raw {scores['raw']:.2f} %   "
+            f"offsets out {scores['offsets out']:.2f} %   "
+            f"found {scores['found']}"
         )
     for name, value in apart.items():
         print(f"{name:60} {value:.2f} % apart, offsets out")

@@ -1,10 +1,16 @@
-"""The whole way from picture files to points beside peers, in one run, on the same pictures: faces per second, accuracy, where time goes.
+"""The whole way from picture files to points beside peers, in one run, on the same pictures: faces
+per second, accuracy, where time goes.
 
-Usage: python benchmarks/predict.py --data IMM [--mediapipe-python PATH] [--dlib-file FILE] [--rounds 3] [--pictures 240] [--json FILE]
-IMM, 640 x 480, is the neutral set of benchmarks/landmarks.py, whose 9 points and errors these are. Every tool opens the file, finds the
-face and its points, one picture after the other, in a process of its own that has done ten pictures before the clock starts: on one
-core, then two such processes on a core each. Tools take turns, and the median of the rounds is told. At last a video, as nasion predict does it.
-Peers as in landmarks.py: dlib-bin with its landmark file, MediaPipe 0.10.21, face-alignment; those that are not there are left out.
+Usage: python benchmarks/predict.py --data IMM [--mediapipe-python PATH] [--dlib-file FILE]
+       [--rounds 3] [--pictures 240] [--json FILE]
+IMM, 640 x 480, is the neutral set of benchmarks/landmarks.py, whose 9 points and errors these are.
+Every tool opens the file, finds the
+face and its points, one picture after the other, in a process of its own that has done ten pictures
+before the clock starts: on one
+core, then two such processes on a core each. Tools take turns, and the median of the rounds is
+told. At last a video, as nasion predict does it.
+Peers as in landmarks.py: dlib-bin with its landmark file, MediaPipe 0.10.21, face-alignment; those
+that are not there are left out.
 """
 
 import argparse
@@ -101,7 +107,9 @@ TOOLS = {
 
 
 def work(tool, setting, core, paths, out):
-    """What a process does: get warm, say so, wait for the word, do all pictures, write points and seconds."""
+    """What a process does: get warm, say so, wait for the word, do all pictures, write points and
+    seconds.
+    """
     os.sched_setaffinity(0, {core})
     points = TOOLS[tool](setting)
     for path in paths[:WARM]:
@@ -184,7 +192,9 @@ def parts_of_time(paths):
 
 
 def video_rate(path):
-    """Frames per second that ``nasion predict`` tells of a clip of 300 frames, 640 x 480, with one face: read, followed, drawn, written."""
+    """Frames per second that ``nasion predict`` tells of a clip of 300 frames, 640 x 480, with one
+    face: read, followed, drawn, written.
+    """
     import av
     import numpy as np
     from PIL import Image
@@ -278,7 +288,10 @@ def main():
             "faces per second, 2 cores": two,
             **scores[name],
         }
-        said = f"raw {scores[name]['raw']:.2f} %, offsets out {scores[name]['offsets out']:.2f} %, found {scores[name]['found']}"
+        said = (
+            f"raw {scores[name]['raw']:.2f} %, offsets out {scores[name]['offsets out']:.2f} "
+            f"%, found {scores[name]['found']}"
+        )
         print(f"{name:26} {one:7.1f} faces a second on one core, {two:7.1f} on two; {said}")
     result["nasion face68, video"] = {"frames per second": video_rate(paths[0])}
     print(f"video: {result['nasion face68, video']['frames per second']} frames a second")

@@ -1,9 +1,13 @@
-"""How soon a network of our own is as good as the published code on Kaggle's set: both in one process, in turn.
+"""How soon a network of our own is as good as the published code on Kaggle's set: both in one
+process, in turn.
 
 Usage: OMP_NUM_THREADS=1 python benchmarks/race.py --data DIR [--epochs 3] [--runs FOLDER]
-The published loop (float32, stem stride 1, one face at a time, 11 epochs) is timed on some batches before and after our training,
-its whole time follows from them; what it reaches on the honest split is in results/fkd_resnet.json ("as published"). Ours is
-fkd_best with the network of face68_light, timed by the clock, validation and writing included. Into results/fkd_best.json.
+The published loop (float32, stem stride 1, one face at a time, 11 epochs) is timed on some batches
+before and after our training,
+its whole time follows from them; what it reaches on the honest split is in results/fkd_resnet.json
+("as published"). Ours is
+fkd_best with the network of face68_light, timed by the clock, validation and writing included. Into
+results/fkd_best.json.
 """
 
 import argparse

@@ -1,7 +1,9 @@
-"""Reading Kaggle's torch_loop.csv: nasion beside pandas and a plain loop, each in a process of its own, one after the other.
+"""Reading Kaggle's torch_loop.csv: nasion beside pandas and a plain loop, each in a process of its
+own, one after the other.
 
 Usage: python benchmarks/read_fkd.py FILE_OR_FOLDER [--rounds 5]
-Prints for each the shortest and the median time, the peak memory of its process, and both as ratios to pandas.
+Prints for each the shortest and the median time, the peak memory of its process, and both as ratios
+to pandas.
 """
 
 import argparse
@@ -68,7 +70,10 @@ READERS = {
 
 
 def measure(name, path):
-    """In this process: import first, then time one reading; the checksums show that all read the same."""
+    """In this process: import first, then time one reading.
+
+    The checksums show that all read the same.
+    """
     import numpy as np
 
     if name.startswith("nasion"):
@@ -125,7 +130,8 @@ def main():
     ]  # the first round warms the disk and nasion's cache
     most = max(run["peak_mb"] for run in base)
     print(
-        f"{'':26}{'shortest s':>11}{'median s':>10}{'peak MB':>9}{'time / pandas':>15}{'memory / pandas':>17}"
+        f"{'':26}{'shortest s':>11}{'median s':>10}{'peak MB':>9}"
+        f"{'time / pandas':>15}{'memory / pandas':>17}"
     )
     for name, runs in results.items():
         runs = runs[1:]
@@ -135,7 +141,8 @@ def main():
         )
         memory = max(run["peak_mb"] for run in runs)
         print(
-            f"{name:26}{min(seconds):11.3f}{statistics.median(seconds):10.3f}{memory:9.0f}{ratio:15.2f}{memory / most:17.2f}"
+            f"{name:26}{min(seconds):11.3f}{statistics.median(seconds):10.3f}"
+            f"{memory:9.0f}{ratio:15.2f}{memory / most:17.2f}"
         )
 
 

@@ -1,4 +1,5 @@
-"""Time and peak memory of reading an imglab file of many boxes with two parts each, made for the purpose.
+"""Time and peak memory of reading an imglab file of many boxes with two parts each, made for the
+purpose.
 
 Usage: python benchmarks/read_imglab.py [--boxes 1000000]
 """
@@ -12,7 +13,10 @@ from pathlib import Path
 from nasion.data.datasets import imglab
 from nasion.landmarks.catalog import ibug68
 
-BOX = "<box top='1' left='-2' width='30' height='40'><part name='0' x='1' y='3'/><part name='67' x='2' y='3'/></box>"
+BOX = (
+    "<box top='1' left='-2' width='30' height='40'><part name='0' x='1' y='3'/><part "
+    "name='67' x='2' y='3'/></box>"
+)
 
 
 def main():
@@ -36,7 +40,8 @@ def main():
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         size, points = path.stat().st_size / 1e6, faces.points.nbytes / 1e6
     print(
-        f"{len(faces):,} boxes, {size:.0f} MB: {seconds:.1f} s, peak {peak / 1e3:.0f} MB ({before / 1e3:.0f} before), of which points {points:.0f} MB"
+        f"{len(faces):,} boxes, {size:.0f} MB: {seconds:.1f} s, peak {peak / 1e3:.0f} MB "
+        f"({before / 1e3:.0f} before), of which points {points:.0f} MB"
     )
 
 

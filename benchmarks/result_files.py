@@ -1,4 +1,6 @@
-"""What the benchmarks that train recipes share: a run that is trained or found, and its numbers in results/<recipe>.json."""
+"""What the benchmarks that train recipes share: a run that is trained or found, and its numbers in
+results/<recipe>.json.
+"""
 
 import json
 import os

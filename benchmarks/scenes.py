@@ -1,7 +1,9 @@
-"""Scenes to train a face detector on, put together from cut-out faces: tiles of several pictures, or one picture filling all, and in
+"""Scenes to train a face detector on, put together from cut-out faces: tiles of several pictures,
+or one picture filling all, and in
 half of the scenes smaller faces laid over them with soft edges.
 
-A cut-out shows twice the box of a face's points, so tiles bring surroundings, hair and clothes; tiles with no face, with a part
+A cut-out shows twice the box of a face's points, so tiles bring surroundings, hair and clothes;
+tiles with no face, with a part
 of one seen too near, or with noise, are what is no face.
 """
 
@@ -33,7 +35,9 @@ class CutOut:
 
 
 def cut_outs(faces, finder):
-    """All pictures of the faces, small enough to be kept, with what a detector finds beside the labelled face."""
+    """All pictures of the faces, small enough to be kept, with what a detector finds beside the
+    labelled face.
+    """
     found = []
     for path, points in zip(faces.images, faces.points.astype(np.float64), strict=True):
         picture = Image.fromarray(open_image(path, colour=False))
@@ -56,7 +60,10 @@ def cut_outs(faces, finder):
 
 
 def _mirrored_edges(pixels, box):
-    """The picture with its surroundings mirrored outwards as far as no part of the face is; and by how much all moved."""
+    """The picture with its surroundings mirrored outwards as far as no part of the face is.
+
+    And by how much all moved.
+    """
     height, width = pixels.shape
     room = [box[0], box[1], width - 1 - box[2], height - 1 - box[3]]
     left, top, right, bottom = (
@@ -69,7 +76,9 @@ def _mirrored_edges(pixels, box):
 
 
 def scene(pictures, random):
-    """uint8 (SIDE, SIDE), boxes of its faces (N, 4), boxes of what is neither a face nor none (M, 4)."""
+    """uint8 (SIDE, SIDE), boxes of its faces (N, 4), boxes of what is neither a face nor none (M,
+    4).
+    """
     pixels = np.full((SIDE, SIDE), random.integers(256), dtype=np.uint8)
     faces, unsure = [], []
     for tile in _tiles(random):
@@ -170,9 +179,11 @@ def _tiles(random):
 
 
 def _shown(picture, size, share, random, aside, room=1.0):
-    """A tile's pixels: the face turned, sized to ``share`` of the tile's shorter side, off the middle; and the map from picture to tile.
+    """A tile's pixels: the face turned, sized to ``share`` of the tile's shorter side, off the
+    middle; and the map from picture to tile.
 
-    ``aside``: what is beside the face; ``room``: how much of the space around it the face may be off the middle.
+    ``aside``: what is beside the face; ``room``: how much of the space around it the face may be
+    off the middle.
     """
     box = picture.box
     side = np.sqrt(np.prod(box[2:] - box[:2]))

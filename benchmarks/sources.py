@@ -1,9 +1,14 @@
-"""What each added data set brings to one network, kept apart or taken as the same: face68_light with as many steps each, or as many epochs.
+"""What each added data set brings to one network, kept apart or taken as the same: face68_light
+with as many steps each, or as many epochs.
 
-Usage: python benchmarks/sources.py --ibug DIR [--udacity DIR] [--imm DIR] [--fkd DIR] [--steps 1200 | --epochs 10] [--runs FOLDER]
-With --epochs every set's own faces are seen as often in a mix as alone, and sets are only kept apart.
-One network learns the union of all schemes' points; it is judged on each set's own validation faces, in that set's scheme. Training
-faces that look like a validation face of any of the sets are left out of all mixes, so that all are compared fairly. Written
+Usage: python benchmarks/sources.py --ibug DIR [--udacity DIR] [--imm DIR] [--fkd DIR] [--steps 1200
+       | --epochs 10] [--runs FOLDER]
+With --epochs every set's own faces are seen as often in a mix as alone, and sets are only kept
+apart.
+One network learns the union of all schemes' points; it is judged on each set's own validation
+faces, in that set's scheme. Training
+faces that look like a validation face of any of the sets are left out of all mixes, so that all are
+compared fairly. Written
 into results/face68_light.json; runs that are there are judged, not trained again.
 """
 
@@ -25,7 +30,8 @@ from nasion.recipes.face68_light import RECIPE
 
 SCHEME = union("ibug68+imm58+fkd15", ibug68, imm58, fkd15)
 OWN = {"ibug68": ibug68, "udacity68": ibug68, "imm": imm58, "15 points": fkd15, "4 points": fkd15}
-# Points that several sets name: where each set's labels mean a place of their own is what is asked here.
+# Points that several sets name: where each set's labels mean a place of their own is what is asked
+# here.
 SHARED = {
     "udacity68": SeparateHeads("udacity68", ibug68.points),
     "imm": SeparateHeads("imm", tuple(point for point in imm58.points if point in ibug68)),
@@ -35,7 +41,10 @@ SHARED = {
 
 
 def judged(folder, val_faces):
-    """NME in % (of the outer eye corners; fkd of the eye centres) and RMSE on each set's validation faces."""
+    """NME in % (of the outer eye corners.
+
+    Fkd of the eye centres) and RMSE on each set's validation faces.
+    """
     model, found = load_model(folder), {}
     # Points that a mix has no labels of would spoil the box of a second look.
     model = replace(model, spec=replace(model.spec, refine_steps=1))

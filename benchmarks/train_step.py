@@ -1,10 +1,15 @@
-"""Training speed of a recipe: `nasion train` itself, the bare step on random tensors, and a plain loop as it is published.
+"""Training speed of a recipe: `nasion train` itself, the bare step on random tensors, and a plain
+loop as it is published.
 
-Usage: python benchmarks/train_step.py [--recipe fkd_resnet] [--data DIR] [--steps 40] [--rounds 4] [--published]
-All in one process, in turn, so that a machine that slows down slows all. Without --data on toy faces; with it on the data
-set's own training faces, of which "whole epochs" is all that a run's epoch costs: steps, validation, checkpoint.
+Usage: python benchmarks/train_step.py [--recipe fkd_resnet] [--data DIR] [--steps 40] [--rounds 4]
+       [--published]
+All in one process, in turn, so that a machine that slows down slows all. Without --data on toy
+faces; with it on the data
+set's own training faces, of which "whole epochs" is all that a run's epoch costs: steps,
+validation, checkpoint.
 The plain loop (--published) is the usual one:
-float32, stem stride 1, a Dataset that turns one face at a time into a tensor, a DataLoader, Adam without fusing.
+float32, stem stride 1, a Dataset that turns one face at a time into a tensor, a DataLoader, Adam
+without fusing.
 """
 
 import argparse
@@ -29,7 +34,9 @@ from nasion.training.torch_loop import _optimizer, fit
 
 
 def nasion_speeds(recipe, sides, epochs):
-    """Faces per second of the real loop: of its steps, from the seconds that it notes, and of whole epochs by the clock."""
+    """Faces per second of the real loop: of its steps, from the seconds that it notes, and of whole
+    epochs by the clock.
+    """
     with tempfile.TemporaryDirectory() as folder:
         run_folder.create(Path(folder) / "run", "benchmark", recipe, {})
         clock = Clock()
@@ -49,7 +56,9 @@ def nasion_speeds(recipe, sides, epochs):
 
 
 def bare_speed(recipe, steps):
-    """Faces per second of forward, loss, backward and optimizer on one random batch that never changes."""
+    """Faces per second of forward, loss, backward and optimizer on one random batch that never
+    changes.
+    """
     width, height = recipe.spec.input_size
     network = recipe.build_network()
     optimizer = _optimizer(recipe, network)
@@ -135,12 +144,14 @@ def main():
             speeds[name] += [found[name]] * (turn > 0)  # the first turn warms up
     precision = "bfloat16" if torch_uses_bfloat16(recipe.precision, "cpu") else "float32"
     print(
-        f"{options.recipe}, batch {recipe.batch_size}, {precision}, {torch.get_num_threads()} threads"
+        f"{options.recipe}, batch {recipe.batch_size}, {precision}, {torch.get_num_threads()} "
+        f"threads"
     )
     for name, found in speeds.items():
         ratio = statistics.median(a / b for a, b in zip(speeds["nasion train"], found, strict=True))
         print(
-            f"{name:28}{statistics.median(found):8.0f} faces/s   nasion train is {ratio:.2f} times as fast"
+            f"{name:28}{statistics.median(found):8.0f} faces/s   nasion train is {ratio:.2f} "
+            f"times as fast"
         )
 
 

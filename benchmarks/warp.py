@@ -1,8 +1,11 @@
-"""What moving a batch of faces costs: nasion's warp on NumPy arrays and on PyTorch tensors, Keras' own of maps, Keras' layers.
+"""What moving a batch of faces costs: nasion's warp on NumPy arrays and on PyTorch tensors, Keras'
+own of maps, Keras' layers.
 
 Usage: python benchmarks/warp.py [--faces 64] [--side 96] [--rounds 30] [--channels 1]
-All in one process, in turn. Keras' preprocessing layers move pictures but not the points in them, so they could not be used
-alone; they are timed for comparison. Differences are from NumPy's result, in grey values, at the median and at most.
+All in one process, in turn. Keras' preprocessing layers move pictures but not the points in them,
+so they could not be used
+alone; they are timed for comparison. Differences are from NumPy's result, in grey values, at the
+median and at most.
 """
 
 import argparse
@@ -74,7 +77,8 @@ def main():
             else f"   differs by {np.median(apart):.2g}, at most {apart.max():.2g}"
         )
         print(
-            f"{what:48}{1000 * statistics.median(seconds[what]):7.1f} ms for {options.faces}{differs}"
+            f"{what:48}{1000 * statistics.median(seconds[what]):7.1f} ms for "
+            f"{options.faces}{differs}"
         )
 
 

@@ -1,7 +1,9 @@
 """Draws the documentation's figures.
 
-Usage: nasion demo && python docs/make_pictures.py demo demo      docs/images/demo.png: faces that the demo's network had not seen
-       python docs/make_pictures.py claims                        docs/images/claims.png: from results/*.json
+Usage: nasion demo && python docs/make_pictures.py demo demo      docs/images/demo.png: faces that
+       the demo's network had not seen
+       python docs/make_pictures.py claims                        docs/images/claims.png: from
+              results/*.json
        python docs/make_pictures.py filters RUN docs/images/NAME.png     a run's first layer
 """
 

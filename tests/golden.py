@@ -1,7 +1,9 @@
 """What must not change when the code moves: points, metrics, first epochs, written files.
 
-``python tests/golden.py write`` stores today's values in tests/fixtures/golden (run from the repository root, with
-NASION_DATA set for the real images); tests/test_golden.py compares. The first values were stored by the commit before the move
+``python tests/golden.py write`` stores today's values in tests/fixtures/golden (run from the
+repository root, with
+NASION_DATA set for the real images); tests/test_golden.py compares. The first values were stored by
+the commit before the move
 to packages (nasion 0.1.0).
 """
 
@@ -83,7 +85,9 @@ def training_faces(scheme) -> Faces:
 
 
 def first_epoch(name: str) -> dict[str, float]:
-    """The history of a recipe's first epoch: 8 training and 4 validation faces, batches of 4, float32."""
+    """The history of a recipe's first epoch: 8 training and 4 validation faces, batches of 4,
+    float32.
+    """
     whole = load_recipe(name)
     second = whole.second_phase and replace(whole.second_phase, epochs=0)
     recipe = replace(
@@ -159,5 +163,6 @@ def stored(name: str):
 if __name__ == "__main__" and sys.argv[1:] == ["write"]:
     write()
 if __name__ == "__main__" and sys.argv[1:2] == ["first_epochs"]:
-    # In a process of its own: type checks of the test run draw from the random generator that Keras seeds its weights from.
+    # In a process of its own: type checks of the test run draw from the random generator that Keras
+    # seeds its weights from.
     Path(sys.argv[2]).write_text(json.dumps({name: first_epoch(name) for name in RECIPES.names()}))

@@ -1,4 +1,6 @@
-"""Augmentation: a bright dot and its point move alike, whatever is drawn, and nothing drawn changes nothing."""
+"""Augmentation: a bright dot and its point move alike, whatever is drawn, and nothing drawn changes
+nothing.
+"""
 
 import colorsys
 from dataclasses import fields, replace
@@ -95,7 +97,8 @@ def test_a_bright_dot_and_its_point_move_alike(augment, colour, boxed, kind):
     recipe = changed(RECIPE, scheme=DOT, input_size=(60, 50), augment=augment, colour=colour)
     canvas = canvases_as(kind, faces, recipe, augmented=True)
     found = batch(canvas, np.arange(24), recipe, np.random.default_rng(1))
-    # A flip makes the subject's right eye the left one: whichever point the dot is at now must be its own partner.
+    # A flip makes the subject's right eye the left one: whichever point the dot is at now must be
+    # its own partner.
     flipped = augment.draw(24, (60, 50), np.random.default_rng(1)).flipped
     there = np.where(flipped[:, None], found.points[:, 0], found.points[:, 1])
     np.testing.assert_allclose(dots(found.images), there, atol=0.35)
@@ -150,10 +153,16 @@ def test_an_identity_warp_is_exact_to_a_thousandth_of_a_grey_value(kind):
 @pytest.mark.parametrize(
     ("given", "size"),
     [
-        ((96, 96), (96, 96)), ((120, 90), (96, 96)), ((40, 30), (64, 48)), ((30, 20), (1, 1)),
-        ((2, 2), (9, 7)), ((1, 20), (8, 6)), ((20, 1), (8, 6)), ((1, 1), (5, 4)),
+        ((96, 96), (96, 96)),
+        ((120, 90), (96, 96)),
+        ((40, 30), (64, 48)),
+        ((30, 20), (1, 1)),
+        ((2, 2), (9, 7)),
+        ((1, 20), (8, 6)),
+        ((20, 1), (8, 6)),
+        ((1, 1), (5, 4)),
     ],
-)  # fmt: skip
+)
 def test_the_warps_of_numpy_and_of_torch_agree_to_a_fiftieth_of_a_grey_value(given, size, channels):
     images = random(16, channels, given[1], given[0])
     drawn = (
@@ -284,7 +293,9 @@ def test_a_shift_in_pixels_is_that_many_pixels_of_the_input_on_both_axes():
 
 @KINDS
 def test_pictures_in_colour_are_relit_in_colour_and_then_grey(kind):
-    """Hue changes the grey value of a coloured picture, so it must be drawn before the picture is made grey."""
+    """Hue changes the grey value of a coloured picture, so it must be drawn before the picture is
+    made grey.
+    """
     faces = dotted(np.full((4, 2, 2), [30.0, 20.0]), channels=3)
     faces = replace(faces, images=(faces.images * np.array([1, 0.4, 0.1])).astype(np.uint8))
     recipe = changed(

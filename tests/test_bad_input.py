@@ -1,4 +1,6 @@
-"""``nasion predict`` on what people really give it: every kind of bad picture and network, told with file and reason, nothing lost."""
+"""``nasion predict`` on what people really give it: every kind of bad picture and network, told
+with file and reason, nothing lost.
+"""
 
 import io
 import json
@@ -129,10 +131,14 @@ def test_networks_that_are_not_ours_or_of_another_version_are_refused(predict, t
 def test_settings_that_cannot_be_meant_are_refused_before_anything_is_done(predict, tmp_path, face):
     face.save(tmp_path / "face.png")
     for words, why in (
-        (["--labels", "all"], "one of none, numbers, names"), (["--min-score", "7"], "0 to 1; found 7"), (["--min-face", "2"], "8 or more; found 2"),
-        (["--detector", "haar"], "No detector 'haar'"), (["-f", "docx"], "No format 'docx'"), (["--beta", "-1"], "beta must be 0 or more"),
+        (["--labels", "all"], "one of none, numbers, names"),
+        (["--min-score", "7"], "0 to 1; found 7"),
+        (["--min-face", "2"], "8 or more; found 2"),
+        (["--detector", "haar"], "No detector 'haar'"),
+        (["-f", "docx"], "No format 'docx'"),
+        (["--beta", "-1"], "beta must be 0 or more"),
         (["--engine", "spark"], "plain or ray; found 'spark'"),
-    ):  # fmt: skip
+    ):
         code, _, err = predict(tmp_path / "face.png", *words)
         assert code == 1 and why in err, (words, err)
     assert not (tmp_path / "out").exists()

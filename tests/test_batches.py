@@ -72,9 +72,13 @@ def test_what_the_network_says_of_a_crop_comes_back_to_the_full_picture(box, sca
 
 @settings(deadline=None, max_examples=60)
 @given(
-    x=st.floats(-5000, 5000), y=st.floats(-5000, 5000), width=st.floats(1, 5000), height=st.floats(1, 5000), scale=st.floats(0.5, 2),
+    x=st.floats(-5000, 5000),
+    y=st.floats(-5000, 5000),
+    width=st.floats(1, 5000),
+    height=st.floats(1, 5000),
+    scale=st.floats(0.5, 2),
     seed=st.integers(0, 5),
-)  # fmt: skip
+)
 def test_labels_go_into_any_crop_and_back(toy_faces, x, y, width, height, scale, seed):
     recipe = changed(RECIPE, input_size=(32, 24), box_scale=scale)
     faces = replace(toy_faces[[seed]], boxes=np.array([[x, y, x + width, y + height]], np.float32))
@@ -129,9 +133,14 @@ def test_a_box_shows_that_part_of_the_picture_and_repeats_the_edge_beyond():
 
 @settings(deadline=None, max_examples=60)
 @given(
-    x=st.floats(-40, 130), y=st.floats(-40, 100), width=st.floats(1, 200), height=st.floats(1, 200),
-    size=st.tuples(st.integers(4, 60), st.integers(4, 60)), colour=st.booleans(), seed=st.integers(0, 5),
-)  # fmt: skip
+    x=st.floats(-40, 130),
+    y=st.floats(-40, 100),
+    width=st.floats(1, 200),
+    height=st.floats(1, 200),
+    size=st.tuples(st.integers(4, 60), st.integers(4, 60)),
+    colour=st.booleans(),
+    seed=st.integers(0, 5),
+)
 def test_a_part_of_a_picture_is_cut_as_if_all_of_it_were_looked_at(
     x, y, width, height, size, colour, seed
 ):
@@ -146,7 +155,8 @@ def test_a_part_of_a_picture_is_cut_as_if_all_of_it_were_looked_at(
     found = np.moveaxis(
         crops._cut(image, np.array([x, y, x + width, y + height]), size, colour), 0, -1
     ).astype(int)
-    # Where the box leaves the picture it is grown to the box and no further, which the filter sees in the outermost pixels.
+    # Where the box leaves the picture it is grown to the box and no further, which the filter sees
+    # in the outermost pixels.
     np.testing.assert_allclose(found[1:-1, 1:-1], whole[1:-1, 1:-1], atol=1)
 
 

@@ -1,4 +1,6 @@
-"""The cache: the same arrays again, made anew when a file changes or an entry is damaged, and never in the way."""
+"""The cache: the same arrays again, made anew when a file changes or an entry is damaged, and never
+in the way.
+"""
 
 import json
 import os

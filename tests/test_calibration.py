@@ -15,7 +15,9 @@ from nasion.landmarks.faces import Predictions
 
 
 def test_a_score_is_the_part_of_ratios_that_would_stay_within_the_tolerance():
-    """Errors of 1, 2, ... 1000 where 1000 was expected: with 100 expected and 5 allowed the ratio 0.05 is passed by 95 %."""
+    """Errors of 1, 2, ... 1000 where 1000 was expected: with 100 expected and 5 allowed the ratio
+    0.05 is passed by 95 %.
+    """
     known = calibration.fit(np.arange(1, 1001.0), np.full(1000, 1000.0))
     assert known.mean == pytest.approx(0.5005) and known.points == 1000
     assert known.scores(np.array([100.0]), 5.0)[0] == pytest.approx(0.05, abs=0.002)

@@ -209,15 +209,21 @@ def test_the_lists_name_what_there_is(nasion):
     )
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["train", "fkd_resnt", "--data", "toy"], "No recipe 'fkd_resnt'"),
-    (["train", "toy_demo", "--data", "toy:50", "--set", "optim.rl=3"], "no such setting"),
-    (["train", "toy_demo", "--data", "toy:x"], "toy faces are named toy, toy:COUNT"),
-    (["train", "fkd_resnet", "--data", "nowhere"], "nowhere is not a dataset that nasion recognises"),
-    (["train", "toy_demo", "--data", "toy:50", "--resume"], "is not a run folder"),
-    (["data", "show", "nowhere"], "is not a dataset that nasion recognises"),
-    (["submit", "nowhere", "--data", "toy"], "is not a run folder"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "fkd_resnt", "--data", "toy"], "No recipe 'fkd_resnt'"),
+        (["train", "toy_demo", "--data", "toy:50", "--set", "optim.rl=3"], "no such setting"),
+        (["train", "toy_demo", "--data", "toy:x"], "toy faces are named toy, toy:COUNT"),
+        (
+            ["train", "fkd_resnet", "--data", "nowhere"],
+            "nowhere is not a dataset that nasion recognises",
+        ),
+        (["train", "toy_demo", "--data", "toy:50", "--resume"], "is not a run folder"),
+        (["data", "show", "nowhere"], "is not a dataset that nasion recognises"),
+        (["submit", "nowhere", "--data", "toy"], "is not a run folder"),
+    ],
+)
 def test_what_cannot_be_done_is_said_in_one_line_without_a_traceback(nasion, words, message):
     code, said = nasion(*words)
     assert code == 1 and message in said and "Traceback" not in said
@@ -235,7 +241,9 @@ def test_a_run_on_other_data_than_toy_is_trained_on_what_the_path_says(nasion, k
 
 def test_a_run_with_parts_of_its_own_is_judged_with_its_recipe_file(nasion, tmp_path):
     (tmp_path / "mine.py").write_text(
-        "from dataclasses import dataclass, replace\nfrom nasion.models.architectures.resnet import ResNet\nfrom nasion.recipes.toy_demo import RECIPE as R\n\n\n"
+        "from dataclasses import dataclass, replace\n"
+        "from nasion.models.architectures.resnet import ResNet\n"
+        "from nasion.recipes.toy_demo import RECIPE as R\n\n\n"
         "@dataclass(frozen=True)\nclass Mine:\n    def build(self, outputs, size, channels):\n"
         "        return ResNet(widths=(8, 16), blocks=(1,)).build(outputs, size, channels)\n\n"
         "    def head_bias(self, outputs):\n        return outputs\n\n\n"
@@ -293,7 +301,10 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
 
 
 def test_help_comes_at_once_and_without_torch():
-    code = "import sys, nasion.app.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules or 'lightning_fabric' in sys.modules)"
+    code = (
+        "import sys, nasion.app.cli; sys.exit('torch' in sys.modules or 'matplotlib' in "
+        "sys.modules or 'lightning_fabric' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     seconds = []
     for _ in range(3):

@@ -1,4 +1,7 @@
-"""Codecs: what is encoded comes back, what is missing stays missing, over all that is discovered; and cases worked by hand."""
+"""Codecs: what is encoded comes back, what is missing stays missing, over all that is discovered.
+
+And cases worked by hand.
+"""
 
 import inspect
 
@@ -80,7 +83,10 @@ def test_relative_coordinates_run_from_edge_to_edge(kind):
 
 @KINDS
 def test_a_heatmap_peaks_in_the_cell_of_its_point_and_falls_as_a_gaussian(kind):
-    """Pixel 17.5 is the centre of cell 4 of stride 4, whose pixels are 16 to 19; sigma 1.5 cells."""
+    """Pixel 17.5 is the centre of cell 4 of stride 4, whose pixels are 16 to 19.
+
+    Sigma 1.5 cells.
+    """
     target = codecs.Heatmaps(stride=4, sigma_cells=1.5).encode(
         as_kind([[[17.5, 9.5]]], kind), (40, 32)
     )
@@ -99,7 +105,10 @@ def test_a_point_up_to_a_cell_beyond_the_edge_is_still_decoded_from_its_heatmap(
 
 @KINDS
 def test_an_anchor_with_all_the_weight_decides_alone(kind):
-    """Stride 8: the centre of cell (2, 1) is pixel 19.5, 11.5; the way from there is half a cell to the right, a quarter up."""
+    """Stride 8: the centre of cell (2, 1) is pixel 19.5, 11.5.
+
+    The way from there is half a cell to the right, a quarter up.
+    """
     maps = np.zeros((1, 4, 1, 4, 5), np.float32)
     maps[0, 0, 0, 1, 2] = 60.0
     maps[0, 1, 0, 1, 2], maps[0, 2, 0, 1, 2], maps[0, 3, 0, 1, 2] = 0.5, -0.25, np.log(0.5)
@@ -119,7 +128,9 @@ def test_anchors_of_equal_weight_meet_in_their_mean(kind):
 
 @KINDS
 def test_a_guide_is_a_gaussian_of_sum_one_also_about_points_beyond_the_edge(kind):
-    """Cells of 8 pixels: the point lies in the middle of cell (2, 1), the other far to the left of row 1, so in cell (0, 1)."""
+    """Cells of 8 pixels: the point lies in the middle of cell (2, 1), the other far to the left of
+    row 1, so in cell (0, 1).
+    """
     codec = codecs.Anchors(stride=8, guide=0.5)
     target = np.asarray(codec.encode(as_kind([[[19.5, 11.5], [-100.0, 11.5]]], kind), (40, 32)))[0]
     np.testing.assert_allclose(target[:, 2:].sum(1), 1, rtol=1e-5)

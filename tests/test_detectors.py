@@ -1,4 +1,6 @@
-"""Every detector that there is: drawn and real faces found at their places, large and small, in several threads, on any picture."""
+"""Every detector that there is: drawn and real faces found at their places, large and small, in
+several threads, on any picture.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -103,7 +105,10 @@ def test_a_face_is_found_whatever_the_picture_s_size(scale, crowd):
 
 
 def test_a_cell_s_numbers_are_a_box_around_its_middle():
-    """Stride 8, cell (2, 1): middle (11.5, 19.5), moved by 4 * 8 * (0.1, -0.2); sides 32 * e^0 and 32 * e^0.5."""
+    """Stride 8, cell (2, 1): middle (11.5, 19.5), moved by 4 * 8 * (0.1, -0.2).
+
+    Sides 32 * e^0 and 32 * e^0.5.
+    """
     maps = [np.full((1, 5, n, n), -9, np.float32) for n in (4, 2, 1)]
     maps[0][0, :, 2, 1] = [0.0, 0.1, -0.2, 0.0, 0.5]
     (box,), (score,) = _decode(maps, 0.3)

@@ -1,4 +1,6 @@
-"""Disturbed pictures: nothing asked changes nothing, each disturbance does what it says, points are not its business."""
+"""Disturbed pictures: nothing asked changes nothing, each disturbance does what it says, points are
+not its business.
+"""
 
 from dataclasses import replace
 

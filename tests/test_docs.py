@@ -1,4 +1,6 @@
-"""The documentation: commands exist, code runs, links lead somewhere, numbers are those of results/."""
+"""The documentation: commands exist, code runs, links lead somewhere, numbers are those of
+results/.
+"""
 
 import json
 import re
@@ -164,7 +166,8 @@ def test_the_course_table_is_that_of_the_result_files(name):
         assert float(cell.split()[0]) == pytest.approx(
             sum(run[key] for run in runs) / len(runs), rel=0.006
         ), (name, key)
-    # What the page says of them: the ablations fail as published, all others reach what is published.
+    # What the page says of them: the ablations fail as published, all others reach what is
+    # published.
     assert (float(kept.split()[0]) > float(published)) == name.endswith("_ablation")
 
 
@@ -223,11 +226,16 @@ def test_ci_calls_the_readmes_test_command():
 
 
 def test_judging_predictions_and_looking_at_data_need_no_torch(tmp_path):
-    """As an installation with the report extra alone would have it: any import of torch or what comes with it fails."""
+    """As an installation with the report extra alone would have it: any import of torch or what
+    comes with it fails.
+    """
     points = tmp_path / "truth.csv"
     points_csv.write(toy.draw(5, seed=1), points)
     absent = ("torch", "lightning_fabric", "keras", "tensorflow", "jax", "tensorboard")
-    blocked = f"import sys; sys.modules |= dict.fromkeys({absent}); import nasion.app.cli; nasion.app.cli.main()"
+    blocked = (
+        f"import sys; sys.modules |= dict.fromkeys({absent}); import nasion.app.cli; "
+        f"nasion.app.cli.main()"
+    )
     judge = [
         "evaluate",
         "--predictions",

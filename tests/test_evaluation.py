@@ -175,17 +175,40 @@ def test_any_tools_csv_is_read(tmp_path, toy_faces, header):
     )
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda t: t.replace("nose_tip_y", "nose_y"), "column nose_tip_y of scheme fkd15 is missing"),
-    (lambda t: "file,p0_x,p0_y\na,1,2\n", "columns for 1 points, scheme fkd15 has 15"),
-    (lambda t: t.replace("\n", ",9\n", 2).replace(",9\n", "\n", 1), "line 2: has 32 columns, 31 expected"),
-    (lambda t: t + t.splitlines()[1] + "\n", "line 5: face 'toy/7/0' occurs a second time"),
-    (lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,abc,", t), "line 2: left_eye_center_x is 'abc', a number or nothing"),
-    (lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,,", t), "line 2: half a point: left_eye_center_x is 'empty'"),
-    (lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,inf,", t), "line 2: left_eye_center_x is infinite"),
-    (lambda t: t.splitlines()[0] + "\n", "no rows"),
-    (lambda t: t.replace("face,", "face,box_x0,box_y0,box_x1,box_y1,").replace("7/0,", "7/0,5,5,5,9,"), "line 2: the box [5.0, 5.0, 5.0, 9.0]"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda t: t.replace("nose_tip_y", "nose_y"),
+            "column nose_tip_y of scheme fkd15 is missing",
+        ),
+        (lambda t: "file,p0_x,p0_y\na,1,2\n", "columns for 1 points, scheme fkd15 has 15"),
+        (
+            lambda t: t.replace("\n", ",9\n", 2).replace(",9\n", "\n", 1),
+            "line 2: has 32 columns, 31 expected",
+        ),
+        (lambda t: t + t.splitlines()[1] + "\n", "line 5: face 'toy/7/0' occurs a second time"),
+        (
+            lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,abc,", t),
+            "line 2: left_eye_center_x is 'abc', a number or nothing",
+        ),
+        (
+            lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,,", t),
+            "line 2: half a point: left_eye_center_x is 'empty'",
+        ),
+        (
+            lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,inf,", t),
+            "line 2: left_eye_center_x is infinite",
+        ),
+        (lambda t: t.splitlines()[0] + "\n", "no rows"),
+        (
+            lambda t: t.replace("face,", "face,box_x0,box_y0,box_x1,box_y1,").replace(
+                "7/0,", "7/0,5,5,5,9,"
+            ),
+            "line 2: the box [5.0, 5.0, 5.0, 9.0]",
+        ),
+    ],
+)
 def test_a_bad_table_of_points_is_refused_with_its_line(tmp_path, toy_faces, change, message):
     points_csv.write(predicted(toy_faces[:3]), tmp_path / "a.csv")
     (tmp_path / "a.csv").write_text(change((tmp_path / "a.csv").read_text()))
@@ -335,7 +358,9 @@ def test_the_largest_errors_name_face_and_point(toy_faces):
 
 @pytest.fixture
 def course(tmp_path):
-    """An imglab file without parts, with boxes that leave their pictures, and a run that predicts in its crops."""
+    """An imglab file without parts, with boxes that leave their pictures, and a run that predicts
+    in its crops.
+    """
     faces = toy.draw(12, ibug68, seed=3, size=80)
     for i, image in enumerate(faces.images):
         Image.fromarray(np.pad(image, ((i, 0), (2 * i, 5)))).save(tmp_path / f"{i}.png")
@@ -399,7 +424,10 @@ class MeanFace(torch.nn.Module):
 
 
 def test_the_mean_face_in_the_box_scores_what_the_facts_say_of_the_course(real_data, tmp_path):
-    """A constant face scores about 12 % of the box on these crops; a wrong way back from the crop would score several times that."""
+    """A constant face scores about 12 % of the box on these crops.
+
+    A wrong way back from the crop would score several times that.
+    """
     faces = nasion.load_faces("imglab", real_data / "ibug68" / "labels_ibug_300W_train.xml")[:200]
     grown = geometry.grow_box(faces.boxes, 0.125)
     fractions = (

@@ -183,7 +183,8 @@ def test_a_run_with_own_parts_resumes_with_the_same_settings(command, tmp_path):
         "@dataclass(frozen=True)\nclass Own:\n"
         "    width: int = 8\n\n"
         "    def build(self, outputs, size, channels):\n"
-        "        return ResNet(widths=(self.width,), blocks=(1,)).build(outputs, size, channels)\n\n"
+        "        network = ResNet(widths=(self.width,), blocks=(1,))\n"
+        "        return network.build(outputs, size, channels)\n\n"
         "    def head_bias(self, outputs):\n        return outputs\n\n\n"
         "RECIPE = replace(BASE, architecture=Own(), epochs=1)\n"
     )

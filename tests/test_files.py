@@ -1,4 +1,6 @@
-"""Safe files: bombs are refused, a failed write leaves the older file, pictures are turned as they say."""
+"""Safe files: bombs are refused, a failed write leaves the older file, pictures are turned as they
+say.
+"""
 
 import gzip
 import zipfile

@@ -1,4 +1,6 @@
-"""Reading Kaggle's files: every packing, every way to be wrong, the two annotators, the look-up table."""
+"""Reading Kaggle's files: every packing, every way to be wrong, the two annotators, the look-up
+table.
+"""
 
 import gzip
 import zipfile
@@ -271,11 +273,14 @@ def test_the_look_up_table_is_read_with_any_line_ends(tmp_path, end):
     assert found == fkd.Lookup((1, 2), (1, 9), ("nose_tip_x", "nose_tip_y"))
 
 
-@pytest.mark.parametrize(("line", "message"), [
-    ("1,1,left_ear_x,", "line 2: unknown feature 'left_ear_x'; known: left_eye_center_x"),
-    ("1,one,nose_tip_x,", "line 2: RowId '1' and ImageId 'one' must be whole numbers"),
-    ("1", "line 2: unknown feature None"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1,1,left_ear_x,", "line 2: unknown feature 'left_ear_x'; known: left_eye_center_x"),
+        ("1,one,nose_tip_x,", "line 2: RowId '1' and ImageId 'one' must be whole numbers"),
+        ("1", "line 2: unknown feature None"),
+    ],
+)
 def test_a_bad_look_up_row_is_refused_with_its_line(tmp_path, line, message):
     path = tmp_path / fkd.LOOKUP
     path.write_text(f"RowId,ImageId,FeatureName,Location\n{line}\n")

@@ -1,4 +1,4 @@
-"""Every format says what was found, in its frame, and is read back to the labelled faces it is of."""
+"""Every format holds what was found, and is read back to the labelled faces it is of."""
 
 import json
 from dataclasses import replace
@@ -147,7 +147,8 @@ def test_what_is_no_such_file_is_refused_with_its_place(found, labelled, tmp_pat
     with pytest.raises(DataError, match=r"p.jsonl line 1: points of 1 x 2; 68 x 2 expected"):
         matching.read_predictions(path, labelled)
     (tmp_path / "q.json").write_text(
-        '{"annotations": [{"keypoints": [1, 2, 2]}], "images": [{"id": 4, "file_name": "one.jpg"}], "categories": []}'
+        '{"annotations": [{"keypoints": [1, 2, 2]}], '
+        '"images": [{"id": 4, "file_name": "one.jpg"}], "categories": []}'
     )
     with pytest.raises(
         DataError, match=r"q.json annotation 0: image_id None is not among the images"

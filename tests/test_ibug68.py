@@ -1,4 +1,6 @@
-"""iBUG's folders: .pts files with and without header, the published folders as splits, photographs that stay together."""
+"""iBUG's folders: .pts files with and without header, the published folders as splits, photographs
+that stay together.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""imglab files: what is written is read, boxes and parts as dlib means them, hostile and huge files."""
+"""imglab files: what is written is read, boxes and parts as dlib means them, hostile and huge
+files.
+"""
 
 import tracemalloc
 from dataclasses import replace
@@ -16,7 +18,10 @@ from nasion.landmarks.catalog import ibug68, imm58
 def file_of(
     tmp_path,
     body,
-    head="<?xml version='1.0' encoding='ISO-8859-1'?>\n<?xml-stylesheet type='text/xsl' href='x.xsl'?>\n",
+    head=(
+        "<?xml version='1.0' encoding='ISO-8859-1'?>\n<?xml-stylesheet type='text/xsl' "
+        "href='x.xsl'?>\n"
+    ),
 ):
     path = tmp_path / "faces.xml"
     path.write_text(
@@ -54,7 +59,10 @@ def test_a_box_covers_whole_pixels_may_leave_the_picture_and_several_are_numbere
     box = "<box top='{}' left='{}' width='10' height='20'/>"
     path = file_of(
         tmp_path,
-        f"<image file='x.jpg' width='9' height='9'>{box.format(0, 0)}{box.format(-5, -3)}</image><image file='y.jpg'/>",
+        (
+            f"<image file='x.jpg' width='9' "
+            f"height='9'>{box.format(0, 0)}{box.format(-5, -3)}</image><image file='y.jpg'/>"
+        ),
     )
     found = imglab.read(path)
     np.testing.assert_array_equal(found.boxes, [[-0.5, -0.5, 9.5, 19.5], [-3.5, -5.5, 6.5, 14.5]])
@@ -73,7 +81,10 @@ def test_part_names_are_numbers_whatever_their_order_or_noughts(tmp_path, form):
     )
     path = file_of(
         tmp_path,
-        f"<image file='x.jpg'><box top='0' left='0' width='10' height='20'><label>m</label>{body}</box></image>",
+        (
+            f"<image file='x.jpg'><box top='0' left='0' width='10' "
+            f"height='20'><label>m</label>{body}</box></image>"
+        ),
     )
     found = imglab.read(path, scheme=imm58)
     assert found.scheme is ibug68  # 58 points cannot be meant
@@ -83,7 +94,10 @@ def test_part_names_are_numbers_whatever_their_order_or_noughts(tmp_path, form):
 def test_a_missing_part_is_not_labelled(tmp_path):
     path = file_of(
         tmp_path,
-        f"<image file='x.jpg'><box top='0' left='0' width='10' height='20'>{parts(68, start=2)}</box></image>",
+        (
+            f"<image file='x.jpg'><box top='0' left='0' width='10' "
+            f"height='20'>{parts(68, start=2)}</box></image>"
+        ),
     )
     assert imglab.read(path).labelled[0].tolist() == [False] * 2 + [True] * 66
 
@@ -155,9 +169,15 @@ def test_a_parts_number_beyond_any_scheme_is_refused_by_its_line(tmp_path):
 
 @pytest.mark.slow
 def test_memory_grows_by_the_faces_only(tmp_path):
-    """20,000 boxes take what their arrays and ids take; a tree of the file would take ten times as much."""
+    """20,000 boxes take what their arrays and ids take.
+
+    A tree of the file would take ten times as much.
+    """
     count = 20_000
-    box = "<box top='1' left='-2' width='30' height='40'><part name='0' x='1' y='3'/><part name='67' x='2' y='3'/></box>"
+    box = (
+        "<box top='1' left='-2' width='30' height='40'><part name='0' x='1' y='3'/><part "
+        "name='67' x='2' y='3'/></box>"
+    )
     path = file_of(
         tmp_path,
         "\n".join(f"<image file='a/{i}.jpg'>{box * 10}</image>" for i in range(count // 10)),

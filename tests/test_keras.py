@@ -1,4 +1,6 @@
-"""The Keras loop: phases, callbacks, resuming, missing labels and equal predictions under every backend that is installed."""
+"""The Keras loop: phases, callbacks, resuming, missing labels and equal predictions under every
+backend that is installed.
+"""
 
 import csv
 import json
@@ -103,7 +105,8 @@ def test_a_second_phase_starts_from_the_best_weights_of_the_first_with_its_own_o
         row["epoch"] for row in history
     ] == [1, 2, 3, 4]
     assert [row["lr"] for row in history[:3]] == pytest.approx([1e-3, 1e-3, 1e-2])
-    # So slow that a phase's first epoch must end where the best one of the phase before did, which was not the last.
+    # So slow that a phase's first epoch must end where the best one of the phase before did, which
+    # was not the last.
     still = changed(
         SMALL, epochs=6, optim=Adam(lr=0.3), second_phase=Phase(optim=SGD(lr=1e-12), epochs=1)
     )
@@ -126,7 +129,8 @@ def test_a_run_leaves_history_csv_tensorboard_and_a_model_that_plain_keras_opens
     code = (
         "import sys; sys.modules['nasion'] = None; import keras, numpy as np\n"
         f"model = keras.saving.load_model({str(trained / run_folder.KERAS_WEIGHTS)!r})\n"
-        "assert {w.dtype for w in model.weights} == {'float32'} and model.compute_dtype == 'float32', model.compute_dtype\n"
+        "assert {w.dtype for w in model.weights} == {'float32'}\n"
+        "assert model.compute_dtype == 'float32', model.compute_dtype\n"
         "print(model.predict(np.zeros((2, 96, 96, 1)), verbose=0).shape)"
     )
     done = subprocess.run(
@@ -164,7 +168,8 @@ def test_a_stopped_run_goes_on_as_if_it_never_had_been_to_the_last_digit(
 
 
 def test_early_stopping_and_the_falling_rate_count_on_after_a_resume(sides, tmp_path):
-    # At such a rate nothing changes: the rate halves after each epoch but the first, and patience ends the phase.
+    # At such a rate nothing changes: the rate halves after each epoch but the first, and patience
+    # ends the phase.
     hopeless = changed(
         SMALL,
         epochs=1,
@@ -313,12 +318,17 @@ try:
     train(SMALL, (faces[:44], faces[44:]), run_folder=out + "/stopped", observers=(StopAt(16),))
 except Interrupted:
     resumed = train(SMALL, (faces[:44], faces[44:]), run_folder=out + "/stopped", resume=True)
-assert without_seconds(resumed.state.history) == without_seconds(whole.state.history), (resumed.state.history, whole.state.history)
-found = {str(i): nasion.load_model(folder).predict(faces[44:]).points for i, folder in enumerate([*runs, mine])}
+histories = [without_seconds(each.state.history) for each in (resumed, whole)]
+assert histories[0] == histories[1], histories
+found = {}
+for i, folder in enumerate([*runs, mine]):
+    found[str(i)] = nasion.load_model(folder).predict(faces[44:]).points
 
-# No label at all: no gradient. Some: gradients of those alone, none of them NaN. Compiled wherever the backend can.
+# No label at all: no gradient. Some: gradients of those alone, none of them NaN. Compiled wherever
+# the backend can.
 model = SMALL.build_network()
-for jit in (False, True) if keras_backend.backend() == "tensorflow" else (keras_backend.backend() == "jax",):
+name = keras_backend.backend()
+for jit in (False, True) if name == "tensorflow" else (name == "jax",):
     compile_model(model, SMALL, Phase(optim=SGD(lr=0.5, momentum=0.0), epochs=1))
     model.jit_compile = jit
     pictures = np.random.default_rng(0).uniform(size=(8, 96, 96, 1)).astype(np.float32)
@@ -363,9 +373,11 @@ def test_under_every_backend_masked_labels_give_no_gradient_and_a_run_predicts_t
 def test_the_backend_is_the_one_asked_for_or_the_first_installed(monkeypatch, tmp_path):
     """In a process of its own, since Keras chooses once."""
     code = "from nasion.models import keras_backend; print(keras_backend.backend())"
-    absent = "import sys; sys.modules['tensorflow'] = None; import importlib.util as u; find = u.find_spec\n"
+    absent = "import sys; sys.modules['tensorflow'] = None\n"
+    absent += "import importlib.util as u; find = u.find_spec\n"
     absent += "u.find_spec = lambda name, *a: None if name == 'tensorflow' else find(name, *a)\n"
-    # Keras writes its settings file at its first start: from the second case on it is there, and says tensorflow.
+    # Keras writes its settings file at its first start: from the second case on it is there, and
+    # says tensorflow.
     cases = [("", INSTALLED[-1], INSTALLED[-1]), ("", "", INSTALLED[0])]
     cases += (
         [(absent, "", INSTALLED[1])] if INSTALLED[0] == "tensorflow" and len(INSTALLED) > 1 else []
@@ -394,7 +406,8 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it(
     code = (
         f"import sys; sys.modules |= dict.fromkeys({blocked!r})\n"
         "import importlib.util as u; find = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if sys.modules.get(name, 0) is None else find(name, *a)\n"
+        "gone = lambda name: sys.modules.get(name, 0) is None\n"
+        "u.find_spec = lambda name, *a: None if gone(name) else find(name, *a)\n"
         "import nasion.app.cli; nasion.app.cli.main()"
     )
     words = ["train", "fkd_cnn", "--data", "toy:30"]
@@ -421,7 +434,10 @@ def test_an_unknown_backend_is_refused_with_those_there_are(monkeypatch):
 
 def test_a_keras_recipe_trains_judges_and_looks_without_torch(tmp_path):
     """As `pip install nasion[tensorflow]` has it."""
-    block = "import sys; sys.modules |= dict.fromkeys(('torch', 'lightning_fabric', 'onnx')); import nasion.app.cli; nasion.app.cli.main()"
+    block = (
+        "import sys; sys.modules |= dict.fromkeys(('torch', 'lightning_fabric', 'onnx')); "
+        "import nasion.app.cli; nasion.app.cli.main()"
+    )
     small = [
         text
         for change in (
@@ -542,7 +558,9 @@ def test_a_network_of_ones_own_with_nested_noise_and_unnamed_layers_is_resumed_t
 def test_a_run_killed_after_its_weights_and_before_its_checkpoint_goes_on_the_same(
     sides, trained, tmp_path, monkeypatch
 ):
-    """Epoch 3, the first of the second phase: kept weights are already its own, the checkpoint is not."""
+    """Epoch 3, the first of the second phase: kept weights are already its own, the checkpoint is
+    not.
+    """
 
     def killed(session, state, save=keras_loop.Session.save):
         if state.epoch == 3:

@@ -1,4 +1,6 @@
-"""From a picture to its faces: found at any place and turn, each once, with points in the picture's own pixels; what is no face is dropped."""
+"""From a picture to its faces: found at any place and turn, each once, with points in the picture's
+own pixels; what is no face is dropped.
+"""
 
 from dataclasses import dataclass, replace
 from xml.etree import ElementTree

@@ -1,4 +1,6 @@
-"""Pictures and pages that one looks at: samples, filters, responses, comparisons, one's own photographs."""
+"""Pictures and pages that one looks at: samples, filters, responses, comparisons, one's own
+photographs.
+"""
 
 import json
 import re

@@ -14,7 +14,8 @@ OWN = {
     for name, part in vars(losses).items()
     if getattr(part, "__module__", "") == losses.__name__ and name != "masked_mean"
 }
-# Functions as they are, classes with their settings at the defaults; likelihoods want a scale beside each point.
+# Functions as they are, classes with their settings at the defaults; likelihoods want a scale
+# beside each point.
 LIKELIHOODS = {
     name: part()
     for name, part in OWN.items()
@@ -183,7 +184,10 @@ def test_every_likelihood_is_best_at_the_truth_with_a_scale_as_large_as_the_erro
 
 @KINDS
 def test_a_guided_likelihood_adds_the_divergence_of_the_weights_as_by_hand(kind):
-    """Weights 0.5, 0.5 where 1, 0 was asked for: ln 2; the place is right and its scale is 1, so ln 2 for both x and y."""
+    """Weights 0.5, 0.5 where 1, 0 was asked for: ln 2.
+
+    The place is right and its scale is 1, so ln 2 for both x and y.
+    """
     output = as_kind([[[3.0, 4.0, 0.0, np.log(0.5), np.log(0.5)], [0, 0, 0, 0, 0]]], kind)
     target = as_kind([[[3.0, 4.0, 1.0, 0.0], [np.nan] * 4]], kind)
     mean, _ = losses.masked_mean(losses.GuidedLikelihood(share=0.25), output, target)

@@ -1,4 +1,6 @@
-"""Networks layer for layer as their authors print them, and with the literature's numbers of parameters."""
+"""Networks layer for layer as their authors print them, and with the literature's numbers of
+parameters.
+"""
 
 import re
 import sys
@@ -26,7 +28,8 @@ def count(network):
         (resnet50, 1000, 3, 25_557_032),
         (wide_resnet50_2, 1000, 3, 68_883_240),
         (replace(resnet50, blur=True), 1000, 3, 25_557_032),  # blurs have nothing to learn
-        # By hand from the rows above: 2 x 64 x 7 x 7 fewer in the stem, 864 x (width + 1) fewer at the end.
+        # By hand from the rows above: 2 x 64 x 7 x 7 fewer in the stem, 864 x (width + 1) fewer at
+        # the end.
         (resnet18, 136, 1, 11_689_512 - 2 * 64 * 49 - 864 * 513),
         (wide_resnet50_2, 136, 1, 68_883_240 - 2 * 64 * 49 - 864 * 2049),
         (
@@ -100,7 +103,9 @@ Linear(in_features=240, out_features=2, bias=True)
         (
             "imm_nose_khwaja",
             {
-                "pool": "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)",
+                "pool": (
+                    "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)"
+                ),
                 "dropout": "",
                 "end": "",
             },
@@ -124,7 +129,10 @@ def test_the_nose_networks_are_those_of_the_document(recipe, parts):
 def printed(text):
     """The layers that a document prints, in order, each as (name, layer)."""
     return re.findall(
-        r"^ *\((\w+)\): ((?:Conv2d|BatchNorm2d|MaxPool2d|AvgPool2d|Linear|ReLU|Sigmoid|Dropout2d)\(.*\))\s*$",
+        (
+            r"^ *\((\w+)\): "
+            r"((?:Conv2d|BatchNorm2d|MaxPool2d|AvgPool2d|Linear|ReLU|Sigmoid|Dropout2d)\(.*\))\s*$"
+        ),
         text,
         re.M,
     )
@@ -159,7 +167,10 @@ def test_all_networks_of_the_document_are_built_as_it_prints_them(real_data):
 
 
 def test_a_blurred_pixel_is_the_weighted_mean_of_the_four_by_four_about_it():
-    """By hand: weights 1 3 3 1 each way; of the ramp 0 1 2 ... the blur at pixel 2k, which looks at 2k-1 .. 2k+2, is 2k + 0.5."""
+    """By hand: weights 1 3 3 1 each way.
+
+    Of the ramp 0 1 2 ... the blur at pixel 2k, which looks at 2k-1 .. 2k+2, is 2k + 0.5.
+    """
     ramp = torch.arange(8.0).expand(1, 2, 8, 8).contiguous()
     found = BlurPool(2)(ramp)
     assert found.shape == (1, 2, 4, 4)
@@ -204,6 +215,9 @@ def test_without_timm_a_timm_network_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(
         SettingError,
-        match=r"comes from timm, which cannot be imported .*; install it: pip install 'nasion\[timm\]'",
+        match=(
+            r"comes from timm, which cannot be imported .*; install it: pip install "
+            r"'nasion\[timm\]'"
+        ),
     ):
         TimmBackbone().build(2)

@@ -1,4 +1,7 @@
-"""Exported files as networks: they say what the run says, shrunk or not; what is no such file is refused; what comes with the package."""
+"""Exported files as networks: they say what the run says, shrunk or not.
+
+What is no such file is refused; what comes with the package.
+"""
 
 import json
 import re
@@ -28,9 +31,19 @@ from nasion.training.train import train
 pytestmark = pytest.mark.slow
 
 SMALL = changed(
-    RECIPE, input_size=(64, 64), architecture=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=16), codec=Anchors(8), loss=LaplaceLikelihood(),
-    start_at_mean=False, epochs=4, batch_size=16, square=True, box_scale=1.2, refine_steps=2, separate_heads=(SeparateHeads("other", ("nose_tip",)),),
-)  # fmt: skip
+    RECIPE,
+    input_size=(64, 64),
+    architecture=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=16),
+    codec=Anchors(8),
+    loss=LaplaceLikelihood(),
+    start_at_mean=False,
+    epochs=4,
+    batch_size=16,
+    square=True,
+    box_scale=1.2,
+    refine_steps=2,
+    separate_heads=(SeparateHeads("other", ("nose_tip",)),),
+)
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +102,7 @@ def test_a_run_that_has_learnt_all_faces_takes_the_scores_of_the_one_that_held_s
     assert load_model(tmp_path / "m.onnx").calibration == load_model(folder).calibration
     for what, warns in ((whole, True), (tmp_path / "m.onnx", True), (folder, False)):
         result = nasion.evaluate(what, faces[120:])
-        assert (
-            ("All these 30 faces" in result.warning)
-            == warns
-            == ("warning" in result.to_json())
-        )
+        assert ("All these 30 faces" in result.warning) == warns == ("warning" in result.to_json())
     with pytest.raises(
         SettingError, match="from a run of the same network and points that held faces out"
     ):
@@ -125,7 +134,10 @@ def test_the_command_judges_8_bits_before_and_after_and_writes_down_the_licence(
     code, text = said("--int8", "--data", "toy:60", "--licence", "for research")
     assert not code and "before it was quantized" in text
     assert re.search(
-        r"On \d+ validation faces the run has RMSE [\d.]+ pixels, NME [\d.]+ %; the file RMSE [\d.]+ pixels, NME [\d.]+ %",
+        (
+            r"On \d+ validation faces the run has RMSE [\d.]+ pixels, NME [\d.]+ %; the file RMSE "
+            r"[\d.]+ pixels, NME [\d.]+ %"
+        ),
         text,
     )
     facts = {entry.key: entry.value for entry in onnx.load(tmp_path / "m.onnx").metadata_props}
@@ -136,7 +148,7 @@ def test_the_command_judges_8_bits_before_and_after_and_writes_down_the_licence(
     )
     assert said("--int8", "--fp16") == (
         1,
-        "nasion: --fp16 and --int8 exclude each other; take one.",
+        "nasion: --fp16 and --int8 exclude each other; choose one.",
     )
     assert "int8 needs faces" in said("--int8")[1]
 
@@ -156,7 +168,10 @@ def test_what_is_no_exported_network_is_refused_with_the_reason(folder, tmp_path
     onnx.save(graph, path)
     with pytest.raises(
         RunError,
-        match=r"was written by nasion .*, not in a format that nasion .* reads; export the run again",
+        match=(
+            r"was written by nasion .*, not in a format that nasion .* reads; export the run "
+            r"again"
+        ),
     ):
         load_model(path)
 
@@ -256,7 +271,9 @@ def test_a_shipped_network_computes_every_convolution_in_8_bits(name):
 
 
 def test_a_shipped_network_judges_predicts_and_draws_without_any_training_framework(tmp_path):
-    """As an installation without the training extras would have it: any import of a framework fails."""
+    """As an installation without the training extras would have it: any import of a framework
+    fails.
+    """
     reader.write(
         replace(
             toy.draw(30, nasion.scheme_named("ibug68"), seed=1, size=160),
@@ -265,7 +282,10 @@ def test_a_shipped_network_judges_predicts_and_draws_without_any_training_framew
         tmp_path / "data",
     )
     absent = ("torch", "lightning_fabric", "keras", "tensorflow", "jax", "tensorboard", "onnx")
-    blocked = f"import sys; sys.modules |= dict.fromkeys({absent}); import nasion.app.cli; nasion.app.cli.main()"
+    blocked = (
+        f"import sys; sys.modules |= dict.fromkeys({absent}); import nasion.app.cli; "
+        f"nasion.app.cli.main()"
+    )
     judge = [
         "evaluate",
         "face68_light",

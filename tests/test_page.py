@@ -1,4 +1,6 @@
-"""The page of ``nasion serve`` in a real browser: photos dropped, pasted and chosen, the camera, keys, phone width, nothing from elsewhere."""
+"""The page of ``nasion serve`` in a real browser: photos dropped, pasted and chosen, the camera,
+keys, phone width, nothing from elsewhere.
+"""
 
 import base64
 import json
@@ -26,7 +28,9 @@ DROPPED = """(kind, data, name, type) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
   const moved = new DataTransfer();
   moved.items.add(new File([bytes], name, { type }));
-  const event = kind === "paste" ? new ClipboardEvent(kind, { clipboardData: moved }) : new DragEvent(kind, { dataTransfer: moved, bubbles: true });
+  const event = kind === "paste"
+    ? new ClipboardEvent(kind, { clipboardData: moved })
+    : new DragEvent(kind, { dataTransfer: moved, bubbles: true });
   document.dispatchEvent(event);
 }"""
 
@@ -227,8 +231,11 @@ def test_everything_can_be_reached_with_the_tab_key_and_has_a_name(page):
         "save-json",
         "save-image",
     } <= reached
-    unnamed = page.evaluate("""[...document.querySelectorAll("button, select, input:not([hidden]), canvas")].filter(
-        (it) => !(it.textContent.trim() || it.getAttribute("aria-label") || (it.labels && it.labels.length))).map((it) => it.id)""")
+    unnamed = page.evaluate("""
+        [...document.querySelectorAll("button, select, input:not([hidden]), canvas")]
+          .filter((it) => !it.textContent.trim() && !it.getAttribute("aria-label"))
+          .filter((it) => !(it.labels && it.labels.length))
+          .map((it) => it.id)""")
     assert unnamed == []
     assert (
         page.get_attribute("#status", "aria-live") == "polite"

@@ -1,4 +1,6 @@
-"""What is typed becomes pictures: every kind of file as it is meant, what cannot be read told with its name, nothing read that was not asked for."""
+"""What is typed becomes pictures: every kind of file as it is meant, what cannot be read told with
+its name, nothing read that was not asked for.
+"""
 
 import io
 import sys
@@ -60,9 +62,13 @@ def test_numbers_are_cameras_videos_are_clips_and_lists_are_their_lines(folder, 
     assert [type(photo).__name__ for photo in photos] == ["ImageInput"] * 3 + ["VideoInput"] * 2
 
 
-@pytest.mark.parametrize(("word", "error", "message"), [
-    ("*.gif", DataError, "no file matches this pattern"), ("empty", DataError, "no images in this folder"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("word", "error", "message"),
+    [
+        ("*.gif", DataError, "no file matches this pattern"),
+        ("empty", DataError, "no images in this folder"),
+    ],
+)
 def test_what_means_no_picture_is_refused_at_once(tmp_path, monkeypatch, word, error, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
@@ -217,14 +223,22 @@ def test_boxes_of_pictures_of_one_name_go_by_their_folders(tmp_path):
     table.write_text("file,box_x0,box_y0,box_x1,box_y1\nme.png,1,2,30,40\n")
     with pytest.raises(
         DataError,
-        match=r"Several images are called me.png; the table of boxes must name them with their folders",
+        match=(
+            r"Several images are called me.png; the table of boxes must name them with their "
+            r"folders"
+        ),
     ):
         known_boxes([], table, names).of(names[0])
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["1,2,3"], "--box 1,2,3: x0,y0,x1,y1 in pixels expected"), (["5,5,1,9"], "with x1 above x0"), (["a,b,c,d"], "in pixels expected"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["1,2,3"], "--box 1,2,3: x0,y0,x1,y1 in pixels expected"),
+        (["5,5,1,9"], "with x1 above x0"),
+        (["a,b,c,d"], "in pixels expected"),
+    ],
+)
 def test_boxes_that_cannot_be_meant_are_refused(tmp_path, words, message):
     with pytest.raises(SettingError, match=message):
         known_boxes(words, None, ["me.png"])

@@ -77,39 +77,46 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     assert RECIPE.batch_size == 16
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ("optim.rl=1", "--set optim.rl: no such setting. Did you mean lr? There is lr, betas"),
-    ("batchsize=1", "no such setting. Did you mean batch_size? There is data, "),
-    ("batch_size=x", "--set batch_size=x: a whole number expected"),
-    ("batch_size=1.5", "--set batch_size=1.5: a whole number expected"),
-    ("optim.lr=fast", "--set optim.lr=fast: a number expected"),
-    ("missing=ignore", "one of mask, drop, forward_fill expected"),
-    ("start_at_mean=perhaps", "true or false expected"),
-    ("spec.input_size=96", "2 values separated by commas expected"),
-    ("optim=Adam", "this is a part; change its numbers (lr, betas, weight_decay)"),
-    ("epochs.more=1", "epochs is a plain value (15)"),
-    ("batch_size", "has no value; write name=value"),
-    ("epochs=0", "epochs must be 1 or more; found 0"),
-    ("loss=other", "no such setting"),
-    ("optim.lr=nan", "optim.lr must be a number above 0; found nan"),
-    ("optim.lr=inf", "optim.lr must be a number above 0"),
-    ("spec.codec.unit=foo", "one of pixels, relative expected"),
-    ("architecture.blocks=0", "must be 1 or more"),
-    ("architecture.widths=0", "must be 1 or more"),
-    ("architecture.blocks=2,2", "architecture.blocks needs one number, or 5, one per stage"),
-    ("spec.box_scale=0", "box_scale must be a number above 0"),
-    ("augment.hue=0.6", "augment.hue is 0 to 0.5"),
-    ("augment.shift_px=-1", "augment.shift_px is a number of pixels"),
-    ("augment.scale=1", "augment.scale is a fraction, 0 to below 1; found 1.0"),
-    ("augment.rotate=nan", "augment.rotate is 0 to 180 degrees"),
-    ("spec.input_size=0,0", "input_size must be at least 4,4"),
-    ("spec.pixel_range=0,0", "pixel_range must rise"),
-    ("seed=-1", "seed must be 0 or more"),
-    ("augment_decay.to=1.5", "augment_decay.after and augment_decay.to must be 0 to 1; found AugmentDecay(after=1.0, to=1.5)"),
-    ("patience=0", "patience must be 1 or more, or none"),
-    ("schedule.every=0", "every >= 1"),
-    ("optim.betas=1,1", "optim.betas must be 0 to below 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("optim.rl=1", "--set optim.rl: no such setting. Did you mean lr? There is lr, betas"),
+        ("batchsize=1", "no such setting. Did you mean batch_size? There is data, "),
+        ("batch_size=x", "--set batch_size=x: a whole number expected"),
+        ("batch_size=1.5", "--set batch_size=1.5: a whole number expected"),
+        ("optim.lr=fast", "--set optim.lr=fast: a number expected"),
+        ("missing=ignore", "one of mask, drop, forward_fill expected"),
+        ("start_at_mean=perhaps", "true or false expected"),
+        ("spec.input_size=96", "2 values separated by commas expected"),
+        ("optim=Adam", "this is a part; change its numbers (lr, betas, weight_decay)"),
+        ("epochs.more=1", "epochs is a plain value (15)"),
+        ("batch_size", "has no value; write name=value"),
+        ("epochs=0", "epochs must be 1 or more; found 0"),
+        ("loss=other", "no such setting"),
+        ("optim.lr=nan", "optim.lr must be a number above 0; found nan"),
+        ("optim.lr=inf", "optim.lr must be a number above 0"),
+        ("spec.codec.unit=foo", "one of pixels, relative expected"),
+        ("architecture.blocks=0", "must be 1 or more"),
+        ("architecture.widths=0", "must be 1 or more"),
+        ("architecture.blocks=2,2", "architecture.blocks needs one number, or 5, one per stage"),
+        ("spec.box_scale=0", "box_scale must be a number above 0"),
+        ("augment.hue=0.6", "augment.hue is 0 to 0.5"),
+        ("augment.shift_px=-1", "augment.shift_px is a number of pixels"),
+        ("augment.scale=1", "augment.scale is a fraction, 0 to below 1; found 1.0"),
+        ("augment.rotate=nan", "augment.rotate is 0 to 180 degrees"),
+        ("spec.input_size=0,0", "input_size must be at least 4,4"),
+        ("spec.pixel_range=0,0", "pixel_range must rise"),
+        ("seed=-1", "seed must be 0 or more"),
+        (
+            "augment_decay.to=1.5",
+            "augment_decay.after and augment_decay.to must be 0 to 1; "
+            "found AugmentDecay(after=1.0, to=1.5)",
+        ),
+        ("patience=0", "patience must be 1 or more, or none"),
+        ("schedule.every=0", "every >= 1"),
+        ("optim.betas=1,1", "optim.betas must be 0 to below 1"),
+    ],
+)
 def test_a_wrong_name_or_type_is_refused_with_what_there_is(change, message):
     with pytest.raises(SettingError) as error:
         override(RECIPE, [change])
@@ -126,20 +133,35 @@ def test_what_only_keras_networks_have_is_refused_for_others():
             dataclasses.replace(RECIPE, **only_keras)
 
 
-@pytest.mark.parametrize(("part", "values", "message"), [
-    (SGD, {"lr": 0.0}, "optim.lr must be a number above 0; found 0.0"),
-    (SGD, {"lr": float("inf")}, "optim.lr must be a number above 0; found inf"),
-    (SGD, {"lr": float("nan")}, "optim.lr must be a number above 0; found nan"),
-    (SGD, {"momentum": 1.0}, "optim.momentum must be 0 to below 1; found 1.0"),
-    (SGD, {"momentum": -0.1}, "optim.momentum must be 0 to below 1"),
-    (SGD, {"momentum": float("nan")}, "optim.momentum must be 0 to below 1"),
-    (Plateau, {"factor": 1.0}, "factor between 0 and 1 and patience >= 1; found Plateau(factor=1.0, patience=5)"),
-    (Plateau, {"factor": 0.0}, "factor between 0 and 1"),
-    (Plateau, {"factor": float("nan")}, "factor between 0 and 1"),
-    (Plateau, {"patience": 0}, "patience >= 1"),
-    (Phase, {"optim": Adam(), "epochs": -1}, "second phase's epochs must be 0 or more; found -1"),
-    (Phase, {"optim": Adam(), "epochs": 3, "patience": 0}, "second phase's patience must be 1 or more, or none; found 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("part", "values", "message"),
+    [
+        (SGD, {"lr": 0.0}, "optim.lr must be a number above 0; found 0.0"),
+        (SGD, {"lr": float("inf")}, "optim.lr must be a number above 0; found inf"),
+        (SGD, {"lr": float("nan")}, "optim.lr must be a number above 0; found nan"),
+        (SGD, {"momentum": 1.0}, "optim.momentum must be 0 to below 1; found 1.0"),
+        (SGD, {"momentum": -0.1}, "optim.momentum must be 0 to below 1"),
+        (SGD, {"momentum": float("nan")}, "optim.momentum must be 0 to below 1"),
+        (
+            Plateau,
+            {"factor": 1.0},
+            "factor between 0 and 1 and patience >= 1; found Plateau(factor=1.0, patience=5)",
+        ),
+        (Plateau, {"factor": 0.0}, "factor between 0 and 1"),
+        (Plateau, {"factor": float("nan")}, "factor between 0 and 1"),
+        (Plateau, {"patience": 0}, "patience >= 1"),
+        (
+            Phase,
+            {"optim": Adam(), "epochs": -1},
+            "second phase's epochs must be 0 or more; found -1",
+        ),
+        (
+            Phase,
+            {"optim": Adam(), "epochs": 3, "patience": 0},
+            "second phase's patience must be 1 or more, or none; found 0",
+        ),
+    ],
+)
 def test_parts_refuse_values_that_cannot_be_meant(part, values, message):
     with pytest.raises(SettingError) as error:
         part(**values)
@@ -274,8 +296,16 @@ def test_a_run_file_that_names_strange_code_is_refused():
 def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
-        "from dataclasses import dataclass, replace\nfrom torch import nn\nfrom nasion.recipes.fkd_resnet import RECIPE as BASE\n\n\n"
-        "@dataclass(frozen=True)\nclass Tiny:\n    width: int = 4\n\n    def build(self, outputs, size, channels):\n        return nn.Sequential()\n\n    def head_bias(self, outputs):\n        return outputs\n\n\n"
+        "from dataclasses import dataclass, replace\n"
+        "from torch import nn\n"
+        "from nasion.recipes.fkd_resnet import RECIPE as BASE\n\n\n"
+        "@dataclass(frozen=True)\n"
+        "class Tiny:\n"
+        "    width: int = 4\n\n"
+        "    def build(self, outputs, size, channels):\n"
+        "        return nn.Sequential()\n\n"
+        "    def head_bias(self, outputs):\n"
+        "        return outputs\n\n\n"
         "RECIPE = replace(BASE, architecture=Tiny())\n"
     )
     module = recipes.recipe_module(path)
@@ -291,7 +321,10 @@ def test_a_recipe_file_of_ones_own_with_parts_of_its_own_works(tmp_path):
 def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(
         SettingError,
-        match=r"No recipe 'fkd_resnt'; there is face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, .*toy_demo, or give the path",
+        match=(
+            r"No recipe 'fkd_resnt'; there is face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, "
+            r".*toy_demo, or give the path"
+        ),
     ):
         recipes.recipe_module("fkd_resnt")
     with pytest.raises(SettingError, match="no such recipe file"):

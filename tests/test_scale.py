@@ -1,4 +1,6 @@
-"""Many pictures to Parquet in parts: both engines give the same rows, what is done is not done again, a killed worker loses nothing."""
+"""Many pictures to Parquet in parts: both engines give the same rows, what is done is not done
+again, a killed worker loses nothing.
+"""
 
 import os
 import signal

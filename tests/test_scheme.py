@@ -1,4 +1,6 @@
-"""Schemes: names agree with the published index tables, flips are flips, mean faces mirror onto themselves."""
+"""Schemes: names agree with the published index tables, flips are flips, mean faces mirror onto
+themselves.
+"""
 
 import numpy as np
 import pytest
@@ -31,13 +33,51 @@ def pairs(*spans):
 PUBLISHED = {
     "imm_nose": set(),
     "fkd15": pairs((0, 1), (2, 4), (3, 5), (6, 8), (7, 9), (11, 12)),
-    "imm58": pairs((0, 12, 6), (13, 21, 8, 1), (29, 34, 5, 1), (39, 43), (40, 42), (44, 46), (47, 57, 5)),
-    "ibug68": pairs((0, 16, 8), (17, 26, 5), (31, 35, 2), (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46), (48, 54, 3), (55, 59, 2),
-                    (60, 64, 2), (65, 67)),
-    "wflw98": pairs((0, 32, 16), (33, 46, 5), (38, 50, 4), (55, 59, 2), (60, 72, 5), (65, 75, 3), (76, 82, 3), (83, 87, 2), (88, 92, 2), (93, 95),
-                    (96, 97)),
-    "cofw29": pairs((0, 1), (2, 3), (4, 6), (5, 7), (8, 9), (10, 11), (12, 14), (13, 15), (16, 17), (18, 19), (22, 23)),
-}  # fmt: skip
+    "imm58": pairs(
+        (0, 12, 6), (13, 21, 8, 1), (29, 34, 5, 1), (39, 43), (40, 42), (44, 46), (47, 57, 5)
+    ),
+    "ibug68": pairs(
+        (0, 16, 8),
+        (17, 26, 5),
+        (31, 35, 2),
+        (36, 45),
+        (37, 44),
+        (38, 43),
+        (39, 42),
+        (40, 47),
+        (41, 46),
+        (48, 54, 3),
+        (55, 59, 2),
+        (60, 64, 2),
+        (65, 67),
+    ),
+    "wflw98": pairs(
+        (0, 32, 16),
+        (33, 46, 5),
+        (38, 50, 4),
+        (55, 59, 2),
+        (60, 72, 5),
+        (65, 75, 3),
+        (76, 82, 3),
+        (83, 87, 2),
+        (88, 92, 2),
+        (93, 95),
+        (96, 97),
+    ),
+    "cofw29": pairs(
+        (0, 1),
+        (2, 3),
+        (4, 6),
+        (5, 7),
+        (8, 9),
+        (10, 11),
+        (12, 14),
+        (13, 15),
+        (16, 17),
+        (18, 19),
+        (22, 23),
+    ),
+}
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
@@ -63,17 +103,41 @@ def test_a_mirrored_mean_toy_face_agrees_with_the_mean_face(scheme):
     assert np.abs(mirrored - mean).max() < 4  # pixels; 60 random poses do not quite balance
 
 
-@pytest.mark.parametrize(("scheme", "name", "index"), [
-    (ibug68, "nose_tip", 30), (ibug68, "nose_base", 33), (ibug68, "right_eye_outer_corner", 36), (ibug68, "right_eye_inner_corner", 39),
-    (ibug68, "left_eye_inner_corner", 42), (ibug68, "left_eye_outer_corner", 45), (ibug68, "mouth_right_corner", 48),
-    (ibug68, "mouth_center_top_lip", 51), (ibug68, "mouth_left_corner", 54), (ibug68, "mouth_center_bottom_lip", 57), (ibug68, "chin", 8),
-    (imm58, "left_eye_outer_corner", 13), (imm58, "left_eye_inner_corner", 17), (imm58, "right_eye_outer_corner", 21),
-    (imm58, "right_eye_inner_corner", 25), (imm58, "mouth_right_corner", 39), (imm58, "mouth_center_top_lip", 41), (imm58, "mouth_left_corner", 43),
-    (imm58, "mouth_center_bottom_lip", 45), (imm58, "nose_base", 52), (imm58, "chin", 6),
-    (wflw98, "right_eye_outer_corner", 60), (wflw98, "left_eye_outer_corner", 72), (wflw98, "nose_tip", 54), (wflw98, "chin", 16),
-    (wflw98, "mouth_right_corner", 76), (wflw98, "right_pupil", 96), (cofw29, "right_eye_outer_corner", 8), (cofw29, "chin", 28),
-    (fkd15, "nose_tip", 10),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("scheme", "name", "index"),
+    [
+        (ibug68, "nose_tip", 30),
+        (ibug68, "nose_base", 33),
+        (ibug68, "right_eye_outer_corner", 36),
+        (ibug68, "right_eye_inner_corner", 39),
+        (ibug68, "left_eye_inner_corner", 42),
+        (ibug68, "left_eye_outer_corner", 45),
+        (ibug68, "mouth_right_corner", 48),
+        (ibug68, "mouth_center_top_lip", 51),
+        (ibug68, "mouth_left_corner", 54),
+        (ibug68, "mouth_center_bottom_lip", 57),
+        (ibug68, "chin", 8),
+        (imm58, "left_eye_outer_corner", 13),
+        (imm58, "left_eye_inner_corner", 17),
+        (imm58, "right_eye_outer_corner", 21),
+        (imm58, "right_eye_inner_corner", 25),
+        (imm58, "mouth_right_corner", 39),
+        (imm58, "mouth_center_top_lip", 41),
+        (imm58, "mouth_left_corner", 43),
+        (imm58, "mouth_center_bottom_lip", 45),
+        (imm58, "nose_base", 52),
+        (imm58, "chin", 6),
+        (wflw98, "right_eye_outer_corner", 60),
+        (wflw98, "left_eye_outer_corner", 72),
+        (wflw98, "nose_tip", 54),
+        (wflw98, "chin", 16),
+        (wflw98, "mouth_right_corner", 76),
+        (wflw98, "right_pupil", 96),
+        (cofw29, "right_eye_outer_corner", 8),
+        (cofw29, "chin", 28),
+        (fkd15, "nose_tip", 10),
+    ],
+)
 def test_points_stand_where_the_tables_say(scheme, name, index):
     assert scheme.points[index] == name
 

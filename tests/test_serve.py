@@ -1,4 +1,6 @@
-"""The server as its clients meet it: over real connections, with good pictures, bad ones, too many, and clients that go away."""
+"""The server as its clients meet it: over real connections, with good pictures, bad ones, too many,
+and clients that go away.
+"""
 
 import io
 import json
@@ -136,9 +138,14 @@ def test_a_form_with_good_and_bad_pictures_gives_both_faces_and_errors(server):
 
 @pytest.mark.parametrize(
     ("kind", "content", "first"),
-    [("jsonl", "application/x-ndjson", b'{"scheme"'), ("csv", "text/csv; charset=utf-8", b"face,box_x0"), ("coco", "application/json", b'{"images"'),
-     ("image", "image/jpeg", b"\xff\xd8"), ("pts", "application/zip", b"PK")],
-)  # fmt: skip
+    [
+        ("jsonl", "application/x-ndjson", b'{"scheme"'),
+        ("csv", "text/csv; charset=utf-8", b"face,box_x0"),
+        ("coco", "application/json", b'{"images"'),
+        ("image", "image/jpeg", b"\xff\xd8"),
+        ("pts", "application/zip", b"PK"),
+    ],
+)
 def test_all_formats_of_predict_are_answered(server, kind, content, first):
     status, headers, data = server.ask(f"/v1/landmarks?format={kind}", sample_image())
     assert status == 200 and headers["content-type"] == content and data.startswith(first)
@@ -228,7 +235,10 @@ def test_a_client_that_stops_in_the_middle_leaves_nothing_behind(server):
     for told in (1_000_000, 500):
         half = socket.create_connection(("127.0.0.1", server.port))
         half.sendall(
-            b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+            (
+                b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n"
+                b"Content-Length: %d\r\n\r\n"
+            )
             % told
             + sample_image()[:400]
         )

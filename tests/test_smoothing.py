@@ -1,4 +1,7 @@
-"""Points that stand still get calm, points that move are followed; worked by hand and measured on drawn clips."""
+"""Points that stand still get calm, points that move are followed.
+
+Worked by hand and measured on drawn clips.
+"""
 
 import numpy as np
 import pytest
@@ -25,7 +28,9 @@ def test_the_first_frame_and_a_face_that_stands_still_are_as_they_are():
 
 
 def test_with_beta_0_a_jump_of_all_points_is_followed_as_a_low_pass_filter_does():
-    """Cutoff 1 Hz at 30 frames a second: a share of 2 pi / 30 / (2 pi / 30 + 1) = 0.1732 of what is left, each frame."""
+    """Cutoff 1 Hz at 30 frames a second: a share of 2 pi / 30 / (2 pi / 30 + 1) = 0.1732 of what is
+    left, each frame.
+    """
     seen = filtered([FACE, FACE + [10, 0], FACE + [10, 0]], OneEuro(min_cutoff=1, beta=0))
     share = (2 * np.pi / 30) / (2 * np.pi / 30 + 1)
     np.testing.assert_allclose(
@@ -34,7 +39,9 @@ def test_with_beta_0_a_jump_of_all_points_is_followed_as_a_low_pass_filter_does(
 
 
 def test_the_speed_raises_the_cutoff_by_beta_times_its_square():
-    """A jump of a tenth of the face's size, derivative cutoff 1 Hz: speed 0.1 * 30 * 0.1732 = 0.5196 a second, cutoff 1 + 10 * 0.27 Hz."""
+    """A jump of a tenth of the face's size, derivative cutoff 1 Hz: speed 0.1 * 30 * 0.1732 =
+    0.5196 a second, cutoff 1 + 10 * 0.27 Hz.
+    """
     seen = filtered([FACE, FACE + [11, 0]], OneEuro(min_cutoff=1, beta=10, derivative_cutoff=1))
     speed = 0.1 * 30 * (2 * np.pi / 30) / (2 * np.pi / 30 + 1)
     turn = 2 * np.pi * (1 + 10 * speed**2) / 30

@@ -1,4 +1,6 @@
-"""Sources that are kept apart: their labels move to points of their own, and come back to the faces of that source."""
+"""Sources that are kept apart: their labels move to points of their own, and come back to the faces
+of that source.
+"""
 
 from dataclasses import replace
 
@@ -65,7 +67,9 @@ def test_what_was_spread_is_gathered_again(faces):
 
 
 def test_a_network_learns_each_sources_own_habit(tmp_path):
-    """One source marks the nose tip 8 pixels lower: apart, the network says it each way to whom it belongs."""
+    """One source marks the nose tip 8 pixels lower: apart, the network says it each way to whom it
+    belongs.
+    """
     pictures = toy.draw(220, seed=5)
     points = pictures.points.copy()
     points[::2, fkd15.index(["nose_tip"])] += [0, 8]

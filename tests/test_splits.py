@@ -1,4 +1,6 @@
-"""Splits that cannot leak: copies, noisy copies and linked groups stay on one side, on every machine alike."""
+"""Splits that cannot leak: copies, noisy copies and linked groups stay on one side, on every
+machine alike.
+"""
 
 import io
 from dataclasses import replace

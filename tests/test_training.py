@@ -1,4 +1,4 @@
-"""The loop: learns, resumes to the last digit, stops when it must, and leaves whole files behind."""
+"""The loop learns, resumes to the last digit, stops when it must, and leaves whole files."""
 
 import errno
 import os
@@ -62,7 +62,7 @@ def sides():
 
 
 class StopAt:
-    """Sends Ctrl-C to this process after some steps, as a person would in the middle of an epoch."""
+    """Sends Ctrl-C to this process after some steps, in the middle of an epoch."""
 
     def __init__(self, epoch, step):
         self.when = (epoch, step)
@@ -107,10 +107,18 @@ def test_stopping_and_resuming_gives_the_same_numbers_to_the_last_digit(
 
 
 MAPS = changed(
-    SMALL, architecture=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=8), codec=Anchors(8), loss=LaplaceLikelihood(),
-    optim=Adam(2e-3, weight_decay=0.1), ema_decay=0.9, start_at_mean=False, keep="last", corrupt=Corrupt(blur=0.5, noise=0.02, jpeg=0.2, occlude=0.5),
-    precision="float32", epochs=2,
-)  # fmt: skip
+    SMALL,
+    architecture=Pyramid(widths=(8, 16, 16), blocks=(0, 1, 0), neck=8),
+    codec=Anchors(8),
+    loss=LaplaceLikelihood(),
+    optim=Adam(2e-3, weight_decay=0.1),
+    ema_decay=0.9,
+    start_at_mean=False,
+    keep="last",
+    corrupt=Corrupt(blur=0.5, noise=0.02, jpeg=0.2, occlude=0.5),
+    precision="float32",
+    epochs=2,
+)
 
 
 def test_averaged_weights_maps_and_disturbed_pictures_resume_to_the_last_digit_too(tmp_path, sides):

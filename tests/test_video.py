@@ -1,4 +1,7 @@
-"""Clips to frames, faces that keep their numbers, and clips written with their sound; made by the test, damaged ones too."""
+"""Clips to frames, faces that keep their numbers, and clips written with their sound.
+
+Made by the test, damaged ones too.
+"""
 
 import signal
 import struct

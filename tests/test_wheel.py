@@ -1,4 +1,6 @@
-"""What is handed to users: a wheel and a source archive that build, and an installation without extras that is small and works alone."""
+"""What is handed to users: a wheel and a source archive that build, and an installation without
+extras that is small and works alone.
+"""
 
 import json
 import os
@@ -92,7 +94,9 @@ def test_wheel_and_source_archive_hold_all_that_is_read_at_run_time(built):
 def test_a_bare_installation_is_small_and_brings_no_framework(bare):
     code = """
 import importlib.metadata as m, json
-files = {d.metadata["Name"]: sum(f.size or 0 for f in d.files or () if f.suffix != ".pyc") for d in m.distributions()}
+files = {}
+for d in m.distributions():
+    files[d.metadata["Name"]] = sum(f.size or 0 for f in d.files or () if f.suffix != ".pyc")
 print(json.dumps({name: size for name, size in files.items() if name not in ("pip", "setuptools")}))
 """
     sizes = json.loads(said(bare / "python", "-c", code).stdout)
@@ -125,5 +129,8 @@ def test_a_bare_installation_finds_points_on_a_picture_and_says_what_is_missing_
 
 def test_help_and_predict_start_no_framework():
     heavy = {"torch", "keras", "tensorflow", "av", "ray", "matplotlib"}
-    code = f"import sys; from nasion.app.cli import app; import nasion.app.predict_pipeline; print(sorted({heavy} & set(sys.modules)))"
+    code = (
+        f"import sys; from nasion.app.cli import app; import nasion.app.predict_pipeline; "
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
     assert said(sys.executable, "-c", code).stdout.strip() == "[]"

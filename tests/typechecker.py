@@ -1,4 +1,6 @@
-"""beartype with whole numbers taken where floats are meant, as Python's own numeric tower has it (PEP 484)."""
+"""beartype with whole numbers taken where floats are meant, as Python's own numeric tower has it
+(PEP 484).
+"""
 
 from beartype import BeartypeConf, beartype
 

@@ -57,7 +57,9 @@ def originals(tmp_path_factory):
 
 @pytest.fixture
 def example(tmp_path, originals, kaggle_folder):
-    """For each data set, by its name: a path that it reads, a copy of the test's own, and the scheme that must be named."""
+    """For each data set, by its name: a path that it reads, a copy of the test's own, and the
+    scheme that must be named.
+    """
     shutil.copytree(originals, tmp_path, dirs_exist_ok=True)
     return {
         "fkd": (kaggle_folder, None),

@@ -1,4 +1,7 @@
-"""Every recipe runs an epoch, saves, loads and predicts the same; every architecture trains and keeps its promises."""
+"""Every recipe runs an epoch, saves, loads and predicts the same.
+
+Every architecture trains and keeps its promises.
+"""
 
 import ast
 import importlib.util
@@ -161,13 +164,18 @@ def test_every_keras_architecture_gives_the_outputs_asked_for_and_all_weights_le
 @pytest.mark.parametrize("unit", ["pixels", "relative"])
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, unit, tmp_path):
-    """From pixel values 0 .. 255 to points in pixels, whatever the recipe's pixel range and codec are."""
+    """From pixel values 0 ..
+
+    255 to points in pixels, whatever the recipe's pixel range and codec are.
+    """
     stride = getattr(CLASSES[name](), "stride", None)
     recipe = changed(
         load_recipe("imm_nose_khwaja"),
-        architecture=CLASSES[name](), codec=Anchors(stride) if stride else Coordinates(unit), input_size=(64, 48) if not stride else (64, 32),
+        architecture=CLASSES[name](),
+        codec=Anchors(stride) if stride else Coordinates(unit),
+        input_size=(64, 48) if not stride else (64, 32),
         pixel_range=(-0.5, 0.5),
-    )  # fmt: skip
+    )
     width, height = recipe.spec.input_size
     if recipe.framework == "keras":
         network = KerasNetwork(build_model(recipe), recipe.spec)

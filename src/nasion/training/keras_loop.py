@@ -62,6 +62,9 @@ class Session:
 
     def save(self, state: TrainingState) -> None:
         """Write the checkpoint and the history."""
+        # Within an epoch JAX holds the values apart from the model.
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
         variables = _variables(self.model)
         metrics = self.model.metrics_variables
         variables |= {f"metric.{i}": variable for i, variable in enumerate(metrics)}
