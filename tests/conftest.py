@@ -42,7 +42,7 @@ def toy_faces():
 
 @pytest.fixture(scope="session")
 def kaggle_folder(tmp_path_factory, toy_faces):
-    """A small data set in Kaggle's format, two annotators, made of toy faces."""
+    """A small dataset in Kaggle's format, two annotators, made of toy faces."""
     folder = tmp_path_factory.mktemp("kaggle")
     four = np.isin(fkd.fkd15.points, fkd.FOUR_POINTS)
     hidden = np.zeros(toy_faces.labelled.shape, dtype=bool)

@@ -52,7 +52,7 @@ def as_kind(array, kind):
 
 
 def canvases_as(kind, *given, **asked):
-    """Crops whose pictures are of that kind."""
+    """Crops whose images are of that kind."""
     canvas = cut(*given, **asked)
     return replace(canvas, images=as_kind(canvas.images, kind))
 
@@ -76,7 +76,7 @@ def dotted(points, size=(64, 48), channels=0):
 
 
 def dots(images):
-    """Where the brightest blob of each picture is, to a fraction of a pixel."""
+    """Where the brightest blob of each image is, to a fraction of a pixel."""
     weight = np.asarray(images).mean(1)
     weight = np.clip(weight - np.quantile(weight, 0.9, axis=(1, 2), keepdims=True), 0, None) ** 2
     y, x = np.mgrid[: weight.shape[1], : weight.shape[2]]
@@ -148,7 +148,7 @@ def test_an_identity_warp_is_exact_to_a_thousandth_of_a_grey_value(kind):
     assert abs(same - images).max() < 2e-2 and same.dtype == FLOAT32[kind]
 
 
-# Sizes are (width, height), of the picture that is given and of the one that is asked for.
+# Sizes are (width, height), of the image that is given and of the one that is asked for.
 @pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
 @pytest.mark.parametrize(
     ("given", "size"),
@@ -221,7 +221,7 @@ def test_the_same_generator_draws_the_same(toy_faces, kind):
 
 
 def one_draw(**changes):
-    """No change but these, for one picture."""
+    """No change but these, for one image."""
     return replace(
         Augment().draw(1, (4, 4), np.random.default_rng(0)),
         **{name: np.array([value]) for name, value in changes.items()},
@@ -239,7 +239,7 @@ def test_a_third_of_a_turn_of_hue_makes_red_green_and_green_blue(kind):
 
 
 @KINDS
-def test_relighting_leaves_the_given_pictures_as_they_are(kind):
+def test_relighting_leaves_the_given_images_as_they_are(kind):
     colours = random(1, 3, 5, 5)
     given = as_kind(colours.copy(), kind)
     relight(given, one_draw(brightness=0.1, contrast=1.2, saturation=0.5, hue=0.2))
@@ -261,7 +261,7 @@ def test_hue_turns_as_the_standard_librarys_does(kind, r, g, b, turns):
 
 
 @KINDS
-def test_no_saturation_is_grey_and_grey_pictures_have_neither_saturation_nor_hue(kind):
+def test_no_saturation_is_grey_and_grey_images_have_neither_saturation_nor_hue(kind):
     colours = as_kind(random(1, 3, 5, 5, high=200), kind)
     found = relight(colours, one_draw(saturation=0.0))
     for channel in range(3):
@@ -292,8 +292,8 @@ def test_a_shift_in_pixels_is_that_many_pixels_of_the_input_on_both_axes():
 
 
 @KINDS
-def test_pictures_in_colour_are_relit_in_colour_and_then_grey(kind):
-    """Hue changes the grey value of a coloured picture, so it must be drawn before the picture is
+def test_images_in_colour_are_relit_in_colour_and_then_grey(kind):
+    """Hue changes the grey value of a coloured image, so it must be drawn before the image is
     made grey.
     """
     faces = dotted(np.full((4, 2, 2), [30.0, 20.0]), channels=3)

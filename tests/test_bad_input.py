@@ -1,4 +1,4 @@
-"""``nasion predict`` on what people really give it: every kind of bad picture and network, told
+"""``nasion predict`` on what people really give it: every kind of bad image and network, told
 with file and reason, nothing lost.
 """
 
@@ -69,7 +69,7 @@ BAD = {
 }
 
 
-def test_a_folder_of_bad_and_odd_pictures_is_done_all_the_same(predict, tmp_path, face):
+def test_a_folder_of_bad_and_odd_images_is_done_all_the_same(predict, tmp_path, face):
     folder = tmp_path / "mixed"
     folder.mkdir()
     for name, (made, _) in BAD.items():
@@ -93,7 +93,7 @@ def test_a_folder_of_bad_and_odd_pictures_is_done_all_the_same(predict, tmp_path
     assert not list((tmp_path / "out").glob(".*"))
 
 
-def test_a_folder_without_pictures_and_a_name_that_is_not_there_are_told(predict, tmp_path):
+def test_a_folder_without_images_and_a_name_that_is_not_there_are_reported(predict, tmp_path):
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "letter.doc").write_text("dear")
     code, _, err = predict(tmp_path / "papers")
@@ -128,7 +128,7 @@ def test_networks_that_are_not_ours_or_of_another_version_are_refused(predict, t
         assert code == 1 and words in err, (name, err)
 
 
-def test_settings_that_cannot_be_meant_are_refused_before_anything_is_done(predict, tmp_path, face):
+def test_settings_that_make_no_sense_are_refused_before_anything_is_done(predict, tmp_path, face):
     face.save(tmp_path / "face.png")
     for words, why in (
         (["--labels", "all"], "one of none, numbers, names"),

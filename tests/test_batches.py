@@ -57,7 +57,7 @@ BOXES = {
 
 @pytest.mark.parametrize("box", BOXES.values(), ids=BOXES)
 @pytest.mark.parametrize("scale", [1.0, 1.25])
-def test_what_the_network_says_of_a_crop_comes_back_to_the_full_picture(box, scale, toy_faces):
+def test_what_the_network_says_of_a_crop_comes_back_to_the_full_image(box, scale, toy_faces):
     """By hand: a fraction of the crop is that fraction of the box grown about its middle."""
     recipe = changed(RECIPE, scheme=ibug68, input_size=(32, 24), box_scale=scale)
     fractions = np.random.default_rng(0).uniform(size=(68, 2))
@@ -91,7 +91,7 @@ def test_labels_go_into_any_crop_and_back(toy_faces, x, y, width, height, scale,
     assert canvas.images.shape[0] == 1
 
 
-def test_a_box_far_beyond_the_picture_shows_its_edges_and_takes_no_memory():
+def test_a_box_far_beyond_the_image_shows_its_edges_and_takes_no_memory():
     image = np.full((1, 10, 10), 50, np.uint8)
     image[0, :, 5:] = 200
     faces = replace(toy.draw(1, seed=0), images=image)
@@ -118,7 +118,7 @@ def test_a_box_without_area_is_refused_by_the_faces_name(toy_faces):
         replace(toy_faces[:1], boxes=np.array([[5, 5, 5, 9]], np.float32))
 
 
-def test_a_box_shows_that_part_of_the_picture_and_repeats_the_edge_beyond():
+def test_a_box_shows_that_part_of_the_image_and_repeats_the_edge_beyond():
     image = np.arange(100, dtype=np.uint8).reshape(1, 10, 10)
     faces = toy.draw(1, seed=0)
     faces = replace(faces, images=image, boxes=np.array([[3.5, 1.5, 7.5, 5.5]], np.float32))
@@ -141,7 +141,7 @@ def test_a_box_shows_that_part_of_the_picture_and_repeats_the_edge_beyond():
     colour=st.booleans(),
     seed=st.integers(0, 5),
 )
-def test_a_part_of_a_picture_is_cut_as_if_all_of_it_were_looked_at(
+def test_a_part_of_an_image_is_cut_as_if_all_of_it_were_inspected(
     x, y, width, height, size, colour, seed
 ):
     image = np.random.default_rng(seed).integers(0, 256, (90, 120, 3)).astype(np.uint8)
@@ -155,12 +155,12 @@ def test_a_part_of_a_picture_is_cut_as_if_all_of_it_were_looked_at(
     found = np.moveaxis(
         crops._cut(image, np.array([x, y, x + width, y + height]), size, colour), 0, -1
     ).astype(int)
-    # Where the box leaves the picture it is grown to the box and no further, which the filter sees
+    # Where the box leaves the image it is grown to the box and no further, which the filter sees
     # in the outermost pixels.
     np.testing.assert_allclose(found[1:-1, 1:-1], whole[1:-1, 1:-1], atol=1)
 
 
-def test_pictures_in_files_and_in_arrays_give_the_same_canvases(tmp_path, toy_faces):
+def test_images_in_files_and_in_arrays_give_the_same_canvases(tmp_path, toy_faces):
     some = toy_faces[:3]
     paths = tuple(tmp_path / f"{i}.png" for i in range(3))
     for path, image in zip(paths, some.images, strict=True):
@@ -173,7 +173,7 @@ def test_pictures_in_files_and_in_arrays_give_the_same_canvases(tmp_path, toy_fa
         np.testing.assert_array_equal(from_files.to_source, from_arrays.to_source)
 
 
-def test_pictures_are_numpys_on_the_cpu_and_tensors_elsewhere(toy_faces):
+def test_images_are_numpys_on_the_cpu_and_tensors_elsewhere(toy_faces):
     canvas = cut(toy_faces[:2], RECIPE)
     assert canvas.to("cpu") is canvas and canvas.to(torch.device("cpu")) is canvas
     moved = canvas.to(torch.device("meta"))
@@ -186,7 +186,7 @@ def test_pictures_are_numpys_on_the_cpu_and_tensors_elsewhere(toy_faces):
     assert found.images.dtype == found.points.dtype == np.float32
 
 
-def test_a_face_without_a_box_among_boxed_ones_is_the_whole_picture(toy_faces):
+def test_a_face_without_a_box_among_boxed_ones_is_the_whole_image(toy_faces):
     boxes = np.array([[1, 2, 30, 40], [np.nan] * 4], np.float32)
     found = crop_boxes(toy_faces.images[:2], boxes)
     assert found.tolist() == [[1, 2, 30, 40], [-0.5, -0.5, 95.5, 95.5]]

@@ -91,7 +91,7 @@ def test_train_evaluate_and_submit_from_the_command_line(nasion, kaggle_folder):
     assert len(Path("submission.csv").read_text().splitlines()) == 251
 
 
-def test_a_table_of_truth_judges_a_table_of_predictions(nasion, tmp_path, toy_faces):
+def test_a_table_of_truth_evaluates_a_table_of_predictions(nasion, tmp_path, toy_faces):
     points_csv.write(toy_faces, tmp_path / "truth.csv")
     code, said = nasion(
         "evaluate",
@@ -239,7 +239,7 @@ def test_a_run_on_other_data_than_toy_is_trained_on_what_the_path_says(nasion, k
     assert code == 1 and "None of the 12 faces has a label" in said
 
 
-def test_a_run_with_parts_of_its_own_is_judged_with_its_recipe_file(nasion, tmp_path):
+def test_a_run_with_parts_of_its_own_is_evaluated_with_its_recipe_file(nasion, tmp_path):
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass, replace\n"
         "from nasion.models.architectures.resnet import ResNet\n"
@@ -258,7 +258,7 @@ def test_a_run_with_parts_of_its_own_is_judged_with_its_recipe_file(nasion, tmp_
     assert code == 0
 
 
-def test_the_demo_draws_trains_judges_and_reports(nasion, tmp_path):
+def test_the_demo_draws_trains_evaluates_and_reports(nasion, tmp_path):
     code, said = nasion("demo", "--faces", "60", "--epochs", "1")
     assert code == 0 and "Report:" in said and Path("demo/report.html").is_file()
     assert nasion("demo", "--faces", "60", "--epochs", "1")[0] == 0  # replaces its own folder

@@ -1,5 +1,5 @@
 """Every detector that there is: drawn and real faces found at their places, large and small, in
-several threads, on any picture.
+several threads, on any image.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ NAMES = DETECTORS.names()
 
 @pytest.fixture(scope="module")
 def crowd():
-    """A picture of six drawn faces, the boxes of their points."""
+    """An image of six drawn faces, the boxes of their points."""
     faces = toy.draw(6, ibug68, size=160, colour=True, seed=2)
     picture, points = np.full((420, 600, 3), 120, np.uint8), []
     for i, image in enumerate(faces.images):
@@ -39,7 +39,7 @@ def overlap(one, other):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_boxes_are_about_tight_around_the_points_and_the_surest_come_first(name, crowd):
+def test_boxes_are_about_tight_around_the_points_and_the_best_come_first(name, crowd):
     picture, truth = crowd
     boxes, scores = detectors.load(name)(picture)
     assert isinstance(detectors.load(name), Detector)
@@ -50,7 +50,7 @@ def test_boxes_are_about_tight_around_the_points_and_the_surest_come_first(name,
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_grey_and_colour_give_the_same_and_threads_do_not_disturb_each_other(name, crowd):
+def test_grey_and_colour_give_the_same_and_threads_do_not_corrupt_each_other(name, crowd):
     picture = crowd[0]
     detector = detectors.load(name)
     alone, _ = detector(picture)
@@ -63,7 +63,7 @@ def test_grey_and_colour_give_the_same_and_threads_do_not_disturb_each_other(nam
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (400, 3), (31, 33), (1200, 900)])
-def test_pictures_of_any_size_without_a_face_give_none(name, size):
+def test_images_of_any_size_without_a_face_give_none(name, size):
     assert len(detectors.load(name)(np.full(size, 128, np.uint8))[0]) == 0
 
 
@@ -91,7 +91,7 @@ def test_all_faces_of_group_photographs_are_found(name, real_data):
 
 
 @pytest.mark.parametrize("scale", [0.5, 1, 2.5, 6])
-def test_a_face_is_found_whatever_the_picture_s_size(scale, crowd):
+def test_a_face_is_found_whatever_the_image_s_size(scale, crowd):
     picture, truth = crowd
     size = (round(600 * scale), round(420 * scale))
     seen = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))

@@ -81,7 +81,7 @@ def test_every_command_and_option_shown_exists(path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=IDS)
-def test_every_link_and_picture_is_there(path):
+def test_every_link_and_image_is_there(path):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
         if not re.match(r"https?://", target):
             assert (path.parent / target).exists(), target
@@ -225,7 +225,7 @@ def test_ci_calls_the_readmes_test_command():
     assert "sphinx-build -W" in makefile
 
 
-def test_judging_predictions_and_looking_at_data_need_no_torch(tmp_path):
+def test_evaluating_predictions_and_looking_at_data_need_no_torch(tmp_path):
     """As an installation with the report extra alone would have it: any import of torch or what
     comes with it fails.
     """

@@ -150,7 +150,7 @@ def test_a_point_left_unpredicted_is_named_and_faces_without_labels_are_refused(
         evaluate(predicted(toy_faces), toy.hide_labels(toy_faces, np.ones((120, 15), bool)))
 
 
-def test_predictions_of_another_scheme_are_judged_on_what_is_shared(toy_faces):
+def test_predictions_of_another_scheme_are_evaluated_on_what_is_shared(toy_faces):
     wide = toy.draw(5, ibug68, seed=3)
     found = evaluate(predicted(toy.draw(5, fkd15, seed=3)), wide, norm="outer_eye_corners")
     assert found.overall.fr == 0 and found.overall.nme < 1e-5 and found.overall.faces == 5
@@ -254,7 +254,7 @@ def test_the_report_is_one_file_that_shows_everything(tmp_path, model, kaggle_fo
     np.testing.assert_array_equal(read.points, model.predict(faces).points)
 
 
-def test_a_report_without_pictures_or_norms_is_still_a_report(toy_faces):
+def test_a_report_without_images_or_norms_is_still_a_report(toy_faces):
     faces = replace(toy_faces[:4], images=tuple(map(__import__("pathlib").Path, "abcd")))
     assert "Best faces" not in report.page(
         evaluate(predicted(faces), faces), title="t", run=report.RunDetails()
@@ -334,7 +334,7 @@ def test_all_usual_norms_are_reported_with_their_own_thresholds(toy_faces):
     assert list(evaluate(predicted(toy_faces), toy_faces).norms) == ["outer_eye_corners", "pupils"]
 
 
-def test_relative_errors_are_of_the_whole_picture_even_if_its_files_are_elsewhere(toy_faces):
+def test_relative_errors_are_of_the_whole_image_even_if_its_files_are_elsewhere(toy_faces):
     found = evaluate(predicted(toy_faces, (9.6, 0)), toy_faces)
     assert found.overall.mse_relative == pytest.approx(
         0.01 / 2, rel=1e-4
@@ -358,7 +358,7 @@ def test_the_largest_errors_name_face_and_point(toy_faces):
 
 @pytest.fixture
 def course(tmp_path):
-    """An imglab file without parts, with boxes that leave their pictures, and a run that predicts
+    """An imglab file without parts, with boxes that leave their images, and a run that predicts
     in its crops.
     """
     faces = toy.draw(12, ibug68, seed=3, size=80)
@@ -383,7 +383,7 @@ def course(tmp_path):
     return model, tmp_path / "test.xml", boxes
 
 
-def test_the_courses_submission_counts_through_pictures_points_and_axes_in_full_pictures(
+def test_the_courses_submission_counts_through_images_points_and_axes_in_full_images(
     course, tmp_path
 ):
     model, path, boxes = course
@@ -461,7 +461,7 @@ def test_only_an_xml_file_has_the_courses_order(course, tmp_path, real_data):
         submission.write(course[0], real_data / "ibug68", "course68", tmp_path / "out.csv")
 
 
-def test_predictions_are_matched_by_the_pictures_files_and_in_their_own_scheme(tmp_path):
+def test_predictions_are_matched_by_the_images_files_and_in_their_own_scheme(tmp_path):
     """As `nasion predict` writes them: the photographs' paths, the points of the run's scheme."""
     faces = toy.draw(3, imm58, seed=1)
     for i, image in enumerate(faces.images):
@@ -484,7 +484,7 @@ def test_predictions_are_matched_by_the_pictures_files_and_in_their_own_scheme(t
     )
 
 
-def test_a_report_leaves_faces_without_a_picture_out_of_its_sheets(tmp_path, toy_faces):
+def test_a_report_leaves_faces_without_an_image_out_of_its_sheets(tmp_path, toy_faces):
     Image.fromarray(toy_faces.images[0]).save(tmp_path / "a.png")
     faces = replace(toy_faces[:2], images=(tmp_path / "a.png", tmp_path / "gone.png"))
     sheets = report.best_and_worst(evaluate(predicted(faces, (1, 0)), faces))

@@ -94,7 +94,7 @@ def test_joining_needs_one_scheme_and_fills_what_a_set_lacks():
         join(a, b.to(fkd15))
 
 
-def test_joining_pictures_of_different_sizes_keeps_each_as_it_is():
+def test_joining_images_of_different_sizes_keeps_each_as_it_is():
     both = join(
         faces(1),
         faces(1, ids=("b",), images=np.zeros((1, 4, 4), np.uint8)),

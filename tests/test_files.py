@@ -1,4 +1,4 @@
-"""Safe files: bombs are refused, a failed write leaves the older file, pictures are turned as they
+"""Safe files: bombs are refused, a failed write leaves the older file, images are turned as they
 say.
 """
 
@@ -67,7 +67,7 @@ def test_a_failed_write_leaves_the_older_file_and_nothing_beside_it(tmp_path):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_picture_is_turned_as_its_exif_says_and_what_is_transparent_is_white(tmp_path):
+def test_an_image_is_turned_as_its_exif_says_and_what_is_transparent_is_white(tmp_path):
     pixels = np.zeros((4, 6, 3), np.uint8)
     pixels[0, 0] = 255
     exif = Image.Exif()
@@ -81,13 +81,13 @@ def test_a_picture_is_turned_as_its_exif_says_and_what_is_transparent_is_white(t
     assert open_image(tmp_path / "b.png", colour=True)[0, 0].tolist() == [206, 208, 210]
 
 
-def test_what_is_no_picture_is_refused_by_name(tmp_path):
+def test_what_is_no_image_is_refused_by_name(tmp_path):
     (tmp_path / "a.jpg").write_text("hello")
     with pytest.raises(DataError, match=r"a.jpg: not a readable image"):
         open_image(tmp_path / "a.jpg", colour=False)
 
 
-def test_sixteen_bits_become_eight_and_turned_pictures_are_upright(tmp_path):
+def test_sixteen_bits_become_eight_and_turned_images_are_upright(tmp_path):
     deep = (np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     np.testing.assert_array_equal(

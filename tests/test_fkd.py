@@ -85,7 +85,7 @@ def test_writing_and_reading_give_the_same_faces(toy_faces, kaggle_folder):
     np.testing.assert_allclose(found.points[labelled], toy_faces.points[labelled], atol=6e-5)
 
 
-def test_the_annotator_is_told_by_the_labelled_points(kaggle_folder):
+def test_the_annotator_is_reported_by_the_labelled_points(kaggle_folder):
     assert fkd.read(kaggle_folder).groups["source"] == ("15 points",) * 60 + ("4 points",) * 60
     assert (
         fkd.read(kaggle_folder, "test").groups["source"] == ("15 points",) * 7 + ("4 points",) * 5

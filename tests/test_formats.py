@@ -50,7 +50,7 @@ def found():
 
 @pytest.fixture
 def labelled(found):
-    """The faces of these pictures, in another order and moved by a pixel."""
+    """The faces of these images, in another order and moved by a pixel."""
     order = [(0, 1), (2, 0), (0, 0)]
     points = np.stack([found[i].faces[j].points for i, j in order]) + np.float32([0.6, -0.8])
     images = tuple(Path(found[i].name) for i, _ in order)
@@ -81,7 +81,7 @@ def test_nothing_found_is_a_whole_file_too(kind, found, tmp_path):
         json.loads(text)
 
 
-def test_points_files_count_pixels_from_one_and_number_the_faces_of_a_picture(found, tmp_path):
+def test_points_files_count_pixels_from_one_and_number_the_faces_of_an_image(found, tmp_path):
     prediction_formats.write(found, ["pts"], tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"one.pts", "one-2.pts", "two.pts"}
     first = (tmp_path / "one.pts").read_text().splitlines()
@@ -112,7 +112,7 @@ def test_coco_has_what_its_readers_want(found, tmp_path):
     assert min(min(edge) for edge in skeleton) == 1 and max(max(edge) for edge in skeleton) <= 68
 
 
-def test_pictures_of_one_name_are_numbered():
+def test_images_of_one_name_are_numbered():
     assert prediction_formats.stems(
         ["a/me.jpg", "b/me.png", "me-2.jpg", "c/me.jpg", "http://x.y/me.jpg"]
     ) == ["me", "me-2", "me-2-2", "me-3", "me-4"]
@@ -170,7 +170,7 @@ def test_what_is_no_such_file_is_refused_with_its_place(found, labelled, tmp_pat
         FORMATS.load("xml")
 
 
-def test_a_face_too_many_is_told_and_a_missing_one_fails(found, labelled, tmp_path):
+def test_a_face_too_many_is_reported_and_a_missing_one_fails(found, labelled, tmp_path):
     (written,) = prediction_formats.write(found, ["json"], tmp_path)
     result = nasion.evaluate(matching.read_predictions(written, labelled[:2]), labelled[:2])
     assert result.left_out == {"predictions of no face here": ["a/one.jpg face 1"]}

@@ -18,20 +18,20 @@ angles, scales = st.floats(-180, 180), st.floats(0.1, 10)
 POINTS = np.array([[0.0, 0.0], [3.5, -2.0], [100.0, 47.25]])
 
 
-def test_a_flip_of_a_96_wide_picture_takes_column_0_to_95():
+def test_a_flip_of_a_96_wide_image_takes_column_0_to_95():
     assert geometry.apply(geometry.flip(96), np.array([[0.0, 3.0], [95.0, 3.0]])).tolist() == [
         [95, 3],
         [0, 3],
     ]
 
 
-def test_halving_a_picture_moves_pixel_1_to_a_quarter():
+def test_halving_an_image_moves_pixel_1_to_a_quarter():
     assert geometry.apply(
         geometry.box_to_frame(geometry.image_box(96, 96), (48, 48)), np.array([[1.0, 0.0]])
     ).tolist() == [[0.25, -0.25]]
 
 
-def test_the_edges_of_a_picture_stay_edges_when_it_is_resized():
+def test_the_edges_of_an_image_stay_edges_when_it_is_resized():
     corners = geometry.image_box(640, 480).reshape(2, 2)
     moved = geometry.apply(geometry.box_to_frame(geometry.image_box(640, 480), (160, 120)), corners)
     np.testing.assert_allclose(moved.reshape(-1), geometry.image_box(160, 120))

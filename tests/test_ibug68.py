@@ -115,7 +115,7 @@ def test_a_broken_file_is_refused_by_its_line_and_left_out_on_demand(folder, cha
     assert len(folder_reader.read(folder[0], faults=faults)) == len(NAMES) - 1 and len(faults) == 1
 
 
-def test_points_without_a_picture_are_a_fault(folder):
+def test_points_without_an_image_are_a_fault(folder):
     (folder[0] / "afw/1_1.png").unlink()
     with pytest.raises(DataError, match=r"afw/1_1.pts: no image of that name beside it"):
         folder_reader.read(folder[0])

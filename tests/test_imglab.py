@@ -55,7 +55,7 @@ def test_what_is_written_is_read(tmp_path):
     assert found.groups == {"subset": ("a", "a", "b"), "photograph": ("1", "1", "&2")}
 
 
-def test_a_box_covers_whole_pixels_may_leave_the_picture_and_several_are_numbered(tmp_path):
+def test_a_box_covers_whole_pixels_may_leave_the_image_and_several_are_numbered(tmp_path):
     box = "<box top='{}' left='{}' width='10' height='20'/>"
     path = file_of(
         tmp_path,
@@ -190,7 +190,7 @@ def test_memory_grows_by_the_faces_only(tmp_path):
     assert peak < 4 * faces.points.nbytes + 1000 * count // 10, f"{peak / 1e6:.0f} MB"
 
 
-def test_real_files_of_dlib_with_several_boxes_a_picture(real_data):
+def test_real_files_of_dlib_with_several_boxes_an_image(real_data):
     folder = real_data / "samples" / "dlib_faces"
     faces = nasion.load_faces(None, folder / "training_with_face_landmarks.xml")
     assert len(faces) == 18 and faces.complete.all() and len(set(faces.images)) < 18

@@ -112,7 +112,7 @@ def test_the_constant_mean_has_the_published_errors(real_data):
     assert square[:, 52].mean() == pytest.approx(0.00509, abs=5e-6)
 
 
-def test_pictures_are_decoded_once_however_many_epochs_follow(folder, tmp_path, monkeypatch):
+def test_images_are_decoded_once_however_many_epochs_follow(folder, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr(
         images, "open_image", lambda path, colour: opened.append(path) or open_image(path, colour)

@@ -55,7 +55,7 @@ SMALL = changed(
 
 @pytest.fixture(scope="module")
 def sides():
-    """44 toy faces to learn from, half of their points missing, and 12 to judge by."""
+    """44 toy faces to learn from, half of their points missing, and 12 to evaluate by."""
     faces = toy.draw(56, seed=3)
     hidden = np.random.default_rng(0).uniform(size=faces.labelled.shape) < 0.5
     return toy.hide_labels(faces, hidden)[:44], faces[44:]
@@ -432,7 +432,7 @@ def test_an_unknown_backend_is_refused_with_those_there_are(monkeypatch):
         keras_backend.keras()
 
 
-def test_a_keras_recipe_trains_judges_and_looks_without_torch(tmp_path):
+def test_a_keras_recipe_trains_evaluates_and_looks_without_torch(tmp_path):
     """As `pip install nasion[tensorflow]` has it."""
     block = (
         "import sys; sys.modules |= dict.fromkeys(('torch', 'lightning_fabric', 'onnx')); "

@@ -1,4 +1,4 @@
-"""From a picture to its faces: found at any place and turn, each once, with points in the picture's
+"""From an image to its faces: found at any place and turn, each once, with points in the image's
 own pixels; what is no face is dropped.
 """
 
@@ -40,7 +40,7 @@ def astronaut(real_data):
     return Image.open(real_data / "samples" / "astronaut.png").convert("RGB")
 
 
-def test_a_path_a_pillow_picture_and_arrays_give_the_same_face(astronaut, light, real_data):
+def test_a_path_a_pillow_image_and_arrays_give_the_same_face(astronaut, light, real_data):
     landmarker = Landmarker(light)
     (face,) = landmarker(astronaut)
     assert (
@@ -113,7 +113,7 @@ def test_a_turned_head_is_found_where_it_is_if_any_rotation_is_asked_for(astrona
 
 
 @pytest.mark.parametrize("degrees", [0, 45, 90, -135, 180])
-def test_a_bright_dot_of_a_turned_picture_comes_back_to_its_place(degrees):
+def test_a_bright_dot_of_a_turned_image_comes_back_to_its_place(degrees):
     pixels = np.zeros((60, 90), np.uint8)
     pixels[20:23, 70:73] = 255
     turned, back = _rotate(pixels, degrees)
@@ -142,7 +142,7 @@ def test_what_is_no_face_is_dropped_unless_it_is_asked_for(light):
     assert kept.score < 0.6
 
 
-def test_known_boxes_and_whole_pictures_need_no_detector_and_drop_nothing(light):
+def test_known_boxes_and_whole_images_need_no_detector_and_drop_nothing(light):
     grey = np.full((100, 100, 3), 90, np.uint8)
     assert (
         len(
@@ -167,11 +167,11 @@ def test_two_boxes_of_one_face_give_the_surer_one():
 
 
 @pytest.mark.parametrize(("size", "mode"), [((1, 1), "L"), ((3, 500), "RGB"), ((40, 40), "L")])
-def test_tiny_and_empty_pictures_have_no_face(light, size, mode):
+def test_tiny_and_empty_images_have_no_face(light, size, mode):
     assert Landmarker(light)(Image.new(mode, size)) == []
 
 
-def test_settings_that_cannot_be_meant_are_refused(light, tmp_path):
+def test_settings_that_make_no_sense_are_refused(light, tmp_path):
     with pytest.raises(SettingError, match="0 to 1; found 2"):
         Landmarker(light, min_score=2)
     with pytest.raises(SettingError, match="8 or more; found 3"):

@@ -108,7 +108,7 @@ def test_the_mean_absolute_error_of_3_and_1_pixels_is_2():
     assert metrics.mae(truth, truth + [3, -1]) == (2.0, 2)
 
 
-def test_6_pixels_of_a_640_wide_and_480_high_picture_are_an_80th_and_a_hundredth():
+def test_6_pixels_of_a_640_wide_and_480_high_image_are_an_80th_and_a_hundredth():
     truth = np.array([[[100.0, 100.0]], [[np.nan, np.nan]]])
     found = metrics.relative_mse(truth, truth + [8.0, 4.8], np.array([[640, 480], [10, 10]]))
     assert found.value == pytest.approx(((1 / 80) ** 2 + (1 / 100) ** 2) / 2) and found.count == 2

@@ -71,11 +71,11 @@ def test_sound_labels_are_not_doubted_even_when_half_are_missing():
     assert 0.5 < np.median(outlier_scores(faces)) < 2
 
 
-def test_too_few_faces_to_learn_a_shape_from_are_not_judged(toy_faces):
+def test_too_few_faces_to_learn_a_shape_from_are_not_evaluated(toy_faces):
     assert np.isnan(outlier_scores(toy_faces[:50])).all()
 
 
-def test_training_may_leave_out_doubtful_faces_and_then_does(tmp_path):
+def test_training_may_leave_out_suspect_faces_and_then_does(tmp_path):
     faces = toy.draw(220, seed=11)
     points = faces.points.copy()
     points[3] = points[3, faces.scheme.flip]

@@ -117,7 +117,7 @@ def test_int8_without_faces_and_other_numbers_for_keras_files_are_refused(folder
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_judges_8_bits_before_and_after_and_writes_down_the_licence(
+def test_the_command_evaluates_8_bits_before_and_after_and_writes_down_the_licence(
     folder, tmp_path, monkeypatch, capsys
 ):
     from nasion.app import cli
@@ -270,7 +270,7 @@ def test_a_shipped_network_computes_every_convolution_in_8_bits(name):
     )
 
 
-def test_a_shipped_network_judges_predicts_and_draws_without_any_training_framework(tmp_path):
+def test_a_shipped_network_evaluates_predicts_and_draws_without_any_training_framework(tmp_path):
     """As an installation without the training extras would have it: any import of a framework
     fails.
     """

@@ -163,7 +163,7 @@ def test_a_photo_can_be_dropped_and_pasted(page, kind):
     status(page, "mine.jpg: 3 faces found.")
 
 
-def test_bad_files_are_told_of_and_the_good_ones_shown(page, tmp_path):
+def test_bad_files_are_reported_of_and_the_good_ones_shown(page, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     (tmp_path / "good.jpg").write_bytes(sample_image())
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "none.png")
@@ -180,7 +180,7 @@ def test_bad_files_are_told_of_and_the_good_ones_shown(page, tmp_path):
     assert page.inner_text("#faces") == "none found"
 
 
-def test_a_picture_that_browsers_do_not_show_is_shown_as_the_server_draws_it(page, tmp_path):
+def test_an_image_that_browsers_do_not_show_is_shown_as_the_server_draws_it(page, tmp_path):
     import io
 
     Image.open(io.BytesIO(sample_image())).save(tmp_path / "scan.tif")

@@ -29,7 +29,7 @@ def test_numbered_columns_of_each_author_are_the_same_points(tmp_path, form):
         np.testing.assert_allclose(found.points, faces.points, rtol=1e-6)
 
 
-def test_boxes_of_several_faces_of_a_picture_are_read(tmp_path):
+def test_boxes_of_several_faces_of_an_image_are_read(tmp_path):
     (tmp_path / "b.csv").write_text(
         "face,box_x0,box_y0,box_x1,box_y1\na/x.jpg,1,2,3,4\na/x.jpg,5,6,7,8.5\n"
     )

@@ -162,7 +162,7 @@ def test_what_only_keras_networks_have_is_refused_for_others():
         ),
     ],
 )
-def test_parts_refuse_values_that_cannot_be_meant(part, values, message):
+def test_parts_refuse_values_that_make_no_sense(part, values, message):
     with pytest.raises(SettingError) as error:
         part(**values)
     assert message in str(error.value)

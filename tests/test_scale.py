@@ -1,4 +1,4 @@
-"""Many pictures to Parquet in parts: both engines give the same rows, what is done is not done
+"""Many images to Parquet in parts: both engines give the same rows, what is done is not done
 again, a killed worker loses nothing.
 """
 
@@ -28,7 +28,7 @@ LIGHT = bulk.BulkSettings("face68_light")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Ten drawn faces, an empty picture without a face, and a file that is no picture."""
+    """Ten drawn faces, an empty image without a face, and a file that is no image."""
     folder = tmp_path_factory.mktemp("many")
     for i, image in enumerate(toy.draw(10, ibug68, size=160, colour=True).images):
         Image.fromarray(image).save(folder / f"{i:02d}.png")
@@ -56,7 +56,7 @@ def plain(folder, tmp_path_factory):
     return out, rows(out)
 
 
-def test_a_row_is_a_face_and_pictures_without_one_have_a_row_too(plain, folder):
+def test_a_row_is_a_face_and_images_without_one_have_a_row_too(plain, folder):
     out, found = plain
     assert len(list(out.glob("part-*"))) == 4 and {Path(row["image"]).name for row in found} == {
         path.name for path in folder.iterdir()
@@ -105,7 +105,7 @@ def test_a_run_that_stopped_goes_on_with_the_parts_that_are_missing(
     )
 
 
-def test_pictures_in_a_parquet_file_and_in_a_list_give_the_same_faces(plain, folder, tmp_path):
+def test_images_in_a_parquet_file_and_in_a_list_give_the_same_faces(plain, folder, tmp_path):
     files = sorted(folder.iterdir())
     table = arrow.table(
         {
@@ -120,7 +120,7 @@ def test_pictures_in_a_parquet_file_and_in_a_list_give_the_same_faces(plain, fol
         assert rows(tmp_path / out) == plain[1]
 
 
-def test_results_of_other_settings_or_pictures_are_not_mixed(plain, folder):
+def test_results_of_other_settings_or_images_are_not_mixed(plain, folder):
     with pytest.raises(SettingError, match="other images or settings"):
         list(
             bulk.run(
@@ -164,7 +164,7 @@ def cluster():
 
 
 def looking():
-    """The process ids of Ray's workers that look at pictures."""
+    """The process ids of Ray's workers that look at images."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

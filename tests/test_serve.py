@@ -1,4 +1,4 @@
-"""The server as its clients meet it: over real connections, with good pictures, bad ones, too many,
+"""The server as its clients meet it: over real connections, with good images, bad ones, too many,
 and clients that go away.
 """
 
@@ -96,7 +96,7 @@ def encoded(pixels, kind="PNG"):
     return data.getvalue()
 
 
-def test_a_picture_as_the_body_gives_its_faces_with_names_and_frame(server):
+def test_an_image_as_the_body_gives_its_faces_with_names_and_frame(server):
     status, headers, data = server.ask("/v1/landmarks", sample_image())
     told = json.loads(data)
     (picture,) = told["images"]
@@ -116,7 +116,7 @@ def test_a_picture_as_the_body_gives_its_faces_with_names_and_frame(server):
         )
 
 
-def test_a_form_with_good_and_bad_pictures_gives_both_faces_and_errors(server):
+def test_a_form_with_good_and_bad_images_gives_both_faces_and_errors(server):
     status, _, data = server.form(
         "/v1/landmarks",
         [
@@ -153,7 +153,7 @@ def test_all_formats_of_predict_are_answered(server, kind, content, first):
         assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["image.pts", "image-2.pts"]
 
 
-def test_several_drawn_pictures_come_as_a_zip_and_names_with_paths_lose_them(server):
+def test_several_drawn_images_come_as_a_zip_and_names_with_paths_lose_them(server):
     status, _, data = server.form(
         "/v1/landmarks?format=image",
         [("../../etc/a.jpg", sample_image()), ("C:\\x\\a.jpg", sample_image())],
@@ -185,15 +185,13 @@ BAD = [
 @pytest.mark.parametrize(
     ("body", "status", "words"), [case[1:] for case in BAD], ids=[case[0] for case in BAD]
 )
-def test_bad_pictures_are_refused_with_a_reason_and_the_server_lives_on(
-    server, body, status, words
-):
+def test_bad_images_are_refused_with_a_reason_and_the_server_lives_on(server, body, status, words):
     got, _, data = server.ask("/v1/landmarks", body)
     assert got == status and words in json.loads(data)["error"]
     assert server.ask("/healthz")[0] == 200
 
 
-def test_forms_that_cannot_be_meant_are_refused(server):
+def test_forms_that_make_no_sense_are_refused(server):
     assert server.form("/v1/landmarks", [])[0] == 422
     assert (
         server.form("/v1/landmarks", [(f"{i}.png", b"x") for i in range(LIMITS.images + 1)])[0]
@@ -209,7 +207,7 @@ def test_forms_that_cannot_be_meant_are_refused(server):
     assert status == 422 and json.loads(data)["errors"][0]["image"] == "b.jpg"
 
 
-def test_one_by_one_pixel_and_an_animation_are_pictures(server):
+def test_one_by_one_pixel_and_an_animation_are_images(server):
     assert (
         json.loads(server.ask("/v1/landmarks", encoded(np.zeros((1, 1), np.uint8)))[2])["images"][
             0
@@ -295,7 +293,7 @@ def wait_until(condition, seconds=20):
     return held
 
 
-def test_requests_beyond_the_memory_limit_are_told_to_come_again():
+def test_requests_beyond_the_memory_limit_are_reported_to_come_again():
     limits = serve.Limits(body_bytes=1 << 20, memory_bytes=1 << 20, seconds=0.5, workers=1)
     with Server(limits) as small:
         slow = socket.create_connection(("127.0.0.1", small.port))
@@ -333,7 +331,7 @@ def test_work_that_nobody_waits_for_any_more_ends_and_holds_nothing():
         assert metric(small, "nasion_bytes_held ") == 0
 
 
-def test_settings_that_cannot_be_meant_are_told_as_all_errors_are(server):
+def test_settings_that_make_no_sense_are_reported_as_all_errors_are(server):
     for path, words in (
         ("/v1/landmarks?min_score=7", "min_score: "),
         ("/v1/landmarks?format=x", "format: "),
@@ -395,7 +393,7 @@ def test_pages_and_their_files_come_from_this_server_alone(server):
     )
 
 
-def test_metrics_count_requests_pictures_and_faces(server):
+def test_metrics_count_requests_images_and_faces(server):
     names = (
         'nasion_requests_total{path="/v1/landmarks",status="200"}',
         "nasion_faces_total",
@@ -408,7 +406,7 @@ def test_metrics_count_requests_pictures_and_faces(server):
     assert np.subtract(after, before).tolist() == [1, 2, 1]
 
 
-def test_a_camera_s_frames_are_followed_and_calmed(server):
+def test_a_camera_s_frames_are_followed_and_smoothed(server):
     with connect(f"ws://127.0.0.1:{server.port}/v1/live") as camera:
         answers = []
         for _ in range(6):
@@ -440,6 +438,6 @@ def test_cameras_beyond_the_limit_and_other_pages_are_turned_away(server):
         connect(address, origin="http://elsewhere.example")
 
 
-def test_limits_that_cannot_be_meant_are_refused():
+def test_limits_that_make_no_sense_are_refused():
     with pytest.raises(SettingError, match="pixels must be above 0; found 0"):
         serve.Limits(pixels=0)

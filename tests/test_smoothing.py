@@ -99,6 +99,6 @@ def test_time_that_stands_still_begins_anew():
         ({"derivative_cutoff": -2}, "above 0 Hz"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(settings, words):
+def test_settings_that_make_no_sense_are_refused(settings, words):
     with pytest.raises(SettingError, match=words):
         OneEuro(**settings)

@@ -95,7 +95,7 @@ def test_a_network_learns_each_sources_own_habit(tmp_path):
     assert said["low"] - said["high"] == pytest.approx(8, abs=2.5)
 
 
-def test_several_data_sets_are_joined_and_each_is_split_as_it_is_alone(tmp_path):
+def test_several_datasets_are_joined_and_each_is_split_as_it_is_alone(tmp_path):
     reader.write(
         replace(toy.draw(60, ibug68, seed=1), ids=tuple(f"a/{i}.png" for i in range(60))),
         tmp_path / "own",
@@ -110,7 +110,7 @@ def test_several_data_sets_are_joined_and_each_is_split_as_it_is_alone(tmp_path)
 
 
 def test_training_faces_that_look_like_another_sets_validation_faces_are_left_out(tmp_path):
-    """The same 60 pictures under other names, which are drawn to other sides."""
+    """The same 60 images under other names, which are drawn to other sides."""
     faces = toy.draw(60, ibug68, seed=1)
     for name in ("first", "second"):
         reader.write(

@@ -86,7 +86,7 @@ def test_different_faces_are_no_pairs(toy_faces):
     assert len(similar_pairs(toy_faces)) < 5
 
 
-def test_flat_pictures_pair_only_with_the_same_bytes(toy_faces):
+def test_flat_images_pair_only_with_the_same_bytes(toy_faces):
     images = toy_faces.images[:4].copy()
     images[0] = images[1] = 7
     images[2] = 9

@@ -12,7 +12,7 @@ from nasion.landmarks.scheme import Scheme
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
-def test_every_scheme_can_be_drawn_with_its_points_in_the_picture(scheme):
+def test_every_scheme_can_be_drawn_with_its_points_in_the_image(scheme):
     faces = toy.draw(20, scheme, seed=1, size=64)
     assert faces.labelled.all() and faces.images.shape == (20, 64, 64)
     inside = ((faces.points > -0.5) & (faces.points < 63.5)).all(-1).mean()
@@ -57,7 +57,7 @@ def test_eyes_behind_dark_glasses_are_marked_as_hidden():
     )
 
 
-def test_colour_pictures_have_three_channels():
+def test_colour_images_have_three_channels():
     assert toy.draw(2, size=40, colour=True).images.shape == (2, 40, 40, 3)
 
 

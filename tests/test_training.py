@@ -121,7 +121,7 @@ MAPS = changed(
 )
 
 
-def test_averaged_weights_maps_and_disturbed_pictures_resume_to_the_last_digit_too(tmp_path, sides):
+def test_averaged_weights_maps_and_corrupted_images_resume_to_the_last_digit_too(tmp_path, sides):
     whole = train(MAPS, sides, run_folder=tmp_path / "whole")
     with pytest.raises(Interrupted, match="everything is saved"):
         train(MAPS, sides, run_folder=tmp_path / "parts", observers=(StopAt(1, 2),))
@@ -134,7 +134,9 @@ def test_averaged_weights_maps_and_disturbed_pictures_resume_to_the_last_digit_t
     ).read_text()
 
 
-def test_faces_change_less_from_the_epoch_on_in_which_they_fade(tmp_path, sides, monkeypatch):
+def test_faces_change_less_from_the_epoch_on_in_which_augmentation_decays(
+    tmp_path, sides, monkeypatch
+):
     from nasion.training import torch_loop
 
     seen, real = [], torch_loop.augmented_batch

@@ -247,7 +247,7 @@ def test_a_network_without_scores_loses_a_face_that_is_gone(moving, tmp_path, li
     ] * 4
 
 
-def test_sound_and_picture_that_begin_apart_stay_apart(moving, tmp_path):
+def test_sound_and_image_that_begin_apart_stay_apart(moving, tmp_path):
     """The sound begins at 0 s, the first frame comes a second later."""
     with av.open(str(tmp_path / "late.mkv"), "w") as out:
         video, audio = out.add_stream("libx264", rate=30), out.add_stream("aac", rate=48_000)
@@ -358,7 +358,7 @@ def test_what_is_no_clip_is_refused_and_a_damaged_one_read_as_far_as_it_goes(cli
     assert 0 < len(list(VideoInput(tmp_path / "cut.mkv").frames())) < 30
 
 
-def test_a_camera_that_is_not_there_is_told_with_those_that_are(monkeypatch, capsys):
+def test_a_camera_that_is_not_there_is_reported_with_those_that_are(monkeypatch, capsys):
     assert (
         camera_number("0"),
         camera_number("12"),
@@ -382,7 +382,7 @@ def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
     assert "are for images" in capsys.readouterr().err
 
 
-def test_settings_that_cannot_be_meant_are_refused(light):
+def test_settings_that_make_no_sense_are_refused(light):
     with pytest.raises(SettingError, match="1 or more; found 0"):
         Tracker(light, detect_every=0)
     assert replace(VideoInput(0), seconds=2).name == "camera 0"

@@ -104,7 +104,7 @@ print(json.dumps({name: size for name, size in files.items() if name not in ("pi
     assert not {name.lower() for name in sizes} & set(EXTRAS)
 
 
-def test_a_bare_installation_finds_points_on_a_picture_and_says_what_is_missing_for_the_rest(
+def test_a_bare_installation_finds_points_on_an_image_and_says_what_is_missing_for_the_rest(
     bare, photo, tmp_path
 ):
     environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": ""}

@@ -1,4 +1,4 @@
-"""Every data set reads, by its name and by its path; every reader is told apart by its files."""
+"""Every dataset reads, by its name and by its path; every reader is told apart by its files."""
 
 import inspect
 import shutil
@@ -25,7 +25,7 @@ from nasion.recipes import load_recipe
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory):
-    """One small data set of each kind of file, in folders by name."""
+    """One small dataset of each kind of file, in folders by name."""
     tmp_path = tmp_path_factory.mktemp("originals")
     faces = toy.draw(110, seed=1)
     points_csv.write(faces, tmp_path / "points.csv")
@@ -57,7 +57,7 @@ def originals(tmp_path_factory):
 
 @pytest.fixture
 def example(tmp_path, originals, kaggle_folder):
-    """For each data set, by its name: a path that it reads, a copy of the test's own, and the
+    """For each dataset, by its name: a path that it reads, a copy of the test's own, and the
     scheme that must be named.
     """
     shutil.copytree(originals, tmp_path, dirs_exist_ok=True)
@@ -77,7 +77,7 @@ def named(faces, ids):
 
 
 def frames(faces, folder):
-    """A table with pictures in a folder beside it, as Udacity serves them."""
+    """A table with images in a folder beside it, as Udacity serves them."""
     (folder / "training").mkdir(parents=True)
     lines = [",".join(["", *map(str, range(2 * len(faces.scheme)))])]
     for name, image, points in zip(faces.ids, faces.images, faces.points, strict=True):
@@ -87,7 +87,7 @@ def frames(faces, folder):
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
-def test_every_data_set_reads_and_is_recognised(name, example):
+def test_every_dataset_reads_and_is_recognised(name, example):
     path, scheme = example[name]
     module = DATASETS.load(name)
     assert datasets.recognise(path) == name
@@ -103,7 +103,7 @@ def test_every_data_set_reads_and_is_recognised(name, example):
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
-def test_every_data_set_is_surveyed_and_checked(name, example):
+def test_every_dataset_is_summarised_and_checked(name, example):
     path, scheme = example[name]
     found = summarize(load_faces(name, path, scheme=scheme))
     assert sum(count for count, _ in found.patterns) + found.other_patterns == len(found.faces)
@@ -111,7 +111,7 @@ def test_every_data_set_is_surveyed_and_checked(name, example):
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
-def test_every_data_set_refuses_an_unknown_split_with_those_there_are(name, example):
+def test_every_dataset_refuses_an_unknown_split_with_those_there_are(name, example):
     path, scheme = example[name]
     with pytest.raises(NasionError, match=r"No split 'dev' in .*all"):
         load_faces(name, path, "dev", scheme=scheme)
@@ -120,7 +120,7 @@ def test_every_data_set_refuses_an_unknown_split_with_those_there_are(name, exam
 
 
 @pytest.mark.parametrize("name", [name for name in DATASETS.names() if name != "points_csv"])
-def test_every_data_set_with_pictures_splits_honestly(name, example):
+def test_every_dataset_with_images_splits_honestly(name, example):
     # The persons of the small IMM all train.
     if name == "imm":
         write_validation_persons(example[name][0])
@@ -134,7 +134,7 @@ def write_validation_persons(folder):
     imm.write(named(toy.draw(6, imm58, seed=2), [f"33-{view}f" for view in range(1, 7)]), folder)
 
 
-def test_what_is_no_data_set_is_refused_with_the_way_to_name_it(tmp_path):
+def test_what_is_no_dataset_is_refused_with_the_way_to_name_it(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     for path in (tmp_path, tmp_path / "a.csv", tmp_path / "nowhere", tmp_path / "toys"):
         with pytest.raises(
@@ -145,7 +145,7 @@ def test_what_is_no_data_set_is_refused_with_the_way_to_name_it(tmp_path):
         load_faces("kaggle", tmp_path)
 
 
-def test_a_picture_that_is_not_there_is_a_fault_and_stops_what_needs_it(example):
+def test_an_image_that_is_not_there_is_a_fault_and_stops_what_needs_it(example):
     path = example["imglab"][0]
     (path.parent / "afw" / "0_1.png").unlink()
     found = check("imglab", path)[0]
@@ -154,7 +154,7 @@ def test_a_picture_that_is_not_there_is_a_fault_and_stops_what_needs_it(example)
         cut(load_faces(None, path), load_recipe("ibug_resnet18"))
 
 
-def test_a_box_far_larger_than_its_picture_is_surveyed(example):
+def test_a_box_far_larger_than_its_image_is_summarised(example):
     path = example["imglab"][0]
     path.write_text(path.read_text().replace("width='", "width='9999", 1))
     assert len(summarize(load_faces(None, path)).faces) == 60

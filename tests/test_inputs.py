@@ -1,4 +1,4 @@
-"""What is typed becomes pictures: every kind of file as it is meant, what cannot be read told with
+"""What is typed becomes images: every kind of file as it is meant, what cannot be read told with
 its name, nothing read that was not asked for.
 """
 
@@ -69,7 +69,7 @@ def test_numbers_are_cameras_videos_are_clips_and_lists_are_their_lines(folder, 
         ("empty", DataError, "no images in this folder"),
     ],
 )
-def test_what_means_no_picture_is_refused_at_once(tmp_path, monkeypatch, word, error, message):
+def test_what_means_no_image_is_refused_at_once(tmp_path, monkeypatch, word, error, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(error, match=message):
@@ -78,7 +78,7 @@ def test_what_means_no_picture_is_refused_at_once(tmp_path, monkeypatch, word, e
         inputs.resolve_inputs([])
 
 
-def test_unreadable_pictures_are_told_in_their_place_and_the_rest_is_read(folder):
+def test_unreadable_images_are_reported_in_their_place_and_the_rest_is_read(folder):
     (folder / "text.jpg").write_text("this is text")
     (folder / "cut.jpg").write_bytes((folder / "b.jpg").read_bytes()[:300])
     (folder / "empty.png").touch()
@@ -107,7 +107,7 @@ def test_unreadable_pictures_are_told_in_their_place_and_the_rest_is_read(folder
     assert not any(str(folder) in why for why in said)
 
 
-def test_a_picture_that_declares_more_pixels_than_the_limit_is_refused_unread(tmp_path):
+def test_an_image_that_declares_more_pixels_than_the_limit_is_refused_unread(tmp_path):
     header = (
         b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
         + (40000).to_bytes(4, "big") * 2
@@ -126,7 +126,7 @@ def saved(image, kind, **options):
     return stream.getvalue()
 
 
-def test_every_kind_of_picture_shows_what_a_person_sees():
+def test_every_kind_of_image_shows_what_a_person_sees():
     red = Image.new("RGB", (20, 10), (255, 0, 0))
     for kind in (
         "JPEG",
@@ -159,7 +159,7 @@ def test_every_kind_of_picture_shows_what_a_person_sees():
     assert open_image(saved(red, "JPEG", exif=exif), True).shape == (20, 10, 3)
 
 
-def test_standard_input_is_a_picture(monkeypatch):
+def test_standard_input_is_an_image(monkeypatch):
     monkeypatch.setattr(
         sys, "stdin", SimpleNamespace(buffer=io.BytesIO(saved(Image.new("L", (5, 4)), "PNG")))
     )
@@ -193,7 +193,7 @@ def test_addresses_are_fetched_and_what_fails_is_named():
         ImageInput(at, at).pixels(False)
 
 
-def test_boxes_come_typed_or_from_tables_by_the_pictures_names(tmp_path):
+def test_boxes_come_typed_or_from_tables_by_the_images_names(tmp_path):
     assert known_boxes([], None, ["a", "b", "c"]) is None
     assert known_boxes(["1,2,3,4", "5,6,7,8"], None, ["me.png"]).of("me.png").tolist() == [
         [1, 2, 3, 4],
@@ -212,7 +212,7 @@ def test_boxes_come_typed_or_from_tables_by_the_pictures_names(tmp_path):
     ]
 
 
-def test_boxes_of_pictures_of_one_name_go_by_their_folders(tmp_path):
+def test_boxes_of_images_of_one_name_go_by_their_folders(tmp_path):
     names = [str(tmp_path / "me.png"), str(tmp_path / "sub" / "me.png")]
     table = tmp_path / "b.csv"
     table.write_text(
@@ -239,7 +239,7 @@ def test_boxes_of_pictures_of_one_name_go_by_their_folders(tmp_path):
         (["a,b,c,d"], "in pixels expected"),
     ],
 )
-def test_boxes_that_cannot_be_meant_are_refused(tmp_path, words, message):
+def test_boxes_that_make_no_sense_are_refused(tmp_path, words, message):
     with pytest.raises(SettingError, match=message):
         known_boxes(words, None, ["me.png"])
     with pytest.raises(SettingError, match="--box is for one image"):

@@ -1,4 +1,4 @@
-"""Pictures and pages that one looks at: samples, filters, responses, comparisons, one's own
+"""Images and pages that one looks at: samples, filters, responses, comparisons, one's own
 photographs.
 """
 
@@ -98,7 +98,7 @@ def test_responses_are_what_the_filters_say_of_the_face(runs):
     assert titles == ["input", "1", "2", "3", "4", "5"] and faces.ids[3] in figure.get_suptitle()
     picture, *maps = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
     assert picture.shape == (30, 40) and picture.dtype == np.uint8
-    # By hand, in the middle of the picture: the sum of weights times pixels, up to the map's mean.
+    # By hand, in the middle of the image: the sum of weights times pixels, up to the map's mean.
     weight = first_weights(model.network)[0, 0]
     at = [
         (weight * (picture[y - 1 : y + 2, x - 1 : x + 2] / 255)).sum()
@@ -144,7 +144,7 @@ def test_runs_side_by_side_differ_in_what_was_set(runs):
     )
 
 
-def test_runs_of_one_name_are_told_apart_by_their_folders(runs, tmp_path):
+def test_runs_of_one_name_are_reported_apart_by_their_folders(runs, tmp_path):
     shutil.copytree(runs[0] / "a", tmp_path / "other" / "a")
     assert compare_runs.compare([runs[0] / "a", tmp_path / "other" / "a"]).names == (
         str(runs[0] / "a"),

@@ -1,4 +1,4 @@
-"""Disturbed pictures: nothing asked changes nothing, each disturbance does what it says, points are
+"""Corrupted images: nothing asked changes nothing, each disturbance does what it says, points are
 not its business.
 """
 
@@ -31,7 +31,7 @@ def pictures(count=6, channels=1, kind="numpy"):
 @KINDS
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", EACH)
-def test_every_disturbance_keeps_shape_and_range_and_is_drawn_by_the_generator_alone(
+def test_every_corruption_keeps_shape_and_range_and_is_drawn_by_the_generator_alone(
     name, channels, kind
 ):
     found = [
@@ -52,7 +52,7 @@ def test_nothing_asked_for_changes_nothing(kind):
 
 
 @KINDS
-def test_numpy_and_pytorch_disturb_alike(kind):
+def test_numpy_and_pytorch_corrupt_alike(kind):
     whole = Corrupt(blur=1.0, noise=0.05, occlude=0.5)
     np.testing.assert_allclose(
         whole(pictures(kind=kind), np.random.default_rng(3)),
@@ -82,7 +82,7 @@ def test_patches_cover_no_more_than_asked_and_show_a_grey_or_another_face():
         assert len(np.unique(covered[i])) <= 3
 
 
-def test_only_training_is_disturbed_and_points_stay_where_they_are():
+def test_only_training_is_corrupted_and_points_stay_where_they_are():
     faces = toy.draw(6, seed=1)
     recipe = changed(
         RECIPE,
@@ -108,6 +108,6 @@ def test_only_training_is_disturbed_and_points_stay_where_they_are():
         ({"jpeg": -1}, "corrupt.jpeg"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(setting, message):
+def test_settings_that_make_no_sense_are_refused(setting, message):
     with pytest.raises(SettingError, match=message):
         Corrupt(**setting)
