@@ -30,6 +30,8 @@ html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
 }
+# Pages without a section of their own need no list of its pages.
+html_sidebars = {name: [] for name in ("index", "getting_started", "results", "log")}
 html_static_path = []
 html_copy_source = False
 html_show_sourcelink = False
