@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import nasion
-from nasion.evaluation import plots
+from nasion.evaluation import face_tiles, plots
 from nasion.inference.predictor import load_model
 from nasion.landmarks.catalog import cofw29
 from nasion.media.images import open_image
@@ -127,8 +127,10 @@ def drawn(model, faces, path, count=16):
             )
             for k in range(68)
         ]
-        tiles.append(plots.tile(faces, i, groups, f"{faces.ids[i]}  {found.scores[i].min():.2f}"))
-    plots.save(plots.sheet(tiles, columns=8), path)
+        tiles.append(
+            face_tiles.tile(faces, i, groups, f"{faces.ids[i]}  {found.scores[i].min():.2f}")
+        )
+    plots.save(face_tiles.sheet(tiles, columns=8), path)
 
 
 def main():

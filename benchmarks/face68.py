@@ -17,7 +17,7 @@ from result_files import record, spent, trained
 
 import nasion
 from nasion import recipes
-from nasion.inference.export import export, with_calibration_of
+from nasion.inference.export import export_model, with_calibration_of
 from nasion.inference.predictor import load_model
 
 CHANGES = {"held out": [], "all faces": ["hold_out=false"]}
@@ -104,7 +104,7 @@ def main():
         held_out = options.runs / f"{options.recipe}-held_out.onnx"
         runs = {stage: load_model(folder, tta=recipe.spec.tta) for stage, folder in folders.items()}
         for stage, at in (("held out", held_out), ("all faces", path)):
-            export(
+            export_model(
                 with_calibration_of(runs[stage], folders[stage], folders["held out"]),
                 at,
                 "int8",

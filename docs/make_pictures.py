@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import nasion
-from nasion.evaluation import inspect_network, plots
+from nasion.evaluation import face_tiles, inspect_network, plots
 
 HERE = Path(__file__).parent
 PARTS = (
@@ -35,10 +35,14 @@ def demo(folder):
     faces = nasion.load_faces("toy", "toy:2000", "val")[np.arange(0, 64, 4)]
     found = nasion.load_model(folder).predict(faces)
     marks = [
-        plots.tile(faces, i, [(faces.points[i], plots.TRUTH), (found.points[i], plots.PREDICTION)])
+        face_tiles.tile(
+            faces,
+            i,
+            [(faces.points[i], face_tiles.TRUTH), (found.points[i], face_tiles.PREDICTION)],
+        )
         for i in range(len(faces))
     ]
-    plots.save(plots.sheet(marks), HERE / "images" / "demo.png")
+    plots.save(face_tiles.sheet(marks), HERE / "images" / "demo.png")
 
 
 def runs(recipe):

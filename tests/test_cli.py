@@ -139,6 +139,7 @@ def test_evaluate_wants_a_run_or_predictions(nasion, kaggle_folder):
     )
     code, said = nasion("evaluate", "nowhere", "--data", kaggle_folder)
     assert code == 1 and "nowhere is not a run folder" in said
+    assert "pretrained model (face68, face68_light)" in said
 
 
 def test_data_show_counts_and_draws(nasion, kaggle_folder):

@@ -10,7 +10,7 @@ import pytest
 import nasion
 from nasion.errors import MissingExtra, RunError, SettingError
 from nasion.inference.backends.pytorch import TorchNetwork
-from nasion.inference.export import export
+from nasion.inference.export import export_model
 from nasion.training.train import train
 
 pytestmark = pytest.mark.slow
@@ -45,6 +45,12 @@ def test_the_command_says_how_large_the_file_is_and_how_far_from_the_run(
     assert onnxruntime.InferenceSession(path).get_outputs()[0].shape[1:] == [15, 2]
 
 
+def test_a_file_holds_no_paths_of_the_machine_that_made_it(folder, tmp_path):
+    path = tmp_path / "model.onnx"
+    export_model(nasion.load_model(folder), path)
+    assert b"site-packages" not in path.read_bytes() and b".py" not in path.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -56,7 +62,7 @@ def test_the_command_says_how_large_the_file_is_and_how_far_from_the_run(
 def test_what_cannot_be_written_is_refused(name, message, folder, tmp_path):
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(SettingError, match=message):
-        export(nasion.load_model(folder), tmp_path / name)
+        export_model(nasion.load_model(folder), tmp_path / name)
     assert [item.name for item in tmp_path.iterdir()] == ["folder.onnx"]
 
 
@@ -72,19 +78,19 @@ def test_a_file_that_says_something_else_than_the_run_is_not_kept(folder, tmp_pa
     with pytest.raises(
         RunError, match=r"differs from the run by 6\.\d+ pixels; 0\.05 are allowed.*was not written"
     ):
-        export(replace(model, network=network), path)
+        export_model(replace(model, network=network), path)
     assert path.read_bytes() == b"an older file" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_without_onnx_the_line_that_installs_it_is_named(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(MissingExtra, match=r"pip install 'nasion\[export\]'"):
-        export(nasion.load_model(folder), tmp_path / "model.onnx")
+        export_model(nasion.load_model(folder), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 
 
 def test_the_file_alone_takes_any_number_of_faces(folder, tmp_path):
-    export(nasion.load_model(folder), tmp_path / "model.onnx")
+    export_model(nasion.load_model(folder), tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     size = [int(side) for side in session.get_inputs()[0].shape[1:]]
     pictures = np.random.default_rng(0).uniform(0, 255, (5, *size)).astype(np.float32)

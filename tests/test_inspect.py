@@ -16,7 +16,7 @@ import nasion
 from nasion.data.augment import Augment
 from nasion.data.datasets import toy
 from nasion.errors import MissingExtra, RunError, SettingError
-from nasion.evaluation import compare_runs, inspect_network, plots, report
+from nasion.evaluation import compare_runs, face_tiles, inspect_network, plots, report
 from nasion.evaluation.evaluate import evaluate
 from nasion.inference.backends.pytorch import TorchNetwork
 from nasion.models.architectures.convnet import ConvNet
@@ -56,7 +56,7 @@ def test_samples_show_each_face_three_times_with_its_points(runs):
     picture = inspect_network.samples(faces, SMALL, count=4)
     assert picture.shape == (3 * 144 + 2 * 4, 4 * 192 + 3 * 4, 3)
     tiles = [picture[row * 148 : row * 148 + 144, :192].astype(int) for row in range(3)]
-    marked = [(np.abs(tile - plots.TRUTH).sum(-1) == 0).sum() for tile in tiles]
+    marked = [(np.abs(tile - face_tiles.TRUTH).sum(-1) == 0).sum() for tile in tiles]
     assert min(marked) > 15 * 4  # a dot a point, in its colour
     assert np.abs(tiles[0] - tiles[1]).mean() > 2 and np.abs(tiles[1] - tiles[2]).mean() > 2
     np.testing.assert_array_equal(picture, inspect_network.samples(faces, SMALL, count=4))
@@ -68,7 +68,7 @@ def test_samples_prefer_faces_with_labels_and_do_without(runs):
     hidden = np.ones((10, 15), bool)
     hidden[4] = False
     picture = inspect_network.samples(toy.hide_labels(faces, hidden), SMALL, count=1)
-    assert (np.abs(picture[:144].astype(int) - plots.TRUTH).sum(-1) == 0).sum() > 15 * 4
+    assert (np.abs(picture[:144].astype(int) - face_tiles.TRUTH).sum(-1) == 0).sum() > 15 * 4
     assert (
         inspect_network.samples(
             toy.hide_labels(faces, np.ones((10, 15), bool)), SMALL, count=2

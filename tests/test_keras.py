@@ -24,7 +24,7 @@ from nasion.data.datasets import toy
 from nasion.errors import RunError, SettingError
 from nasion.evaluation import submission
 from nasion.inference import run_folder
-from nasion.inference.export import export
+from nasion.inference.export import export_model
 from nasion.models import keras_backend
 from nasion.models.architectures.keras_cnn import KerasCNN
 from nasion.models.optim import SGD, Adam, Phase, Plateau, StepDecay
@@ -505,7 +505,7 @@ def test_the_callers_settings_of_keras_neither_matter_nor_change(sides, trained,
             run_folder.read_history(trained)
         )
         for ending in (".onnx", ".keras"):
-            assert export(model, tmp_path / f"model{ending}") < 1e-3
+            assert export_model(model, tmp_path / f"model{ending}") < 1e-3
         assert (config.dtype_policy().name, config.floatx(), config.image_data_format()) == (
             "mixed_bfloat16",
             "float64",

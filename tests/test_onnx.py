@@ -20,7 +20,7 @@ from nasion.data.datasets import ibug68 as reader
 from nasion.data.datasets import toy
 from nasion.errors import RunError, SettingError
 from nasion.inference import pretrained
-from nasion.inference.export import export, with_calibration_of
+from nasion.inference.export import export_model, with_calibration_of
 from nasion.inference.predictor import load_model
 from nasion.models.architectures.pyramid import Pyramid
 from nasion.models.codecs import Anchors
@@ -59,7 +59,7 @@ def test_a_file_predicts_and_scores_as_its_run_does_in_each_kind_of_numbers(
     folder, tmp_path, numbers, near
 ):
     model, faces, path = load_model(folder), toy.draw(40, seed=5), tmp_path / "model.onnx"
-    export(model, path, numbers, faces)
+    export_model(model, path, numbers, faces)
     alone = load_model(path)
     # Runs may compute in bfloat16, files never do.
     exact = replace(model, network=model.network.in_float32()).predict(faces)
@@ -76,7 +76,7 @@ def test_a_file_predicts_and_scores_as_its_run_does_in_each_kind_of_numbers(
     )
     sizes = {kind: path.stat().st_size for kind in (numbers,)}
     if numbers != "float32":
-        export(model, tmp_path / "whole.onnx")
+        export_model(model, tmp_path / "whole.onnx")
         assert sizes[numbers] < (tmp_path / "whole.onnx").stat().st_size
 
 
@@ -111,9 +111,9 @@ def test_a_run_that_has_learnt_all_faces_takes_the_scores_of_the_one_that_held_s
 
 def test_int8_without_faces_and_other_numbers_for_keras_files_are_refused(folder, tmp_path):
     with pytest.raises(SettingError, match=r"int8 needs faces .* \(--data DIR\)"):
-        export(load_model(folder), tmp_path / "model.onnx", "int8")
+        export_model(load_model(folder), tmp_path / "model.onnx", "int8")
     with pytest.raises(SettingError, match=r"only \.onnx files can have float16 weights"):
-        export(load_model(folder), tmp_path / "model.keras", "float16")
+        export_model(load_model(folder), tmp_path / "model.keras", "float16")
     assert not list(tmp_path.iterdir())
 
 
@@ -160,7 +160,7 @@ def test_what_is_no_exported_network_is_refused_with_the_reason(folder, tmp_path
     with pytest.raises(RunError, match=r"text\.onnx is not a network that ONNX Runtime can read"):
         load_model(tmp_path / "text.onnx")
     path = tmp_path / "model.onnx"
-    export(load_model(folder), path)
+    export_model(load_model(folder), path)
     graph = onnx.load(path)
     for item in graph.metadata_props:
         if item.key == "nasion_format":
@@ -177,7 +177,7 @@ def test_what_is_no_exported_network_is_refused_with_the_reason(folder, tmp_path
 
 
 def test_an_exported_network_says_that_it_cannot_be_looked_into_or_exported_again(folder, tmp_path):
-    export(load_model(folder), tmp_path / "model.onnx")
+    export_model(load_model(folder), tmp_path / "model.onnx")
     network = load_model(tmp_path / "model.onnx").network
     for call in (
         network.first_filters,
@@ -245,7 +245,7 @@ def test_test_time_augmentation_that_does_not_exist_is_refused(monkeypatch, caps
 
 
 def test_a_file_carries_the_views_that_it_averages_and_can_be_told_otherwise(folder, tmp_path):
-    export(load_model(folder, tta="flip"), tmp_path / "flip.onnx")
+    export_model(load_model(folder, tta="flip"), tmp_path / "flip.onnx")
     faces = toy.draw(3, load_model(folder).spec.scheme, seed=5, size=64)
     said = {
         average: load_model(tmp_path / "flip.onnx", tta=average).predict(faces).points

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from nasion.app import bulk
+from nasion.app.bulk_parts import make_parts
 from nasion.app.cli import main
 from nasion.data.datasets import toy
 from nasion.errors import DataError, SettingError
@@ -52,7 +53,7 @@ def rows(folder):
 def plain(folder, tmp_path_factory):
     """What the plain engine writes: (folder, rows)."""
     out = tmp_path_factory.mktemp("plain")
-    list(bulk.run(bulk.make_parts([str(folder)], 3), LIGHT, out, "plain"))
+    list(bulk.run(make_parts([str(folder)], 3), LIGHT, out, "plain"))
     return out, rows(out)
 
 
@@ -83,7 +84,7 @@ def test_a_row_is_a_face_and_images_without_one_have_a_row_too(plain, folder):
 def test_a_run_that_stopped_goes_on_with_the_parts_that_are_missing(
     plain, folder, tmp_path, monkeypatch
 ):
-    asked = bulk.make_parts([str(folder)], 3)
+    asked = make_parts([str(folder)], 3)
     run = bulk.run(asked, LIGHT, tmp_path, "plain")
     next(run)
     next(run)
@@ -116,7 +117,7 @@ def test_images_in_a_parquet_file_and_in_a_list_give_the_same_faces(plain, folde
     parquet.write_table(table, tmp_path / "pictures.parquet", row_group_size=5)
     (tmp_path / "list.txt").write_text("\n".join(map(str, files)) + "\n")
     for word, out in (("pictures.parquet", "a"), ("list.txt", "b")):
-        list(bulk.run(bulk.make_parts([str(tmp_path / word)], 4), LIGHT, tmp_path / out, "plain"))
+        list(bulk.run(make_parts([str(tmp_path / word)], 4), LIGHT, tmp_path / out, "plain"))
         assert rows(tmp_path / out) == plain[1]
 
 
@@ -124,27 +125,27 @@ def test_results_of_other_settings_or_images_are_not_mixed(plain, folder):
     with pytest.raises(SettingError, match="other images or settings"):
         list(
             bulk.run(
-                bulk.make_parts([str(folder)], 3),
+                make_parts([str(folder)], 3),
                 bulk.BulkSettings("face68_light", min_score=0.7),
                 plain[0],
                 "plain",
             )
         )
     with pytest.raises(SettingError, match="other images or settings"):
-        list(bulk.run(bulk.make_parts([str(folder)], 5), LIGHT, plain[0], "plain"))
+        list(bulk.run(make_parts([str(folder)], 5), LIGHT, plain[0], "plain"))
 
 
 def test_what_cannot_be_done_in_parts_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"gone.parquet: no such file"):
-        bulk.make_parts([str(tmp_path / "gone.parquet")])
+        make_parts([str(tmp_path / "gone.parquet")])
     (tmp_path / "text.parquet").write_text("no table")
     with pytest.raises(DataError, match="not a readable Parquet file"):
-        bulk.make_parts([str(tmp_path / "text.parquet")])
+        make_parts([str(tmp_path / "text.parquet")])
     parquet.write_table(arrow.table({"a": [1]}), tmp_path / "numbers.parquet")
     with pytest.raises(DataError, match=r"no column of images; one of image, .* found a"):
-        bulk.make_parts([str(tmp_path / "numbers.parquet")])
+        make_parts([str(tmp_path / "numbers.parquet")])
     with pytest.raises(SettingError, match="only image files and URLs"):
-        bulk.make_parts([str(tmp_path / "clip.mp4")])
+        make_parts([str(tmp_path / "clip.mp4")])
     with pytest.raises(SettingError, match="plain or ray; found 'spark'"):
         list(bulk.run([], LIGHT, tmp_path / "out", "spark"))
 
@@ -190,7 +191,7 @@ def test_two_workers_of_ray_one_of_them_killed_write_the_same_rows(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    done = list(bulk.run(bulk.make_parts([str(folder)], 1), LIGHT, tmp_path, "ray", workers=2))
+    done = list(bulk.run(make_parts([str(folder)], 1), LIGHT, tmp_path, "ray", workers=2))
     killer.join()
     assert killed and len(done) == 12
     assert rows(tmp_path) == plain[1]

@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "nasion"
 MODULES = sorted(SOURCE.rglob("*.py"))
 NAMES = [str(path.relative_to(SOURCE)) for path in MODULES]
+# Parsed before any test starts threads: Python 3.11's parser fails when two threads use it at once
+# (gh-106905), and logging a traceback uses it.
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 MAX_LINES, MAX_FUNCTION_LINES = 400, 60
 
 
@@ -32,8 +35,7 @@ def test_packages_import_only_from_those_below_them():
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
 def test_modules_and_functions_are_short_and_say_what_they_are_for(path):
-    text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text)
+    text, tree = path.read_text(encoding="utf-8"), TREES[path]
     assert len(text.splitlines()) <= MAX_LINES
     assert ast.get_docstring(tree) or not text.strip(), "a module needs a docstring"
     for function in functions(tree):

@@ -26,7 +26,7 @@ from nasion.discovery import ARCHITECTURES, RECIPES
 from nasion.inference import run_folder
 from nasion.inference.backends.keras import KerasNetwork, build_model
 from nasion.inference.backends.pytorch import TorchNetwork
-from nasion.inference.export import export
+from nasion.inference.export import export_model
 from nasion.inference.predictor import Predictor
 from nasion.landmarks import geometry, metrics
 from nasion.models import keras_backend
@@ -187,7 +187,7 @@ def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, u
     canvas = cut(faces, recipe)
     for ending in (".onnx", ".keras") if recipe.framework == "keras" else (".onnx",):
         path = tmp_path / f"model{ending}"
-        assert export(model, path) < 1e-3
+        assert export_model(model, path) < 1e-3
         assert [item.name for item in tmp_path.iterdir()] == [path.name]
         pictures = canvas.images.astype(np.float32)
         if ending == ".onnx":

@@ -9,27 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import nasion
+from nasion.app.bulk_parts import Part, parquet_module, part_images
 from nasion.errors import DataError, SettingError, require, requires_extra
 from nasion.inference import detectors, pretrained
 from nasion.inference.landmarker import MIN_SCORE, Landmarker
 from nasion.inference.predictor import load_model
 from nasion.landmarks.face import Face
 from nasion.media.files import atomic_write
-from nasion.media.images import open_image
-from nasion.media.inputs import ImageInput, resolve_inputs
 from nasion.model_spec import TTA
 
-PART_SIZE = 64  # images
 ENGINES = ("plain", "ray")
-_IMAGE_COLUMNS = ("image", "picture", "bytes", "content", "jpg")
-_NAME_COLUMNS = ("name", "path", "file", "file_name", "id", "__key__")
 _COUNTS = ("images", "faces", "unreadable")
 
 
@@ -55,53 +51,14 @@ class BulkSettings:
         )
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some of the images: files and URLs, or rows ``start`` to ``stop`` of a Parquet file."""
+def part_file(part: Part, folder: Path, settings: BulkSettings) -> Path:
+    """Where the rows of a part are written.
 
-    number: int
-    names: tuple[str, ...] = ()
-    table: str = ""
-    start: int = 0
-    stop: int = 0
-
-    def file(self, folder: Path, settings: BulkSettings) -> Path:
-        """Where its rows are written.
-
-        The name is a hash of images and settings, so no other result is taken for it.
-        """
-        described = json.dumps([asdict(self), asdict(settings), nasion.__version__])
-        digest = hashlib.sha256(described.encode()).hexdigest()[:10]
-        return folder / f"part-{self.number:05d}-{digest}.parquet"
-
-
-def make_parts(words: Sequence[str], size: int = PART_SIZE) -> list[Part]:
-    """The parts of all images that the words name, as in ``nasion predict``, and Parquet files.
-
-    Raises ``DataError`` for a Parquet file without images, and ``SettingError`` for inputs that
-    cannot be processed in parts, as videos.
+    The name is a hash of images and settings, so no other result is taken for it.
     """
-    require(size > 0, f"A part has one image or more; found {size}.")
-    tables = [word for word in words if word.endswith(".parquet")]
-    others = [word for word in words if not word.endswith(".parquet")]
-    parts: list[Part] = []
-    names = []
-    for image in resolve_inputs(others) if others or not tables else []:
-        if not isinstance(image, ImageInput) or isinstance(image.source, bytes):
-            raise SettingError(
-                f"{image.name}: only image files and URLs can be written to Parquet; omit it."
-            )
-        names.append(image.name)
-    for start in range(0, len(names), size):
-        parts.append(Part(len(parts), names=tuple(names[start : start + size])))
-    for table in tables:
-        file = _open_table(Path(table))
-        _find_column(file, _IMAGE_COLUMNS, table)
-        rows = file.metadata.num_rows
-        for start in range(0, rows, size):
-            stop = min(start + size, rows)
-            parts.append(Part(len(parts), table=table, start=start, stop=stop))
-    return parts
+    described = json.dumps([asdict(part), asdict(settings), nasion.__version__])
+    digest = hashlib.sha256(described.encode()).hexdigest()[:10]
+    return folder / f"part-{part.number:05d}-{digest}.parquet"
 
 
 Progress = tuple[Part, dict[str, int]]
@@ -120,14 +77,14 @@ def run(
     engine.
     """
     require(engine in ENGINES, f"The engine is {' or '.join(ENGINES)}; found {engine!r}.")
-    files = {part: part.file(folder, settings) for part in parts}
+    files = {part: part_file(part, folder, settings) for part in parts}
     strange = sorted(set(folder.glob("part-*.parquet")) - set(files.values()))
     if strange:
         raise SettingError(
             f"{folder} holds {strange[0].name} of other images or settings; "
             "name another folder with --out, or empty it."
         )
-    _parquet()
+    parquet_module()
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
     for part, file in files.items():
@@ -144,7 +101,7 @@ def run(
 
 def read_counts(file: Path) -> dict[str, int]:
     """How many images, faces and unreadable images a part has."""
-    return json.loads(_parquet().read_schema(file).metadata[b"nasion"])
+    return json.loads(parquet_module().read_schema(file).metadata[b"nasion"])
 
 
 class Worker:
@@ -156,11 +113,11 @@ class Worker:
         self.landmarker: Landmarker = settings.landmarker()
 
     def __call__(self, part: Part) -> dict[str, int]:
-        import pyarrow as arrow
+        import pyarrow
 
         rows, counts = [], dict.fromkeys(_COUNTS, 0)
         spec = self.landmarker.predictor.spec
-        for name, load in _images(part, spec.colour):
+        for name, load in part_images(part, spec.colour):
             counts["images"] += 1
             try:
                 pixels = load()
@@ -175,9 +132,9 @@ class Worker:
             rows += [image | {"face": i} | _columns(face) for i, face in enumerate(faces)]
             rows += [] if faces else [image]
         metadata = {"nasion": json.dumps(counts)}
-        table = arrow.Table.from_pylist(rows, schema=_schema().with_metadata(metadata))
-        with atomic_write(part.file(self.folder, self.settings)) as temporary:
-            _parquet().write_table(table, temporary)
+        table = pyarrow.Table.from_pylist(rows, schema=_schema().with_metadata(metadata))
+        with atomic_write(part_file(part, self.folder, self.settings)) as temporary:
+            parquet_module().write_table(table, temporary)
         return counts
 
 
@@ -194,79 +151,24 @@ def _columns(face: Face) -> dict[str, Any]:
 
 def _schema() -> Any:
     """``face``: number within the image. ``box``: x0 y0 x1 y1. ``points``: x0 y0 x1 y1 ..."""
-    import pyarrow as arrow
+    import pyarrow
 
-    numbers = arrow.list_(arrow.float32())
-    return arrow.schema(
+    numbers = pyarrow.list_(pyarrow.float32())
+    return pyarrow.schema(
         {
-            "image": arrow.string(),
-            "width": arrow.int32(),
-            "height": arrow.int32(),
-            "scheme": arrow.string(),
-            "face": arrow.int32(),
-            "score": arrow.float32(),
+            "image": pyarrow.string(),
+            "width": pyarrow.int32(),
+            "height": pyarrow.int32(),
+            "scheme": pyarrow.string(),
+            "face": pyarrow.int32(),
+            "score": pyarrow.float32(),
             "box": numbers,
             "points": numbers,
             "scores": numbers,
             "expected_errors": numbers,
-            "error": arrow.string(),
+            "error": pyarrow.string(),
         }
     )
-
-
-def _images(part: Part, colour: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """The names of a part's images, and functions that decode them."""
-    if not part.table:
-        for name in part.names:
-            image = ImageInput(name, name if "://" in name else Path(name))
-            yield name, lambda image=image: image.pixels(colour)
-        return
-    file = _open_table(Path(part.table))
-    column = _find_column(file, _IMAGE_COLUMNS, part.table)
-    existing = [name for name in _NAME_COLUMNS if name in file.schema_arrow.names]
-    names = next((name for name in existing if name != column), None)
-    for number, row in _rows(file, part, [column, *([names] if names else [])]):
-        name = str(row[names]) if names else f"{part.table}#{number}"
-        value = row[column]
-        data = value.get("bytes") if isinstance(value, dict) else value
-        yield name, lambda data=data, name=name: open_image(bytes(data or b""), colour, name)
-
-
-def _rows(file: Any, part: Part, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number, row) of a part of a table; reads only the row groups that it lies in."""
-    first = 0
-    for group in range(file.num_row_groups):
-        count = file.metadata.row_group(group).num_rows
-        if first < part.stop and first + count > part.start:
-            low, high = max(part.start - first, 0), min(part.stop - first, count)
-            rows = file.read_row_group(group, columns).slice(low, high - low).to_pylist()
-            yield from ((first + low + i, row) for i, row in enumerate(rows))
-        first += count
-
-
-def _open_table(path: Path) -> Any:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file.")
-    try:
-        return _parquet().ParquetFile(path)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{path}: not a readable Parquet file ({reason}).") from error
-
-
-def _find_column(file: Any, wanted: Iterable[str], path: str) -> str:
-    from pyarrow import types
-
-    kinds = {field.name: field.type for field in file.schema_arrow}
-    tests = (types.is_struct, types.is_binary, types.is_large_binary)
-    fits = [name for name, kind in kinds.items() if any(test(kind) for test in tests)]
-    found = next((name for name in wanted if name in fits), None)
-    if found is None:
-        raise DataError(
-            f"{path}: no column of images; one of {', '.join(wanted)} as bytes expected, "
-            f"found {', '.join(kinds)}."
-        )
-    return found
 
 
 def _run_on_ray(
@@ -277,6 +179,8 @@ def _run_on_ray(
         import ray
     if not missing:
         return
+    # Ray would send usage statistics, and ask a metrics server that is not there.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if not ray.is_initialized():
@@ -305,8 +209,3 @@ class _RayWorker:
         number = int(batch["number"][0])
         counts = self.worker(self.missing[number])
         return {"number": [number], **{name: [count] for name, count in counts.items()}}
-
-
-def _parquet() -> Any:
-    with requires_extra("Parquet", "ray"):
-        return import_module("pyarrow.parquet")

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 import nasion
 from nasion.errors import MissingExtra
-from nasion.evaluation import plots
+from nasion.evaluation import face_tiles, plots
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Figure:
 
 def image_figure(heading: str, pixels: UInt8[np.ndarray, "H W 3"], note: str = "") -> Figure:
     """Pixels as a figure of a page."""
-    data = base64.b64encode(plots.png(pixels)).decode()
+    data = base64.b64encode(face_tiles.png(pixels)).decode()
     return Figure(heading, note, f"data:image/png;base64,{data}")
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from nasion.arrays import as_numpy
 from nasion.errors import RunError, SettingError
-from nasion.evaluation import html, plots
+from nasion.evaluation import face_tiles, html, plots
 from nasion.inference.backends import Network
 from nasion.inference.crops import Batch, augmented_batch, crop_faces, input_images, plain_batch
 from nasion.inference.predictor import Predictor
@@ -40,7 +40,7 @@ def samples(
         rng = np.random.default_rng([seed, turn])
         batch = augmented_batch(crops, at, spec, recipe.augment, recipe.corrupt, rng)
         tiles += _tiles(batch, spec, ("augmented",) * len(some))
-    return plots.sheet(tiles, columns=len(some))
+    return face_tiles.sheet(tiles, columns=len(some))
 
 
 def filters(network: Network) -> Any:
@@ -91,8 +91,8 @@ def _tiles(batch: Batch, spec: ModelSpec, captions: tuple[str, ...]) -> list[np.
     for pixels, xy, caption in zip(images, points, captions, strict=True):
         image = Image.fromarray(pixels.squeeze()).convert("RGB")
         large = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
-        marks = [((xy + 0.5) * scale - 0.5, plots.TRUTH)]
-        tiles.append(plots.mark(large, marks, caption, radius=2.0))
+        marks = [((xy + 0.5) * scale - 0.5, face_tiles.TRUTH)]
+        tiles.append(face_tiles.draw_points(large, marks, caption, radius=2.0))
     return tiles
 
 

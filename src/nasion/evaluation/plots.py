@@ -1,4 +1,4 @@
-"""Drawn faces, points and errors, as arrays, matplotlib plots and PNG bytes.
+"""Matplotlib plots of training, errors, scores and what a network computes.
 
 In colours that colour-blind people can tell apart (Okabe and Ito's).
 """
@@ -12,117 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
-from PIL import Image, ImageDraw
+from jaxtyping import Float, Shaped
 
-from nasion.errors import MissingExtra, SettingError
+from nasion.errors import MissingExtra
+from nasion.evaluation import face_tiles
 from nasion.evaluation.reliability import Reliability
-from nasion.landmarks import geometry
-from nasion.landmarks.faces import Faces, crop_boxes
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write
-from nasion.media.images import as_pixels
 
-Colour = tuple[int, int, int]
-Marks = Sequence[tuple[Shaped[np.ndarray, "K 2"], Colour]]
 Curve = tuple[np.ndarray, np.ndarray]
-TRUTH, PREDICTION = (0, 158, 115), (230, 159, 0)
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_TILE = 192  # pixels
-_CAPTION = 13  # pixels
 _LABELLED_POINTS = 30  # schemes with more points have no numbers in the plot of the mean face
-
-
-def tile(faces: Faces, at: int, marks: Marks, caption: str = "") -> UInt8[np.ndarray, "H W 3"]:
-    """One face cropped to its box with points drawn; two sets of points are joined by lines."""
-    face = faces[at]
-    scale = 1.0 if faces.boxes is None else 1.3
-    box = _square(crop_boxes(face.images, face.boxes, scale)[0])
-    to_tile = geometry.box_to_frame(box, (_TILE, _TILE))
-    corners = geometry.image_box(_TILE, _TILE).reshape(2, 2)
-    corners = geometry.apply(geometry.invert(to_tile), corners) + 0.5
-    pixels = np.ascontiguousarray(as_pixels(face.images[0], colour=True))
-    cropped = (
-        Image.fromarray(pixels)
-        .convert("RGB")
-        .transform(
-            (_TILE, _TILE),
-            Image.Transform.EXTENT,
-            tuple(corners.reshape(-1)),
-            Image.Resampling.BILINEAR,
-        )
-    )
-    placed = [(geometry.apply(to_tile, points), colour) for points, colour in marks]
-    return mark(np.asarray(cropped), placed, caption)
-
-
-def _square(box: Shaped[np.ndarray, 4]) -> Shaped[np.ndarray, 4]:
-    """The square with the box's centre and longer side, so that nothing is distorted."""
-    center, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() / 2
-    return np.concatenate([center - half, center + half])
-
-
-def mark(
-    image: UInt8[np.ndarray, "H W 3"], marks: Marks, caption: str = "", radius: float = 2.5
-) -> UInt8[np.ndarray, "H W 3"]:
-    """Draw points, in the image's pixels; two sets of points are joined by lines."""
-    canvas = Image.fromarray(image)
-    pen = ImageDraw.Draw(canvas)
-    # Pillow draws from pixel corners.
-    placed = [(points + 0.5, colour) for points, colour in marks]
-    if len(placed) == 2:
-        for a, b in zip(placed[0][0], placed[1][0], strict=True):
-            if not np.isnan([a, b]).any():
-                pen.line([*a, *b], fill=(255, 255, 255), width=1)
-    outline = (0, 0, 0) if radius >= 2 else None
-    for points, colour in placed:
-        for x, y in points[~np.isnan(points).any(-1)]:
-            circle = [x - radius, y - radius, x + radius, y + radius]
-            pen.ellipse(circle, fill=colour, outline=outline)
-    if caption:
-        width, height = canvas.size
-        pen.rectangle([0, height - _CAPTION, width, height], fill=(0, 0, 0))
-        pen.text((3, height - _CAPTION), caption, fill=(255, 255, 255))
-    return np.asarray(canvas)
-
-
-def sheet(
-    tiles: Sequence[UInt8[np.ndarray, "H W 3"]], columns: int = 8
-) -> UInt8[np.ndarray, "H2 W2 3"]:
-    """Tiles of one size side by side, with a thin white gap."""
-    height, width = tiles[0].shape[:2]
-    rows = -(-len(tiles) // columns)
-    columns = min(columns, len(tiles))
-    shape = (rows * (height + 4) - 4, columns * (width + 4) - 4, 3)
-    whole = np.full(shape, 255, dtype=np.uint8)
-    for i, image in enumerate(tiles):
-        y, x = (i // columns) * (height + 4), (i % columns) * (width + 4)
-        whole[y : y + height, x : x + width] = image
-    return whole
-
-
-def contact_sheet(faces: Faces, count: int = 32, seed: int = 0) -> UInt8[np.ndarray, "H W 3"]:
-    """Faces drawn at random with their labels, evenly from all sources."""
-    if len(faces) == 0:
-        raise SettingError("There are no faces to draw.")
-    order = np.random.default_rng(seed).permutation(len(faces)).tolist()
-    if "source" in faces.groups:
-        sources = faces.group("source")
-        rank: dict[int, int] = {}
-        for source in set(sources):
-            of_source = [i for i in order if sources[i] == source]
-            rank |= {i: r for r, i in enumerate(of_source)}
-        # The first of each source, then the second of each, and so on.
-        order.sort(key=lambda i: rank[i])
-    chosen = sorted(order[:count])
-    return sheet([tile(faces, i, [(faces.points[i], TRUTH)], faces.ids[i]) for i in chosen])
-
-
-def png(image: UInt8[np.ndarray, "H W 3"]) -> bytes:
-    """An image as a PNG file's contents."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def history_plot(histories: dict[str, list[dict[str, float]]]) -> Any:
@@ -307,7 +207,7 @@ def save(image: Any, path: Path) -> None:
     """Pixels, or a plot, as a PNG file."""
     with atomic_write(path) as temporary:
         if isinstance(image, np.ndarray):
-            temporary.write_bytes(png(image))
+            temporary.write_bytes(face_tiles.png(image))
         else:
             image.savefig(temporary, format="png", dpi=130)
 

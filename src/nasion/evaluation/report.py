@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nasion.data.datasets import points_csv
-from nasion.evaluation import html, plots
+from nasion.evaluation import face_tiles, html, plots
 from nasion.evaluation.evaluate import THRESHOLDS, EvaluationResult
 from nasion.evaluation.reliability import Reliability
 from nasion.evaluation.scores import METRICS, headings, table_row
@@ -84,7 +84,7 @@ def page(result: EvaluationResult, *, title: str, run: RunDetails) -> str:
         mean_face=plots.svg(_mean_face(result)),
         tables=tables(result),
         sheets=[
-            html.image_figure(each.heading, plots.sheet(each.tiles), each.note)
+            html.image_figure(each.heading, face_tiles.sheet(each.tiles), each.note)
             for each in best_and_worst(result)
         ],
         figures=run.figures,
@@ -190,8 +190,10 @@ def best_and_worst(result: EvaluationResult, count: int = _MAX_SHOWN) -> list[Fa
     for heading, chosen in (("Best faces", order[:count]), ("Worst faces", order[::-1][:count])):
         tiles = []
         for i in chosen.tolist():
-            marks = [(faces.points[i], plots.TRUTH), (predicted[i], plots.PREDICTION)]
-            tiles.append(plots.tile(faces, i, marks, f"{faces.ids[i]}  {unit * errors[i]:.1f}"))
+            marks = [(faces.points[i], face_tiles.TRUTH), (predicted[i], face_tiles.PREDICTION)]
+            tiles.append(
+                face_tiles.tile(faces, i, marks, f"{faces.ids[i]}  {unit * errors[i]:.1f}")
+            )
         if tiles:
             note = f"{len(tiles)} faces with labels and predictions"
             sheets.append(FaceSheet(heading, note, tiles))

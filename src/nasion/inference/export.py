@@ -33,7 +33,7 @@ _CALIBRATION_FACES = 256
 _TEST_IMAGES = 32
 
 
-def export(
+def export_model(
     model: Predictor,
     path: Path,
     precision: Precision = "float32",
@@ -138,11 +138,23 @@ def _check(model: Predictor, path: Path, precision: Precision, faces: Faces | No
 
 
 def _write_metadata(path: Path, values: dict[str, str]) -> None:
+    """Write what nasion needs to know about the file, and remove what exporters leave in it.
+
+    torch notes at each node the lines of Python it came from, with this machine's paths.
+    """
     import onnx
 
-    graph = onnx.load(path)
-    onnx.helper.set_model_props(graph, values)
-    onnx.save(graph, path)
+    model = onnx.load(path)
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.initializer, *graph.value_info, *model.functions):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for function in model.functions:
+        for node in function.node:
+            node.ClearField("metadata_props")
+            node.ClearField("doc_string")
+    onnx.helper.set_model_props(model, values)
+    onnx.save(model, path)
 
 
 def _difference(model: Predictor, path: Path) -> float:

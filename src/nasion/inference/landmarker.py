@@ -24,11 +24,11 @@ from nasion.media.inputs import map_in_order
 from nasion.model_spec import TTA
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as PillowImage
+    from PIL import Image
 
     from nasion.media.video import Frame
 
-    ImageLike = str | os.PathLike[str] | np.ndarray | PillowImage
+    ImageLike = str | os.PathLike[str] | np.ndarray | Image.Image
 
 MIN_SCORE = 0.6
 _SAME_FACE = 0.4  # IoU from which two faces are one

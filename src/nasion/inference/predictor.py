@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from nasion.arrays import Array, as_numpy
 from nasion.data.annotators import merge_heads
-from nasion.errors import require
+from nasion.errors import RunError, require
 from nasion.inference import backends, calibration, pretrained, run_folder
 from nasion.inference.backends import Network, onnx
 from nasion.inference.calibration import TOLERANCE, Calibration, face_sizes
@@ -198,6 +198,11 @@ def load_model(
             calibration=exported.calibration,
             tta=tta,
             trained_on=exported.trained_on,
+        )
+    if not path.exists():
+        names = ", ".join(pretrained.names())
+        raise RunError(
+            f"{path} is not a run folder, an exported file or a pretrained model ({names})."
         )
     value = run_folder.read_recipe(path, recipe)
     return Predictor(

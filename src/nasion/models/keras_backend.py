@@ -36,7 +36,7 @@ def keras() -> ModuleType:
     name = requested or _installed_backend()
     os.environ["KERAS_BACKEND"] = name
     try:
-        with _quiet_unless_it_fails():
+        with quiet_unless_it_fails():
             import keras
     except ImportError as error:
         # Users without Keras are best served by TensorFlow.
@@ -67,7 +67,7 @@ def _configured_backend() -> str:
 
 
 @contextmanager
-def _quiet_unless_it_fails() -> Iterator[None]:
+def quiet_unless_it_fails() -> Iterator[None]:
     """Hold back what TensorFlow's C++ writes to standard error at start, which no setting stops."""
     try:
         descriptor = sys.__stderr__.fileno()  # pyright: ignore[reportOptionalMemberAccess]

@@ -16,10 +16,10 @@ from dataclasses import replace
 
 from nasion.data.augment import Augment
 from nasion.models.optim import SGD, Adam, Cosine, Phase, Plateau
-from nasion.recipes.fkd_cnn import RECIPE as PUBLISHED
+from nasion.recipes import fkd_cnn
 
 RECIPE = replace(
-    PUBLISHED,
+    fkd_cnn.RECIPE,
     missing="mask",
     suspect_labels="drop",
     start_at_mean=True,

@@ -60,7 +60,12 @@ def callbacks(
     ]
 
 
-class Batches(keras.utils.PyDataset):
+def batches(crops: Crops, recipe: Recipe) -> Any:
+    """The batches of an epoch, as a ``PyDataset``; its ``at(epoch, step)`` chooses the first."""
+    return _Batches(crops, recipe)
+
+
+class _Batches(keras.utils.PyDataset):
     """The batches of an epoch from a step on, as (images, targets)."""
 
     def __init__(self, crops: Crops, recipe: Recipe) -> None:
@@ -68,7 +73,7 @@ class Batches(keras.utils.PyDataset):
         self._crops, self._recipe = crops, recipe
         self.at(0, 0)
 
-    def at(self, epoch: int, step: int) -> Batches:
+    def at(self, epoch: int, step: int) -> _Batches:
         recipe = self._recipe
         self.epoch: int = epoch
         self.first: int = step

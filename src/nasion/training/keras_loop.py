@@ -54,7 +54,7 @@ class Session:
     model: Any
     network: KerasNetwork
     faces: Faces
-    batches: keras_callbacks.Batches
+    batches: Any
     val_faces: Faces
     val_crops: Any
     observers: tuple[Observer, ...]
@@ -126,7 +126,7 @@ def _start_session(
         model=model,
         network=KerasNetwork(build_model(recipe), recipe.spec),
         faces=data.faces,
-        batches=keras_callbacks.Batches(data.crops, recipe),
+        batches=keras_callbacks.batches(data.crops, recipe),
         val_faces=data.val_faces,
         val_crops=data.val_crops,
         observers=observers,

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from nasion.models.keras_backend import quiet_unless_it_fails
 from nasion.training.state import Observer, TrainingState
 
 _SPEED_SMOOTHING = 0.98
@@ -98,7 +99,9 @@ class TensorBoard:
     @cached_property
     def _writer(self) -> Any:
         # Made at the first step, so that a run that is refused leaves nothing behind.
-        from torch.utils.tensorboard import SummaryWriter
+        # It imports TensorFlow where that is installed, which prints lines about the processor.
+        with quiet_unless_it_fails():
+            from torch.utils.tensorboard import SummaryWriter
 
         return SummaryWriter(str(self._folder))
 

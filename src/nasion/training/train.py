@@ -13,8 +13,7 @@ from types import ModuleType
 from nasion.data import splits
 from nasion.data.load import load_joint_train_val, load_train_val
 from nasion.errors import RunError, SettingError, requires_extra
-from nasion.inference import backends, calibration
-from nasion.inference import run_folder as run_folders
+from nasion.inference import backends, calibration, run_folder
 from nasion.inference.predictor import Predictor, calibrate
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.faces import Faces, join
@@ -107,13 +106,13 @@ def _resumed(
     recipe: str | Path | Recipe,
 ) -> Recipe:
     """The run's own recipe. Other settings are refused: they would make it another run."""
-    record = run_folders.read_settings(folder)
-    if record["format"] != run_folders.FORMAT:
+    record = run_folder.read_settings(folder)
+    if record["format"] != run_folder.FORMAT:
         raise RunError(
             f"{folder} was started by nasion {record['nasion']}; resume it with that version, "
             f"or start anew from its weights (--set init_from={folder})."
         )
-    own = run_folders.read_recipe(folder, _recipe_file(recipe))
+    own = run_folder.read_recipe(folder, _recipe_file(recipe))
     if record["name"] != name:
         raise SettingError(
             f"{folder} holds a run of {record['name']}, not of {name}; resume it by its own name."
@@ -123,7 +122,7 @@ def _resumed(
             f"{folder} was started with other settings; continue with --resume alone, "
             "or start anew with --run FOLDER."
         )
-    if not (folder / run_folders.CHECKPOINT).is_file():
+    if not (folder / run_folder.CHECKPOINT).is_file():
         raise RunError(f"{folder} has no checkpoint yet; delete it and start anew.")
     return own
 
@@ -153,7 +152,7 @@ def _check_or_create(
     """Create the run folder; when resuming, check that the faces are the same."""
     key = _faces_key(*sides)
     if resume:
-        if run_folders.read_settings(folder)["faces_key"] != key:
+        if run_folder.read_settings(folder)["faces_key"] != key:
             raise RunError(
                 f"{folder} was trained on other faces; continue with the data it was started "
                 "with, or start anew with --run FOLDER."
@@ -162,7 +161,7 @@ def _check_or_create(
     if is_first_process():
         counts = [len(side) for side in sides]
         facts = {"command": sys.argv, "data": _paths(data), "faces": counts, "faces_key": key}
-        run_folders.create(folder, name, recipe, facts)
+        run_folder.create(folder, name, recipe, facts)
 
 
 def _paths(data: Data) -> str:

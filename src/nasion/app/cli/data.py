@@ -24,14 +24,14 @@ def show(
     """Print counts, missing labels, sources, duplicates and sizes; draw a contact sheet."""
     from nasion.data.load import load_faces
     from nasion.data.summary import summarize
-    from nasion.evaluation import plots
+    from nasion.evaluation import face_tiles, plots
 
     requested = scheme_or_none(scheme)
     faces = load_faces(dataset, path, split, scheme=requested, skip_faults=skip_faults)
     summary = summarize(faces)
     console.show_summary(summary)
     if summary.sizes is not None:
-        plots.save(plots.contact_sheet(faces), output)
+        plots.save(face_tiles.contact_sheet(faces), output)
         console.say(f"Contact sheet: {output}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_module
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +10,13 @@ import typer
 
 from nasion.app import console
 from nasion.app.cli.options import (
-    TTA,
     Data,
     DatasetKind,
     RecipeFile,
     Run,
     SchemeName,
     SkipFaults,
+    TTAMode,
     open_model,
     scheme_or_none,
 )
@@ -72,13 +72,13 @@ def evaluate(
     ] = None,
     dataset: DatasetKind = None,
     scheme: SchemeName = None,
-    tta: TTA = None,
+    tta: TTAMode = None,
     skip_faults: SkipFaults = False,
     recipe: RecipeFile = None,
 ) -> None:
     """Evaluate a model, or any tool's predictions, on labelled faces."""
+    import nasion
     from nasion.data.load import load_faces
-    from nasion.evaluation import evaluate as evaluation
     from nasion.evaluation.matching import read_predictions
     from nasion.media.files import write_text
 
@@ -91,10 +91,10 @@ def evaluate(
     faces = load_faces(dataset, data, split, scheme=requested, skip_faults=skip_faults)
     limit = None if threshold is None else threshold / 100
     evaluated = model if model is not None else read_predictions(subject, faces)
-    result = evaluation.evaluate(evaluated, faces, norm=norm, threshold=limit)
+    result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit)
     # Files first: what is printed may go to a pipe that closes.
     if json:
-        write_text(json, json_module.dumps(result.to_json(), indent=1))
+        write_text(json, dumps(result.to_json(), indent=1))
     folder = out_folder or Path(f"{subject.stem}-evaluation")
     if run and run.is_dir():
         folder = out_folder or run / f"evaluation-{split}"
@@ -162,7 +162,7 @@ def submit(
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")] = Path(
         "submission.csv"
     ),
-    tta: TTA = None,
+    tta: TTAMode = None,
     recipe: RecipeFile = None,
 ) -> None:
     """Write a submission file: Kaggle's for its test images, or the course's for an XML file."""

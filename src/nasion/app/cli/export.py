@@ -53,16 +53,16 @@ def export(
     """Write a run's network as one file that needs no nasion, compared with the run."""
     model = open_model(run, recipe)
     from nasion.data.load import load_train_val
-    from nasion.inference import export as exporting
+    from nasion.inference.export import export_model, with_calibration_of
 
     if fp16 and int8:
         raise SettingError("--fp16 and --int8 exclude each other; choose one.")
     precision: Precision = "int8" if int8 else "float16" if fp16 else "float32"
     if scores_of is not None:
-        model = exporting.with_calibration_of(model, run, scores_of)
+        model = with_calibration_of(model, run, scores_of)
     sides = load_train_val(None, data, scheme=model.spec.scheme) if data else None
     train_faces = sides[0] if sides else None
-    difference = exporting.export(model, output, precision, train_faces, licence)
+    difference = export_model(model, output, precision, train_faces, licence)
     size = output.stat().st_size / 1e6
     before = ", before it was quantized" if int8 else ""
     console.say(

@@ -93,14 +93,14 @@ def faces(
     """
     model = open_model(run, recipe)
     from nasion.data.load import load_faces
-    from nasion.evaluation import plots, report
+    from nasion.evaluation import face_tiles, plots, report
     from nasion.evaluation.evaluate import evaluate
 
     result = evaluate(model, load_faces(dataset, data, split))
     sheets = report.best_and_worst(result, count)
     tiles = [tile for sheet in sheets for tile in sheet.tiles]
     if tiles:
-        plots.save(plots.sheet(tiles, columns=min(count, len(tiles) // 2)), output)
+        plots.save(face_tiles.sheet(tiles, columns=min(count, len(tiles) // 2)), output)
         _written(output)
     errors = report.largest_errors(result, count)
     console.show_table("Largest errors", report.ERROR_COLUMNS, errors)

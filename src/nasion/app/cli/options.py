@@ -13,7 +13,7 @@ from nasion.errors import require
 if TYPE_CHECKING:
     from nasion.inference.predictor import Predictor
     from nasion.landmarks.scheme import Scheme
-    from nasion.model_spec import TTA as TestTimeAugmentation
+    from nasion.model_spec import TTA
 
 _DATA_HELP = "Folder or file of the dataset (toy:COUNT for drawn faces)."
 Data = Annotated[str, typer.Option("--data", help=_DATA_HELP)]
@@ -50,7 +50,7 @@ Model = Annotated[
         "--run", help="A pretrained model's name, an exported .onnx file, or a run folder."
     ),
 ]
-TTA = Annotated[
+TTAMode = Annotated[
     str | None,
     typer.Option(
         "--tta",
@@ -73,7 +73,7 @@ def open_model(run: Path, recipe: Path | None, tta: str | None = None) -> Predic
     return load_model(run, recipe=module, tta=tta_or_none(tta))
 
 
-def tta_or_none(name: str | None) -> TestTimeAugmentation | None:
+def tta_or_none(name: str | None) -> TTA | None:
     """The mode of this name. Raises ``SettingError`` for any other."""
     from nasion.model_spec import TTA_MODES
 

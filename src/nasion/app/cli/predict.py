@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasion.app import console
 from nasion.app.cli.options import (
-    TTA,
     DetectorName,
     Model,
     RecipeFile,
+    TTAMode,
     open_model,
     tta_or_none,
 )
+from nasion.app.cli.predict_output import PredictionOutput
 from nasion.discovery import FORMATS
 from nasion.errors import SettingError
 
 if TYPE_CHECKING:
     from nasion.app.bulk import BulkSettings
-    from nasion.app.predict_pipeline import Result
-    from nasion.landmarks.face import ImageResult
-    from nasion.media.inputs import UnreadableInput
+    from nasion.media.inputs import ImageInput
+    from nasion.media.video import VideoInput
 
 _DEFAULT_FORMATS = ("image", "json")
-_MAX_LINES = 20  # images with a line of their own in the terminal
 _STDOUT = "-"
 _ENGINE_ALONE = (
     "--engine writes Parquet and detects faces itself; "
@@ -124,18 +119,21 @@ def predict(
     workers: Annotated[
         int | None, typer.Option(help="Threads or processes.", min=1, show_default="cores")
     ] = None,
-    tta: TTA = None,
+    tta: TTAMode = None,
     recipe: RecipeFile = None,
 ) -> None:
     """Find the faces in images, videos or a camera's frames, and predict their points."""
-    from nasion.app import predict_pipeline as pipeline
     from nasion.app.bulk import BulkSettings
     from nasion.app.known_boxes import known_boxes
+    from nasion.app.predict_pipeline import (
+        PredictOptions,
+        needs_pixels,
+        predict_images,
+        predict_videos,
+    )
     from nasion.inference import detectors
     from nasion.inference.landmarker import Landmarker
     from nasion.inference.smoothing import OneEuro
-    from nasion.media.inputs import ImageInput, resolve_inputs
-    from nasion.media.video import VideoInput
     from nasion.prediction_formats.image import LABELS
 
     if engine is not None:
@@ -156,10 +154,8 @@ def predict(
     names = _output_formats(formats or _DEFAULT_FORMATS, to_stdout)
     if labels not in LABELS:
         raise SettingError(f"--labels {labels}: one of {', '.join(LABELS)} expected.")
-    resolved = resolve_inputs(inputs)
-    images = [each for each in resolved if isinstance(each, ImageInput)]
-    videos = [replace(e, seconds=seconds) for e in resolved if isinstance(e, VideoInput)]
-    known = known_boxes(box or [], boxes, [each.name for each in resolved])
+    images, videos = _resolve(inputs, seconds)
+    known = known_boxes(box or [], boxes, [each.name for each in (*images, *videos)])
     if known is not None and videos:
         raise SettingError("--box and --boxes are for images; in videos faces are tracked.")
     landmarker = Landmarker(
@@ -168,24 +164,35 @@ def predict(
         min_score=min_score,
         any_rotation=any_rotation,
     )
-    options = pipeline.PredictOptions(
+    options = PredictOptions(
         boxes=known,
-        formats=tuple(name for name in names if pipeline.needs_pixels(name)),
+        formats=tuple(name for name in names if needs_pixels(name)),
         folder=folder,
         labels=labels,
         smoothing=OneEuro(min_cutoff, beta) if smooth else None,
-        threads=min(workers or os.cpu_count() or 1, len(resolved)),
+        threads=min(workers or os.cpu_count() or 1, len(images) + len(videos)),
     )
-    at_end = [name for name in names if not pipeline.needs_pixels(name)]
-    collected = _Results(at_end, None if to_stdout else folder)
+    at_end = [name for name in names if not needs_pixels(name)]
+    collected = PredictionOutput(at_end, None if to_stdout else folder)
     total = len(images) + sum(video.frame_count() for video in videos)
     with console.progress_bar("frames" if videos else "images", total) as advance:
-        image_results = pipeline.predict_images(images, landmarker, options)
-        video_results = pipeline.predict_videos(videos, landmarker, options)
+        image_results = predict_images(images, landmarker, options)
+        video_results = predict_videos(videos, landmarker, options)
         collected.take(image_results, video_results, advance)
     collected.report()
     if collected.unreadable:
         raise typer.Exit(1)
+
+
+def _resolve(inputs: list[str], seconds: float | None) -> tuple[list[ImageInput], list[VideoInput]]:
+    """Images, and videos that end after ``seconds``."""
+    from nasion.media.inputs import ImageInput, resolve_inputs
+    from nasion.media.video import VideoInput
+
+    resolved = resolve_inputs(inputs)
+    images = [each for each in resolved if isinstance(each, ImageInput)]
+    videos = [each for each in resolved if isinstance(each, VideoInput)]
+    return images, [replace(video, seconds=seconds) for video in videos]
 
 
 def _predict_in_bulk(
@@ -193,8 +200,9 @@ def _predict_in_bulk(
 ) -> None:
     """Everything to Parquet, part by part."""
     from nasion.app import bulk
+    from nasion.app.bulk_parts import make_parts
 
-    parts = bulk.make_parts(inputs)
+    parts = make_parts(inputs)
     total: Counter[str] = Counter()
     with console.progress_bar("parts", len(parts)) as advance:
         for _, counts in bulk.run(parts, settings, folder, engine, workers):
@@ -206,116 +214,6 @@ def _predict_in_bulk(
     console.say(f"Written to {folder.resolve()}, {console.count(len(parts), 'part')}")
     if unreadable:
         raise typer.Exit(1)
-
-
-class _Results:
-    """Collects results; at the end, or after Ctrl-C, writes what there is.
-
-    ``folder``: None for standard output.
-    """
-
-    def __init__(self, formats: list[str], folder: Path | None) -> None:
-        self.found: list[ImageResult] = []
-        self.unreadable: list[UnreadableInput] = []
-        self._formats, self._folder, self._started = formats, folder, perf_counter()
-        # Some formats can be printed line by line as results come.
-        self._line = None if folder else getattr(FORMATS.load(formats[0]), "line", None)
-
-    def __enter__(self) -> _Results:
-        return self
-
-    def take(
-        self,
-        image_results: Generator[Result],
-        video_results: Generator[Result],
-        advance: Callable[[], None],
-    ) -> None:
-        """Collect all results as they come."""
-        with self, closing(image_results), closing(video_results):
-            for result in chain(image_results, video_results):
-                self.add(result)
-                advance()
-
-    def add(self, result: Result) -> None:
-        from nasion.media.inputs import UnreadableInput
-
-        if isinstance(result, UnreadableInput):
-            self.unreadable.append(result)
-            return
-        self.found.append(result)
-        if self._line is not None:
-            print(self._line(result), end="", flush=True)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        from nasion.prediction_formats import write
-
-        stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
-        if stopped:
-            console.warn("Stopped; what was found until now is kept.")
-        if self._folder is not None:
-            write(self.found, self._formats, self._folder)
-        elif self._line is None:
-            sys.stdout.write(FORMATS.load(self._formats[0]).to_text(self.found))
-        return stopped
-
-    def report(self) -> None:
-        """Print what was found; on standard error if results go to standard output."""
-        out = console.err if self._folder is None else console.out
-
-        def say(text: str) -> None:
-            out.print(text, soft_wrap=True, highlight=False)
-
-        images = [result for result in self.found if result.seconds is None]
-        if self._folder is not None:
-            for result in images[:_MAX_LINES]:
-                say(f"{result.name}: {_faces_with_scores(result)}")
-            if len(images) > _MAX_LINES:
-                say(f"... and {len(images) - _MAX_LINES} more images")
-        videos = self._frames_by_video()
-        seconds = perf_counter() - self._started
-        for name, frames in videos.items():
-            tracks = len({face.track for frame in frames for face in frame.faces})
-            rate = ""
-            if not images and len(videos) == 1:
-                rate = f", {len(frames) / seconds:.0f} frames per second"
-            counts = f"{console.count(tracks, 'face')} in {console.count(len(frames), 'frame')}"
-            say(f"{name}: {counts}{rate}")
-        for each in self.unreadable:
-            console.warn(f"not read: {each.name}: {each.reason}")
-        summary = self._summary(images, bool(videos))
-        if summary:
-            say(f"{'; '.join(summary)}.")
-        if self._folder is not None and self.found:
-            say(f"Written to {self._folder.resolve()}")
-
-    def _frames_by_video(self) -> dict[str, list[ImageResult]]:
-        videos: dict[str, list[ImageResult]] = {}
-        for result in self.found:
-            if result.seconds is not None:
-                videos.setdefault(result.name.rpartition("@")[0], []).append(result)
-        return videos
-
-    def _summary(self, images: list[ImageResult], has_video: bool) -> list[str]:
-        summary = []
-        if images or not (has_video or self.unreadable):
-            faces = console.count(sum(len(result.faces) for result in images), "face")
-            without = sum(not result.faces for result in images)
-            without_any = f", {without} without any" if without else ""
-            summary.append(f"{faces} in {console.count(len(images), 'image')}{without_any}")
-        if self.unreadable:
-            summary.append(f"{len(self.unreadable)} could not be read")
-        return summary
-
-
-def _faces_with_scores(result: ImageResult) -> str:
-    """``2 faces (scores 0.98, 0.91)``."""
-    count = len(result.faces)
-    if not count:
-        return console.count(count, "face")
-    scores = ", ".join(f"{face.score:.2f}" for face in result.faces[:5])
-    more = ", ..." if count > 5 else ""
-    word = "score" if count == 1 else "scores"
-    return f"{console.count(count, 'face')} ({word} {scores}{more})"
 
 
 def _output_formats(requested: Sequence[str], to_stdout: bool) -> list[str]:

@@ -39,11 +39,11 @@ def serve(
     with requires_extra("The server", "serve"):
         import uvicorn
 
-        from nasion.app import serve as server
+        from nasion.app.serve import Limits, build_app
     from nasion.app.serve.websocket import MAX_FRAME_BYTES
     from nasion.inference.landmarker import Landmarker
 
-    limits = server.Limits(
+    limits = Limits(
         body_bytes=max_bytes,
         pixels=max_pixels,
         faces=max_faces,
@@ -52,7 +52,7 @@ def serve(
     )
     landmarker = Landmarker(open_model(run, recipe), detector=detector, max_faces=max_faces)
     config = uvicorn.Config(
-        server.build_app(landmarker, limits),
+        build_app(landmarker, limits),
         host=host,
         port=port,
         log_level="warning",

@@ -38,12 +38,12 @@ def train(
     skip_faults: SkipFaults = False,
 ) -> None:
     """Train a recipe on a dataset. Ctrl-C saves; --resume continues with the same numbers."""
+    import nasion
     from nasion.inference import run_folder
     from nasion.recipe_settings import override
     from nasion.recipes import recipe_module
     from nasion.training.progress import TerminalBar
     from nasion.training.state import Interrupted
-    from nasion.training.train import train as run_training
 
     folder, changes = run or Path("runs") / Path(recipe).stem, set or []
     module = recipe_module(recipe)
@@ -54,7 +54,7 @@ def train(
     paths = " ".join(f"--data {path}" for path in data)
     with TerminalBar(console.err) as bar:
         try:
-            done = run_training(
+            done = nasion.train(
                 recipe,
                 data[0] if len(data) == 1 else data,
                 run_folder=folder,

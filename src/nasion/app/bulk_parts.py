@@ -1,0 +1,118 @@
+"""The images of a bulk prediction in parts: files and URLs, or rows of Parquet tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from nasion.errors import DataError, SettingError, require, requires_extra
+from nasion.media.images import open_image
+from nasion.media.inputs import ImageInput, resolve_inputs
+
+PART_SIZE = 64  # images
+_IMAGE_COLUMNS = ("image", "picture", "bytes", "content", "jpg")
+_NAME_COLUMNS = ("name", "path", "file", "file_name", "id", "__key__")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the images: files and URLs, or rows ``start`` to ``stop`` of a Parquet file."""
+
+    number: int
+    names: tuple[str, ...] = ()
+    table: str = ""
+    start: int = 0
+    stop: int = 0
+
+
+def make_parts(words: Sequence[str], size: int = PART_SIZE) -> list[Part]:
+    """The parts of all images that the words name, as in ``nasion predict``, and Parquet files.
+
+    Raises ``DataError`` for a Parquet file without images, and ``SettingError`` for inputs that
+    cannot be processed in parts, as videos.
+    """
+    require(size > 0, f"A part has one image or more; found {size}.")
+    tables = [word for word in words if word.endswith(".parquet")]
+    others = [word for word in words if not word.endswith(".parquet")]
+    parts: list[Part] = []
+    names = []
+    for image in resolve_inputs(others) if others or not tables else []:
+        if not isinstance(image, ImageInput) or isinstance(image.source, bytes):
+            raise SettingError(
+                f"{image.name}: only image files and URLs can be written to Parquet; omit it."
+            )
+        names.append(image.name)
+    for start in range(0, len(names), size):
+        parts.append(Part(len(parts), names=tuple(names[start : start + size])))
+    for table in tables:
+        file = _open_table(Path(table))
+        _find_column(file, _IMAGE_COLUMNS, table)
+        rows = file.metadata.num_rows
+        for start in range(0, rows, size):
+            stop = min(start + size, rows)
+            parts.append(Part(len(parts), table=table, start=start, stop=stop))
+    return parts
+
+
+def part_images(part: Part, colour: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The names of a part's images, and functions that decode them."""
+    if not part.table:
+        for name in part.names:
+            image = ImageInput(name, name if "://" in name else Path(name))
+            yield name, lambda image=image: image.pixels(colour)
+        return
+    file = _open_table(Path(part.table))
+    column = _find_column(file, _IMAGE_COLUMNS, part.table)
+    existing = [name for name in _NAME_COLUMNS if name in file.schema_arrow.names]
+    names = next((name for name in existing if name != column), None)
+    for number, row in _rows(file, part, [column, *([names] if names else [])]):
+        name = str(row[names]) if names else f"{part.table}#{number}"
+        value = row[column]
+        data = value.get("bytes") if isinstance(value, dict) else value
+        yield name, lambda data=data, name=name: open_image(bytes(data or b""), colour, name)
+
+
+def _rows(file: Any, part: Part, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number, row) of a part of a table; reads only the row groups that it lies in."""
+    first = 0
+    for group in range(file.num_row_groups):
+        count = file.metadata.row_group(group).num_rows
+        if first < part.stop and first + count > part.start:
+            low, high = max(part.start - first, 0), min(part.stop - first, count)
+            rows = file.read_row_group(group, columns).slice(low, high - low).to_pylist()
+            yield from ((first + low + i, row) for i, row in enumerate(rows))
+        first += count
+
+
+def _open_table(path: Path) -> Any:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file.")
+    try:
+        return parquet_module().ParquetFile(path)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: not a readable Parquet file ({reason}).") from error
+
+
+def _find_column(file: Any, wanted: Iterable[str], path: str) -> str:
+    from pyarrow import types
+
+    kinds = {field.name: field.type for field in file.schema_arrow}
+    tests = (types.is_struct, types.is_binary, types.is_large_binary)
+    fits = [name for name, kind in kinds.items() if any(test(kind) for test in tests)]
+    found = next((name for name in wanted if name in fits), None)
+    if found is None:
+        raise DataError(
+            f"{path}: no column of images; one of {', '.join(wanted)} as bytes expected, "
+            f"found {', '.join(kinds)}."
+        )
+    return found
+
+
+def parquet_module() -> Any:
+    """PyArrow's Parquet module. Raises ``MissingExtra`` where it is not installed."""
+    with requires_extra("Parquet", "ray"):
+        return import_module("pyarrow.parquet")
