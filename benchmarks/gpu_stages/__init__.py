@@ -1,0 +1,1 @@
+"""The stages of the GPU benchmark (``benchmarks/gpu.py``), one per file."""
