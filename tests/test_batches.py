@@ -57,7 +57,7 @@ BOXES = {
 
 @pytest.mark.parametrize("box", BOXES.values(), ids=BOXES)
 @pytest.mark.parametrize("scale", [1.0, 1.25])
-def test_what_the_network_says_of_a_crop_comes_back_to_the_full_image(box, scale, toy_faces):
+def test_predictions_on_a_crop_map_back_to_the_full_image(box, scale, toy_faces):
     """By hand: a fraction of the crop is that fraction of the box grown about its middle."""
     recipe = changed(RECIPE, scheme=ibug68, input_size=(32, 24), box_scale=scale)
     fractions = np.random.default_rng(0).uniform(size=(68, 2))

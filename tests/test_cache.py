@@ -23,7 +23,7 @@ def counted():
     return make, made
 
 
-def test_what_is_kept_comes_back_without_being_made_again(counted):
+def test_a_cached_entry_is_not_made_again(counted):
     make, made = counted
     for _ in range(3):
         arrays, value = cache.cached("key", make)

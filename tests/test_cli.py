@@ -172,7 +172,7 @@ def test_data_check_lists_every_fault_and_exits_with_one(nasion, tmp_path, kaggl
     assert code == 0 and "118 faces" in said
 
 
-def test_data_check_reads_the_look_up_table_as_well(nasion, tmp_path, kaggle_folder):
+def test_data_check_also_reads_the_lookup_table(nasion, tmp_path, kaggle_folder):
     for name in ("training.csv", "test.csv", fkd.LOOKUP):
         (tmp_path / name).write_bytes((kaggle_folder / name).read_bytes())
     with (tmp_path / fkd.LOOKUP).open("a") as file:
@@ -202,7 +202,7 @@ def test_data_check_finds_swapped_labels_and_copies_that_disagree(nasion, tmp_pa
     )
 
 
-def test_the_lists_name_what_there_is(nasion):
+def test_list_commands_name_everything_discovered(nasion):
     assert (
         "fkd_resnet" in nasion("recipes")[1]
         and "fkd " in nasion("datasets")[1]
@@ -225,12 +225,12 @@ def test_the_lists_name_what_there_is(nasion):
         (["submit", "nowhere", "--data", "toy"], "is not a run folder"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line_without_a_traceback(nasion, words, message):
+def test_user_errors_are_one_line_without_a_traceback(nasion, words, message):
     code, said = nasion(*words)
     assert code == 1 and message in said and "Traceback" not in said
 
 
-def test_a_run_on_other_data_than_toy_is_trained_on_what_the_path_says(nasion, kaggle_folder):
+def test_training_reads_the_dataset_at_the_path_not_the_recipes(nasion, kaggle_folder):
     code, said = nasion("train", "toy_demo", "--data", "/nowhere/at/all")
     assert code == 1 and "not a dataset that nasion recognises" in said
     code, said = nasion("train", "toy_demo", "--data", kaggle_folder, "--run", "a [run]", *SMALL)
@@ -269,7 +269,7 @@ def test_the_demo_draws_trains_evaluates_and_reports(nasion, tmp_path):
     assert code == 1 and "is not an earlier demo" in said and (tmp_path / "mine" / "photo").exists()
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+def test_ctrl_c_saves_and_prints_the_resume_command(tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -328,7 +328,7 @@ def imm_run(nasion, tmp_path):
     assert code == 0, said
 
 
-def test_everything_one_looks_at_has_a_command(nasion, imm_run):
+def test_every_inspection_has_a_command(nasion, imm_run):
     for words in (
         ("inspect", "samples", "imm_nose_khwaja", "--data", "imm"),
         ("inspect", "samples", "run", "--data", "imm", "--count", "3", "-o", "s.png"),

@@ -41,7 +41,7 @@ def as_kind(array, kind):
 @pytest.mark.parametrize("name", CODECS)
 @settings(deadline=None, max_examples=25)
 @given(width=st.integers(4, 20), height=st.integers(4, 20), seed=st.integers(0, 99))
-def test_every_codec_decodes_what_it_encodes_and_missing_stays_missing(
+def test_every_codec_decodes_its_own_targets_and_missing_stays_missing(
     kind, name, width, height, seed
 ):
     codec, size = CODECS[name], (8 * width, 8 * height)
@@ -58,7 +58,7 @@ def test_every_codec_decodes_what_it_encodes_and_missing_stays_missing(
 
 @KINDS
 @pytest.mark.parametrize("name", CODECS)
-def test_every_codec_takes_what_its_network_gives(kind, name):
+def test_every_codec_decodes_raw_network_output(kind, name):
     codec, size = CODECS[name], (64, 48)
     shape = (
         (2, codec.outputs(fkd15))
@@ -169,7 +169,7 @@ def test_anchors_of_a_linear_head_need_only_its_weights_and_features(kind):
     )
 
 
-def test_a_scale_is_held_within_what_can_be_meant():
+def test_a_learnt_scale_is_clipped_to_its_range():
     output = np.array([[0.0, 0.0, 50.0, 0.0, 0.0, -50.0]], np.float32)
     spread = codecs.Coordinates(scale=True).sigma(output, (96, 96))
     np.testing.assert_allclose(spread, [[np.exp(3), np.exp(-4)]], rtol=1e-5)

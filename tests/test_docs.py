@@ -110,7 +110,7 @@ def test_the_code_of_a_page_runs(path, tmp_path):
             assert done.returncode == 0, (each, done.stdout[-500:], done.stderr[-2000:])
 
 
-def test_the_readme_is_short_and_has_what_a_new_user_wants():
+def test_the_readme_is_short_and_has_every_section_a_new_user_needs():
     assert len(README.splitlines()) <= 150
     for words in ("nasion predict photo.jpg", "nasion train", "nasion evaluate", "nasion serve"):
         assert words in README
@@ -225,7 +225,7 @@ def test_ci_calls_the_readmes_test_command():
     assert "sphinx-build -W" in makefile
 
 
-def test_evaluating_predictions_and_looking_at_data_need_no_torch(tmp_path):
+def test_evaluating_predictions_and_inspecting_data_need_no_torch(tmp_path):
     """As an installation with the report extra alone would have it: any import of torch or what
     comes with it fails.
     """

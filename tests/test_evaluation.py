@@ -113,7 +113,7 @@ def test_predictions_are_matched_by_id_or_by_file_name_in_any_order(toy_faces):
         evaluate(replace(found, ids=tuple(f"x{i}" for i in range(5))), faces)
 
 
-def test_what_is_left_out_is_named_and_a_missing_prediction_is_a_failure(toy_faces):
+def test_faces_left_out_are_named_and_a_missing_prediction_is_a_failure(toy_faces):
     hidden = np.zeros((120, 15), bool)
     hidden[0] = True
     hidden[1, 0] = True
@@ -150,7 +150,7 @@ def test_a_point_left_unpredicted_is_named_and_faces_without_labels_are_refused(
         evaluate(predicted(toy_faces), toy.hide_labels(toy_faces, np.ones((120, 15), bool)))
 
 
-def test_predictions_of_another_scheme_are_evaluated_on_what_is_shared(toy_faces):
+def test_predictions_of_another_scheme_are_evaluated_on_the_shared_points(toy_faces):
     wide = toy.draw(5, ibug68, seed=3)
     found = evaluate(predicted(toy.draw(5, fkd15, seed=3)), wide, norm="outer_eye_corners")
     assert found.overall.fr == 0 and found.overall.nme < 1e-5 and found.overall.faces == 5
@@ -269,7 +269,7 @@ def test_a_report_without_images_or_norms_is_still_a_report(toy_faces):
     assert "faces whose norm" in text and "Best faces" in text
 
 
-def test_a_submission_has_every_asked_row_in_order_and_clipped(tmp_path, model, kaggle_folder):
+def test_a_submission_has_every_requested_row_in_order_and_clipped(tmp_path, model, kaggle_folder):
     rows = submission.write(model, kaggle_folder, "kaggle", tmp_path / "s.csv")
     lines = (tmp_path / "s.csv").read_text().splitlines()
     lookup = fkd.read_lookup(kaggle_folder / fkd.LOOKUP)
@@ -285,9 +285,7 @@ def test_a_submission_has_every_asked_row_in_order_and_clipped(tmp_path, model, 
     assert values[-1] == pytest.approx(np.clip(points[11, 14, 1], 0, 96), abs=1e-5)
 
 
-def test_a_look_up_table_that_asks_for_a_strange_image_or_point_is_refused(
-    tmp_path, model, kaggle_folder
-):
+def test_a_lookup_table_with_an_unknown_image_or_point_is_refused(tmp_path, model, kaggle_folder):
     for name in ("test.csv", fkd.LOOKUP):
         (tmp_path / name).write_bytes((kaggle_folder / name).read_bytes())
     with (tmp_path / fkd.LOOKUP).open("a") as file:
@@ -397,7 +395,7 @@ def test_the_courses_submission_counts_through_images_points_and_axes_in_full_im
     np.testing.assert_allclose(values, model(pictures, boxes).points, atol=1e-4)
 
 
-def test_a_submission_says_what_is_missing(course, tmp_path, model):
+def test_a_submission_names_missing_files_and_columns(course, tmp_path, model):
     course_model, path, _ = course
     with pytest.raises(RunError, match="asks for jaw_right_1, which this run"):
         submission.write(model, path, "course68", tmp_path / "out.csv")

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_the_command_says_how_large_the_file_is_and_how_far_from_the_run(
+def test_the_command_prints_file_size_and_difference_from_the_run(
     folder, tmp_path, capsys, monkeypatch
 ):
     from nasion.app import cli
@@ -59,14 +59,14 @@ def test_a_file_holds_no_paths_of_the_machine_that_made_it(folder, tmp_path):
         ("folder.onnx", "is a folder"),
     ],
 )
-def test_what_cannot_be_written_is_refused(name, message, folder, tmp_path):
+def test_an_unwritable_output_is_refused(name, message, folder, tmp_path):
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(SettingError, match=message):
         export_model(nasion.load_model(folder), tmp_path / name)
     assert [item.name for item in tmp_path.iterdir()] == ["folder.onnx"]
 
 
-def test_a_file_that_says_something_else_than_the_run_is_not_kept(folder, tmp_path, monkeypatch):
+def test_a_file_that_differs_from_the_run_is_not_kept(folder, tmp_path, monkeypatch):
     model, path = nasion.load_model(folder), tmp_path / "model.onnx"
     path.write_bytes(b"an older file")
 

@@ -68,7 +68,7 @@ def test_going_to_another_scheme_matches_by_name_and_leaves_nan_elsewhere():
 
 
 @pytest.mark.parametrize("other", SCHEMES.values(), ids=SCHEMES)
-def test_a_way_there_and_back_keeps_what_both_schemes_have(other):
+def test_converting_there_and_back_keeps_the_shared_points(other):
     start = toy.draw(2, fkd15, seed=1)
     shared = np.array([p in other for p in fkd15.points])
     back = start.to(other).to(fkd15)
@@ -81,7 +81,7 @@ def test_occlusion_goes_along_and_is_false_for_new_points():
     assert found.occluded[:, 10].tolist() == [True, False] and found.occluded.sum() == 1
 
 
-def test_joining_needs_one_scheme_and_fills_what_a_set_lacks():
+def test_joining_needs_one_scheme_and_fills_missing_groups():
     a = faces(2, groups={"source": ("x", "y")}, boxes=np.tile(np.float32([1, 1, 5, 5]), (2, 1)))
     b = faces(1, ids=("other",), groups={"person": ("7",)}, linked=("person",))
     both = join(a, b)

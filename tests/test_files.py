@@ -35,7 +35,7 @@ def test_a_gz_that_unpacks_to_more_than_the_limit_is_stopped(tmp_path):
     assert read(path, limit=10_000) == b"0" * 10_000
 
 
-def test_a_zip_without_the_file_says_what_it_holds(tmp_path):
+def test_a_zip_without_the_file_lists_its_members(tmp_path):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("other.csv", b"1")
@@ -67,7 +67,7 @@ def test_a_failed_write_leaves_the_older_file_and_nothing_beside_it(tmp_path):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_an_image_is_turned_as_its_exif_says_and_what_is_transparent_is_white(tmp_path):
+def test_exif_rotation_is_applied_and_transparent_pixels_become_white(tmp_path):
     pixels = np.zeros((4, 6, 3), np.uint8)
     pixels[0, 0] = 255
     exif = Image.Exif()
@@ -81,7 +81,7 @@ def test_an_image_is_turned_as_its_exif_says_and_what_is_transparent_is_white(tm
     assert open_image(tmp_path / "b.png", colour=True)[0, 0].tolist() == [206, 208, 210]
 
 
-def test_what_is_no_image_is_refused_by_name(tmp_path):
+def test_a_file_that_is_no_image_is_refused_by_name(tmp_path):
     (tmp_path / "a.jpg").write_text("hello")
     with pytest.raises(DataError, match=r"a.jpg: not a readable image"):
         open_image(tmp_path / "a.jpg", colour=False)

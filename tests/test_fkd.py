@@ -49,7 +49,7 @@ def test_line_ends_and_a_missing_last_one_do_not_matter(tmp_path, end):
     assert fkd.read(path).points[1, 0].tolist() == [1, 2]
 
 
-def test_columns_are_found_by_name_in_any_order_and_unknown_ones_are_passed_over(tmp_path):
+def test_columns_are_read_by_name_in_any_order_and_unknown_ones_ignored(tmp_path):
     header = "Image,note," + ",".join(reversed(fkd.COLUMNS))
     faces = fkd.read(
         table(tmp_path, GOOD + ",hello," + ",".join(map(str, range(29, -1, -1))), header=header)
@@ -253,7 +253,7 @@ def test_a_file_of_any_name_is_the_file_that_is_read(tmp_path, kaggle_folder):
     )
 
 
-def test_a_look_up_table_in_another_encoding_is_refused_with_its_line(tmp_path):
+def test_a_lookup_table_in_another_encoding_is_refused_with_its_line(tmp_path):
     (tmp_path / fkd.LOOKUP).write_bytes(
         "RowId,ImageId,FeatureName,Location\n1,1,café_x,\n".encode("latin-1")
     )
@@ -262,7 +262,7 @@ def test_a_look_up_table_in_another_encoding_is_refused_with_its_line(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n", "\r"])
-def test_the_look_up_table_is_read_with_any_line_ends(tmp_path, end):
+def test_the_lookup_table_is_read_with_any_line_endings(tmp_path, end):
     path = tmp_path / fkd.LOOKUP
     path.write_bytes(
         end.join(
@@ -281,7 +281,7 @@ def test_the_look_up_table_is_read_with_any_line_ends(tmp_path, end):
         ("1", "line 2: unknown feature None"),
     ],
 )
-def test_a_bad_look_up_row_is_refused_with_its_line(tmp_path, line, message):
+def test_a_bad_lookup_row_is_refused_with_its_line(tmp_path, line, message):
     path = tmp_path / fkd.LOOKUP
     path.write_text(f"RowId,ImageId,FeatureName,Location\n{line}\n")
     with pytest.raises(DataError) as error:
@@ -289,7 +289,7 @@ def test_a_bad_look_up_row_is_refused_with_its_line(tmp_path, line, message):
     assert message in str(error.value)
 
 
-def test_a_look_up_table_without_a_column_or_rows_is_refused(tmp_path):
+def test_a_lookup_table_without_a_column_or_rows_is_refused(tmp_path):
     path = tmp_path / fkd.LOOKUP
     path.write_text("RowId,FeatureName\n1,nose_tip_x\n")
     with pytest.raises(DataError, match="column ImageId is missing"):

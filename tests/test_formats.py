@@ -74,7 +74,7 @@ def test_each_format_is_read_back_to_the_nearest_labelled_face(kind, found, labe
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-def test_nothing_found_is_a_whole_file_too(kind, found, tmp_path):
+def test_no_faces_still_make_a_valid_file(kind, found, tmp_path):
     (written,) = prediction_formats.write(found[1:2], [kind], tmp_path)
     text = written.read_text()
     if written.suffix == ".json":
@@ -92,7 +92,7 @@ def test_points_files_count_pixels_from_one_and_number_the_faces_of_an_image(fou
     )
 
 
-def test_coco_has_what_its_readers_want(found, tmp_path):
+def test_coco_has_the_fields_that_pycocotools_reads(found, tmp_path):
     (written,) = prediction_formats.write(found, ["coco"], tmp_path)
     whole = json.loads(written.read_text())
     assert [image["file_name"] for image in whole["images"]] == [
@@ -118,7 +118,7 @@ def test_images_of_one_name_are_numbered():
     ) == ["me", "me-2", "me-2-2", "me-3", "me-4"]
 
 
-def test_drawn_points_lie_where_they_are_and_show_how_sure_they_are(found, tmp_path):
+def test_drawn_points_are_in_place_and_coloured_by_score(found, tmp_path):
     drawn = image_format.draw(found[2])
     factor = drawn.shape[0] // 120
     assert drawn.shape == (120 * factor, 260 * factor, 3) and factor == 3
@@ -137,7 +137,7 @@ def test_drawn_points_lie_where_they_are_and_show_how_sure_they_are(found, tmp_p
     assert image_format.draw(large, "names").shape == (100, 5000, 3)
 
 
-def test_what_is_no_such_file_is_refused_with_its_place(found, labelled, tmp_path):
+def test_a_malformed_predictions_file_is_refused_with_its_place(found, labelled, tmp_path):
     path = tmp_path / "p.jsonl"
     prediction_formats.write(found, ["jsonl"], tmp_path)
     path.write_text((tmp_path / "predictions.jsonl").read_text() + "{broken\n")
@@ -170,7 +170,7 @@ def test_what_is_no_such_file_is_refused_with_its_place(found, labelled, tmp_pat
         FORMATS.load("xml")
 
 
-def test_a_face_too_many_is_reported_and_a_missing_one_fails(found, labelled, tmp_path):
+def test_an_extra_face_is_reported_and_a_missing_one_fails(found, labelled, tmp_path):
     (written,) = prediction_formats.write(found, ["json"], tmp_path)
     result = nasion.evaluate(matching.read_predictions(written, labelled[:2]), labelled[:2])
     assert result.left_out == {"predictions of no face here": ["a/one.jpg face 1"]}

@@ -33,7 +33,7 @@ def folder(tmp_path):
     return tmp_path, faces
 
 
-def test_what_is_written_is_read_and_counted_from_nought(folder):
+def test_a_round_trip_counts_pixels_from_zero(folder):
     found = nasion.load_faces(None, folder[0])
     order = [found.ids.index(name) for name in NAMES]
     np.testing.assert_allclose(found.points[order], folder[1].points, atol=1e-5)

@@ -35,7 +35,7 @@ def parts(count, start=0, form="{:d}"):
     return "".join(f"<part name='{form.format(k)}' x='{k}' y='{-k}'/>" for k in range(start, count))
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_a_written_file_reads_back(tmp_path):
     faces = toy.draw(3, ibug68, seed=1, size=64)
     whole = np.rint(faces.points)
     hidden = np.zeros((3, 68), bool)

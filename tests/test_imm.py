@@ -24,7 +24,7 @@ def folder(tmp_path):
     return tmp_path, faces
 
 
-def test_what_is_written_is_read_to_a_hundred_thousandth_of_a_pixel(folder):
+def test_points_survive_a_round_trip_to_1e_5_pixel(folder):
     found = imm.read(folder[0])
     assert found.ids == folder[1].ids and found.linked == ("person",)
     assert found.groups == {
@@ -51,7 +51,7 @@ def test_rows_have_seven_or_ten_fields_and_any_white_space(folder):
     np.testing.assert_array_equal(imm.read(folder[0]).points, before)
 
 
-def test_a_shape_is_what_its_rows_say_by_their_point_numbers():
+def test_points_are_ordered_by_their_numbers_in_the_file():
     shape = imm.parse("2\n0 0 1.0 1.0 1 0 1\n0 0 0.5 0.25 0 0 1\nx.jpg", Path("x.asf"))
     assert shape.image == "x.jpg"
     np.testing.assert_allclose(shape.points, [[0.5, 0.25], [1, 1]])
@@ -131,7 +131,7 @@ def test_images_are_decoded_once_however_many_epochs_follow(folder, tmp_path, mo
     ("recipe", "low", "high"),
     [("imm_nose_guduguntla", 0, 1.06e-2), ("imm_nose_guduguntla_ablation", 0.1, 1e3)],
 )
-def test_a_nose_network_reaches_what_is_published_and_its_ablation_fails(
+def test_a_nose_network_reaches_the_published_loss_and_its_ablation_fails(
     real_data, tmp_path, recipe, low, high
 ):
     run = nasion.train(recipe, real_data / "imm", run_folder=tmp_path / "run")

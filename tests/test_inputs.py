@@ -69,7 +69,7 @@ def test_numbers_are_cameras_videos_are_clips_and_lists_are_their_lines(folder, 
         ("empty", DataError, "no images in this folder"),
     ],
 )
-def test_what_means_no_image_is_refused_at_once(tmp_path, monkeypatch, word, error, message):
+def test_inputs_without_an_image_are_refused_at_once(tmp_path, monkeypatch, word, error, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(error, match=message):
@@ -126,7 +126,7 @@ def saved(image, kind, **options):
     return stream.getvalue()
 
 
-def test_every_kind_of_image_shows_what_a_person_sees():
+def test_every_kind_of_image_is_decoded_as_viewers_show_it():
     red = Image.new("RGB", (20, 10), (255, 0, 0))
     for kind in (
         "JPEG",
@@ -178,7 +178,7 @@ class Answers(BaseHTTPRequestHandler):
         pass
 
 
-def test_addresses_are_fetched_and_what_fails_is_named():
+def test_urls_are_fetched_and_failures_are_named():
     server = HTTPServer(("127.0.0.1", 0), Answers)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     at = f"http://127.0.0.1:{server.server_port}"

@@ -91,7 +91,7 @@ def test_the_filters_figure_shows_each_filter_of_the_first_layer(runs):
         np.testing.assert_array_equal(weight[0], np.asarray(array))
 
 
-def test_responses_are_what_the_filters_say_of_the_face(runs):
+def test_responses_are_the_filters_applied_to_the_face(runs):
     model, faces = nasion.load_model(runs[0] / "a"), runs[1]
     figure = inspect_network.responses(model, faces, faces.ids[3])
     titles = [axes.get_title() for axes in figure.axes if axes.images]
@@ -117,7 +117,7 @@ def test_a_network_without_convolution_has_no_filters():
         network.first_responses(np.zeros((1, 1, 30, 40), np.float32))
 
 
-def test_runs_side_by_side_differ_in_what_was_set(runs):
+def test_a_comparison_lists_the_settings_that_differ(runs):
     folder, faces = runs
     result = evaluate(folder / "a", faces[24:])
     report.write(result, folder / "a" / "evaluation-val", title="a")
@@ -152,7 +152,7 @@ def test_runs_of_one_name_are_reported_apart_by_their_folders(runs, tmp_path):
     )
 
 
-def test_what_is_no_run_or_has_no_epoch_cannot_be_compared(runs, tmp_path):
+def test_a_folder_without_a_run_or_an_epoch_is_refused_in_a_comparison(runs, tmp_path):
     with pytest.raises(RunError, match="is not a run folder"):
         compare_runs.compare([tmp_path])
     (tmp_path / "run.json").write_text((runs[0] / "a" / "run.json").read_text())
@@ -160,7 +160,7 @@ def test_what_is_no_run_or_has_no_epoch_cannot_be_compared(runs, tmp_path):
         compare_runs.compare([tmp_path])
 
 
-def test_without_the_report_extra_a_page_says_what_to_install(runs, monkeypatch):
+def test_without_the_report_extra_the_error_names_it(runs, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtra, match=r"install it with: pip install 'nasion\[report\]'"):
         compare_runs.page(compare_runs.compare([runs[0] / "a"]))

@@ -208,7 +208,7 @@ def test_a_schedule_by_epochs_sets_the_rate(sides, tmp_path):
     ] == pytest.approx([1e-3, 1e-3, 1e-4])
 
 
-def test_the_mean_start_says_the_mean_face_before_any_step(sides, tmp_path):
+def test_start_at_mean_predicts_the_mean_face_before_any_step(sides, tmp_path):
     recipe = changed(
         SMALL,
         start_at_mean=True,
@@ -370,7 +370,7 @@ def test_under_every_backend_masked_labels_give_no_gradient_and_a_run_predicts_t
         )
 
 
-def test_the_backend_is_the_one_asked_for_or_the_first_installed(monkeypatch, tmp_path):
+def test_the_backend_is_the_requested_or_the_first_installed_one(monkeypatch, tmp_path):
     """In a process of its own, since Keras chooses once."""
     code = "from nasion.models import keras_backend; print(keras_backend.backend())"
     absent = "import sys; sys.modules['tensorflow'] = None\n"
@@ -400,7 +400,7 @@ def test_the_backend_is_the_one_asked_for_or_the_first_installed(monkeypatch, tm
     ],
     ids=["nothing", "no backend", "no TensorFlow", "no JAX"],
 )
-def test_what_is_not_installed_is_named_with_the_line_that_installs_it(
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
     blocked, backend, line, tmp_path
 ):
     code = (
@@ -432,7 +432,7 @@ def test_an_unknown_backend_is_refused_with_those_there_are(monkeypatch):
         keras_backend.keras()
 
 
-def test_a_keras_recipe_trains_evaluates_and_looks_without_torch(tmp_path):
+def test_a_keras_recipe_trains_evaluates_and_is_inspected_without_torch(tmp_path):
     """As `pip install nasion[tensorflow]` has it."""
     block = (
         "import sys; sys.modules |= dict.fromkeys(('torch', 'lightning_fabric', 'onnx')); "

@@ -73,7 +73,7 @@ def test_a_path_a_pillow_image_and_arrays_give_the_same_face(astronaut, light, r
     ] == [(68, 2)] * 2
 
 
-def test_all_faces_on_group_photographs_are_found_and_nothing_else(light, real_data):
+def test_all_faces_in_group_photographs_are_found_without_false_alarms(light, real_data):
     """Recall and precision at an overlap of 0.4, of the nine labelled photographs with 43 faces."""
     folder, hits, extra, labelled = real_data / "samples" / "dlib_faces", 0, 0, 0
     landmarker = Landmarker(light)
@@ -103,7 +103,7 @@ def test_all_faces_on_group_photographs_are_found_and_nothing_else(light, real_d
 
 
 @pytest.mark.parametrize("degrees", [90, 180, -120])
-def test_a_turned_head_is_found_where_it_is_if_any_rotation_is_asked_for(astronaut, light, degrees):
+def test_a_rotated_head_is_found_with_any_rotation(astronaut, light, degrees):
     upright = Landmarker(light)(astronaut)[0]
     turned, back = _rotate(np.asarray(astronaut), degrees)
     assert len(Landmarker(light)(turned)) == 0
@@ -134,7 +134,7 @@ def test_a_bright_dot_of_a_turned_image_comes_back_to_its_place(degrees):
     assert abs(x - middle[0]) < 3 and abs(y - middle[1]) < 3
 
 
-def test_what_is_no_face_is_dropped_unless_it_is_asked_for(light):
+def test_non_faces_are_dropped_unless_min_score_is_zero(light):
     noise = np.random.default_rng(0).integers(0, 256, (200, 300)).astype(np.uint8)
     assert Landmarker(light)(noise) == []
     assert Landmarker(light, detector=FixedDetector(((50, 50, 120, 120),)))(noise) == []

@@ -93,7 +93,7 @@ def test_a_face_without_prediction_is_a_failure_but_not_in_the_mean():
     assert metrics.rmse(TRUTH, predicted).count == 4
 
 
-def test_nothing_counted_is_nan_and_says_so():
+def test_a_measure_of_no_points_is_nan_with_count_zero():
     assert metrics.nme(np.array([NAN])).count == 0 and np.isnan(metrics.nme(np.array([NAN])).value)
     assert np.isnan(metrics.percentile(np.array([]), 50).value)
 

@@ -20,7 +20,7 @@ from nasion.training.train import train
 pytestmark = pytest.mark.slow
 
 
-def test_forward_filling_is_what_pandas_does():
+def test_forward_fill_equals_pandas():
     rng = np.random.default_rng(0)
     points = rng.uniform(size=(50, 4, 2)).astype(np.float32)
     points[rng.uniform(size=(50, 4)) < 0.6] = np.nan
@@ -65,7 +65,7 @@ def test_swapped_sides_shifted_and_shrunken_labels_stand_out():
     assert wrong[[3, 50, 77]].all() and wrong.sum() <= 5
 
 
-def test_sound_labels_are_not_doubted_even_when_half_are_missing():
+def test_good_labels_are_not_suspect_even_when_half_are_missing():
     faces = toy.read(Path("toy:300:4"))
     assert suspect_labels(faces).sum() <= 3
     assert 0.5 < np.median(outlier_scores(faces)) < 2

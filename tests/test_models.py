@@ -211,7 +211,7 @@ def test_settings_that_cannot_be_built_are_refused():
         ResNet(bottleneck=3)
 
 
-def test_without_timm_a_timm_network_says_what_to_install(monkeypatch):
+def test_without_timm_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(
         SettingError,

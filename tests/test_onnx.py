@@ -153,7 +153,7 @@ def test_the_command_evaluates_8_bits_before_and_after_and_writes_down_the_licen
     assert "int8 needs faces" in said("--int8")[1]
 
 
-def test_what_is_no_exported_network_is_refused_with_the_reason(folder, tmp_path):
+def test_a_file_that_is_no_exported_network_is_refused_with_the_reason(folder, tmp_path):
     with pytest.raises(RunError, match=r"nothing\.onnx: no such file"):
         load_model(tmp_path / "nothing.onnx")
     (tmp_path / "text.onnx").write_text("hello")
@@ -176,7 +176,7 @@ def test_what_is_no_exported_network_is_refused_with_the_reason(folder, tmp_path
         load_model(path)
 
 
-def test_an_exported_network_says_that_it_cannot_be_looked_into_or_exported_again(folder, tmp_path):
+def test_an_exported_network_refuses_inspection_and_another_export(folder, tmp_path):
     export_model(load_model(folder), tmp_path / "model.onnx")
     network = load_model(tmp_path / "model.onnx").network
     for call in (
@@ -244,7 +244,7 @@ def test_test_time_augmentation_that_does_not_exist_is_refused(monkeypatch, caps
     assert done.value.code and "twice" in text and "flip+shift" in text
 
 
-def test_a_file_carries_the_views_that_it_averages_and_can_be_told_otherwise(folder, tmp_path):
+def test_a_file_carries_its_tta_mode_and_an_argument_overrides_it(folder, tmp_path):
     export_model(load_model(folder, tta="flip"), tmp_path / "flip.onnx")
     faces = toy.draw(3, load_model(folder).spec.scheme, seed=5, size=64)
     said = {

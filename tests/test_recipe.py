@@ -117,13 +117,13 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
         ("optim.betas=1,1", "optim.betas must be 0 to below 1"),
     ],
 )
-def test_a_wrong_name_or_type_is_refused_with_what_there_is(change, message):
+def test_a_wrong_name_or_type_is_refused_with_the_known_ones(change, message):
     with pytest.raises(SettingError) as error:
         override(RECIPE, [change])
     assert message in str(error.value)
 
 
-def test_what_only_keras_networks_have_is_refused_for_others():
+def test_settings_of_keras_networks_are_refused_for_others():
     assert (RECIPE.framework, TWO_PHASES.framework) == ("pytorch", "keras")
     for only_keras in ({"schedule": Plateau()}, {"second_phase": SECOND}):
         dataclasses.replace(RECIPE, architecture=KerasStub(), **only_keras)
@@ -217,7 +217,7 @@ def test_a_recipe_of_two_phases_is_written_and_read_back_the_same():
     assert from_json(to_json(TWO_PHASES), sys.modules[__name__]) == TWO_PHASES
 
 
-def test_a_recipe_fades_all_changes_but_the_mirror_and_the_size_of_what_is_in_front():
+def test_augment_decay_scales_everything_but_flips_and_patch_size():
     changes = Augment(
         flip=0.5,
         rotate=30,

@@ -135,7 +135,7 @@ def test_results_of_other_settings_or_images_are_not_mixed(plain, folder):
         list(bulk.run(make_parts([str(folder)], 5), LIGHT, plain[0], "plain"))
 
 
-def test_what_cannot_be_done_in_parts_is_refused(tmp_path):
+def test_inputs_that_cannot_be_split_into_parts_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"gone.parquet: no such file"):
         make_parts([str(tmp_path / "gone.parquet")])
     (tmp_path / "text.parquet").write_text("no table")
@@ -197,7 +197,7 @@ def test_two_workers_of_ray_one_of_them_killed_write_the_same_rows(
     assert rows(tmp_path) == plain[1]
 
 
-def test_the_command_tells_what_was_written_and_that_something_could_not_be_read(
+def test_the_command_reports_written_and_unreadable_images(
     plain, folder, tmp_path, monkeypatch, capsys
 ):
     faces = sum(row["face"] is not None for row in plain[1])

@@ -158,7 +158,7 @@ def test_wflw_holds_every_jaw_point_of_ibug_at_every_second_place():
     assert wflw98.points[0:33:2] == ibug68.points[0:17]
 
 
-def test_pupils_are_found_by_what_a_scheme_has():
+def test_pupils_come_from_the_points_that_a_scheme_has():
     assert fkd15.norm_groups("pupils") == (("right_eye_center",), ("left_eye_center",))
     assert wflw98.norm_groups("pupils") == (("right_pupil",), ("left_pupil",))
     right, left = ibug68.norm_groups("pupils")
@@ -168,7 +168,7 @@ def test_pupils_are_found_by_what_a_scheme_has():
     assert ibug68.norm_groups("nose_tip:chin,nose_base") == (("nose_tip",), ("chin", "nose_base"))
 
 
-def test_unknown_names_are_refused_with_what_there_is():
+def test_unknown_names_are_refused_with_the_known_ones():
     with pytest.raises(SettingError, match=r"no point 'nase'; it has left_eye_center"):
         fkd15.index(["nase"])
     with pytest.raises(SettingError, match="No norm 'ear'; there is box, outer_eye_corners"):

@@ -360,7 +360,7 @@ def test_answers_that_nobody_takes_count_as_memory_and_are_dropped_in_time():
         lazy.close()
 
 
-def test_nothing_is_read_or_fetched_because_a_request_says_so(server, tmp_path):
+def test_a_request_cannot_make_the_server_read_or_fetch_anything(server, tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_bytes(encoded(np.zeros((9, 9), np.uint8)))
     for words in (str(secret), f"file://{secret}", f"http://127.0.0.1:{server.port}/sample.jpg"):

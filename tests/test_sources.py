@@ -57,7 +57,7 @@ def test_labels_of_a_source_move_to_its_own_points_and_all_others_stay(faces):
     assert wide.labelled.sum() == faces.labelled.sum()
 
 
-def test_what_was_spread_is_gathered_again(faces):
+def test_merging_heads_undoes_splitting_them(faces):
     np.testing.assert_array_equal(
         merge_heads(split_heads(faces, FOUR).points, faces, FOUR), faces.points
     )
@@ -123,7 +123,7 @@ def test_training_faces_that_look_like_another_sets_validation_faces_are_left_ou
     assert 0 < len(train_faces) < sum(len(side) for side, _ in alone)
 
 
-def test_two_folders_of_one_kind_get_ids_that_can_be_told_apart():
+def test_two_folders_of_one_dataset_get_distinct_ids():
     train_faces, val_faces = load_joint_train_val(["toy:30:1", "toy:30:2"], ibug68)
     assert len(train_faces) + len(val_faces) == 60 and {
         name.partition("/")[0] for name in train_faces.ids

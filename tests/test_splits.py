@@ -53,7 +53,7 @@ def test_copies_are_found_and_stay_with_their_original(toy_faces, change):
     assert len(train) + len(val) == 240
 
 
-def test_a_photograph_that_another_set_cut_smaller_and_turned_is_found_by_its_eyes():
+def test_a_photograph_cropped_and_rotated_by_another_dataset_is_matched_by_its_eyes():
     faces = toy.draw(40, fkd15, seed=3, size=96)
     maps = geometry.similarity(
         (47.5, 47.5),

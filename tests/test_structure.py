@@ -34,7 +34,7 @@ def test_packages_import_only_from_those_below_them():
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_modules_and_functions_are_short_and_say_what_they_are_for(path):
+def test_modules_and_functions_are_short_and_modules_have_docstrings(path):
     text, tree = path.read_text(encoding="utf-8"), TREES[path]
     assert len(text.splitlines()) <= MAX_LINES
     assert ast.get_docstring(tree) or not text.strip(), "a module needs a docstring"

@@ -177,7 +177,7 @@ def test_an_average_over_steps_is_as_by_hand():
         assert old.weight.item() == pytest.approx(1 + share)
 
 
-def test_the_last_weights_are_kept_only_where_a_recipe_says_so(tmp_path, sides, monkeypatch):
+def test_the_last_weights_are_kept_only_with_keep_last(tmp_path, sides, monkeypatch):
     """As if every epoch made it worse."""
     scores = iter([1.0, 2.0, 3.0] * 2)
     monkeypatch.setattr(
@@ -461,7 +461,7 @@ def test_a_killed_process_resumes_from_its_last_epoch(tmp_path):
     assert same_tensors(tmp_path / "run" / run_folder.WEIGHTS, whole / run_folder.WEIGHTS)
 
 
-def test_two_processes_under_torchrun_learn_nearly_what_one_does(tmp_path):
+def test_two_processes_under_torchrun_learn_nearly_the_same_as_one(tmp_path):
     still = [
         f"augment.{name}=0"
         for name in ("rotate", "scale", "shift", "flip", "brightness", "contrast")
@@ -492,7 +492,7 @@ def test_two_processes_under_torchrun_learn_nearly_what_one_does(tmp_path):
     assert len(two) == 2 and two[0]["loss"] == pytest.approx(one[0]["loss"], rel=0.3)
 
 
-def test_training_starts_from_another_runs_weights_and_says_which_do_not_fit(tmp_path, sides):
+def test_training_starts_from_another_runs_weights_or_names_those_that_do_not_fit(tmp_path, sides):
     first = train(MAPS, sides, run_folder=tmp_path / "first")
     still = changed(MAPS, init_from=str(first.folder), optim=Adam(1e-9), ema_decay=0.0, epochs=1)
     on = train(still, sides, run_folder=tmp_path / "on")

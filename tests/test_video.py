@@ -92,7 +92,7 @@ def test_frames_come_upright_in_their_order_with_their_times(clip, moving):
     assert [frame.number for frame in VideoInput(clip, seconds=0.1).frames()] == [0, 1, 2, 3]
 
 
-def test_a_clip_that_says_it_lies_on_its_side_is_turned_upright(clip, tmp_path, moving):
+def test_a_clip_with_rotation_metadata_is_turned_upright(clip, tmp_path, moving):
     """The display matrix of a quarter turn, put into the track header as phones do."""
     data = bytearray(clip.read_bytes())
     at = data.index(b"tkhd") + 4 + 40
@@ -225,7 +225,7 @@ def test_odd_sides_and_a_stop_in_the_middle_still_give_a_clip(tmp_path, moving):
     assert [path.name for path in tmp_path.glob(".*")] == []
 
 
-def test_a_turned_head_is_followed_if_any_rotation_is_asked_for(moving, tmp_path):
+def test_a_rotated_head_is_tracked_with_any_rotation(moving, tmp_path):
     clip = written(
         tmp_path / "turned.mp4",
         [np.ascontiguousarray(frame[::-1, ::-1]) for frame in moving[0][:6]],
@@ -293,7 +293,7 @@ def test_an_input_is_never_written_over(moving, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "a-points.mp4").read_bytes() == before
 
 
-def test_ctrl_c_keeps_what_was_found_and_drawn_until_then(moving, tmp_path):
+def test_ctrl_c_keeps_the_results_so_far(moving, tmp_path):
     source = written(tmp_path / "long.mp4", moving[0] * 40)
     words = [
         "-m",
@@ -326,7 +326,7 @@ def test_ctrl_c_keeps_what_was_found_and_drawn_until_then(moving, tmp_path):
     assert list((tmp_path / "out").glob(".*")) == []
 
 
-def test_what_is_no_clip_is_refused_and_a_damaged_one_read_as_far_as_it_goes(clip, tmp_path):
+def test_a_file_that_is_no_video_is_refused_and_a_damaged_one_read_up_to_the_damage(clip, tmp_path):
     cases = {
         "text.mp4": (b"no video" * 99, "not a readable video"),
         "empty.mp4": (b"", "not a readable video"),

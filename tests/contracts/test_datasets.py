@@ -134,7 +134,7 @@ def write_validation_persons(folder):
     imm.write(named(toy.draw(6, imm58, seed=2), [f"33-{view}f" for view in range(1, 7)]), folder)
 
 
-def test_what_is_no_dataset_is_refused_with_the_way_to_name_it(tmp_path):
+def test_an_unrecognised_dataset_is_refused_with_the_option_that_names_it(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     for path in (tmp_path, tmp_path / "a.csv", tmp_path / "nowhere", tmp_path / "toys"):
         with pytest.raises(
@@ -145,7 +145,7 @@ def test_what_is_no_dataset_is_refused_with_the_way_to_name_it(tmp_path):
         load_faces("kaggle", tmp_path)
 
 
-def test_an_image_that_is_not_there_is_a_fault_and_stops_what_needs_it(example):
+def test_a_missing_image_is_a_fault_and_stops_commands_that_need_it(example):
     path = example["imglab"][0]
     (path.parent / "afw" / "0_1.png").unlink()
     found = check("imglab", path)[0]

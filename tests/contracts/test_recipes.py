@@ -90,7 +90,7 @@ def test_every_recipe_runs_an_epoch_saves_loads_and_predicts_the_same(name, tmp_
 
 
 @pytest.mark.parametrize("name", RECIPES.names())
-def test_every_recipe_file_is_short_and_says_source_and_command(name):
+def test_every_recipe_file_is_short_and_states_source_and_command(name):
     path = Path(recipes.__path__[0]) / f"{name}.py"
     text = path.read_text()
     lines = text.splitlines()
@@ -126,7 +126,7 @@ def timm_there(monkeypatch):
 @pytest.mark.parametrize(
     "name", [name for name, part in CLASSES.items() if not hasattr(part, "framework")]
 )
-def test_every_pytorch_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name):
+def test_every_pytorch_architecture_has_the_requested_outputs_and_all_weights_learn(name):
     network = CLASSES[name]().build(10, (96, 96), 1)
     output = network(torch.rand(4, 1, 96, 96))
     stride = getattr(CLASSES[name](), "stride", None)
@@ -142,7 +142,7 @@ def test_every_pytorch_architecture_gives_the_outputs_asked_for_and_all_weights_
     "name", [name for name, part in CLASSES.items() if hasattr(part, "framework")]
 )
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_every_keras_architecture_gives_the_outputs_asked_for_and_all_weights_learn(name, policy):
+def test_every_keras_architecture_has_the_requested_outputs_and_all_weights_learn(name, policy):
     recipe = changed(load_recipe("fkd_cnn"), architecture=CLASSES[name]())
     model = build_model(recipe, policy)
     assert model.get_layer("head").bias.shape == (30,) and {
@@ -163,7 +163,7 @@ def test_every_keras_architecture_gives_the_outputs_asked_for_and_all_weights_le
 @pytest.mark.usefixtures("timm_there")
 @pytest.mark.parametrize("unit", ["pixels", "relative"])
 @pytest.mark.parametrize("name", CLASSES)
-def test_every_architecture_is_exported_and_the_file_alone_says_the_same(name, unit, tmp_path):
+def test_every_architecture_is_exported_and_the_file_alone_predicts_the_same(name, unit, tmp_path):
     """From pixel values 0 ..
 
     255 to points in pixels, whatever the recipe's pixel range and codec are.

@@ -1,6 +1,6 @@
-"""One experiment per file, found by file name (``discovery.RECIPES``).
+"""One recipe per file, found by file name (``discovery.RECIPES``).
 
-``RECIPE`` is its value; the docstring says source, command, time and result.
+Each file defines ``RECIPE``; its docstring gives source, command, time and result.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""iBUG's 68 points on any photograph, with confidence; badly cropped faces are refined.
+"""iBUG's 68 points in any photograph, with confidence; badly cropped faces are refined.
 
 Source: our own (docs/explanation/models.md): Anchors after A2J (Xiong et al., ICCV 2019), feature
 pyramid (Lin et al., CVPR 2017), Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS
-2017), weights learnt as a heatmap (Nibali et al., 2018).
+2017), weights trained as a heatmap (Nibali et al., 2018).
 Command: nasion train face68 --data DIR
-Time: 160 epochs of 17 s on one core, 53 minutes beside other jobs.
-Reached: NME 3.47 % on 421 held-out faces, 3.40 % with flip TTA, its default; of HELEN and LFPW
+Time: 160 epochs of 17 s on one core; 53 minutes with other jobs running.
+Reached: NME 3.47 % on 421 held-out faces, 3.40 % with flip TTA, its default; on HELEN and LFPW
 alone 3.26 %.
-Differences: none, as there is no source to differ from. The shipped weights were trained on the
-held-out faces too (python benchmarks/face68.py).
+Differences: none, as there is no published source. The shipped weights were trained on the held-out
+faces too (python benchmarks/face68.py).
 """
 
 from nasion.data.augment import Augment

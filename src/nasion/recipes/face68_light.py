@@ -1,13 +1,13 @@
-"""iBUG's 68 points by a network of 0.7 million weights, with confidence.
+"""iBUG's 68 points from a network of 0.7 million weights, with confidence.
 
 Source: our own (docs/explanation/models.md): Anchors after A2J (Xiong et al., ICCV 2019), feature
 pyramid (Lin et al., CVPR 2017), Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS
-2017), weights learnt as a heatmap (Nibali et al., 2018).
+2017), weights trained as a heatmap (Nibali et al., 2018).
 Command: nasion train face68_light --data DIR
-Time: 150 epochs of 7.5 s on one core, 22 minutes beside other jobs.
-Reached: NME 3.59 % on 421 held-out faces, of HELEN and LFPW alone 3.45 %; 3.49 % with flip TTA.
-Differences: none, as there is no source to differ from. The shipped weights were trained on the
-held-out faces too (python benchmarks/face68.py --recipe face68_light).
+Time: 150 epochs of 7.5 s on one core; 22 minutes with other jobs running.
+Reached: NME 3.59 % on 421 held-out faces, on HELEN and LFPW alone 3.45 %; 3.49 % with flip TTA.
+Differences: none, as there is no published source. The shipped weights were trained on the held-out
+faces too (python benchmarks/face68.py --recipe face68_light).
 """
 
 from nasion.data.augment import Augment

@@ -2,14 +2,14 @@
 
 Source: our own (docs/explanation/models.md): Anchors after A2J (Xiong et al., ICCV 2019), feature
 pyramid (Lin et al., CVPR 2017), Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS
-2017), weights learnt as a heatmap (Nibali et al., 2018).
+2017), weights trained as a heatmap (Nibali et al., 2018).
 Command: nasion train fkd_best --data DIR (to submit: --set hold_out=false, then nasion submit)
-Time: 80 epochs of 25 s on one core; 47 minutes beside other jobs.
-Reached: RMSE 2.66 on the honest validation split with its wrong labels, 1.67 on plausible labels
+Time: 80 epochs of 25 s on one core; 47 minutes with other jobs running.
+Reached: RMSE 2.66 on the honest validation split, wrong labels included, 1.67 on plausible labels
 (2.64 and 1.64 with flip+shift TTA, its default); the published code's settings reach 2.63 there.
 One seed: results/fkd_best.json.
-Differences: none, as there is no source to differ from. The last epoch's averaged weights are kept,
-so the validation faces choose nothing.
+Differences: none, as there is no published source. The last epoch's averaged weights are kept, so
+nothing is selected on the validation faces.
 """
 
 from nasion.data.annotators import SeparateHeads

@@ -1,16 +1,18 @@
-"""Kaggle's 15 points by a Keras network in two phases, as published: missing labels filled forward.
+"""Kaggle's 15 points by a Keras network in two phases, as published: missing labels forward-filled.
 
 Source: a "dual-framework" Kaggle system, its Keras half; published Kaggle RMSE 2.55, 1.21 times its
 PyTorch half.
 Command: nasion train fkd_cnn --data DIR
-Time: 63 and 66 epochs of 23 s, 25 minutes, on one core beside other jobs; alone 13 s an epoch.
-Reached: RMSE 3.72 (2 seeds) on the honest validation split with its wrong labels, 3.08 on plausible
-labels; missing=mask 3.15 and 2.38, missing=drop 4.04 and 3.46. All runs: results/fkd_cnn.json.
-Differences: not documented are the batch size (here 32, Keras' default), LeakyReLU's slope (0.3,
-likewise), LeakyReLU after the dense layers, and the patience of both phases (15 and 10 epochs, not
-searched for). Points are relative to the image's edges, the published ones divided by 96: half a
-pixel apart. A split without leakage instead of a random one; mixed bfloat16 where it is fast. The
-published text says about 1.5 M parameters, its code has 6,758,702.
+Time: 63 and 66 epochs of 23 s, 25 minutes, on one core with other jobs running; 13 s alone.
+Reached: RMSE 3.72 (2 seeds) on the honest validation split, wrong labels included, 3.08 on
+plausible labels; missing=mask 3.15 and 2.38, missing=drop 4.04 and 3.46. All runs:
+results/fkd_cnn.json.
+Differences: the source does not give the batch size (here 32, Keras' default), LeakyReLU's slope
+(0.3, also the default), whether the dense layers have LeakyReLU (here they do), or the patience of
+both phases (15 and 10 epochs, not tuned). Coordinates are relative to the image's edges; the
+published ones are divided by 96, a difference of half a pixel. A split without leakage replaces the
+random one; mixed bfloat16 is used where it is fast. The published text says about 1.5 M parameters,
+its code has 6,758,702.
 """
 
 from nasion.landmarks.catalog import fkd15

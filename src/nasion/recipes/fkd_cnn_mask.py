@@ -2,14 +2,14 @@
 
 Source: the network of fkd_cnn; masking as in its PyTorch half (fkd_resnet); the rest is our own.
 Command: nasion train fkd_cnn_mask --data DIR
-Time: 120 epochs of 19 s, 38 minutes, on one core beside other jobs; alone about 14 s an epoch.
-Reached: RMSE 2.94 on the honest validation split with its wrong labels, 2.09 on plausible labels
+Time: 120 epochs of 19 s, 38 minutes, on one core with other jobs running; about 14 s alone.
+Reached: RMSE 2.94 on the honest validation split, wrong labels included, 2.09 on plausible labels
 (fkd_resnet: 3.23 and 2.48); with missing=forward_fill 3.22 and 2.43. All runs:
 results/fkd_cnn_mask.json.
-Differences: from fkd_cnn: the loss skips missing labels, faces with suspect labels are dropped,
-faces are augmented, the last bias starts at the mean face, Adam at 1e-3 follows a cosine over 100
-epochs, SGD starts at 1e-2 (1e-3 changes nothing: LOG.md). These are the first values tried, but
-their errors on the validation faces were seen.
+Differences: from fkd_cnn: the loss masks missing labels, faces with suspect labels are dropped,
+faces are augmented, the last bias starts at the mean face, Adam starts at 1e-3 with a cosine
+schedule over 100 epochs, SGD starts at 1e-2 (1e-3 changes nothing: LOG.md). These are the first
+values tried, but their errors on the validation faces were seen.
 """
 
 from dataclasses import replace

@@ -4,11 +4,11 @@ Source: E. Khwaja, CS 294 project 4, bells and whistles; published class MAE 46.
 Command: nasion train ibug_blur_resnet50 --data DIR
 Time: 225 to 314 s an epoch on one core (5 to 7 faces/s); trained for 4 of its 16 epochs, 18 min.
 Reached: NME 19.3 %, MAE 10.5 pixels of the crops, after the first epoch; the next three were worse,
-since the rate is high. It shows that the system runs, not what it can do; the full training needs a
-GPU.
-Differences: 2,012 faces, not 6,666 (half of which are mirrored copies; flips are drawn instead),
+since the learning rate is high. It shows that the system runs, not what it can reach; the full
+training needs a GPU.
+Differences: 2,012 faces, not 6,666 (half of which are mirrored copies; here flips are random),
 split by photograph. Batch size, pixel range and strength of the colour jitter are not documented.
-No ImageNet weights; the blur is its author's 4 x 4 binomial one.
+No ImageNet weights; the blur is its author's 4 x 4 binomial filter.
 """
 
 from dataclasses import replace

@@ -1,14 +1,14 @@
-"""iBUG's 68 points by a ResNet18 in grey.
+"""iBUG's 68 points by a ResNet18 on grey images.
 
 Source: S. Guduguntla, project 5, part 3; published as images only.
 Command: nasion train ibug_resnet18 --data DIR
-Time: 72 s an epoch on one core, beside other jobs; trained for 61 of its 80 epochs, 73 minutes.
+Time: 72 s an epoch on one core, other jobs running; trained for 61 of its 80 epochs, 73 minutes.
 Reached: NME 6.74 % (AFW 7.73, HELEN 6.40, LFPW 6.71), MAE 3.83 pixels of the crops, with one seed,
 still falling.
-Differences: 2,012 faces, not 6,666 (half of which are mirrored copies; flips are drawn instead),
-split by photograph instead of 48 images at random. Boxes x 1.25 and 224 x 224 are the other
-report's, of the same course; pixels -1 .. 1 and the strength of the light are not documented. No
-ImageNet weights.
+Differences: 2,012 faces, not 6,666 (half of which are mirrored copies; here flips are random),
+split by photograph instead of 48 random images. Boxes x 1.25 and 224 x 224 are from the course's
+other report; pixels -1 .. 1 and the strength of brightness and saturation changes are not
+documented. No ImageNet weights.
 """
 
 from nasion.data.augment import Augment

@@ -1,11 +1,11 @@
-"""iBUG's 68 points by a WideResNet50-2 that ends in a sigmoid.
+"""iBUG's 68 points by a WideResNet50-2 with a final sigmoid.
 
 Source: E. Khwaja, CS 294 project 4, part 3; published training MSE 2e-5, class MAE 23.08 pixels.
 Command: nasion train ibug_wide_resnet50 --data DIR
 Time: 341 s an epoch on one core (4.7 faces/s); trained for 1 of its 62 epochs.
-Reached: NME 21.2 %, MAE 11.8 pixels of the crops, after that epoch: it shows that the system runs,
-not what it can do; the full training needs a GPU.
-Differences: 2,012 faces, not 6,666 (half of which are mirrored copies; flips are drawn instead),
+Reached: NME 21.2 %, MAE 11.8 pixels of the crops, after that epoch. It shows that the system runs,
+not what it can reach; the full training needs a GPU.
+Differences: 2,012 faces, not 6,666 (half of which are mirrored copies; here flips are random),
 split by photograph. Batch size, pixel range and strength of the colour jitter are not documented.
 No ImageNet weights; decoded crops in memory replace pinned batches from 4 workers.
 """

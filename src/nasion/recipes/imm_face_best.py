@@ -4,11 +4,11 @@ Source: our own (docs/explanation/models.md): Anchors after A2J (Xiong et al., I
 pyramid (Lin et al., CVPR 2017), Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS
 2017).
 Command: nasion train imm_face_best --data DIR
-Time: 100 epochs of 3 s on one core alone; 12 to 31 minutes beside other jobs.
+Time: 100 epochs of 3 s on one core alone; 12 to 31 minutes with other jobs running.
 Reached: MSE of relative coordinates 1.21e-4 on persons 33 to 40 (3 seeds, 1.15e-4 to 1.24e-4);
 results/imm_face_best.json.
-Differences: none, as there is no source to differ from. Settings are first guesses, and the last
-epoch's averaged weights are kept: persons 33 to 40 chose nothing.
+Differences: none, as there is no published source. Settings are first guesses, and the last epoch's
+averaged weights are kept: nothing was selected on persons 33 to 40.
 """
 
 from nasion.data.augment import Augment

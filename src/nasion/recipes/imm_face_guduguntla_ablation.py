@@ -1,13 +1,13 @@
-"""IMM's 58 points as imm_face_guduguntla with 4 first filters and a hundredth of the rate.
+"""IMM's 58 points as imm_face_guduguntla: first layer of 4 filters, a hundredth of the rate.
 
 Source: S. Guduguntla, project 5, part 2, second experiment; published MSE of relative coordinates
 1.7e-2 (validation).
 Command: nasion train imm_face_guduguntla_ablation --data DIR
 Time: 100 s on one core, half the epochs of imm_face_guduguntla.
 Reached: 3.1e-1 (3 seeds, 3.07e-1 to 3.18e-1): 150 steps at 1e-6 change nothing. The same 4 filters
-with 1e-4 reach the constant mean face (4.1e-3) in the same time, so the rate fails, not the
-channels.
-Differences: as imm_face_guduguntla, what is not documented was chosen. It starts at PyTorch's
+with 1e-4 reach the constant mean face (4.1e-3) in the same time, so the learning rate is the cause,
+not the number of channels.
+Differences: undocumented settings are those of imm_face_guduguntla. Training starts from PyTorch's
 random weights: from the mean face, a rate of 1e-6 would look better than published.
 """
 

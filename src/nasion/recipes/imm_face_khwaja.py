@@ -1,4 +1,4 @@
-"""IMM's 58 points by six convolutions and two dense layers, strongly augmented.
+"""IMM's 58 points by six convolutions and two dense layers, with strong augmentation.
 
 Source: E. Khwaja, CS 294 project 4, part 2; published MSE of relative coordinates 6.06e-3
 (training), 1.28e-2 (validation).

@@ -4,11 +4,11 @@ Source: our own (docs/explanation/models.md): Anchors after A2J (Xiong et al., I
 pyramid (Lin et al., CVPR 2017), Laplace likelihood with learnt scale (Kendall and Gal, NeurIPS
 2017).
 Command: nasion train imm_nose_best --data DIR
-Time: 100 epochs, 105 to 194 s on one core beside other jobs (65 alone).
+Time: 100 epochs, 105 to 194 s on one core with other jobs running (65 alone).
 Reached: MSE of relative coordinates 2.4e-5 on persons 33 to 40 (3 seeds, 2.4e-5 to 2.5e-5);
 results/imm_nose_best.json.
-Differences: none, as there is no source to differ from. Settings are first guesses, and the last
-epoch's averaged weights are kept: persons 33 to 40 chose nothing.
+Differences: none, as there is no published source. Settings are first guesses, and the last epoch's
+averaged weights are kept: nothing was selected on persons 33 to 40.
 """
 
 from nasion.data.augment import Augment

@@ -1,13 +1,14 @@
-"""The nose point of IMM with one convolution and a rate a hundred times too high: how it fails.
+"""IMM's nose point by one convolution, at a learning rate a hundred times too high: how it fails.
 
 Source: S. Guduguntla, project 5, part 1, second experiment; published MSE of relative coordinates
 about 2.25e-1 (validation).
 Command: nasion train imm_nose_guduguntla_ablation --data DIR
 Time: 3 s on one core.
-Reached: 1.26 after the last epoch (5 seeds, 0.44 to 2.4): the rate throws the weights so far off
-that all epochs go into coming back. With 1e-3 the same network reaches 4.4e-3 at its best epoch.
-Differences: input size, filters, kernels and dense size are not documented (a lost figure); here as
-imm_nose_guduguntla, with its first convolution only.
+Reached: 1.26 after the last epoch (5 seeds, 0.44 to 2.4): the first steps throw the weights so far
+off that all epochs are spent recovering. With 1e-3 the same network reaches 4.4e-3 at its best
+epoch.
+Differences: input size, filters, kernels and dense size are not documented (the figure is lost);
+here as in imm_nose_guduguntla, with its first convolution only.
 """
 
 from nasion.landmarks.catalog import imm_nose

@@ -1,4 +1,4 @@
-"""The nose point of IMM by NoseNet, four convolutions and two dense layers.
+"""IMM's nose point by NoseNet, four convolutions and two dense layers.
 
 Source: E. Khwaja, CS 294 project 4, part 1; published MSE of relative coordinates 6.58e-4
 (training), 1.74e-3 (validation).
@@ -7,7 +7,7 @@ Time: 7 to 11 s on one core.
 Reached: 1.43e-3 (5 seeds, 1.23e-3 to 1.60e-3) with the best epoch's weights, 1.69e-3 after the last
 epoch, training loss 3.6e-4.
 Differences: the batch size is not documented; 2 comes nearest to the published validation loss, 3
-or 4 to the published training loss. It was chosen on the validation persons (LOG.md has 1 to 32).
+or 4 to the published training loss. It was chosen on the validation persons (1 to 32: LOG.md).
 """
 
 from nasion.landmarks.catalog import imm_nose

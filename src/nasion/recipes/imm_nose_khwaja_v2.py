@@ -1,4 +1,4 @@
-"""The nose point of IMM by NoseNet with an average pool, dropout and a final sigmoid.
+"""IMM's nose point by NoseNet with an average pool, dropout and a final sigmoid.
 
 Source: E. Khwaja, CS 294 project 4, part 1, alternative model; published MSE 2.50e-4 (training),
 1.13e-3 (validation).
