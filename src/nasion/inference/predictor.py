@@ -153,7 +153,7 @@ class Predictor:
                 # The better crops stay: the next round compares with them, and views are made from
                 # them.
                 crops = crops.with_others(poor, again)
-            # 3. Average over views. A mirrored view's points come back to the source by its map, but
+            # 3. Average over views. A mirrored view's map brings its points back to the source, but
             # left and right have changed names.
             views = [(points, sigma)]
             for other, mirrored in other_views(crops, self.tta_mode):
