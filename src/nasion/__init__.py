@@ -50,6 +50,7 @@ __all__ = [
     "train",
 ]
 
+# Where each public name is defined; imported at its first use (PEP 562).
 _MODULES = {
     "DataError": "errors",
     "EvaluationResult": "evaluation.evaluate",

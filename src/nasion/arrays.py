@@ -18,6 +18,8 @@ def array_namespace(array: Array) -> Any:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         return torch
+    # Not a NumPy array and not PyTorch's, so it belongs to Keras' backend. Under the PyTorch
+    # backend Keras' tensors are PyTorch's own, and were found above.
     return sys.modules["keras"].ops
 
 

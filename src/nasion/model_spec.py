@@ -17,7 +17,7 @@ from nasion.models.codecs import Codec, Coordinates
 
 TTA = Literal["none", "flip", "flip+shift"]
 TTA_MODES: tuple[TTA, ...] = get_args(TTA)
-MAX_REFINE_STEPS = 4
+MAX_REFINE_STEPS = 4  # each is another pass through the network
 
 
 @dataclass(frozen=True, kw_only=True)

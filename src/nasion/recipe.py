@@ -115,6 +115,7 @@ class Recipe:
             framework in ("pytorch", "keras"),
             f"An architecture's framework is pytorch or keras; found {framework!r}.",
         )
+        # What only one of the loops does is refused for the other, not ignored.
         torch_only = self.ema_decay or self.spec.codec.stride or self.keep == "last"
         require(
             framework != "keras" or not (torch_only or self.init_from),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from nasion.errors import SettingError
 from nasion.landmarks.scheme import Scheme
 
-_PLAIN = (int, float, str, tuple, type(None))
+_PLAIN = (int, float, str, tuple, type(None))  # types with a spelling in text; bool is an int
 _WORDS = {"true": True, "false": False}
 
 
@@ -43,6 +43,8 @@ def override(recipe: Any, changes: Iterable[str]) -> Any:
                 f"--set {change!r} has no value; write name=value, as optim.lr=1e-4."
             )
         values[name] = text
+    # {"optim": {"lr": "1e-4"}}: settings of one part together, since each part is checked as a
+    # whole when it is replaced.
     tree: dict[str, Any] = {}
     for name, text in values.items():
         branch, words = tree, name.split(".")
@@ -62,6 +64,7 @@ def _replace(part: Any, changes: dict[str, Any], prefix: str) -> Any:
         path = prefix + name
         if not any(key == name or key.startswith(f"{name}.") for key in existing):
             raise SettingError(_unknown(change, name, path, existing))
+        # get_type_hints resolves annotations that are strings (from __future__ import annotations).
         value, kind = getattr(part, name), typing.get_type_hints(type(part))[name]
         if isinstance(change, dict):
             if not dataclasses.is_dataclass(value):
@@ -102,6 +105,7 @@ def _parse(text: str, kind: Any, path: str) -> Any:
         return text
     if origin is tuple:
         words = text.strip("()[] ").split(",")
+        # tuple[int, ...] is of any length, tuple[float, float] of two.
         kinds = [inside[0]] * len(words) if inside[-1] is Ellipsis else inside
         if len(words) != len(kinds):
             raise SettingError(
@@ -109,6 +113,7 @@ def _parse(text: str, kind: Any, path: str) -> Any:
             )
         items = zip(words, kinds, strict=True)
         return tuple(_parse(word.strip(), item, path) for word, item in items)
+    # An optional value: parsed as its other type.
     if type(None) in inside:
         if text.lower() == "none":
             return None

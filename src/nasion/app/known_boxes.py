@@ -43,6 +43,7 @@ class KnownBoxes:
                     f"Several images are called {path.name}; "
                     "the table of boxes must name them with their folders."
                 )
+            # The row's path is the end of the image's.
             if not several or parts[-len(row.parts) :] == row.parts:
                 fits.append(box)
         found = [*self.typed, *fits]

@@ -64,6 +64,7 @@ def split_heads(faces: Faces, heads: Sequence[SeparateHeads]) -> Faces:
     for head in heads:
         shared, own = _positions(faces.scheme, wide.scheme, head)
         rows = np.flatnonzero(sources == head.source)
+        # np.ix_: all pairs of these rows and columns; plain indices would pair them up one by one.
         points[np.ix_(rows, own)] = points[np.ix_(rows, shared)]
         points[np.ix_(rows, shared)] = np.nan
     return replace(wide, points=points)
@@ -76,6 +77,7 @@ def merge_heads(
 
     Faces of a source with separate heads get the values of its own outputs.
     """
+    # The shared outputs come first (add_heads).
     merged = wide[:, : len(faces.scheme)].copy()
     scheme, sources = add_heads(faces.scheme, heads), _sources(faces)
     for head in heads:

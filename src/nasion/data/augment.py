@@ -11,7 +11,8 @@ from nasion.arrays import Array, array_namespace, like
 from nasion.errors import require
 from nasion.landmarks import geometry
 
-_CACHED_PIXELS = 40_000  # whose coordinates and neighbours fit into a core's cache
+# Output pixels that are warped at once: their coordinates and neighbours fit into a core's cache.
+_CACHED_PIXELS = 40_000
 _FRACTIONS = ("scale", "shift", "brightness", "contrast", "saturation", "stretch")
 
 
@@ -79,10 +80,13 @@ class Augment:
         if not self.moves:
             return 0, 0
         sides = np.array(size, dtype=np.float64)
-        # A corner reaches furthest out at the angle of its diagonal.
+        # A corner lies at half the diagonal, at arctan2(h, w) from the x axis and arctan2(w, h)
+        # from the y axis. Rotation can bring it closer to an axis by `rotate`, at most onto it.
         angle = np.deg2rad(self.rotate)
         diagonal = np.maximum(np.arctan2(sides[::-1], sides) - angle, 0)
         reach = np.maximum(np.hypot(*sides) * np.cos(diagonal), sides)
+        # Zooming out by 1 - scale shows 1 / (1 - scale) as much. Half of what is new is on each
+        # side.
         grown = (reach * (1 + self.stretch) / (1 - self.scale) - sides) / 2
         x, y = np.ceil(grown + self.shift * sides + self.shift_px).astype(int).tolist()
         return x, y
@@ -90,17 +94,23 @@ class Augment:
     def draw(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Augmentation:
         """Draw a map from pixels of the (width, height) input to the crop it shows, and light."""
         width, height = size
+        # Rows: rotation, scale, shift in x and y, brightness, contrast. All are drawn even if their
+        # range is 0, so that setting one of them does not change what is drawn for the others.
         uniform = rng.uniform(-1, 1, size=(6, count))
         maps = geometry.similarity(
             ((width - 1) / 2, (height - 1) / 2),
             self.rotate * uniform[0],
+            # The map goes from the input to what it shows: a face twice as large shows half as
+            # much.
             1 / (1 + self.scale * uniform[1]),
             uniform[2:4].T * (self.shift * np.array([width, height]) + self.shift_px),
         )
         if self.stretch:
+            # Drawn only if used: recipes without it draw the same numbers as if it did not exist.
             factor = 1 + self.stretch * rng.uniform(-1, 1, count)
             maps = geometry.compose(geometry.stretch(size, factor), maps)
         flipped = rng.uniform(size=count) < self.flip
+        # The flip comes first, in the input's frame: about the middle of what is shown.
         mirrored = geometry.compose(geometry.flip(width), maps)
         colour = np.zeros((2, count))
         if self.needs_colour:
@@ -148,6 +158,8 @@ def warp(
     import torch
     import torch.nn.functional as F
 
+    # grid_sample counts -1 .. 1 over the input and the output: unit square to pixels, the map, and
+    # pixels to unit square again. Composed in float64; float32 comes only at the end.
     input_size = (images.shape[-1], images.shape[-2])
     to_unit = geometry.invert(geometry.to_unit_square(size))
     unit = geometry.compose(to_unit, maps, geometry.to_unit_square(input_size))
@@ -166,19 +178,26 @@ def _warp_chunk(
 ) -> Float32[np.ndarray, "B C h w"]:
     """Warp a few images on the CPU."""
     height, width = images.shape[2:]
+    # (B, 2, 3, 1, 1): each entry broadcasts over the output's rows and columns.
     affine = maps.astype(np.float32)[..., None, None]
     columns = np.arange(size[0], dtype=np.float32)
     rows = np.arange(size[1], dtype=np.float32)[:, None]
     x, y = (affine[:, i, 0] * columns + (affine[:, i, 1] * rows + affine[:, i, 2]) for i in (0, 1))
+    # Clipped coordinates repeat the edge.
     x, y = np.clip(x, 0, width - 1, out=x), np.clip(y, 0, height - 1, out=y)
+    # Truncation is the floor, since x >= 0. The last column starts one further left, with a
+    # fraction of 1, so that its right neighbour exists.
     left = np.minimum(x.astype(np.int64), max(width - 2, 0))
     top = np.minimum(y.astype(np.int64), max(height - 2, 0))
     # From here on x and y are the fractions between two neighbours.
     x -= left
     y -= top
+    # Flat positions in the whole batch, of the first channel; one index array serves all channels
+    # and all four neighbours, by where the flat view starts.
     image_start = height * width * images.shape[1] * np.arange(len(images))[:, None, None]
     first = left + width * top + image_start
     warped = np.empty((*images.shape[:2], size[1], size[0]), np.float32)
+    # 0 in an image of one column or row: its neighbour is itself.
     next_column, next_row = min(width - 1, 1), min(height - 1, 1) * width
     for channel in range(images.shape[1]):
         pixels = images.reshape(-1)[channel * height * width :]
@@ -210,13 +229,16 @@ def relight(images: Float32[Array, "B C H W"], drawn: Augmentation) -> Float32[A
     """
     contrast = _per_image(drawn.contrast, images)
     brightness = _per_image(255 * drawn.brightness, images)
+    # Contrast about the mean grey: mean + (image - mean) * contrast, plus brightness.
     mean = grey(images).mean((1, 2, 3), keepdims=True)
+    # A new array; from here on everything may work in place.
     images = images * contrast
     images += mean * (1 - contrast) + brightness
     images = _clip(images)
     if images.shape[1] == 1:
         return images
     if (drawn.saturation != 1).any():
+        # About each pixel's luma, so the grey value stays as it is.
         flat = grey(images)
         images = _clip(flat + (images - flat) * _per_image(drawn.saturation, images))
     return _rotate_hue(images, _per_image(drawn.hue, images)) if drawn.hue.any() else images
@@ -237,13 +259,16 @@ def _rotate_hue(
     red, green, blue = images[:, 0], images[:, 1], images[:, 2]
     value, low = xp.amax(images, 1), xp.amin(images, 1)
     chroma = value - low
+    # Grey pixels have no hue; any will do, as their chroma of 0 multiplies it away below.
     safe = xp.where(chroma > 0, chroma, 1.0)
-    # In sixths of the circle, from red.
+    # Hue in sixths of the circle from red, by which channel is the largest.
     from_green = xp.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
     hue = xp.where(value == red, (green - blue) / safe, from_green)
     hue = hue + 6 * turns[:, 0]
     channels = []
     for offset in (5, 3, 1):
+        # HSV to RGB without cases: each channel is V - C * clip(min(k, 4 - k), 0, 1) with k = (n +
+        # hue) mod 6, and n = 5, 3, 1 for red, green and blue.
         k = (offset + hue) % 6
         channels.append(value - chroma * xp.minimum(k, 4 - k).clip(0, 1))
     return xp.stack(channels, 1)

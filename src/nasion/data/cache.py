@@ -48,9 +48,11 @@ def cached(key: str, make: Callable[[], Entry]) -> Entry:
     """
     entry = folder() / key
     try:
+        # Memory-mapped, so that an array's pages are read when they are used.
         header = json.loads((entry / "entry.json").read_text())
         arrays = {n: np.load(entry / f"{n}.npy", mmap_mode="r") for n in header["arrays"]}
         return arrays, header["value"]
+    # EOFError: NumPy's for an empty file.
     except (OSError, ValueError, KeyError, EOFError):
         arrays, value = make()
     with suppress(OSError):
@@ -71,6 +73,8 @@ def _store(entry: Path, arrays: Mapping[str, np.ndarray], value: dict) -> None:
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
         header = json.dumps({"arrays": list(arrays), "value": value})
         (temporary / "entry.json").write_text(header)
+        # A folder with content cannot be replaced, so a damaged entry goes first. Another process
+        # may have stored the same entry meanwhile: then `replace` fails, which `cached` forgives.
         shutil.rmtree(entry, ignore_errors=True)
         os.replace(temporary, entry)
     finally:
@@ -78,6 +82,8 @@ def _store(entry: Path, arrays: Mapping[str, np.ndarray], value: dict) -> None:
 
 
 def _content_hash(path: Path) -> str:
+    # The inode notices a file that another was renamed over; the time of change (ctime), unlike
+    # that of modification, cannot be set back.
     stat = path.stat()
     signature = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
     signature += f"\0{stat.st_ino}"

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from nasion.arrays import Array, array_namespace, as_numpy, like
 from nasion.errors import require
 
-_PATCHES = 2
+_PATCHES = 2  # rectangles at most; each is there with a chance of 0.7
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,15 @@ class Corrupt:
         others, xp = images[np.roll(np.arange(count), 1)], array_namespace(images)
         covered = rng.uniform(size=count) < self.occlude
         for _ in range(_PATCHES):
+            # Half of each side, as a fraction of the image's.
             sides = rng.uniform(0.1, 1, (2, count)) * self.patch / 2
             size = np.array([width, height]).reshape(2, 1, 1, 1)
             x, y = rng.uniform(size=(2, count, 1, 1)) * size
             columns, rows = np.arange(width), np.arange(height)[:, None]
             inside = abs(columns - x) < sides[0, :, None, None] * width
             inside = inside & (abs(rows - y) < sides[1, :, None, None] * height)
+            # Drawn for every image, covered or not: what is drawn for one does not depend on
+            # another.
             inside &= (covered & (rng.uniform(size=count) < 0.7))[:, None, None]
             flat = rng.uniform(0, 255, (count, 1, 1, 1)).astype(np.float32)
             textured = (rng.uniform(size=count) < 0.5).reshape(-1, 1, 1, 1)
@@ -88,6 +91,7 @@ class Corrupt:
         chosen = np.flatnonzero(rng.uniform(size=len(images)) < self.jpeg)
         quality = rng.integers(10, 61, len(chosen))
         for i, value in zip(chosen.tolist(), quality.tolist(), strict=True):
+            # Pillow takes (H, W, C), or (H, W) for grey.
             pixels = np.moveaxis(np.rint(as_numpy(images[i])).astype(np.uint8), 0, -1)
             flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
             stream = BytesIO()
@@ -105,10 +109,12 @@ def _mask(values: np.ndarray, images: Array) -> Array:
 
 def _blur(images: Float32[Array, "B C H W"], sigma: np.ndarray) -> Float32[Array, "B C H W"]:
     """Gaussian blur as repeated binomial filters 1 2 1 (variance 1/2), the last one in part."""
+    # Variances add: n passes of 1/2 make sigma squared = n / 2.
     passes = 2 * sigma**2
     for number in range(int(np.ceil(passes.max(initial=0)))):
         left = np.flatnonzero(passes > number)
         part = images[left]
+        # 1 until the last pass. A mixture of the image and its blur with weight w adds w / 2.
         weight = np.clip(passes[left] - number, 0, 1).astype(np.float32).reshape(-1, 1, 1, 1)
         soft = part
         for axis in (2, 3):

@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float64
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
 
-THRESHOLD = 8.0
+THRESHOLD = 8.0  # times the median face's distance; chosen on Kaggle's set (LOG.md)
 MIN_FACES = 100  # that a shape can be learnt from
 _MIN_VARIANCE = 1e-4  # of the mean variance: points that always move together have almost none
-_ROUNDS = 4
+_ROUNDS = 4  # of fitting and trimming
 
 
 def outlier_scores(faces: Faces) -> Float64[np.ndarray, " N"]:
@@ -48,14 +48,17 @@ def _normalised(faces: Faces) -> Float64[np.ndarray, "N K 2"]:
     if faces.boxes is None:
         return points if isinstance(faces.images, np.ndarray) else np.full_like(points, np.nan)
     usable = np.all(faces.boxes[:, 2:] > faces.boxes[:, :2], axis=1)
+    # A stand-in where there is no box, since its map would have no inverse; NaN in the end.
     boxes = np.where(np.expand_dims(usable, 1), faces.boxes, [0.0, 0.0, 1.0, 1.0])
     in_box = geometry.apply(geometry.box_to_frame(boxes, (100, 100)), points)
     return np.where(np.expand_dims(usable, (1, 2)), in_box, np.nan)
 
 
 def _relative_distances(values: Float64[np.ndarray, "n D"]) -> Float64[np.ndarray, " n"]:
+    # Points that this source never labels have no variance to speak of.
     values = values[:, ~np.isnan(values).all(axis=0)]
     labelled = ~np.isnan(values)
+    # Faces with the same labels share a system of equations.
     patterns, which = np.unique(labelled, axis=0, return_inverse=True)
     relative = _robust_distances(values)
     for _ in range(_ROUNDS):
@@ -65,8 +68,11 @@ def _relative_distances(values: Float64[np.ndarray, "n D"]) -> Float64[np.ndarra
         distance = np.zeros(len(values))
         for i, seen in enumerate(patterns):
             rows = np.flatnonzero(which.reshape(-1) == i)
+            # The marginal Gaussian of the labelled values: rows and columns of the others are left
+            # out.
             offset = values[np.ix_(rows, seen)] - mean[seen]
             solved = np.linalg.solve(covariance[np.ix_(seen, seen)], offset.T).T
+            # Squared Mahalanobis distance per value, so that faces with few labels compare.
             distance[rows] = (offset * solved).sum(1) / seen.sum()
         median = np.median(distance)
         relative = distance / median if median > 0 else np.ones(len(values))
@@ -76,6 +82,7 @@ def _relative_distances(values: Float64[np.ndarray, "n D"]) -> Float64[np.ndarra
 def _robust_distances(values: Float64[np.ndarray, "n D"]) -> Float64[np.ndarray, " n"]:
     """Distances from medians, each value alone: gross outliers must not shape the first fit."""
     offset = np.abs(values - np.nanmedian(values, axis=0))
+    # The median absolute deviation; 1e-9 for values that never change.
     scale = np.maximum(np.nanmedian(offset, axis=0), 1e-9)
     distance = np.nanmean((offset / scale) ** 2, axis=1)
     return distance / np.median(distance)
@@ -87,11 +94,14 @@ def _gaussian(values: Float64[np.ndarray, "n D"]) -> tuple[np.ndarray, np.ndarra
     count = np.maximum(labelled.sum(0), 1)
     mean = np.where(labelled, values, 0).sum(0) / count
     offset = np.where(labelled, values - mean, 0)
+    # How many faces label both of a pair of values.
     together = labelled.astype(float).T @ labelled
     covariance = offset.T @ offset / np.maximum(together, 1)
     # Shrink towards independence where few faces label both (after Ledoit and Wolf, 2004).
+    # Only off the diagonal: variances stay as measured.
     trust = together / (together + values.shape[1])
     covariance = np.where(np.eye(len(covariance), dtype=bool), covariance, covariance * trust)
+    # Made of pairs from different faces, it may have negative eigenvalues; they are raised.
     variances, axes = np.linalg.eigh(covariance)
     least = max(variances.mean() * _MIN_VARIANCE, 1e-9)
     return mean, (axes * np.maximum(variances, least)) @ axes.T

@@ -20,7 +20,7 @@ from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.geometry import points_box
 from nasion.landmarks.scheme import Scheme
 
-TRAIN_VAL = ("train", "val")
+TRAIN_VAL = ("train", "val")  # the sides of a split, in the order in which functions return them
 _WHOLE_FACE = 30  # labelled points that reach from ear to ear and from brow to chin
 
 
@@ -61,6 +61,7 @@ def load_train_val(
     if set(TRAIN_VAL) <= set(module.SPLITS):
         train, val = (_read(module, path, side, scheme, skip_faults) for side in TRAIN_VAL)
     else:
+        # POOL leaves a dataset's test folders out of both sides.
         faces = _read(module, path, getattr(module, "POOL", "all"), scheme, skip_faults)
         pairs = _cached_pairs(module, path, faces, skip_faults)
         train, val = honest_split(faces, pairs=pairs)
@@ -82,6 +83,7 @@ def load_joint_train_val(
         prefix = f"{name}-{names[:i].count(name) + 1}" if name in names[:i] else name
         split = load_train_val(name, path, scheme=scheme, skip_faults=skip_faults)
         for side, faces in zip(sides, split, strict=True):
+            # The dataset's own `source` comes last and wins.
             groups = {GROUP: (name,) * len(faces), **faces.groups}
             ids = tuple(f"{prefix}/{face}" for face in faces.ids)
             side.append(replace(_with_boxes(faces), ids=ids, groups=groups))
@@ -96,9 +98,11 @@ def _leaking(train: Faces, val: Faces) -> set[int]:
     """Positions of training faces that show a validation face, also of another dataset."""
     border = len(train)
     pairs = similar_pairs(join(train, val))
+    # Joined, so a training face has a position below the border and a validation face one above.
     leaking = {pair.first for pair in pairs if pair.first < border <= pair.second}
     of_train, of_val = ([face.partition("/")[0] for face in side.ids] for side in (train, val))
     pairs = same_photographs(train, val)
+    # Only across datasets: within one, its own split has kept photographs on one side.
     return leaking | {first for first, second in pairs if of_train[first] != of_val[second]}
 
 
@@ -130,6 +134,7 @@ def _read(
 
     if not hasattr(module, "files"):
         return module.read(root, split, scheme=scheme, faults=faults)
+    # The whole scheme, not its name: a user's scheme may change and keep it.
     requested = repr(scheme) if scheme else ""
     settings = (module.__name__, split, requested, str(skip_faults))
     key = cache.content_key(module.files(root, split), *settings)
@@ -162,6 +167,7 @@ def _unpack(arrays: Any, value: dict) -> Faces:
         images = tuple(map(Path, value["files"]))
     else:
         images = tuple(arrays[f"image{i}"] for i in range(len(value["ids"])))
+    # Images stay mapped; the small arrays are copied, and so become writable.
     optional = {n: np.array(arrays[n]) for n in ("boxes", "occluded") if n in arrays}
     return Faces(
         scheme=_scheme(value["scheme"]),
@@ -195,6 +201,7 @@ def _cached_pairs(
     images = faces.images
     paths = [] if isinstance(images, np.ndarray) else [p for p in images if isinstance(p, Path)]
     if len(paths) == len(faces) and all(path.is_file() for path in paths):
+        # Thumbnails are of the boxes, so pairs depend on them.
         boxes = "" if faces.boxes is None else cache.digest_of(faces.boxes)
         key = cache.content_key(paths, "pairs", boxes)
     elif hasattr(module, "files"):

@@ -33,7 +33,10 @@ def handle_missing(faces: Faces, how: MissingLabels) -> Faces:
 def forward_fill(points: Float32[np.ndarray, "N K 2"]) -> Float32[np.ndarray, "N K 2"]:
     """Each missing point from the nearest face before; NaN if no face before has it."""
     labelled = ~np.isnan(points[..., 0])
+    # Each label's own row, -1 where there is none; the running maximum is the last row with a
+    # label.
     rows = np.where(labelled, np.arange(len(points))[:, None], -1)
     last = np.maximum.accumulate(rows, axis=0)
+    # Row 0 stands in where no row has a label yet, and becomes NaN below.
     filled = np.take_along_axis(points, np.maximum(last, 0)[..., None], axis=0)
     return np.where((last >= 0)[..., None], filled, np.float32(np.nan))

@@ -24,13 +24,15 @@ from nasion.landmarks import geometry
 from nasion.landmarks.faces import NO_GROUP, Faces
 from nasion.media.images import as_pixels
 
+# Correlations of thumbnails. From ALIKE on nearly every pair is one photograph or one film shot;
+# below it chance pairs begin to chain faces into large clusters (LOG.md).
 DUPLICATE = 0.985
 ALIKE = 0.94
 SAME_PHOTOGRAPH = 0.9  # with the eyes in one place (LOG.md, "One photograph in several datasets")
-FRACTION = 0.2
+FRACTION = 0.2  # of the clusters of faces that go to validation
 THUMBNAIL = 32  # pixels
 _ROUNDING = 1e-3  # float32 correlations are off by less
-_BLOCK = 1024
+_BLOCK = 1024  # rows of the matrix of all correlations that are held at once
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def thumbnails(faces: Faces) -> UInt8[np.ndarray, "N 1024"]:
     for i, source in enumerate(faces.images):
         image = Image.fromarray(np.ascontiguousarray(as_pixels(source, colour=False))).convert("L")
         if faces.boxes is not None and not np.isnan(faces.boxes[i]).any():
+            # + 0.5: Pillow counts from the corner of the first pixel.
             x0, y0, x1, y1 = np.rint(faces.boxes[i] + 0.5).astype(int).tolist()
             # A box may be far larger than its image, and a crop of it larger than memory.
             x0, y0 = max(x0, -image.width), max(y0, -image.height)
@@ -68,6 +71,7 @@ def similar_pairs(faces: Faces, threshold: float = ALIKE) -> list[SimilarPair]:
     """
     small = thumbnails(faces)
     pairs = []
+    # Float32 proposes generously; the exact correlation decides.
     for a, b in _candidates(small, threshold - _ROUNDING):
         similarity = _correlations(small, a, b)
         same = (_same_bytes(faces.images[i], faces.images[j]) for i, j in zip(a, b, strict=True))
@@ -89,6 +93,7 @@ def same_photographs(faces: Faces, others: Faces) -> list[tuple[int, int]]:
     known = [np.flatnonzero(np.isfinite(at).all((1, 2))) for at in eyes]
     parts = zip(sides, eyes, known, strict=True)
     small = np.concatenate([aligned_thumbnails(side[at], eye[at]) for side, eye, at in parts])
+    # Both sets are compared as one; only pairs across the border are of interest.
     border, pairs = len(known[0]), []
     for a, b in _candidates(small, SAME_PHOTOGRAPH - _ROUNDING):
         across = (a < border) & (b >= border)
@@ -107,6 +112,7 @@ def eye_centers(faces: Faces) -> Float64[np.ndarray, "N 2 2"]:
         at = [i for i, name in enumerate(faces.scheme.points) if name.startswith(prefixes)]
         points = faces.points[:, at].astype(np.float64)
         count = faces.labelled[:, at].sum(1)[:, None]
+        # Not nanmean, which warns about faces without a label there.
         mean = np.nansum(points, axis=1) / np.maximum(count, 1)
         centers.append(np.where(count > 0, mean, np.nan))
     return np.stack(centers, axis=1)
@@ -116,17 +122,22 @@ def aligned_thumbnails(
     faces: Faces, eyes: Float64[np.ndarray, "N 2 2"]
 ) -> UInt8[np.ndarray, "N 1024"]:
     """Faces at 32 x 32, grey, with the eyes level, 15 pixels apart, in the upper third."""
-    wide = 2 * THUMBNAIL  # halved afterwards, so that fewer pixels are skipped
+    # At twice the size, then averaged 2 x 2: the warp looks at four neighbours only, and shrinking
+    # with it skips the pixels between.
+    wide = 2 * THUMBNAIL
     between = eyes[:, 1] - eyes[:, 0]
+    # Source pixels per thumbnail pixel, so that the eyes are 0.47 of its side apart.
     scale = np.maximum(np.linalg.norm(between, axis=1), 1) / (0.47 * wide)
     center = np.array([(wide - 1) / 2, 0.35 * wide])
     angle = np.rad2deg(np.arctan2(between[:, 1], between[:, 0]))
+    # From the thumbnail to the source: the point `center` shows the middle between the eyes.
     maps = geometry.similarity(tuple(center), angle, scale, eyes.mean(1) - center)
     small = np.empty((len(faces), THUMBNAIL**2), dtype=np.uint8)
     for i, source in enumerate(faces.images):
         grey = as_pixels(source, colour=False)
         grey = grey if grey.ndim == 2 else grey.mean(-1)
         level = warp(grey[None, None].astype(np.float32), maps[i : i + 1], (wide, wide))[0, 0]
+        # Axes 1 and 3 run within blocks of 2 x 2 pixels.
         halved = level.reshape(THUMBNAIL, 2, THUMBNAIL, 2).mean((1, 3))
         small[i] = np.rint(halved).reshape(-1)
     return small
@@ -134,10 +145,12 @@ def aligned_thumbnails(
 
 def clusters(count: int, links: list[tuple[int, int]]) -> Int64[np.ndarray, " N"]:
     """Connected components: for each position the smallest position it is linked to."""
+    # Union-find: every chain of parents ends at the cluster's smallest position.
     parent = list(range(count))
 
     def root(i: int) -> int:
         while parent[i] != i:
+            # Path halving keeps the chains short.
             parent[i] = parent[parent[i]]
             i = parent[i]
         return i
@@ -162,6 +175,8 @@ def honest_split(
         first: dict[str, int] = {}
         for i, value in enumerate(faces.groups[name]):
             if value != NO_GROUP:
+                # Each face is linked to the first of its group: as many links as faces, not as
+                # pairs.
                 links.append((first.setdefault(value, i), i))
     cluster = clusters(len(faces), links)
     # A cluster goes by its smallest id, so that the order of the faces does not matter.
@@ -180,6 +195,7 @@ def honest_split(
 
 def _hash_fraction(name: str) -> float:
     """A number in 0 .. 1 that depends on the id alone."""
+    # Python's own hash() of a string differs from process to process.
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
 
 
@@ -193,8 +209,10 @@ def _candidates(
     flat = length == 0
     # One more feature that only flat images share, so that equal flat ones are proposed.
     unit = centred / np.where(flat, 1, length)[:, None]
+    # Products of unit vectors are correlations; two flat images get 1 from the last feature.
     features = np.concatenate([unit, flat[:, None].astype(np.float32)], axis=1)
     for start in range(0, len(small), _BLOCK):
+        # Columns from `start` on, since pairs with earlier rows have been seen.
         block = features[start : start + _BLOCK] @ features[start:].T
         a, b = np.nonzero(block >= threshold)
         later = b > a
@@ -208,6 +226,7 @@ def _correlations(small: UInt8[np.ndarray, "N P"], a: np.ndarray, b: np.ndarray)
     """
     x, y = small[a].astype(np.int64), small[b].astype(np.int64)
     count = small.shape[1]
+    # n sum(xy) - sum(x) sum(y): the means are not divided out, so all stays in integers.
     covariance = count * (x * y).sum(1) - x.sum(1) * y.sum(1)
     deviations = [np.sqrt((count * (v * v).sum(1) - v.sum(1) ** 2).astype(float)) for v in (x, y)]
     product = deviations[0] * deviations[1]
@@ -216,6 +235,7 @@ def _correlations(small: UInt8[np.ndarray, "N P"], a: np.ndarray, b: np.ndarray)
 
 def _same_bytes(a: Path | np.ndarray, b: Path | np.ndarray) -> bool:
     if isinstance(a, Path) and isinstance(b, Path):
+        # Sizes first: most pairs that are alike but not equal need not be read.
         return a.stat().st_size == b.stat().st_size and a.read_bytes() == b.read_bytes()
     if isinstance(a, Path) or isinstance(b, Path):
         return False

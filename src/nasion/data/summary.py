@@ -18,7 +18,7 @@ from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.images import image_size
 
-_MAX_PATTERNS = 8
+_MAX_PATTERNS = 8  # patterns of missing points that are listed
 _MAX_DISAGREEMENT = 0.1  # of the labels' extent, between two copies of one image
 
 
@@ -42,6 +42,7 @@ class Summary:
 def summarize(faces: Faces) -> Summary:
     """Count faces, missing labels, groups, image sizes and duplicates."""
     labelled = faces.labelled
+    # Distinct rows of the (N, K) mask, and how often each occurs.
     kinds, counts = np.unique(labelled, axis=0, return_counts=True)
     patterns = []
     for k in np.argsort(-counts, kind="stable"):
@@ -92,9 +93,11 @@ def check(
                 faults.append(Fault(split, str(error)))
             continue
         faults += _image_faults(faces, optional=module.SCHEME is None)
+        # A split whose faces are all in an earlier one would only repeat its suspects.
         if faces.labelled.any() and not any(set(faces.ids) <= ids for ids in checked):
             suspects += _suspects(faces)
         checked.append(set(faces.ids))
+    # A faulty file belongs to several splits, but is one fault.
     return list(dict.fromkeys(faults)), suspects
 
 

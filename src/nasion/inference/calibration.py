@@ -23,8 +23,9 @@ from nasion.media.files import write_text
 
 FILE = "calibration.json"
 TOLERANCE = 0.05  # of the mean side of the box around the face's points
+# Per cents, and finer at both ends.
 _QUANTILES = np.concatenate([[0.0, 0.002, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 0.998, 1.0]])
-_MIN_POINTS = 30
+_MIN_POINTS = 30  # labelled points, over all validation faces
 _MIN_SPAN = 10  # no more points than this span no face
 
 
@@ -45,6 +46,8 @@ class Calibration:
         """The probability of an error up to ``tolerance``, in the unit of sigma; NaN stays NaN."""
         sigma = np.asarray(sigma, dtype=np.float64)
         ratio = tolerance / np.maximum(sigma, 1e-9)
+        # P(error <= tolerance) = P(error / sigma <= tolerance / sigma). Beyond the measured ratios
+        # interp gives 0 or 1; 0 * sigma carries NaN.
         return np.interp(ratio, self.ratios, _QUANTILES) + 0 * sigma
 
     def expected(self, sigma: Float[np.ndarray, "*batch"]) -> Float64[np.ndarray, "*batch"]:
@@ -82,6 +85,7 @@ def fit(errors: Float[np.ndarray, "*batch"], sigma: Float[np.ndarray, "*batch"])
     # Ties would make the way from ratio to probability ambiguous.
     distinct = np.quantile(ratios, _QUANTILES) + 1e-9 * np.arange(len(_QUANTILES))
     quantiles = np.maximum.accumulate(distinct)
+    # A ratio of means, not the mean of ratios, which points with a tiny sigma would decide.
     mean = float(np.mean(errors[counted]) / np.mean(sigma[counted]))
     rounded = tuple(float(f"{ratio:.5g}") for ratio in quantiles)
     return Calibration(ratios=rounded, mean=mean, points=int(counted.sum()))

@@ -26,7 +26,9 @@ from nasion.landmarks.faces import Faces, Image, Images, crop_boxes
 from nasion.media.images import as_pixels
 from nasion.model_spec import ModelSpec
 
-_FAR = 8  # times the image's longer side: boxes beyond it are not padded but averaged
+# A box that reaches beyond its image by more than this many times the image's longer side is
+# averaged, not padded: the padded copy would not fit into memory.
+_FAR = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,7 @@ class Crops:
 
     def with_others(self, at: Int64[np.ndarray, " n"], others: Crops) -> Crops:
         """The same with other crops of the faces at these positions."""
+        # np.array copies: crops are values, and others may hold these arrays.
         images, to_source = np.array(self.images), np.array(self.to_source)
         images[at], to_source[at] = others.images, others.to_source
         return replace(self, images=images, to_source=to_source)
@@ -76,6 +79,7 @@ def crop_faces(faces: Faces, spec: ModelSpec, augment: Augment | None = None) ->
     margin, colour = (0, 0), spec.colour
     if augment is not None:
         if faces.boxes is not None:
+            # A whole image has no surroundings to show; there the warp repeats the edge instead.
             margin = augment.margin(spec.input_size)
         # Without colour in any image there is none to change.
         all_grey = isinstance(faces.images, np.ndarray) and faces.images.ndim == 3
@@ -83,6 +87,7 @@ def crop_faces(faces: Faces, spec: ModelSpec, augment: Augment | None = None) ->
     boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale)
     _require_files(faces)
     crops = crop_images(faces.images, boxes, spec, margin=margin, colour=colour)
+    # Unlabelled points are NaN and stay NaN through the map.
     points = geometry.apply(geometry.invert(crops.to_source), faces.points)
     return replace(crops, points=points, flip=faces.scheme.flip)
 
@@ -100,6 +105,9 @@ def crop_images(
     if spec.square:
         boxes = geometry.square_box(boxes)
     to_source = geometry.invert(geometry.box_to_frame(boxes, spec.input_size))
+    # The canvas in pixels of the input, from outer edge to outer edge. Two opposite corners
+    # describe it, since the map is axis-aligned. Box and size grow alike, so the canvas has the
+    # input's scale.
     corners = np.array([[-0.5 - pad_x, -0.5 - pad_y], [width - 0.5 + pad_x, height - 0.5 + pad_y]])
     corners = np.broadcast_to(corners, (len(images), 2, 2))
     canvas_boxes = geometry.apply(to_source, corners).reshape(-1, 4)
@@ -108,6 +116,7 @@ def crop_images(
     return Crops(
         images=_cut_all(images, canvas_boxes, canvas_size, in_colour),
         to_source=to_source,
+        # Whole pixels, so cutting the margin off again interpolates nothing.
         to_canvas=geometry.shift(pad_x, pad_y),
         input_size=spec.input_size,
     )
@@ -118,17 +127,20 @@ def crop_through(
 ) -> Crops:
     """Crop through any maps from the input's pixels to the source images', also rotated ones."""
     width, height = spec.input_size
+    # x0 y0 x1 y1 indexed to four corners (4, 2). Of their box only the centre is needed.
     corners = geometry.image_box(width, height)[[[0, 1], [2, 1], [0, 3], [2, 3]]]
     corners = np.broadcast_to(corners, (len(images), 4, 2))
     around = geometry.points_box(geometry.apply(to_source, corners))
     # A square of the diagonal holds any rotation of the input. It is cut at the input's resolution,
     # then rotated by the warp.
     side = int(np.ceil(np.hypot(width, height)))
+    # Half of the square's side in source pixels.
     half = geometry.map_scale(to_source)[:, None] * side / 2
     center, size = (around[:, :2] + around[:, 2:]) / 2, (side, side)
     boxes = np.concatenate([center - half, center + half], axis=1)
     pairs = zip(images, boxes, strict=True)
     square = np.stack([_cut(image, box, size, spec.colour) for image, box in pairs])
+    # From the input by way of the source to the square that was cut, as the warp needs it.
     maps = geometry.compose(to_source, geometry.box_to_frame(boxes, size))
     warped = warp(square.astype(np.float32), maps, spec.input_size)
     return Crops(
@@ -145,6 +157,8 @@ def input_images(
     """The crops at these positions as network input, unchanged."""
     images = as_float32(crops.images[at])
     images = images if spec.colour else grey(images)
+    # shape[:1:-1] is the last axis, then the one before: (W, H) of (N, C, H, W). A canvas with a
+    # margin is larger than the input.
     if tuple(images.shape[:1:-1]) != crops.input_size:
         maps = np.broadcast_to(crops.to_canvas, (len(at), 2, 3))
         images = warp(images, maps, crops.input_size)
@@ -167,6 +181,8 @@ def augmented_batch(
 ) -> Batch:
     """The faces at these positions, augmented and corrupted: one warp for all of them."""
     images = as_float32(crops.images[at])
+    # In this order: light needs colour, the warp is cheaper in grey, and corruption is measured in
+    # pixels of the input, so it comes after the warp.
     drawn = augment.draw(len(at), crops.input_size, rng)
     if augment.relights:
         images = relight(images, drawn)
@@ -174,9 +190,13 @@ def augmented_batch(
         # Before the warp, which then has one channel to move instead of three.
         images = grey(images)
     points = _labels(crops)[at]
+    # Even if nothing moves the canvas may have a margin: augmentation can decay to none in
+    # training.
     if augment.moves or tuple(images.shape[:1:-1]) != crops.input_size:
         images = warp(images, geometry.compose(drawn.maps, crops.to_canvas), crops.input_size)
+        # The maps take the input's pixels to what they show, so labels go the other way.
         points = geometry.apply(geometry.invert(drawn.maps), points)
+        # A mirrored left eye is a right eye: names change places too.
         points = np.where(drawn.flipped[:, None, None], points[:, crops.flip], points)
     images = _to_range(corrupt(images, rng), spec)
     return Batch(images=images, points=like(points, images))
@@ -203,6 +223,7 @@ def _labels(crops: Crops) -> Float64[np.ndarray, "N K 2"]:
 
 
 def _to_range(images: Float32[Array, "B C H W"], spec: ModelSpec) -> Float32[Array, "B C H W"]:
+    # In place: the callers made these arrays.
     low, high = spec.pixel_range
     images *= (high - low) / 255
     images += low
@@ -222,6 +243,7 @@ def _cut_all(
     images: Images, boxes: Float64[np.ndarray, "N 4"], size: tuple[int, int], colour: bool
 ) -> UInt8[np.ndarray, "N C H W"]:
     """All canvases; kept in the cache if they come from image files."""
+    # Grey images that are shown whole at their own size are the canvases already (Kaggle's set).
     if isinstance(images, np.ndarray) and images.ndim == 3 and not colour:
         whole = images.shape[:0:-1] == size and (boxes == geometry.image_box(*size)).all()
         if whole:
@@ -234,7 +256,9 @@ def _cut_all(
     paths = [image for image in images if isinstance(image, Path)]
     if len(paths) < len(images):
         return make()[0]["canvases"]
+    # Boxes are part of the key: they hold scale, squareness and margin.
     key = cache.content_key(paths, "canvases", str(size), str(colour), cache.digest_of(boxes))
+    # The cache's array is a read-only map of a file; this is a writable copy in memory.
     return np.array(cache.cached(key, make)[0]["canvases"])
 
 
@@ -249,8 +273,10 @@ def _cut(
     # Pillow counts from the outer edge of the first pixel, half a pixel before its centre.
     x0, y0, x1, y1 = (box + 0.5).tolist()
     height, width = image.shape[:2]
+    # The longest side of an image that is padded until it holds the box.
     reach = max(x1 - x0, y1 - y0, width - x0, x1, height - y0, y1)
     if reach > _FAR * max(width, height):
+        # An area average is separable: one matrix per axis.
         columns, rows = _weights((x0, x1), size[0], width), _weights((y0, y1), size[1], height)
         averaged = np.einsum("yh,xw,hw...->yx...", rows, columns, image, optimize=True)
         part = Image.fromarray(np.rint(averaged).astype(np.uint8)).convert(mode)
@@ -258,13 +284,17 @@ def _cut(
         # Only what the filter reaches: photographs may be large, and faces in them small.
         columns = _filter_reach((x0, x1), size[0], width)
         rows = _filter_reach((y0, y1), size[1], height)
+        # Pillow refuses a box that leaves the image, so edge pixels are repeated by clipped
+        # indices.
         if columns[0] < 0 or columns[-1] >= width or rows[0] < 0 or rows[-1] >= height:
             inside_rows = np.clip(rows, 0, height - 1)[:, None]
             image = image[inside_rows, np.clip(columns, 0, width - 1)]
         else:
             image = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         whole = Image.fromarray(np.ascontiguousarray(image)).convert(mode)
+        # The box in pixels of the part; it may be fractional.
         inside = (x0 - columns[0], y0 - rows[0], x1 - columns[0], y1 - rows[0])
+        # Pillow's bilinear filter widens when it shrinks, so fine detail does not alias.
         part = whole.resize(size, Image.Resampling.BILINEAR, box=inside)
     canvas = np.asarray(part)
     return np.moveaxis(canvas, -1, 0) if colour else canvas[None]
@@ -275,7 +305,11 @@ def _filter_reach(side: tuple[float, float], count: int, length: int) -> Int64[n
 
     Of an image of ``length``, which counts as longer if the side leaves it.
     """
+    # The triangle filter is as wide as a canvas pixel on each side, in source pixels; and one more,
+    # since the side's ends are fractional.
     beyond = int(np.ceil((side[1] - side[0]) / count)) + 1
+    # Where the padded image would end: there the filter must end too, so that a part is resized
+    # exactly as the whole image would be.
     first, last = min(0, int(np.floor(side[0]))), max(length, int(np.ceil(side[1])))
     start = max(int(np.floor(side[0])) - beyond, first)
     return np.arange(start, min(int(np.ceil(side[1])) + beyond, last))
@@ -288,8 +322,11 @@ def _weights(
 
     Edges are repeated. For boxes that leave the image so far that padding would not fit in memory.
     """
+    # Borders of the canvas pixels, and of the image's pixels from outer edge to outer edge. The
+    # first and the last pixel reach to infinity: that is what repeats them.
     ends = np.linspace(*side, count + 1)
     edges = np.concatenate([[-np.inf], np.arange(1, length), [np.inf]])
+    # Overlap of each canvas pixel (rows) with each image pixel (columns); negative: apart.
     overlap = np.minimum(ends[1:, None], edges[1:]) - np.maximum(ends[:-1, None], edges[:-1])
     overlap = np.maximum(overlap, 0)
     return overlap / overlap.sum(1, keepdims=True)

@@ -26,11 +26,11 @@ from nasion.landmarks.faces import Faces
 from nasion.media.files import move_into_place
 from nasion.models.keras_backend import keras
 
-MAX_DIFFERENCE = 0.05  # pixels
+MAX_DIFFERENCE = 0.05  # pixels of the input, between the file and the run in float32
 Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-_CALIBRATION_FACES = 256
-_TEST_IMAGES = 32
+_CALIBRATION_FACES = 256  # about as many, for the value ranges of 8-bit layers
+_TEST_IMAGES = 32  # that file and run are compared on
 
 
 def export_model(
@@ -50,6 +50,7 @@ def export_model(
     """
     _check(model, path, precision, faces)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that the finished file can be renamed to it.
     with TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         temporary = Path(folder) / f"model{path.suffix}"
         try:
@@ -61,12 +62,14 @@ def export_model(
             difference = _difference(model, temporary)
         except ImportError as error:
             raise MissingExtra(f"Writing {path.suffix} files", error, "export") from error
+        # Written as "not <=": NaN is refused too.
         if not difference <= MAX_DIFFERENCE:
             raise RunError(
                 f"The exported network differs from the run by {difference:.3g} pixels; "
                 f"{MAX_DIFFERENCE} are allowed. {path} was not written."
             )
         if precision == "int8" and faces is not None:
+            # Evenly from all faces: datasets are often sorted by subset or person.
             some = faces[:: max(1, len(faces) // _CALIBRATION_FACES)].to(model.spec.scheme)
             images = crop_faces(some, model.spec).images.astype(np.float32)
             quantize.to_int8(temporary, images)
@@ -161,6 +164,7 @@ def _difference(model: Predictor, path: Path) -> float:
     """The largest difference between the file and the run, in pixels of the input."""
     spec, images = model.spec, _smooth_noise(model)
     low, high = spec.pixel_range
+    # The run takes its own pixel range, the file 0 .. 255.
     scaled = images * np.float32((high - low) / 255) + np.float32(low)
     # In float32: a run in bfloat16 differs by its own rounding, which is not the file's fault.
     output = model.network.in_float32()(scaled)
@@ -173,6 +177,8 @@ def _smooth_noise(model: Predictor) -> Float32[np.ndarray, "B C H W"]:
     width, height = model.spec.input_size
     rng = np.random.default_rng(0)
     coarse = rng.uniform(0, 255, (_TEST_IMAGES, model.spec.channels, 8, 8))
+    # Bilinear interpolation from 8 x 8 random knots: each row of `rows` and `columns` holds the
+    # weights of a pixel's two nearest knots.
     knots = np.arange(8)
     rows, columns = (
         np.maximum(1 - np.abs(knots - np.linspace(0, 7, side)[:, None]), 0)

@@ -27,7 +27,8 @@ from nasion.landmarks.faces import Faces, Images, Predictions, crop_boxes
 from nasion.media.images import as_pixels
 from nasion.model_spec import TTA, TTA_MODES, ModelSpec
 
-BATCH = 256
+BATCH = 256  # crops that are held at once
+# Points and sigmas in pixels of the source images, of all W outputs (separate heads included).
 _Estimate = tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]
 
 
@@ -110,6 +111,8 @@ class Predictor:
         """
         scheme, images = self.spec.scheme, (image,) * len(boxes)
         points, sigma = self._estimate(images, crop_boxes(images, boxes, self.spec.box_scale))
+        # Which annotator would have labelled an image is not known: the shared outputs, which come
+        # first.
         points = points[:, : len(scheme)].astype(np.float32)
         around = geometry.points_box(points.astype(np.float64)).astype(np.float32)
         if sigma is None or self.calibration is None:
@@ -133,8 +136,10 @@ class Predictor:
             chunk = images[start : start + BATCH]
             if spec.refine_steps > 1 and any(isinstance(image, Path) for image in chunk):
                 chunk = tuple(as_pixels(image, spec.colour) for image in chunk)  # opened once
+            # 1. Crop the boxes as they were given.
             crops = crop_images(chunk, boxes[start : start + BATCH], spec)
             points, sigma = self._forward(crops)
+            # 2. Crop again through the points, but only faces whose crop was poor.
             for _ in range(1, spec.refine_steps):
                 maps = upright_maps(points[:, : len(spec.scheme)], spec)
                 distance = corner_distance(crops.to_source, maps, spec.input_size)
@@ -145,7 +150,11 @@ class Predictor:
                 points[poor], better = self._forward(again)
                 if sigma is not None and better is not None:
                     sigma[poor] = better
+                # The better crops stay: the next round compares with them, and views are made from
+                # them.
                 crops = crops.with_others(poor, again)
+            # 3. Average over views. A mirrored view's map brings its points back to the source, but
+            # left and right have changed names.
             views = [(points, sigma)]
             for other, mirrored in other_views(crops, self.tta_mode):
                 points, sigma = self._forward(other)
@@ -163,6 +172,7 @@ class Predictor:
         sigma = self.spec.codec.sigma(output, self.spec.input_size)
         if sigma is None:
             return points, None
+        # Sigma is a length without a direction, so one factor brings it to the source.
         scale = geometry.map_scale(crops.to_source)
         return points, as_numpy(sigma).astype(np.float64) * scale[:, None]
 
@@ -216,6 +226,7 @@ def load_model(
 
 def calibrate(predictor: Predictor, faces: Faces) -> Calibration:
     """Calibrate a model's sigmas on faces that it has not learnt from."""
+    # With it, `expected` is the network's own sigma.
     raw = replace(predictor, calibration=calibration.uncalibrated())
     predictions = raw.predict(faces)
     truth = faces.to(predictor.spec.scheme).points
@@ -229,6 +240,7 @@ def _confidence(
     known: Calibration, sigma: Float64[np.ndarray, "N K"], sizes: Float64[np.ndarray, " N"]
 ) -> tuple[Float32[np.ndarray, "N K"], Float32[np.ndarray, "N K"]]:
     """(scores, expected errors in pixels) of points."""
+    # The tolerance is a fraction of the face's size, so sigma is made one too.
     scores = known.scores(sigma / sizes[:, None], TOLERANCE)
     return scores.astype(np.float32), known.expected(sigma).astype(np.float32)
 

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float32
 
 _MIN_VALUES = 256  # smaller weights stay in float32: float16 would save nothing
-_MAX_FLOAT16 = 6e4
-_BATCH = 16
+_MAX_FLOAT16 = 6e4  # float16 ends at 65504
+_BATCH = 16  # images that ranges are measured on at once
 
 
 def to_float16(path: Path) -> None:
@@ -35,12 +35,15 @@ def to_float16(path: Path) -> None:
             continue
         name = f"{weight.name}_float16"
         kept.append(numpy_helper.from_array(values.astype(np.float16), name))
+        # The cast's output has the weight's old name, so no other node changes.
         cast = helper.make_node(
             "Cast", [name], [weight.name], f"{weight.name}_float32", to=TensorProto.FLOAT
         )
         casts.append(cast)
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
+    # ONNX wants each value made before it is used. Repeated fields cannot be assigned, only emptied
+    # and extended.
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -60,6 +63,7 @@ def to_int8(path: Path, images: Float32[np.ndarray, "N C H W"], heads: int = 1) 
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     model = onnx.load(path)
+    # Quantizing drops it; it is put back at the end.
     metadata = {item.key: item.value for item in model.metadata_props}
     input_name = model.graph.input[0].name
 
@@ -85,6 +89,7 @@ def to_int8(path: Path, images: Float32[np.ndarray, "N C H W"], heads: int = 1) 
             weight_type=QuantType.QInt8,
             per_channel=True,
             calibrate_method=CalibrationMethod.MinMax,
+            # Relu too: otherwise pairs of conversions stay around each one.
             op_types_to_quantize=["Conv", "Add", "Relu", "Resize"],
             nodes_to_exclude=_from_heads_on(graph, heads),
             extra_options={"ActivationSymmetric": False},

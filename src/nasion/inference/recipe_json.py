@@ -11,7 +11,8 @@ from typing import Any
 from nasion.discovery import ARCHITECTURES
 from nasion.errors import RunError, requires_extra
 
-# Where the parts of a recipe are defined; architectures are found by their files.
+# Where the parts of a recipe are defined; architectures are found by their files. A run file
+# can name only these, and parts of a recipe file that the user gives.
 _PART_MODULES = (
     "landmarks.scheme",
     "data.annotators",
@@ -32,6 +33,7 @@ def to_json(value: Any) -> Any:
         names = [item.name for item in dataclasses.fields(value)]
         fields = {name: to_json(getattr(value, name)) for name in names}
         return {"class": kind.__name__, **_origin(kind), **fields}
+    # A loss without settings is a function.
     if callable(value):
         return {"function": value.__name__, **_origin(value)}
     if isinstance(value, (tuple, list)):
@@ -77,6 +79,8 @@ def _find(name: str, own: bool, recipe_file: ModuleType | None) -> Any:
                 "give the recipe file that defines it (--recipe FILE)."
             )
         part = vars(recipe_file).get(name)
+        # What the file has only imported is not its own: a run must not reach other modules through
+        # it.
         if getattr(part, "__module__", None) != recipe_file.__name__:
             raise RunError(f"The recipe file {recipe_file.__file__} does not define {name}.")
         return part
@@ -97,6 +101,7 @@ def _parts() -> dict[str, Any]:
     for path in _PART_MODULES:
         module = import_module(f"nasion.{path}")
         for name, part in vars(module).items():
+            # Not what the module imports.
             if getattr(part, "__module__", None) == module.__name__ and not name.startswith("_"):
                 found[name] = part
     return found

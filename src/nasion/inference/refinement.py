@@ -21,10 +21,14 @@ def upright_maps(
     groups = spec.scheme.norm_groups()
     angle = np.zeros(len(points))
     if groups:
+        # A scheme's norm names the subject's right side first, which is on the left of the image.
         right, left = (points[:, spec.scheme.index(group)].mean(1) for group in groups)
+        # (left - right).T[::-1] is (dy, dx), the order that arctan2 takes.
         angle = np.rad2deg(np.arctan2(*(left - right).T[::-1]))
     no_shift, no_scale = np.zeros((len(points), 2)), np.ones(len(points))
     turn = geometry.similarity((0.0, 0.0), angle, no_scale, no_shift)
+    # In this frame the eyes are level, so the face's box is upright; `turn` leads back to the
+    # source.
     level = geometry.apply(geometry.invert(turn), points)
     box = geometry.points_box(level)
     # A face shrunk to a point would have no box.
@@ -44,5 +48,6 @@ def corner_distance(
     right, bottom = size[0] - 1, size[1] - 1
     corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]], dtype=np.float64)
     offset = geometry.apply(seen, corners) - geometry.apply(wanted, corners)
+    # The crop's mean side, in source pixels as the offsets are.
     side = geometry.map_scale(wanted) * np.sqrt(size[0] * size[1])
     return np.linalg.norm(offset, axis=-1).max(1) / side

@@ -29,6 +29,7 @@ from nasion.recipe import Recipe
 FORMAT = 2
 SETTINGS, CHECKPOINT, HISTORY = "run.json", "checkpoint.safetensors", "history.json"
 WEIGHTS, KERAS_WEIGHTS = "model.safetensors", "model.keras"
+# PyTorch's names, then Keras'.
 _NORM_STATISTICS = (
     "running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance",
 )  # fmt: skip
@@ -115,6 +116,7 @@ def count_parameters(folder: Path) -> int:
     with safe_open(folder / CHECKPOINT, "np") as file:
         names = [name for name in file.keys() if name.startswith("model.")]  # noqa: SIM118
         learnt = [name for name in names if not name.endswith(_NORM_STATISTICS)]
+        # Shapes are in the file's header; no weight is read.
         return sum(math.prod(file.get_slice(name).get_shape()) for name in learnt)
 
 
@@ -137,6 +139,7 @@ def _save_file(tensors: Mapping[str, Array]) -> Callable[..., None]:
         return partial(save_file, arrays)
     from safetensors.torch import save_file
 
+    # safetensors takes contiguous tensors only.
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return partial(save_file, on_cpu)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+# Names of format 1 and what they are called today. There the spec's fields lay in the recipe.
 _SPEC_FIELDS = {
     "scheme": "scheme",
     "input_size": "input_size",
@@ -24,7 +25,7 @@ _RECIPE_FIELDS = {
     "average": "ema_decay",
     "start": "init_from",
 }
-_REMOVED = ("is", "score")
+_REMOVED = ("is", "score")  # "is" named the class by its module's path
 _CLASSES = {"Disturb": "Corrupt", "Fade": "AugmentDecay", "Apart": "SeparateHeads"}
 
 

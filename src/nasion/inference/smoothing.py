@@ -79,6 +79,7 @@ def smooth(
     """Smooth a face's points at this time; ``before``: None for the first of a track."""
     mean = points - points.mean(0) if before is None else before.mean
     pose, shape = _split(points, mean)
+    # Without time between two frames there is no speed, so the filter starts anew.
     if before is None or seconds <= before.seconds:
         return SmoothedFace(points, seconds, _start(pose), _start(shape), mean)
     elapsed = seconds - before.seconds
@@ -96,6 +97,7 @@ def _filter(
     state: _FilterState, value: Float64[np.ndarray, "K D"], elapsed: float, settings: OneEuro
 ) -> _FilterState:
     weight = _low_pass(settings.derivative_cutoff, elapsed)
+    # From the raw values, so that the filter's own lag is not part of the speed.
     speed = state.speed + weight * ((value - state.raw) / elapsed - state.speed)
     # One cutoff for all numbers of a row, so that a movement keeps its direction.
     cutoff = settings.min_cutoff + settings.beta * (speed**2).sum(1, keepdims=True)
@@ -105,6 +107,8 @@ def _filter(
 
 def _low_pass(cutoff: Any, elapsed: float) -> Any:
     """The weight of a new value in a low-pass filter of this cutoff."""
+    # A first-order filter's time constant is 1 / (2 pi cutoff), and its weight for a value after
+    # `elapsed` is elapsed / (elapsed + constant).
     ratio = 2 * np.pi * cutoff * elapsed
     return ratio / (ratio + 1)
 
@@ -116,6 +120,8 @@ def _split(
     size, center = _size(mean), points.mean(0)
     a, b = _fit(points - center, mean)
     factor, angle = np.hypot(a, b), np.arctan2(b, a)
+    # All four in comparable units, as they share a cutoff: face sizes, a log, so that growing and
+    # shrinking weigh alike, and radians.
     pose = np.array([[center[0] / size, center[1] / size, np.log(factor), angle]])
     return pose, (points - center) @ _rotation(-angle) / factor / size
 
@@ -125,6 +131,7 @@ def _unwrap(
 ) -> Float64[np.ndarray, "1 4"]:
     """The same pose with its angle less than half a turn from the one before."""
     unwrapped = pose.copy()
+    # The difference brought to -pi .. pi: from 179 to -179 degrees are two degrees, not 358.
     turn = (pose[0, 3] - before[0, 3] + np.pi) % (2 * np.pi) - np.pi
     unwrapped[0, 3] = before[0, 3] + turn
     return unwrapped
@@ -145,6 +152,8 @@ def _fit(
     points: Float64[np.ndarray, "K 2"], mean: Float64[np.ndarray, "K 2"]
 ) -> tuple[float, float]:
     """The rotation and size, as a complex number, that bring ``mean`` nearest to ``points``."""
+    # With points as complex numbers x + iy, sum |p - c m|^2 is least for c = sum(p * conj(m)) /
+    # sum(|m|^2). Its length is the size, its angle the rotation.
     norm = max(float((mean**2).sum()), 1e-12)
     cross = points[:, 1] * mean[:, 0] - points[:, 0] * mean[:, 1]
     return float((points * mean).sum()) / norm, float(cross.sum()) / norm

@@ -31,6 +31,7 @@ def other_views(crops: Crops, mode: TTA) -> Iterator[tuple[Crops, bool]]:
 
 def _changed(crops: Crops, shift: tuple[float, float], mirrored: bool) -> Crops:
     width, height = crops.input_size
+    # From the view's pixels to the crop's; the way back to the source follows from it.
     view = geometry.shift(shift[0] * width, shift[1] * height)
     if mirrored:
         view = geometry.compose(geometry.flip(width), view)

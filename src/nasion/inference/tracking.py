@@ -34,6 +34,7 @@ class _Track:
 
     def box_at(self, seconds: float) -> Float32[np.ndarray, 4]:
         """Where its box is expected at that time."""
+        # Both corners move alike.
         return self.face.box + np.tile(self.speed * np.float32(seconds - self.seconds), 2)
 
 
@@ -70,11 +71,13 @@ class Tracker:
             found = self._follow(pixels, seconds)
             if not found or self._frames % self.detect_every == 0:
                 found += self._detect(pixels, [face for _, face in found])
+                # By number: faces that are tracked already go before new ones.
                 found = sorted(found, key=lambda pair: pair[0])[: self.landmarker.max_faces]
         self._frames += 1
         numbers = {number for number, _ in found}
         gone = [track for track in self._lost + self._tracks if track.number not in numbers]
         self._lost = [track for track in gone if seconds - track.seconds <= _REMEMBER]
+        # Not of `_lost`: a face that comes back keeps its number, but filter and speed start anew.
         known = {track.number: track for track in self._tracks}
         self._tracks = [self._update(known.get(n), n, face, seconds) for n, face in found]
         return [_face_of(track) for track in self._tracks]
@@ -111,6 +114,8 @@ class Tracker:
                 overlap = iou(face.box, np.stack([track.box_at(seconds) for track in free]))
                 best = int(overlap.argmax())
                 if overlap[best] > _SAME_FACE:
+                    # Each track is given out once, to the first face: the best one, as faces come
+                    # best first.
                     number = free.pop(best).number
             numbered.append((self._new_number() if number is None else number, face))
         return sorted(numbered, key=lambda pair: pair[0])
@@ -124,6 +129,8 @@ class Tracker:
             fresh = [] if followed else landmarker(pixels)
         else:
             boxes, scores = landmarker.detector(pixels)
+            # Before the network, to save its time, and again below, when the points have made a
+            # box.
             free = [not overlaps_any(box, followed, _SAME_FACE) for box in boxes]
             at = np.array(free, dtype=bool)
             faces = landmarker.predictor.faces_in(pixels, boxes[at], scores[at])
@@ -132,6 +139,7 @@ class Tracker:
         for face in fresh:
             if overlaps_any(face.box, followed, _SAME_FACE):
                 continue
+            # At the box where it was seen last, not where its speed would have taken it.
             back = [t for t in self._lost if overlaps_any(t.face.box, [face], _SAME_FACE)]
             if back:
                 self._lost.remove(back[0])
@@ -145,6 +153,7 @@ class Tracker:
     def _update(self, before: _Track | None, number: int, face: Face, seconds: float) -> _Track:
         smoothed, speed = None, np.zeros(2, dtype=np.float32)
         if before is not None and seconds > before.seconds:
+            # The mean of both corners' movement is the centre's.
             moved = (face.box - before.face.box).reshape(2, 2).mean(0)
             speed = (moved / np.float32(seconds - before.seconds)).astype(np.float32)
         if self.smoothing is not None:

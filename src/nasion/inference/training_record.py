@@ -23,11 +23,11 @@ from nasion.landmarks.faces import Faces
 from nasion.media.files import write_text
 
 FILE = "trained_on.json"
-BITS = 256
+BITS = 256  # per fingerprint: 32 bytes
 MAX_DIFFERENT = 32  # bits that may differ between two cuts of one photograph (LOG.md)
 _LOW = 17  # frequencies per axis; the lowest, the mean, tells nothing
-_NO_CONTRAST = 1e-6
-_BLOCK = 512
+_NO_CONTRAST = 1e-6  # values of the spectrum up to this are rounding
+_BLOCK = 512  # faces compared with all fingerprints at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,7 @@ class TrainingRecord:
             return found
         own = fingerprints(faces)
         for start in range(0, len(own), _BLOCK):
+            # (block, N, 32): bits that differ between each face and each fingerprint.
             block = own[start : start + _BLOCK, None] ^ self.fingerprints[None]
             different = np.bitwise_count(block).sum(-1, dtype=np.int64)
             found[start : start + _BLOCK] = (different <= MAX_DIFFERENT).any(1)
@@ -92,7 +93,9 @@ def fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:
         small[rest] = thumbnails(faces[rest])
     basis = _cosines()
     images = small.reshape(-1, THUMBNAIL, THUMBNAIL).astype(np.float64)
+    # The cosine transform over rows and over columns.
     spectrum = basis @ images @ basis.T
+    # Of 17 x 17 frequencies, row by row, all but the first (the mean) until there are 256.
     low = spectrum[:, :_LOW, :_LOW].reshape(len(faces), -1)[:, 1 : BITS + 1]
     # Without contrast every frequency but the mean is 0, up to rounding.
     return np.packbits(low > _NO_CONTRAST, axis=1)

@@ -20,6 +20,7 @@ def mirror_name(point: str) -> str:
 
 def mirror_pairs(points: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Pairs of points that mirror each other, by their names."""
+    # Points of the midline have no side in their name and mirror themselves.
     left = [point for point in points if "left" in point.split("_")]
     return tuple((point, mirror_name(point)) for point in left if mirror_name(point) in points)
 
@@ -299,6 +300,7 @@ def scheme_by_count(count: int, requested: Scheme | None = None) -> Scheme | Non
     else ``requested``
     if it has more. None otherwise: a single point could be any, and some counts are ambiguous.
     """
+    # A chained comparison: `count` points, and more than one.
     fitting = [scheme for scheme in SCHEMES.values() if len(scheme) == count > 1]
     if len(fitting) == 1 and (requested is None or len(requested) != count):
         return fitting[0]

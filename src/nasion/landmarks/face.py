@@ -57,8 +57,10 @@ class ImageResult:
 
 def iou(box: Float[np.ndarray, 4], boxes: Float[np.ndarray, "N 4"]) -> Float64[np.ndarray, " N"]:
     """Intersection over union of one box with each of several."""
+    # Areas of large boxes lose digits in float32.
     box, boxes = box.astype(np.float64), boxes.astype(np.float64)
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    # A negative side means that the boxes are apart; two negative ones would multiply to an area.
     intersection = np.maximum(sides, 0).prod(axis=1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     union = (box[2:] - box[:2]).prod() + areas - intersection

@@ -24,7 +24,7 @@ from nasion.media.images import image_size
 
 Image = Path | np.ndarray  # a file, or uint8 (H, W) grey or (H, W, 3) RGB
 Images = np.ndarray | Sequence[Image]
-NO_GROUP = ""
+NO_GROUP = ""  # the value of a face that belongs to no group; it links no faces
 
 
 def check_points(scheme: Scheme, ids: Sequence[str], points: np.ndarray) -> None:
@@ -41,6 +41,7 @@ def check_points(scheme: Scheme, ids: Sequence[str], points: np.ndarray) -> None
             f"Points of shape {shape} do not fit {len(ids)} faces of scheme {scheme.name}, "
             f"which has {len(scheme)} points with x and y."
         )
+    # Half a point is refused here, so that everywhere else x's NaN stands for both.
     missing = np.isnan(points)
     for problem, wrong in (
         ("half a point (one coordinate of two)", missing[..., 0] != missing[..., 1]),
@@ -87,6 +88,7 @@ class Faces:
 
     def _check_images(self) -> None:
         if isinstance(self.images, np.ndarray):
+            # Axes at least: (N, H, W) of a stack, (H, W) of a single image. Colour has one more.
             named = [("images", self.images, 3)]
         else:
             named = [(name, image, 2) for name, image in zip(self.ids, self.images, strict=False)]
@@ -112,6 +114,7 @@ class Faces:
     def _check_boxes(self) -> None:
         if self.boxes is None:
             return
+        # A comparison with NaN is false, so unknown boxes look flat and are excused below.
         unknown = np.isnan(self.boxes).any(axis=1)
         has_area = (self.boxes[:, 2:] > self.boxes[:, :2]).all(axis=1)
         flat = np.flatnonzero(~(has_area | unknown))
@@ -137,6 +140,7 @@ class Faces:
 
     def __getitem__(self, chosen: Any) -> Faces:
         """Select faces by a slice, positions, or one True/False per face."""
+        # Slices, masks and positions all become positions; a single one gives a set of one face.
         at = np.atleast_1d(np.arange(len(self))[chosen])
         images = self.images
         return replace(
@@ -236,8 +240,10 @@ def crop_boxes(
     if boxes is None:
         grown = np.full((len(images), 4), np.nan)
     else:
+        # Sides times `scale`: half of what is added goes to each end.
         grown = grow_box(boxes, (scale - 1) / 2)
     for i in np.flatnonzero(np.isnan(grown).any(axis=1)).tolist():
+        # From the file's header; nothing is decoded.
         grown[i] = image_box(*image_size(images[i]))
     return grown
 
@@ -252,6 +258,7 @@ def _match_points(
     matched[:, here] = points[:, there]
     if extra is None:
         return matched, None
+    # `occluded` is boolean and has no NaN.
     empty = False if extra.dtype == bool else np.nan
     other = np.full((len(points), len(new)), empty, dtype=extra.dtype)
     other[:, here] = extra[:, there]

@@ -23,6 +23,7 @@ def shift(dx: float, dy: float) -> Float64[np.ndarray, "2 3"]:
 
 def flip(width: int) -> Float64[np.ndarray, "2 3"]:
     """Mirror an image of this width: column x becomes column W - 1 - x."""
+    # W - 1, not W: centres of the first and last column are 0 and W - 1.
     return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
 
 
@@ -54,9 +55,11 @@ def box_to_frame(
     """
     box = np.asarray(box, dtype=np.float64)
     sides = box[..., 2:] - box[..., :2]
+    # Written as "not >": NaN is refused too.
     if not (sides > 0).all():
         flat = box[~(sides > 0).all(-1)].tolist()
         raise SettingError(f"A box needs x1 > x0 and y1 > y0; found {flat}.")
+    # x' = (x - x0) * scale - 0.5, and the same for y.
     scale = np.asarray(size, dtype=np.float64) / sides
     maps = np.zeros((*box.shape[:-1], 2, 3))
     maps[..., 0, 0], maps[..., 1, 1] = scale[..., 0], scale[..., 1]
@@ -83,6 +86,7 @@ def square_box(box: Shaped[np.ndarray, "*batch 4"]) -> Float64[np.ndarray, "*bat
 def points_box(points: Float[np.ndarray, "*batch K 2"]) -> Float64[np.ndarray, "*batch 4"]:
     """The tightest box around the labelled points; NaN where a face has none."""
     points = np.asarray(points, dtype=np.float64)
+    # Infinities instead of nanmin: that warns about faces without any label.
     labelled = ~np.isnan(points)
     low = np.where(labelled, points, np.inf).min(-2)
     high = np.where(labelled, points, -np.inf).max(-2)
@@ -98,9 +102,11 @@ def similarity(
 ) -> Float64[np.ndarray, "*batch 2 3"]:
     """Rotate (clockwise in the image) and scale about ``center``, then move by ``move`` pixels."""
     angle = np.deg2rad(degrees)
+    # y points down, so this matrix turns clockwise as seen.
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
     origin = np.asarray(center, dtype=np.float64)
+    # L (p - c) + c + move = L p + (c - L c + move).
     return np.concatenate([linear, (origin - linear @ origin + move)[..., None]], axis=-1)
 
 
@@ -110,6 +116,7 @@ def stretch(
     """Make a (width, height) frame ``factor`` times as wide and 1 / ``factor`` as high."""
     maps = np.zeros((*factor.shape, 2, 3))
     maps[..., 0, 0], maps[..., 1, 1] = factor, 1 / factor
+    # The centre of pixel centres 0 .. W - 1; it stays where it is.
     center = (np.array(size) - 1) / 2
     maps[..., 2] = center - center * np.stack([factor, 1 / factor], axis=-1)
     return maps
@@ -119,6 +126,7 @@ def compose(*maps: Shaped[np.ndarray, "*#batch 2 3"]) -> Float64[np.ndarray, "..
     """Apply the maps one after the other, the first one first; batches broadcast."""
     result = np.asarray(maps[0], dtype=np.float64)
     for step in maps[1:]:
+        # S (R p + r) + s = S R p + (S r + s).
         linear = step[..., :2] @ result[..., :2]
         offset = step[..., :2] @ result[..., 2:] + step[..., 2:]
         result = np.concatenate([linear, offset], axis=-1)
@@ -128,6 +136,7 @@ def compose(*maps: Shaped[np.ndarray, "*#batch 2 3"]) -> Float64[np.ndarray, "..
 def invert(maps: Shaped[np.ndarray, "*batch 2 3"]) -> Float64[np.ndarray, "*batch 2 3"]:
     """The inverse maps. Raises ``numpy.linalg.LinAlgError`` for a singular one."""
     linear = np.linalg.inv(np.asarray(maps, dtype=np.float64)[..., :2])
+    # p = L^-1 (p' - t) = L^-1 p' - L^-1 t.
     return np.concatenate([linear, -linear @ maps[..., 2:]], axis=-1)
 
 
@@ -136,14 +145,17 @@ def apply(
 ) -> Float64[np.ndarray, "... K 2"]:
     """Map points; NaN stays NaN."""
     points = np.asarray(points, dtype=np.float64)
+    # Points are rows, so the matrix is transposed; the offset gets an axis for the points.
     return points @ np.swapaxes(maps[..., :2], -1, -2) + maps[..., None, :, 2]
 
 
 def map_scale(maps: Shaped[np.ndarray, "*batch 2 3"]) -> Float64[np.ndarray, " *batch"]:
     """How many times longer a map makes lengths (the square root of its area factor)."""
+    # abs: a flip has a negative determinant.
     return np.sqrt(np.abs(np.linalg.det(np.asarray(maps, dtype=np.float64)[..., :2])))
 
 
 def to_unit_square(size: tuple[int, int]) -> Float64[np.ndarray, "2 3"]:
     """Pixels to -1 .. 1 from edge to edge, as ``grid_sample(align_corners=False)`` counts."""
+    # A frame of 2 x 2 pixels runs from -0.5 to 1.5; half a pixel less is -1 to 1.
     return compose(box_to_frame(image_box(*size), (2, 2)), shift(-0.5, -0.5))

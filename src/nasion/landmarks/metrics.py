@@ -55,6 +55,7 @@ def relative_mse(
     sizes: Shaped[np.ndarray, "N 2"],
 ) -> Measure:
     """Mean squared error of x / width and y / height, over all labelled values pooled."""
+    # sizes[:, None]: one (width, height) for all points of a face.
     return _mean(((predicted.astype(np.float64) - truth) / sizes[:, None]) ** 2)
 
 
@@ -77,8 +78,11 @@ def norms(
         sides = boxes[:, 2:].astype(np.float64) - boxes[:, :2]
         return np.sqrt(sides.prod(axis=1))
     truth = truth.astype(np.float64)
+    # A plain mean: if one point of a group is not labelled, the norm is NaN. The mean of the others
+    # would be another length.
     first, second = (truth[:, scheme.index(group)].mean(axis=1) for group in groups)
     length = np.linalg.norm(first - second, axis=-1)
+    # Two groups in one place (a broken label) would make the error infinite.
     return np.where(length > 0, length, np.nan)
 
 
@@ -109,6 +113,7 @@ def auc(faces: Float[np.ndarray, " N"], threshold: float) -> Measure:
 
     Exact: a face of error e adds the part of the curve from e to the threshold.
     """
+    # A failure, also an infinite one, adds 0; NaN stays NaN and is not counted.
     return _mean(np.clip(1 - faces / threshold, 0, None))
 
 
@@ -117,6 +122,7 @@ def percentile(faces: Float[np.ndarray, " N"], percent: float) -> Measure:
     counted = np.sort(faces[~np.isnan(faces)])
     if not counted.size:
         return Measure(float("nan"), 0)
+    # Not np.percentile: it subtracts neighbours, and infinity minus infinity is NaN.
     position = percent / 100 * (counted.size - 1)
     low, high = counted[int(np.floor(position))], counted[int(np.ceil(position))]
     # Without the test, two infinite neighbours would give NaN.

@@ -36,6 +36,7 @@ class Scheme:
         self._require_unique(self.points, "point")
         self._require_unique([name for pair in self.mirror for name in pair], "mirror partner")
         norm_names = [name for group in self.norm or () for name in group]
+        # Looked up for its error: every name that is used must be a point.
         self.index([name for pair in (*self.mirror, *self.edges) for name in pair] + norm_names)
 
     def __len__(self) -> int:
@@ -98,6 +99,7 @@ class Scheme:
         return groups
 
     def _pupil(self, side: str) -> tuple[str, ...]:
+        # The contour comes last: its mean is only an estimate of where the pupil is.
         for name in (f"{side}_pupil", f"{side}_eye_center"):
             if name in self:
                 return (name,)

@@ -32,16 +32,20 @@ def atomic_write(path: Path) -> Iterator[Path]:
     A full disk or a killed process leaves the older file whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, since a rename is atomic only within a file system; with a random part,
+    # since two processes may write the same file.
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
         yield temporary
         move_into_place(temporary, path)
     finally:
+        # After a success there is nothing left to remove.
         temporary.unlink(missing_ok=True)
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
     """Flush a finished file to disk and rename it to ``path``."""
+    # Synced before the rename: otherwise a crash could leave the new name with no content.
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -118,12 +122,14 @@ def _find_member(
     path: Path, archive: zipfile.ZipFile, member: str | None, limit: int
 ) -> zipfile.ZipInfo:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    # macOS adds a folder of resource forks to its archives.
     files = [entry for entry in entries if not entry.filename.startswith("__MACOSX")]
     fits = [entry for entry in files if member is None or Path(entry.filename).name == member]
     if len(fits) != 1:
         names = ", ".join(entry.filename for entry in files[:5]) or "nothing"
         wanted = f"one file {member}" if member else "one file"
         raise DataError(f"{path}: {wanted} expected in it; it holds {names}.")
+    # What the archive declares; _LimitedStream counts what really comes out.
     if fits[0].file_size > limit:
         raise DataError(
             f"{path}: {fits[0].filename} declares {fits[0].file_size:,} bytes unpacked; "

@@ -10,8 +10,9 @@ import numpy as np
 
 from nasion.errors import DataError
 
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000  # decoded, 300 MB in colour
 _ORIENTATION, _FIRST_SIDEWAYS = 0x0112, 5  # the EXIF tag; from this value on an image lies sideways
+# What Pillow's readers raise for damaged files; SyntaxError is theirs for a broken header.
 _ERRORS = (OSError, SyntaxError, ValueError, RuntimeError)
 
 
@@ -33,6 +34,7 @@ def open_image(
         raise DataError(f"{name}: the file is empty.")
     try:
         with Image.open(BytesIO(image) if isinstance(image, bytes) else image) as file:
+            # Checked by the header, before anything is decoded.
             if file.width * file.height > limit:
                 raise DataError(
                     f"{name}: {file.width} x {file.height} pixels; the limit is {limit:,}."
@@ -40,11 +42,13 @@ def open_image(
             if not colour and file.format == "JPEG" and file.mode == "RGB":
                 # A JPEG stores brightness separately; decoding it alone takes half the time.
                 file.draft("L", file.size)
+            # Decoding happens here, inside the `try`: Image.open has only read the header.
             return np.asarray(_upright(file, name).convert("RGB" if colour else "L"))
     except UnidentifiedImageError as error:
         raise DataError(
             f"{name}: not a readable image; JPEG, PNG, WebP, TIFF, BMP, GIF and AVIF are known."
         ) from error
+    # A DataError is a ValueError too: it must not be wrapped by the next clause.
     except DataError:
         raise
     except (*_ERRORS, Image.DecompressionBombError) as error:

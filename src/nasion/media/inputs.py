@@ -23,7 +23,7 @@ SUFFIXES = (
     ".pgm",
 )  # fmt: skip
 _URL = ("http://", "https://")
-_MAX_DOWNLOAD = 200 << 20  # bytes
+_MAX_DOWNLOAD = 200 << 20  # bytes, of a URL or of standard input
 _TIMEOUT = 30  # seconds
 _PREFETCH = 2  # results beyond the number of threads that are computed before they are asked for
 T = TypeVar("T")
@@ -71,6 +71,7 @@ def resolve_inputs(words: Sequence[str]) -> list[ImageInput | VideoInput]:
     found: dict[str, ImageInput | VideoInput] = {}
     for word in words:
         for each in _resolve(word):
+            # A dictionary keeps the order; setdefault keeps the first of two equal names.
             found.setdefault(each.name, each)
     return list(found.values())
 
@@ -83,7 +84,10 @@ def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
         yield ImageInput(word, word)
     elif path.is_dir():
         yield from map(_file, _files_below(path))
+    # A file that exists is taken by its name, even if that contains a wildcard. The same holds for
+    # a file called 0 and the camera below.
     elif not path.exists() and any(sign in word for sign in "*?["):
+        # Path.glob takes relative patterns only, so an absolute one starts at its root.
         matches = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
         files = sorted(file for file in matches if file.is_file())
         if not files:
@@ -123,12 +127,15 @@ def map_in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Ge
         pending: deque[Future[R]] = deque()
         try:
             while True:
+                # Submitted only as results are taken: an executor's own `map` would read all items
+                # at once.
                 while len(pending) < _PREFETCH + threads and (item := next(rest, None)) is not None:
                     pending.append(pool.submit(work, item))
                 if not pending:
                     return
                 yield pending.popleft().result()
         finally:
+            # The caller stopped early, or an item failed: what has not begun is not done.
             for future in pending:
                 future.cancel()
 
@@ -142,6 +149,7 @@ def _download(url: str) -> bytes:
     try:
         request = Request(url, headers={"User-Agent": "nasion"})
         with urlopen(request, timeout=_TIMEOUT) as response:
+            # One byte more than the limit tells a larger file; its declared length may be wrong.
             data = response.read(_MAX_DOWNLOAD + 1)
     except (URLError, HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error

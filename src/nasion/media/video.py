@@ -20,8 +20,8 @@ from nasion.media.images import MAX_PIXELS
 
 SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
 _MP4_AUDIO = ("aac", "mp3", "ac3", "opus", "alac", "flac")  # .mkv holds other codecs too
-_ENCODER = {"preset": "veryfast", "crf": "20"}
-_TIME_BASE = Fraction(1, 90_000)  # fine enough for any frame rate
+_ENCODER = {"preset": "veryfast", "crf": "20"}  # crf: x264's quality, lower is better; 23 default
+_TIME_BASE = Fraction(1, 90_000)  # seconds per tick; fine enough for any frame rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,7 @@ class VideoInput:
             with self._open() as container:
                 stream = container.streams.video[0]
                 rate = float(stream.average_rate or 0)
+                # Not every container counts its frames; its duration is in microseconds.
                 count = stream.frames or round((container.duration or 0) / 1e6 * rate)
                 return count if self.seconds is None else min(count, round(self.seconds * rate))
         except DataError:
@@ -78,6 +79,7 @@ class VideoInput:
         """
         stopped: BaseException | None = None
         with self._open() as container:
+            # None for sound whose codec FFmpeg does not know; it is left out.
             sounds = [s for s in container.streams.audio if s.codec_context is not None]
             in_mp4 = all(stream.codec_context.name in _MP4_AUDIO for stream in sounds)
             path = folder / f"{stem}-points{'.mp4' if in_mp4 else '.mkv'}"
@@ -87,10 +89,13 @@ class VideoInput:
                         if sound is not None:
                             writer.copy(sound)
                         if frame is not None:
+                            # The consumer predicts between this line and the next, so that `draw`
+                            # knows the faces.
                             yield frame
                             writer.add(draw(frame), frame.seconds + frame.delay)
                 except (GeneratorExit, KeyboardInterrupt) as error:
                     stopped = error  # leave the block normally, so that the file is finished
+        # GeneratorExit needs no second raise: the generator just ends.
         if isinstance(stopped, KeyboardInterrupt):
             raise stopped
 
@@ -118,19 +123,25 @@ class VideoInput:
         """(audio packet, None) and (None, frame), in the order of the file."""
         av = _av()
         stream = container.streams.video[0]
+        # FFmpeg decodes with threads by frames and slices; by default only by slices.
         stream.thread_type = "AUTO"
         streams = (stream, *(container.streams.audio if audio else ()))
+        # first: the first frame's time, in the container's clock; last: the time given to the frame
+        # before.
         first, number, last = None, 0, -1.0
+        # Microseconds in the container, seconds here. Sound and frames are counted from it.
         start = (container.start_time or 0) / 1e6
         try:
             for packet in container.demux(*streams):
                 if packet.stream.type == "audio":
+                    # The empty packets that flush the decoders at the end have no times.
                     if packet.dts is not None:
                         yield _from_start(packet, start), None
                     continue
                 for image in packet.decode():
                     time = image.time
                     if time is None:
+                        # A frame without a time stamp: counted at the mean frame rate.
                         time = number / float(stream.average_rate or 25)
                     first = time if first is None else first
                     # Times must rise; in damaged files they may not.
@@ -148,6 +159,7 @@ class VideoInput:
 
 def camera_number(word: str) -> int | None:
     """The number if the word is a camera's number, as ``0``."""
+    # Longer numbers are more likely the name of a file that is missing.
     return int(word) if word.isdecimal() and len(word) < 3 else None
 
 
@@ -165,6 +177,7 @@ def _upright(image: Any, name: str) -> UInt8[np.ndarray, "H W 3"]:
             f"{name}: {image.width} x {image.height} pixels; the limit is {MAX_PIXELS:,}."
         )
     pixels = image.to_ndarray(format="rgb24")
+    # A phone's display matrix, in degrees counter-clockwise, as rot90 counts.
     turns = round(getattr(image, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
@@ -205,6 +218,7 @@ class _Writer:
             self._video.codec_context.time_base = _TIME_BASE
             while self._waiting:
                 self._output.mux(self._waiting.pop(0))
+        # yuv420p halves the resolution of colour, hence the even sides.
         even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = _av().VideoFrame.from_ndarray(even, format="rgb24")
         frame.pts, frame.time_base = round(seconds / _TIME_BASE), _TIME_BASE
@@ -220,6 +234,7 @@ class _Writer:
             self._waiting.append(packet)
 
     def finish(self) -> None:
+        # None flushes the frames that the encoder holds back.
         self._output.mux(self._video.encode(None))
 
 

@@ -25,7 +25,9 @@ from nasion.errors import require
 from nasion.landmarks.scheme import Scheme
 
 Size = tuple[int, int]  # width, height
-_LOG_SCALE_RANGE = (-4.0, 3.0)  # beyond these a learnt scale carries no information
+# Natural logarithm of a learnt scale in the codec's unit (pixels, sides or cells): 0.02 to 20.
+# Beyond these a learnt scale carries no information.
+_LOG_SCALE_RANGE = (-4.0, 3.0)
 
 
 @runtime_checkable
@@ -69,9 +71,12 @@ class Coordinates:
     def encode(self, points: Float[Array, "B K 2"], size: Size) -> Float[Array, "B ..."]:
         if self.unit == "relative":
             points = (points + 0.5) / like(np.array(size), points)
+        # With a scale, outputs are (B, K, 3), and masked_mean needs targets with the same axis of
+        # points.
         return points if self.scale else points.reshape(-1, 2 * points.shape[1])
 
     def activate(self, output: Float[Array, "B ..."], size: Size) -> Float[Array, "B ..."]:
+        # Three axes: active already, as `decode` and `sigma` may be given it.
         if not self.scale or len(output.shape) != 2:
             return output
         return _clip_log_scale(output.reshape(output.shape[0], -1, 3))
@@ -125,6 +130,8 @@ class Heatmaps:
     def encode(self, points: Float[Array, "B K 2"], size: Size) -> Float[Array, "B K h w"]:
         cells = to_cells(points, self.stride)
         x, y = (like(np.arange(side // self.stride), cells) for side in size)
+        # The squared distance is a sum over axes: (B, K, w) and (B, K, h) broadcast to (B, K, h,
+        # w). A missing point makes its whole map NaN.
         across = (x - cells[..., :1]) ** 2
         down = (y - cells[..., 1:]) ** 2
         squared = across[..., None, :] + down[..., :, None]
@@ -138,6 +145,7 @@ class Heatmaps:
         # A network may output 0 or less.
         positive = xp.where(output < 1e-12, 1e-12, output)
         flat = xp.log(positive).reshape(*output.shape[:2], -1)
+        # Flat index = row * width + column.
         peak = xp.argmax(flat, -1)
         # At least one cell from the edge, so that it has neighbours.
         column = xp.clip(peak % width, 1, width - 2)
@@ -145,11 +153,16 @@ class Heatmaps:
         middle = _at(flat, row * width + column)
         coordinates = []
         for at, step in ((column, 1), (row, width)):
+            # The log of a Gaussian is a parabola. Through its values a, b, c at -1, 0, 1 the vertex
+            # is at -f' / f'' = (a - c) / (2 (a - 2b + c)).
             before, after = (_at(flat, row * width + column + s * step) for s in (-1, 1))
             bend = before - 2 * middle + after
+            # A flat map has no vertex; it stays near its first cell.
             offset = (before - after) / xp.where(abs(bend) < 1e-6, 1e-6, 2 * bend)
             # NumPy, unlike PyTorch, would make float64 of integers and float32.
             whole = at.astype(offset.dtype) if xp is np else at
+            # A point one cell beyond the edge is two cells from the outermost cell that has
+            # neighbours.
             coordinates.append(whole + xp.clip(offset, -2.5, 2.5))
         missing = output[..., 0, 0] * 0  # NaN where nothing was encoded
         return from_cells(xp.stack(coordinates, -1) + missing[..., None], self.stride)
@@ -157,6 +170,7 @@ class Heatmaps:
     def sigma(self, output: Float[Array, "B K h w"], size: Size) -> Float[Array, "B K"]:
         """The Gaussian's width if the peak is as high as trained, more if it is lower."""
         xp = array_namespace(output)
+        # 1e-3 keeps a map without a peak finite.
         peak = xp.amax(output, (-2, -1))
         return self.sigma_cells * self.stride / xp.clip(peak, 1e-3, 1.0)
 
@@ -207,16 +221,21 @@ class Anchors:
         for axis, side in enumerate(size):
             centers = like(np.arange(side // self.stride), cells)
             squared = (centers - cells[..., axis, None]) ** 2
+            # A softmax instead of exp(): the Gaussian sums to 1 over the cells that there are, also
+            # if the point lies beyond the edge.
             weights.append(_softmax(-squared / (2 * self.guide**2)))
         x, y = weights
+        # The joint weight is the product of the axes', (B, K, h, w), and sums to 1 too.
         product = y[..., :, None] * x[..., None, :]
         return xp.concatenate([cells, product.reshape(*cells.shape[:2], -1)], -1)
 
     def activate(self, output: Float[Array, "B ..."], size: Size) -> Float[Array, "B K ..."]:
         """x, y and log scale of each point, in cells; if guided, also the log of each weight."""
+        # Active already, as `decode` and `sigma` may be given it.
         if len(output.shape) == 3:
             return output
         height, width = output.shape[-2:]
+        # All weights first, then all x, all y, all scales: maps[:, i] is (B, K, cells).
         maps = output.reshape(output.shape[0], 4, -1, height * width)
         weight = _softmax(maps[:, 0])
         votes = maps[:, 1:3] + like(_cell_centers(width, height)[:, None], output)
@@ -227,6 +246,7 @@ class Anchors:
         active = _clip_log_scale(xp.stack([x, y, log_scale], -1))
         if not self.guided:
             return active
+        # A far cell's weight may underflow to 0, whose log would be infinite.
         return xp.concatenate([active, xp.log(xp.clip(weight, 1e-9, 1.0))], -1)
 
     def activate_linear(
@@ -240,15 +260,20 @@ class Anchors:
         The weighted mean of a linear function is the function of the weighted mean, so three of the
         four maps need not be computed.
         """
+        # Rows of the kernel as in `activate`: logits of all points, then x, y and log scale of all.
         (batch, channels, height, width), points = features.shape, len(bias) // 4
         flat = features.reshape(batch, channels, height * width)
         weight = _softmax(kernel[:points] @ flat + bias[:points, None])
+        # Mean features of each point, (B, K, C): every point has its own weights.
         mean = weight @ flat.swapaxes(1, 2)
+        # Row by row, not a matrix product: a point's mean meets that point's row only. The weights
+        # sum to 1, so the bias passes through the mean as it is.
         x, y, log_scale = (
             (mean * kernel[i * points : (i + 1) * points]).sum(-1)
             + bias[i * points : (i + 1) * points]
             for i in (1, 2, 3)
         )
+        # The votes are offsets from their cells, so the mean cell is added.
         center = weight @ like(_cell_centers(width, height).T, features)
         stacked = [x + center[..., 0], y + center[..., 1], log_scale]
         return _clip_log_scale(array_namespace(features).stack(stacked, -1))
@@ -288,6 +313,7 @@ def _clip_log_scale(active: Float[Array, "B K 3"]) -> Float[Array, "B K 3"]:
 def _softmax(logits: Array) -> Array:
     xp = array_namespace(logits)
     if xp is np:
+        # Without the largest logit exp() would overflow; the quotient is the same.
         powers = np.exp(logits - logits.max(-1, keepdims=True))
         return powers / powers.sum(-1, keepdims=True)
     return xp.softmax(logits, -1)

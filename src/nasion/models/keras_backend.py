@@ -14,7 +14,8 @@ from types import ModuleType
 
 from nasion.errors import MissingExtra, SettingError
 
-BACKENDS = {"tensorflow": "tensorflow", "torch": "keras,pytorch", "jax": "jax"}  # and their extras
+# Keras' names of its backends, in order of preference, and the extras that install them.
+BACKENDS = {"tensorflow": "tensorflow", "torch": "keras,pytorch", "jax": "jax"}
 
 
 def keras() -> ModuleType:
@@ -25,6 +26,7 @@ def keras() -> ModuleType:
     """
     if imported := sys.modules.get("keras"):
         return imported
+    # TensorFlow reads its variables, and Keras its backend, once: while they are imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if threads := os.environ.get("OMP_NUM_THREADS"):
         # One variable for all frameworks: TensorFlow has its own thread pool.
@@ -51,6 +53,8 @@ def backend() -> str:
 
 
 def _installed_backend() -> str:
+    # find_spec looks for a package without importing it. Keras writes its settings file by itself,
+    # naming TensorFlow, so the file counts only if that backend is installed.
     for name in (_configured_backend(), *BACKENDS):
         if name in BACKENDS and find_spec(name):
             return name
@@ -76,6 +80,7 @@ def quiet_unless_it_fails() -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryFile() as held:
+        # On the level of file descriptors: C++ does not write through sys.stderr.
         os.dup2(held.fileno(), descriptor)
         try:
             yield

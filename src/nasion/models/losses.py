@@ -44,6 +44,8 @@ class Wing:
 
     def __call__(self, output: Array, target: Array) -> Array:
         xp, error = array_namespace(output), abs(output - target)
+        # The linear part is moved to where the logarithmic part ends, so that the two meet at
+        # `width`.
         at_width = self.width * math.log1p(self.width / self.curvature)
         near = self.width * xp.log1p(error / self.curvature)
         return xp.where(error < self.width, near, error - (self.width - at_width))
@@ -69,11 +71,14 @@ class AdaptiveWing:
 
     def __call__(self, output: Array, target: Array) -> Array:
         xp, error = array_namespace(output), abs(output - target)
+        # 2.1 on the background, 1.1 on a peak.
         power, ratio = self.alpha - target, self.theta / self.epsilon
-        # At 0 the slope of a power below 2 would be infinity times 0.
+        # With alpha below 2 the power falls below 1 on a peak. Its slope at 0 is infinite, and
+        # times the zero slope of |error| there it would be NaN.
         is_tiny = error <= 1e-7
         safe = xp.where(is_tiny, 1e-7, error)
         near = self.omega * xp.log1p((safe / self.epsilon) ** power)
+        # The near part's slope at theta: value and slope go on without a step.
         slope = self.omega * power * ratio ** (power - 1) / ((1 + ratio**power) * self.epsilon)
         far = slope * (error - self.theta) + self.omega * xp.log1p(ratio**power)
         return xp.where(error < self.theta, xp.where(is_tiny, error, near), far)
@@ -96,7 +101,10 @@ class LaplaceLikelihood:
 
     def __call__(self, output: Array, target: Array) -> Array:
         xp, log_scale = array_namespace(output), output[..., 2:]
+        # -log of exp(-|e| / b) / 2b. One scale b for x and y: [..., 2:] keeps the axis to
+        # broadcast.
         value = abs(output[..., :2] - target) / xp.exp(log_scale) + log_scale + math.log(2)
+        # The gradient in x is 1 / b; times b to the power of `even` it is 1 at even = 1.
         return value * stop_gradient(xp.exp(log_scale * self.even)) if self.even else value
 
 
@@ -120,9 +128,12 @@ class GuidedLikelihood:
     def __call__(self, output: Array, target: Array) -> Array:
         xp, numbers = array_namespace(output), target.shape[-1]
         likelihood = LaplaceLikelihood(self.even)(output[..., :3], target[..., :2])
+        # Sum of w (log w - log p): the output has log p already. log w makes it 0 at the truth;
+        # where w is 0 the term is 0, as long as its log is finite.
         wanted = target[..., 2:]
         divergence = wanted * (xp.log(xp.clip(wanted, 1e-9, 1.0)) - output[..., 3:])
-        # masked_mean averages over all numbers of a point: x, y and the weights.
+        # masked_mean averages over all numbers of a point: x, y and the weights. These factors make
+        # it the mean over x and y of the likelihood, plus `share` times the sum over cells.
         weighted = [likelihood * (numbers / 2), divergence * (numbers * self.share)]
         return xp.concatenate(weighted, -1)
 
@@ -143,7 +154,9 @@ class GaussianLikelihood:
     def __call__(self, output: Array, target: Array) -> Array:
         xp, log_scale = array_namespace(output), output[..., 2:]
         standardised = (output[..., :2] - target) / xp.exp(log_scale)
+        # -log of the normal density; again one sigma for both axes.
         value = standardised**2 / 2 + log_scale + math.log(2 * math.pi) / 2
+        # Twice, since the gradient in x is error / sigma squared.
         return value * stop_gradient(xp.exp(2 * log_scale * self.even)) if self.even else value
 
 
@@ -156,9 +169,11 @@ def masked_mean(loss: Loss, output: Array, target: Array) -> tuple[Array, Array]
     xp = array_namespace(output)
     labelled = xp.logical_not(xp.isnan(target))
     same_shape = tuple(output.shape) == tuple(target.shape)
+    # A point lacks both coordinates or none, so x's mask also covers the scale.
     output_mask = labelled if same_shape else labelled[..., :1]
     # Replace NaN before the loss: masking its result would leave NaN * 0 = NaN in the gradient.
     values = loss(xp.where(output_mask, output, 0.0), xp.where(labelled, target, 0.0))
     count = xp.sum(xp.where(labelled, 1.0, 0.0))
     total = xp.sum(xp.where(labelled, values, 0.0))
+    # Dividing by max(count, 1) instead of skipping the batch: 0 / 1 still has a (zero) gradient.
     return total / xp.where(count > 0, count, 1.0), count

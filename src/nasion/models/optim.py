@@ -88,6 +88,7 @@ class Cosine:
         """The factor of the learning rate after ``done`` of ``epochs`` epochs."""
         fraction = done / epochs
         if fraction < self.warmup:
+            # 1e-3: the first step would have a rate of 0 and teach nothing.
             return (fraction + 1e-3) / (self.warmup + 1e-3)
         return 0.5 + 0.5 * math.cos(math.pi * (fraction - self.warmup) / (1 - self.warmup))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Precision = Literal["auto", "float32", "bfloat16"]
+# x86 only; /proc/cpuinfo and PyTorch spell them alike.
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
@@ -48,6 +49,7 @@ def keras_uses_bfloat16(precision: Precision, backend: str) -> bool:
         gpus = tf.config.list_physical_devices("GPU")
         if gpus:
             details = tf.config.experimental.get_device_details(gpus[0])
+            # Ampere, the first generation of NVIDIA GPUs that computes in bfloat16.
             return details.get("compute_capability", (0, 0)) >= (8, 0)
     elif backend == "torch":
         import torch

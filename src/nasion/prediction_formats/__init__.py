@@ -88,6 +88,7 @@ def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
 def check_shape(points: object, scheme: Scheme, place: str) -> Float64[np.ndarray, "K 2"]:
     """Points of a file as an array. ``DataError`` if there are not x and y of each point."""
     try:
+        # Raises for rows of different lengths, text and numbers that are too large.
         values = np.array(points, dtype=np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{place}: x and y of each point expected ({error}).") from error
@@ -118,6 +119,7 @@ def stems(names: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     chosen: list[str] = []
     for name in names:
+        # Images of different folders may have the same name, but share one output folder.
         plain, number = Path(name.rstrip("/")).stem or "image", 1
         stem = plain
         while stem in taken:

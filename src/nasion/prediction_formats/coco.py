@@ -23,7 +23,7 @@ from nasion.prediction_formats.json import field, parse, rounded
 
 SUFFIX = ".coco.json"
 MEDIA_TYPE = "application/json"
-_VISIBLE = 2
+_VISIBLE = 2  # COCO: 0 not labelled, 1 labelled but hidden, 2 visible
 
 
 def to_text(results: Sequence[ImageResult]) -> str:
@@ -38,6 +38,7 @@ def to_text(results: Sequence[ImageResult]) -> str:
     category = {"id": 1, "name": "face", "supercategory": "person", "keypoints": [], "skeleton": []}
     if scheme:
         category["keypoints"] = list(scheme.points)
+        # COCO counts keypoints from 1.
         category["skeleton"] = (scheme.edge_index + 1).tolist()
     value = {"images": images, "annotations": annotations, "categories": [category]}
     return json.dumps(value) + "\n"
@@ -85,6 +86,7 @@ def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     for i, annotation in enumerate(value["annotations"]):
         where = f"{path.name} annotation {i}"
         numbers = np.array(field(annotation, "keypoints", where), dtype=np.float64).reshape(-1, 3)
+        # Visibility 0: its x and y of 0 are no coordinates.
         points = np.where(numbers[:, 2:] > 0, numbers[:, :2], np.nan)
         if annotation.get("image_id") not in files:
             raise DataError(

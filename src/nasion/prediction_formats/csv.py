@@ -21,7 +21,7 @@ from nasion.prediction_formats import PredictedFace, face_ids, scheme_of_results
 SUFFIX = ".csv"
 MEDIA_TYPE = "text/csv"
 _BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
-_NUMBERED = re.compile(r"(.*)#\d+$", re.S)
+_NUMBERED = re.compile(r"(.*)#\d+$", re.S)  # photo.jpg#2: the second face; re.S: any file name
 
 
 def to_text(results: Sequence[ImageResult]) -> str:
@@ -46,6 +46,7 @@ def to_text(results: Sequence[ImageResult]) -> str:
 
 def _face_cells(face: Face) -> list[str]:
     numbers = [*face.box.tolist(), face.score, *face.points.reshape(-1).tolist()]
+    # Nine digits bring any float32 back exactly.
     cells = [f"{number:.9g}" for number in numbers]
     if face.scores is None:
         return cells + [""] * len(face.points)

@@ -20,7 +20,7 @@ _COLOURS = np.array(
 _MIN_SIDE = 700  # pixels: images whose longer side is less are enlarged before drawing
 _MIN_FACE = 260  # and so are images with smaller faces, if points are labelled
 _MAX_SIDE = 3000  # but not beyond this
-_SUPERSAMPLING = 2
+_SUPERSAMPLING = 2  # layer pixels per image pixel and axis
 # Space around a face for labels, as a fraction of its side; names reach far to the right.
 _LABEL_MARGIN = {"none": 0.1, "numbers": 0.3, "names": 1.0}
 _LABEL_SIZE = {"numbers": 40, "names": 60}  # a label's height is the face's side over this
@@ -64,6 +64,7 @@ def _enlargement(result: ImageResult, labels: str) -> int:
     longest = max(result.size)
     wanted = _MIN_SIDE / longest
     if labels != "none" and result.faces:
+        # Labels need more room than points; names most.
         needed = _MIN_FACE * (3 if labels == "names" else 2)
         wanted = max(wanted, needed / min(_side(face) for face in result.faces))
     return int(np.clip(np.ceil(wanted), 1, max(1, _MAX_SIDE // longest)))
@@ -79,8 +80,11 @@ def _draw_face(image: Any, face: Face, factor: int, labels: str) -> None:
 
     side = _side(face) * factor
     # On a finer layer around the face that is averaged down: Pillow's own lines are jagged.
+    # Bounds the layer of a very large face.
     fine = _SUPERSAMPLING if side * _SUPERSAMPLING <= 2 * _MAX_SIDE else 1
     margin = side * np.array([0.1, 0.1, _LABEL_MARGIN[labels], 0.1]) + 8
+    # The layer covers the face and its labels only, clipped to the image (size * 2: width, height,
+    # width, height).
     area = np.concatenate([face.box[:2] * factor - margin[:2], face.box[2:] * factor + margin[2:]])
     x0, y0, x1, y1 = np.clip(area, 0, image.size * 2).astype(int).tolist()
     if x1 <= x0 or y1 <= y0:

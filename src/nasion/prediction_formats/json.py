@@ -75,6 +75,7 @@ def recognises(path: Path) -> bool:
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     value = parse(read_text(path), path.name)
     names = tuple(field(value, "point_names", path.name) or ())
+    # The file says which points it has; other files take the labels' scheme.
     if names and names != scheme.points:
         scheme = scheme_of_points(str(value.get("scheme")), names)
     faces: list[PredictedFace] = []

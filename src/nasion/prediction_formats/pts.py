@@ -22,6 +22,7 @@ def files(result: ImageResult, labels: str = "none") -> dict[str, bytes]:
     """The image's files by name."""
     found = {}
     for number, face in enumerate(result.faces, start=1):
+        # From 0 to the format's 1.
         rows = [f"{x + 1:.3f} {y + 1:.3f}" for x, y in face.points.tolist()]
         text = "\n".join(["version: 1", f"n_points:  {len(rows)}", "{", *rows, "}"]) + "\n"
         suffix = f"-{number}" if number > 1 else ""
@@ -42,6 +43,7 @@ def read(folder: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     faces = []
     for path in paths:
         points = ibug68.parse(read_text(path), path.name)
+        # Only a second face if there is a first: "photo-2.pts" alone is the image photo-2.
         base = re.sub(r"-\d+$", "", path.stem)
         image = base if base in stems else path.stem
         faces.append(PredictedFace(image, check_shape(points, scheme, path.name), path.name))

@@ -19,7 +19,7 @@ Message = MutableMapping[str, Any]
 App = Callable[..., Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-_CHUNK = 1 << 16  # bytes
+_CHUNK = 1 << 16  # bytes of a response that are sent at once
 
 
 class Rejected(Exception):
@@ -77,6 +77,7 @@ class AdmissionControl:
 
     def __init__(self, limits: Limits) -> None:
         self.limits: Limits = limits
+        # Both change only on the event loop's thread, between two awaits, so they need no lock.
         self.active: int = 0
         self.held: int = 0
         threads = limits.workers or os.cpu_count() or 1
@@ -86,9 +87,11 @@ class AdmissionControl:
     def admit(self, request: Request) -> Iterator[Reservation]:
         """Reserve memory for a request's body. Raises ``Rejected`` (503) if there is none."""
         limits, declared = self.limits, request.headers.get("content-length", "")
+        # A body of undeclared length (chunked) may be as long as is allowed.
         wanted = limits.body_bytes
         if declared.isdecimal():
             wanted = min(int(declared), limits.body_bytes)
+        # Otherwise a single request of the allowed size could never be admitted.
         memory = max(limits.memory_bytes, limits.body_bytes)
         if self.active >= limits.requests or self.held + wanted > memory:
             raise Rejected(503, "Too many requests at once; try again in a moment.")
@@ -104,6 +107,8 @@ class AdmissionControl:
 
         Raises ``Rejected`` (503) if it takes longer than the limit, waiting included.
         """
+        # The list holds the only reference that a waiting job has to its images, so that they can
+        # be freed before the job's turn comes.
         cancelled, held = Event(), [arguments]
         future = self._pool.submit(lambda: work(*held.pop(), cancelled.is_set) if held else None)
         try:
@@ -142,6 +147,7 @@ class ChunkedResponses:
             admission.held += len(body)
             try:
                 for start in range(0, len(body), _CHUNK):
+                    # The last chunk says what the message said.
                     more = start + _CHUNK < len(body) or message.get("more_body", False)
                     chunk = {"body": body[start : start + _CHUNK], "more_body": more}
                     await asyncio.wait_for(send({**message, **chunk}), admission.limits.seconds)

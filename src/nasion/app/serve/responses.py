@@ -111,6 +111,7 @@ def respond(done: Processed, name: str) -> Response:
 
 def _zip(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
+    # Not compressed: drawn images are JPEGs already.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
             archive.writestr(name, data)

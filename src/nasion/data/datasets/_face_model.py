@@ -143,6 +143,7 @@ def points_of(names: tuple[str, ...], face: Expression) -> Float64[np.ndarray, "
             raise SettingError(
                 f"Toy faces have no point {name!r}; they know the names of the catalog's schemes."
             )
+        # Mirrored, the right pupil looks the other way; twice its shift of 0.05 turns it back.
         if name == "left_pupil":
             found[-1] = half["right_pupil"] * [-1, 1, 1] + [0.1 * face.gaze, 0, 0]
     return np.stack(found)
@@ -156,5 +157,6 @@ def rotate_head(
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
     about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    # Yaw, then pitch, then roll. Points are rows, so the product is transposed.
     pivot = np.array([0, 0.4, -0.4])
     return (points - pivot) @ (about_z @ about_x @ about_y).T + pivot

@@ -40,12 +40,14 @@ class PixelTable:
         faults_before = len(faults or ())
         rows: list[int] = []
         numbers: list[list[float]] = []
+        # Grows by doubling: the number of rows is known only at the end of the stream.
         images = np.empty((1024, SIDE * SIDE), dtype=np.uint8)
         for row, (line, text) in enumerate(self._lines):
             if len(rows) == len(images):
                 # In place, so that no second copy of the images so far is held.
                 images.resize((2 * len(images), SIDE * SIDE), refcheck=False)
             try:
+                # A faulty row leaves its pixels in a slot that the next row overwrites.
                 numbers.append(self._parse_row(text, images[len(rows)]))
                 rows.append(row)
             except ValueError as error:
@@ -68,6 +70,7 @@ class PixelTable:
             raise ValueError(f"Image {message}") from None
         columns = zip(self._at, self._columns, strict=True)
         values = [_parse_number(cells[at], name) for at, name in columns]
+        # Coordinates come in pairs; the test table has only its ImageId.
         if len(values) % 2 == 0:
             self._require_whole_points(values)
         return values
@@ -84,6 +87,7 @@ class PixelTable:
 
 def _parse_number(cell: bytes, name: str) -> float:
     if name == "ImageId":
+        # Whole numbers below 2 ** 53 are exact in float64, which the table is made of.
         if not cell.isdigit() or not 0 < int(cell) < 1 << 53:
             raise ValueError(f"ImageId is {_text(cell)}, a whole number from 1 expected.")
         return float(cell)
@@ -111,6 +115,7 @@ def _numbered_lines(stream: ByteStream) -> Iterator[tuple[int, bytes]]:
     rest, number = b"", 0
     while block := stream.read(_BLOCK):
         lines = (rest + block).split(b"\n")
+        # The last piece of a block may go on in the next one.
         rest = lines.pop()
         for text in lines:
             number += 1

@@ -17,7 +17,8 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.files import open_bytes, read_text
 
 BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
-HEADER_BYTES = 65536
+HEADER_BYTES = 65536  # in which a table's first line is looked for
+# p0_x, part_0_x or 0_x.
 _NUMBERED = re.compile(r"(?:p|part_)?(\d+)_([xy])$")
 
 
@@ -31,6 +32,7 @@ def table_scheme(path: Path, requested: Scheme | None) -> Scheme:
     """The scheme that a table's header fits. Raises ``SettingError`` if none or several do."""
     with open_bytes(path) as stream:
         header = parse_header(stream.read(HEADER_BYTES))
+    # header[1:]: the first column is the face's name, whatever it is called.
     named = {
         name.removesuffix("_x")
         for name in header[1:]
@@ -63,6 +65,7 @@ def read_table(
     header = next(reader, [])
     columns = _point_columns(header, scheme, path)
     has_boxes = all(name in header for name in BOX_COLUMNS)
+    # The box's four numbers come first, if there is a box.
     wanted = [header.index(name) for name in BOX_COLUMNS] + columns if has_boxes else columns
     rows: dict[str, list[float]] = {}
     for cells in filter(None, reader):
@@ -95,8 +98,10 @@ def _numbers(cells: list[str], wanted: list[int], header: list[str]) -> list[flo
         except ValueError:
             found = cells[at][:30]
             raise ValueError(f"{header[at]} is {found!r}, a number or nothing expected.") from None
+        # float() also takes "inf" and "nan"; nan means not labelled.
         if math.isinf(values[-1]):
             raise ValueError(f"{header[at]} is infinite, a number or nothing expected.")
+    # Points and corners of the box alike are pairs.
     for i in range(0, len(values), 2):
         if math.isnan(values[i]) != math.isnan(values[i + 1]):
             x, y = wanted[i], wanted[i + 1]
@@ -124,6 +129,7 @@ def _point_columns(header: list[str], scheme: Scheme, path: Path) -> list[int]:
             found[int(match[1]), match[2]] = at
     if not found:
         for at, name in enumerate(header):
+            # Plain numbers 0 .. 2K - 1: x and y in turn.
             if name.isdigit():
                 found[int(name) // 2, "xy"[int(name) % 2]] = at
     if len(found) != 2 * len(scheme):

@@ -74,6 +74,7 @@ def read(
             f"No split {split!r} in fkd; it has {splits}, and train and val through load_faces."
         )
     path = _table_file(root, split)
+    # Named, so that other files in the archive do no harm.
     member = f"{_STEMS[split]}.csv" if path.suffix == ".zip" else None
     with open_bytes(path, member=member) as stream:
         table = PixelTable(stream, path, ("ImageId",) if split == "test" else COLUMNS)
@@ -85,6 +86,8 @@ def read(
     else:
         image_ids = numbers[:, 0].astype(int).tolist()
         ids = tuple(f"test/{image_id}" for image_id in image_ids)
+        # The test set has no labels. Which annotator labelled a face is told by what the lookup
+        # table asks for: the same four points, or others too.
         points = np.full((len(ids), len(fkd15), 2), np.nan, dtype=np.float32)
         requested = _requested(path.parent / LOOKUP, image_ids, faults)
         nothing = np.zeros(len(fkd15), dtype=bool)
@@ -156,6 +159,7 @@ def requested_points(lookup: Lookup) -> dict[int, Bool[np.ndarray, " K"]]:
     requested: dict[int, np.ndarray] = {}
     for image, column in zip(lookup.image_ids, lookup.columns, strict=True):
         row = requested.setdefault(image, np.zeros(len(fkd15), dtype=bool))
+        # Columns are x and y of each point in turn.
         row[COLUMNS.index(column) // 2] = True
     return requested
 

@@ -97,6 +97,7 @@ def _in_split(path: Path, split: str) -> bool:
 
 def _read_points(path: Path, place: str) -> Float32[np.ndarray, "K 2"]:
     with open_bytes(path) as stream:
+        # Latin-1 decodes any bytes; whatever is not a number is refused with its line.
         points = parse(stream.read().decode("latin-1"), place)
     if len(points) != len(ibug68):
         raise DataError(f"{place}: {len(points)} points, {len(ibug68)} expected.")
@@ -137,6 +138,7 @@ def parse(text: str, place: str) -> Float32[np.ndarray, "K 2"]:
             raise DataError(
                 f"{place} line {number}: {line[:40]!r}, two numbers x y expected."
             ) from None
+        # Counted from 1 in the file, from 0 here.
         rows.append((x - 1, y - 1))
     if declared is not None and declared != str(len(rows)):
         raise DataError(f"{place}: n_points says {declared}, {len(rows)} rows follow.")

@@ -28,8 +28,8 @@ from nasion.media.files import open_bytes, write_text
 
 SCHEME: Scheme = ibug68
 SPLITS = ("all",)
-_HEADER_BYTES = 4096
-_MAX_DIGITS = 5  # of a part's number
+_HEADER_BYTES = 4096  # in which <dataset> is looked for
+_MAX_DIGITS = 5  # of a part's number: the highest one decides how large the scheme must be
 
 
 def recognises(root: Path) -> bool:
@@ -60,6 +60,7 @@ def read(
     scheme, column = _columns(reader.names, scheme, root)
     points = np.full((len(reader.ids), len(scheme), 2), np.nan, dtype=np.float32)
     face, name = (np.frombuffer(values, dtype="i4") for values in (reader.face, reader.name))
+    # All parts of all faces at once: face[i] and name[i] say where xy[i] belongs.
     points[face, column[name]] = np.frombuffer(reader.xy, dtype="f4").reshape(-1, 2)
     files = [reader.files[i] for i in reader.file]
     paths = {file: root.parent / file for file in reader.files}
@@ -74,6 +75,7 @@ def read(
         ids=tuple(reader.ids),
         images=tuple(paths[file] for file in files),
         points=points,
+        # A copy: frombuffer shares memory with the parser's array.
         boxes=np.frombuffer(reader.boxes, dtype="f4").reshape(-1, 4).copy(),
         groups=groups,
         linked=("photograph",),
@@ -134,6 +136,8 @@ class _Reader(ContentHandler):
         self.files: list[str] = []
         self.names: dict[str, int] = {}
         self.ids: list[str] = []
+        # Four bytes per number, where a list would hold an object each. file: of each face, its
+        # position in `files`; face and name: of each part, its face and its position in `names`.
         self.boxes, self.xy = array("f"), array("f")
         self.file, self.face, self.name = array("i"), array("i"), array("i")
         self._boxes_of: dict[str, int] = {}
@@ -176,6 +180,7 @@ class _Reader(ContentHandler):
 
     def _start_box(self, attrs: Any) -> None:
         found = {side: attrs.get(side) for side in ("left", "top", "width", "height")}
+        # Kept even if it is faulty: boxes are numbered as they stand in the file.
         self._box = _Box(self._place, None)
         try:
             left, top, width, height = (float(text) for text in found.values())
@@ -186,6 +191,7 @@ class _Reader(ContentHandler):
             shown = ", ".join(f"{side} {text!r}" for side, text in found.items())
             self._box.problem = f"a box with {shown}; numbers expected, width and height above 0."
             return
+        # Outer edges: a box of width 1 covers one pixel.
         self._box.edges = (left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)
 
     def _add_part(self, box: _Box, attrs: Any) -> None:
@@ -193,6 +199,7 @@ class _Reader(ContentHandler):
         if name.isdecimal() and len(name) > _MAX_DIGITS:
             box.problem = box.problem or f"part {name[:20]!r} is not a point's number."
             return
+        # imglab writes 07, others 7.
         name = str(int(name)) if name.isdecimal() else name
         try:
             x, y = float(attrs.get("x")), float(attrs.get("y"))
@@ -212,6 +219,7 @@ class _Reader(ContentHandler):
             return
         self._in_image = False
         file = self.files[-1]
+        # An image may have several <image> elements; its boxes are numbered on.
         before = self._boxes_of.get(file, 0)
         self._boxes_of[file] = before + len(self._open_boxes)
         for number, box in enumerate(self._open_boxes):
@@ -236,6 +244,8 @@ def _parse(root: Path, reader: _Reader) -> None:
 
     try:
         with open_bytes(root) as stream:
+            # Entities that refer to each other grow exponentially, and external ones read other
+            # files.
             parse(cast(Any, stream), reader, forbid_entities=True, forbid_external=True)
     except DefusedXmlException as error:
         kind = type(error).__name__

@@ -65,6 +65,8 @@ def read(
     for path in paths:
         try:
             image, relative = _read_shape(path)
+            # Fractions of the image's size from its outer edges, hence the half pixel in
+            # from_relative.
             points.append(geometry.from_relative(relative, np.array(image_size(image))))
         except DataError as error:
             report_fault(faults, path.name, str(error).removeprefix(f"{path.name}: "))
@@ -90,6 +92,7 @@ def read(
 def _read_shape(path: Path) -> tuple[Path, Float32[np.ndarray, "K 2"]]:
     """The image's path and the relative points of an ``.asf`` file."""
     with open_bytes(path) as stream:
+        # Latin-1 decodes any bytes; only ASCII matters here, and comments may hold anything.
         shape = parse(stream.read().decode("latin-1"), path)
     image = path.parent / shape.image
     if len(shape.points) != len(imm58):
@@ -123,6 +126,7 @@ def parse(text: str, path: Path) -> Shape:
             f"{path.name}: {count} points declared, {rows} rows between the count and the image's "
             "name."
         )
+    # NaN tells below which points have been seen: rows name their point and come in any order.
     points = np.full((count, 2), np.nan)
     for number, fields in lines[1 : count + 1]:
         try:
@@ -141,6 +145,8 @@ def _parse_row(fields: list[str], points: np.ndarray) -> tuple[int, tuple[float,
         raise ValueError(f"point {point} is out of range")
     if not np.isnan(points[point]).all():
         raise ValueError(f"point {point} occurs twice")
+    # A point may lie outside its image, but not by more than the image's size: then the numbers are
+    # pixels, not fractions.
     if not (np.isfinite([x, y]).all() and min(x, y) >= -1 and max(x, y) <= 2):
         raise ValueError(
             f"x {x:g}, y {y:g}: relative coordinates are fractions of the image's width and height"
@@ -162,9 +168,11 @@ def _asf(points: Float32[np.ndarray, "K 2"], size: tuple[int, int], name: str) -
     rows = ["#", "# number of model points", "#", str(len(points)), "", "#"]
     rows += ["# <path#> <type> <x rel.> <y rel.> <point#> <connects from> <connects to>", "#"]
     for part, (first, end) in enumerate(pairwise(_PATHS)):
+        # Bit 2 of a point's type: its path is open.
         kind = 0 if part in _CLOSED else 4
         length = end - first
         for k in range(length):
+            # The neighbours, around the end to the start.
             before, after = first + (k - 1) % length, first + (k + 1) % length
             x, y = relative[first + k]
             rows.append(f"{part} \t{kind} \t{x:.8f} \t{y:.8f} \t{first + k} \t{before} \t{after}")

@@ -23,7 +23,7 @@ from nasion.landmarks.scheme import Scheme
 
 SCHEME: Scheme = fkd15
 SPLITS = ("all",)
-SIDE = 96
+SIDE = 96  # pixels, as in Kaggle's set
 Pattern = tuple[float, Sequence[str]]  # the fraction of faces with just these points labelled
 _SKINS = (
     (255, 219, 190), (241, 194, 155), (224, 172, 125), (198, 134, 90), (141, 85, 52), (92, 58, 40),
@@ -31,7 +31,7 @@ _SKINS = (
 _HAIRS = (
     (20, 16, 14), (60, 40, 25), (110, 75, 40), (190, 150, 90), (150, 60, 30), (150, 150, 150),
 )  # fmt: skip
-_SUPERSAMPLING = 3
+_SUPERSAMPLING = 3  # canvas pixels per image pixel and axis; averaged at the end
 
 
 def recognises(root: Path) -> bool:
@@ -81,6 +81,7 @@ def draw(
     """
     images, points, hidden = [], [], []
     for i in range(count):
+        # A generator per face: the first faces are the same however many follow.
         image, place, covered = _face(scheme, np.random.default_rng([seed, i]), size)
         images.append(image if colour else np.asarray(Image.fromarray(image).convert("L")))
         points.append(place)
@@ -112,6 +113,7 @@ class _View:
     def __init__(self, rng: np.random.Generator, size: int) -> None:
         self.face = Expression(
             eyes=rng.uniform(0.35, 1),
+            # Shut in 3 of 8 faces.
             mouth=max(0, rng.uniform(-0.6, 1)),
             smile=rng.uniform(-0.6, 1),
             gaze=rng.uniform(-0.8, 0.8),
@@ -119,8 +121,10 @@ class _View:
             width=rng.uniform(0.92, 1.08),
             jaw=rng.uniform(0.92, 1.08),
         )
+        # Yaw, pitch and roll in degrees.
         self.angles = (rng.normal(0, 14), rng.normal(0, 8), rng.normal(0, 7))
         self.size = size
+        # Pixels between the outer eye corners.
         self.scale = size * rng.uniform(0.4, 0.48)
         self.center = size * np.array([0.5 + rng.normal(0, 0.025), 0.36 + rng.normal(0, 0.02)])
         self.canvas = Image.new("RGB", (size * _SUPERSAMPLING, size * _SUPERSAMPLING))
@@ -157,6 +161,7 @@ def _face(
     view = _View(rng, size)
     skin = _shade(_SKINS[rng.integers(len(_SKINS))], rng.uniform(0.9, 1.05))
     hair = _HAIRS[rng.integers(len(_HAIRS))]
+    # Painter's order: what is drawn later hides what is behind it.
     _background(view, rng)
     _head(view, rng, skin, hair)
     for mirrored in (1, -1):
@@ -228,6 +233,7 @@ def _eye(
     view.area((ring - ring.mean(0)) * 1.5 + ring.mean(0), _shade(skin, 0.85))
     eyeball = Image.new("L", view.canvas.size)
     ImageDraw.Draw(eyeball).polygon(view.corners(ring), fill=255)
+    # The eyeball is drawn whole, then pasted within the lids only.
     before = view.canvas.copy()
     view.area(ring, (236, 232, 228))
     pupil = points_of(("right_pupil" if mirrored == 1 else "left_pupil",), view.face)[0]
@@ -287,5 +293,6 @@ def _lit(view: _View, rng: np.random.Generator) -> UInt8[np.ndarray, "H W 3"]:
     gradient = np.cos(angle) * across[None] + np.sin(angle) * across[:, None]
     light = 1 + rng.uniform(0, 0.45) * gradient
     lit = small * (light * rng.uniform(0.6, 1.1))[..., None]
+    # Grey noise, the same in all channels.
     noise = rng.normal(0, rng.uniform(1, 7), (view.size, view.size, 1))
     return np.clip(lit + noise, 0, 255).astype(np.uint8)

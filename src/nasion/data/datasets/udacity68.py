@@ -47,6 +47,7 @@ def read(
         images=tuple(images / name for name in ids),
         points=points,
         boxes=points_box(points).astype(np.float32),
+        # Without the frame's number: all frames of a person stay on one side of a split.
         groups={"person": tuple(Path(name).stem.rpartition("_")[0] for name in ids)},
         linked=("person",),
     )

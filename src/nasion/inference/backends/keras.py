@@ -36,6 +36,7 @@ class KerasNetwork:
 
     def first_filters(self) -> Float32[np.ndarray, "F C h w"]:
         kernel = keras().ops.convert_to_numpy(self._first_convolution().kernel)
+        # Keras: height, width, input, output; here as in PyTorch: output, input, height, width.
         return np.transpose(kernel, (3, 2, 0, 1))
 
     def first_responses(self, images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B F h w"]:
@@ -81,6 +82,7 @@ class KerasNetwork:
         to_pixels = layers.Dense(count, name="to_pixels")
         points = layers.Reshape(zero.shape, name="points")(to_pixels(x))
         model = keras().Model(images, points)
+        # points = zero + x * (one - zero), each output by itself.
         to_pixels.set_weights([np.diag((one - zero).reshape(-1)), zero.reshape(-1)])
         return model
 

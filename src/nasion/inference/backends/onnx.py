@@ -40,6 +40,7 @@ class OnnxNetwork:
         points, *sigma = self.session.run(None, {self.input_name: as_numpy(images)})
         if not sigma:
             return points.reshape(len(points), -1)
+        # The row that `Coordinates` with a scale expects, so that its `decode` and `sigma` apply.
         log_sigma = np.log(np.maximum(sigma[0], 1e-6))[..., None]
         return np.concatenate([points, log_sigma], -1).reshape(len(points), -1)
 

@@ -29,6 +29,7 @@ class TorchNetwork:
     bfloat16: bool = False
 
     def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[Tensor, "B ..."]:
+        # Validation uses the module that is being trained: its mode is put back.
         was_training = self.module.training
         self.module.eval()
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
@@ -52,6 +53,7 @@ class TorchNetwork:
     def export(self, path: Path) -> None:
         """Write ONNX with (B, C, H, W) input, as ``export.py`` describes."""
         width, height = self.spec.input_size
+        # Two faces: torch.export takes a size of 1 for a constant.
         example = torch.zeros(2, self.spec.channels, height, width)
         in_pixels = _InPixels(self.module, self.spec).cpu().eval()
         names = ["points", "sigma"][: len(in_pixels(example))]
@@ -70,6 +72,7 @@ class TorchNetwork:
                 verbose=False,
             )
         finally:
+            # _InPixels shares the module, so .cpu() has moved it.
             self.module.to(self.device)
 
     def _first_convolution(self) -> nn.Conv2d:
@@ -90,6 +93,7 @@ class _InPixels(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         spec = self._spec
         (low, high), size = spec.pixel_range, spec.input_size
+        # Without the guide: its log weights would be computed and thrown away.
         codec = spec.codec.for_inference()
         scaled = images * ((high - low) / 255) + low
         before_head = getattr(self.module, "before_head", None)

@@ -27,7 +27,7 @@ _MIN_SIDE = 10  # pixels of the input: the smallest face that is found well
 _COARSE = 208  # pixels: the image's longer side at the first look
 _MAX_ENLARGE = 3.0  # times, for tiny images
 _SAME_FACE = 0.4  # IoU from which boxes are of one face
-_MIN_SCORE = 0.2
+_MIN_SCORE = 0.2  # low: the landmark network drops false alarms (single_shot.md)
 
 
 def detector(min_face: int | None) -> SingleShot:
@@ -47,6 +47,7 @@ class SingleShot:
         from PIL import Image
 
         grey = Image.fromarray(np.ascontiguousarray(image)).convert("L")
+        # The scale at which the smallest face has _MIN_SIDE pixels.
         fine = _MIN_SIDE / min_face_in(*grey.size, self.min_face)
         coarse = min(_COARSE / max(grey.size), _MAX_ENLARGE)
         # If the first look shows small faces well enough, it is the only one.
@@ -60,14 +61,18 @@ class SingleShot:
         from PIL import Image
 
         size = tuple(max(1, round(side * scale)) for side in grey.size)
+        # reducing_gap: a large image is first shrunk by a whole factor, which is faster.
         small = np.asarray(grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.5))
         step = STRIDES[-1]
         height, width = (-(-side // step) * step for side in (size[1], size[0]))
+        # Sides must be multiples of the coarsest stride; what is added is grey.
         padded = np.full((1, 1, height, width), 128, dtype=np.float32)
         padded[0, 0, : size[1], : size[0]] = small
         session = _session(self.file)
         maps = session.run(None, {session.get_inputs()[0].name: padded})
         boxes, scores = _decode(maps, self.min_score)
+        # size * 2 repeats the tuple: width, height, width, height. Rounding `size` makes the two
+        # axes' factors differ a little, so `scale` itself would be wrong.
         return (boxes + 0.5) / (np.array(size * 2) / (grey.size * 2)) - 0.5, scores
 
 
@@ -76,12 +81,15 @@ def _decode(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (N, 4) in pixels of the input and their scores, of all cells that are sure enough."""
     boxes, scores = [], []
+    # Logits are compared, so that only the cells that remain need a sigmoid.
     min_logit = np.log(min_score / (1 - min_score))
     for stride, output in zip(STRIDES, maps, strict=True):
         row, column = np.nonzero(output[0, 0] > min_logit)
         logit, dx, dy, wide, high = output[0][:, row, column].astype(np.float64)
+        # The cell's centre in pixels, and the offset from it.
         x = (column + 0.5) * stride - 0.5 + SCALE * stride * dx
         y = (row + 0.5) * stride - 0.5 + SCALE * stride * dy
+        # At most exp(5): a wild log size must not overflow.
         half_x, half_y = (SCALE * stride * np.exp(np.minimum(s, 5)) / 2 for s in (wide, high))
         boxes.append(np.stack([x - half_x, y - half_y, x + half_x, y + half_y], 1))
         scores.append(1 / (1 + np.exp(-logit)))
@@ -94,6 +102,7 @@ def _merge(boxes: np.ndarray, scores: np.ndarray) -> Detections:
     merged, best = [], []
     while len(left):
         same = iou(boxes[left[0]], boxes[left]) > _SAME_FACE
+        # A box without area does not overlap even itself; without this the loop would not end.
         same[0] = True
         merged.append(np.average(boxes[left][same], axis=0, weights=scores[left][same]))
         best.append(scores[left[0]])

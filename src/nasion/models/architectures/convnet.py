@@ -82,6 +82,7 @@ class _Network(nn.Module):
     def __init__(self, shape: ConvNet, outputs: int, channels: int, features: int) -> None:
         super().__init__()
         for i, (filters, kernel, pool) in enumerate(shape.layers(), start=1):
+            # With an odd kernel this padding keeps the size; only pools shrink the map.
             conv = nn.Conv2d(channels, filters, kernel, padding=kernel // 2)
             self.add_module(f"conv{i}", conv)
             if pool > 1:
@@ -92,6 +93,7 @@ class _Network(nn.Module):
             self.add_module(f"relu{i}", nn.ReLU())
             channels = filters
         if shape.dropout:
+            # Dropout2d drops whole channels.
             self.add_module("dropout", nn.Dropout2d(shape.dropout))
         self.add_module("flatten", nn.Flatten())
         for i, size in enumerate(shape.dense, start=1):
@@ -103,6 +105,7 @@ class _Network(nn.Module):
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B outputs"]:
         x = images
+        # Children come in the order in which they were added: the constructor is the forward pass.
         for name, layer in self.named_children():
             if name in ("head", "limit"):
                 continue

@@ -49,6 +49,7 @@ class KerasCNN:
         """A new functional model with ``outputs`` numbers per image."""
         left = size
         for _ in self.filters:
+            # Unpadded: a convolution takes kernel - 1 pixels, the pool halves.
             left = tuple((side - self.kernel + 1) // 2 for side in left)
         require(
             min(left) > 0,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nasion.errors import require
 from nasion.models.architectures.resnet import Block, ResNet
 
-_BASIC = ResNet()
+_BASIC = ResNet()  # its settings make basic blocks: two 3x3 convolutions, no blur
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,14 @@ class _Network(nn.Module):
             stages.append(_stage(width, wider, count, is_first=i == 0))
             width = wider
         self.stages = nn.ModuleList(stages)
+        # Stage i has stride 2 ** (i + 1), whose bit length is i + 2. Finer maps are not needed.
         self.finest = shape.stride.bit_length() - 2  # the stage whose map the head sees
         lateral = (nn.Conv2d(wide, shape.neck, 1) for wide in shape.widths[self.finest :])
         self.across = nn.ModuleList(lateral)
         refine = (_conv_norm_relu(shape.neck, shape.neck, 1) for _ in range(shape.refine))
         self.refine = nn.Sequential(*refine)
         self.head = nn.Conv2d(shape.neck, outputs, 1)
+        # Small weights: at first all cells vote alike, so points start in the middle of the image.
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.constant_(self.head.get_parameter("bias"), 0.0)
 
@@ -103,6 +105,7 @@ class _Network(nn.Module):
             x = stage(x)
             if i >= self.finest:
                 maps.append(x)
+        # From the coarsest map up to the finest.
         x = self.across[-1](maps[-1])
         finer_first = zip(reversed(list(self.across)[:-1]), reversed(maps[:-1]), strict=True)
         for across, finer in finer_first:

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from nasion.errors import require
 from nasion.models.architectures._head import logit
 
-_TINY_MAP = 9  # output pixels
-_BINOMIAL = (1.0, 3.0, 3.0, 1.0)
+_TINY_MAP = 9  # output pixels: up to 3 x 3; over 6 x 6 a matrix product is slower (LOG.md)
+_BINOMIAL = (1.0, 3.0, 3.0, 1.0)  # four taps: centred between two pixels, as is the output's
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ class _Network(nn.Module):
         padding = (shape.stem_pool - 1) // 2
         self.pool: nn.Module = nn.MaxPool2d(shape.stem_pool, stride=2, padding=padding)
         if shape.blur:
+            # The maximum at every pixel first; only the blurred result drops every second one.
             self.pool = nn.Sequential(nn.MaxPool2d(2, stride=1), BlurPool(width))
         stages = []
         counts = shape.blocks * len(shape.widths) if len(shape.blocks) == 1 else shape.blocks
@@ -146,6 +147,7 @@ class Block(nn.Module):
             self.steps.append(nn.ModuleList((conv, nn.BatchNorm2d(b))))
         blurred = shape.blur and stride > 1
         self.blur: nn.Module = BlurPool(inner) if blurred else nn.Identity()
+        # The step after the first 3x3 convolution, which is the one that would have halved.
         self.blur_before: int = kernels.index(3) + 1
         self.shortcut: nn.Module = nn.Identity()
         if width != wider or stride > 1:
@@ -173,10 +175,13 @@ class BlurPool(nn.Module):
         super().__init__()
         line = torch.tensor(_BINOMIAL) / sum(_BINOMIAL)
         kernel = torch.outer(line, line).expand(width, 1, -1, -1).contiguous()
+        # Moves with the module, but is no weight, so it is not saved.
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
+        # PyTorch reflects only fewer pixels than there are, and two are needed.
         edges = "reflect" if min(x.shape[-2:]) > 2 else "replicate"
+        # 1 before and 2 after: n pixels become ceil(n / 2) with four taps and stride 2.
         padded = F.pad(x, (1, 2, 1, 2), mode=edges)
         kernel = self.get_buffer("kernel").to(x.dtype)
         return F.conv2d(padded, kernel, stride=2, groups=x.shape[1])
@@ -191,11 +196,14 @@ def _convolve(layer: nn.Conv2d, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B
     """
     size, stride = (x.shape[-2], x.shape[-1]), layer.stride[0]
     kernel = layer.kernel_size[0]
+    # -(-a // b) rounds up: with padding kernel // 2 the output has ceil(side / stride) pixels.
     height, width = (-(-side // stride) for side in size)
     in_cpu_training = layer.training and x.device.type == "cpu"
     if not in_cpu_training or height * width > _TINY_MAP or kernel == 1:
         return layer(x)
+    # (B, C, HW) @ (HW, taps * outputs): every tap of every output pixel, by channel.
     gathered = x.flatten(2) @ _taps(size, kernel, stride, x.dtype)
+    # (B, outputs, C * taps), in the order of the convolution's flattened weights.
     columns = gathered.unflatten(2, (-1, height * width)).flatten(1, 2).transpose(1, 2)
     output = F.linear(columns, layer.weight.flatten(1), layer.bias)
     return output.unflatten(1, (height, width)).permute(0, 3, 1, 2)
@@ -206,6 +214,7 @@ def _taps(
     size: tuple[int, int], kernel: int, stride: int, dtype: torch.dtype
 ) -> Float[Tensor, "HW taps"]:
     """One where a tap of the kernel at an output pixel sees a pixel; taps before outputs."""
+    # One image per pixel, with a 1 there: unfolding it shows which taps see that pixel.
     pixels = torch.eye(size[0] * size[1]).unflatten(1, size)[:, None]
     taps = F.unfold(pixels, kernel, padding=kernel // 2, stride=stride)
     return taps.flatten(1).to(dtype)
