@@ -1,16 +1,18 @@
-"""Corrupted images: nothing asked changes nothing, each disturbance does what it says, points are
-not its business.
-"""
+"""Corruptions: each has the stated strength, none changes nothing, points stay in place."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
 from helpers import batch, changed, cut
+from PIL import Image
 
+from nasion.data import corrupt
 from nasion.data.corrupt import Corrupt, _blur
 from nasion.data.datasets import toy
+from nasion.data.jpeg import jpeg_round_trip
 from nasion.errors import SettingError
 from nasion.recipes.toy_demo import RECIPE
 
@@ -111,3 +113,44 @@ def test_only_training_is_corrupted_and_points_stay_where_they_are():
 def test_settings_that_make_no_sense_are_refused(setting, message):
     with pytest.raises(SettingError, match=message):
         Corrupt(**setting)
+
+
+@KINDS
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("quality", [10, 49, 50, 90])
+def test_jpeg_on_arrays_is_within_a_grey_level_or_so_of_pillow(quality, channels, kind):
+    face = toy.draw(1, seed=3, size=75).images[0]
+    pixels = np.stack([face, np.roll(face, 9, 0), face.T][:channels]).astype(np.float32)
+    shape = np.moveaxis(pixels, 0, -1).astype(np.uint8)
+    stream = BytesIO()
+    Image.fromarray(shape if channels == 3 else shape[..., 0]).save(stream, "JPEG", quality=quality)
+    wanted = np.asarray(Image.open(stream), np.float32).reshape(shape.shape)
+    images = torch.from_numpy(pixels[None]) if kind == "torch" else pixels[None]
+    found = np.moveaxis(np.asarray(jpeg_round_trip(images, np.array([quality])))[0], 0, -1)
+    assert found.shape == wanted.shape
+    loss = np.abs(shape - wanted).mean()
+    assert np.abs(found - wanted).mean() < 0.1 + 0.4 * loss and loss > 0.1
+
+
+def test_jpeg_compresses_each_image_at_its_own_quality():
+    images = pictures(count=2)
+    both = jpeg_round_trip(images, np.array([10, 90]))
+    for i, quality in enumerate((10, 90)):
+        alone = jpeg_round_trip(images[i : i + 1], np.array([quality]))
+        np.testing.assert_array_equal(both[i], alone[0])
+    errors = np.abs(both - images).mean((1, 2, 3))
+    assert errors[0] > 2 * errors[1]
+
+
+def test_on_an_accelerator_noise_and_jpeg_are_computed_there(monkeypatch):
+    """The same code on the CPU's tensors, since there is no accelerator here."""
+    monkeypatch.setattr(corrupt, "on_accelerator", lambda images: True)
+    calm = torch.full((40, 1, 32, 32), 127.0)
+    noisy = [Corrupt(noise=0.1)(calm, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(noisy[0], noisy[1]) and not torch.equal(noisy[0], noisy[2])
+    strengths = np.random.default_rng(1).uniform(0, 25.5, 40)
+    np.testing.assert_allclose(noisy[0].std((1, 2, 3)), strengths, rtol=0.1)
+    images = pictures(kind="torch")
+    coded = Corrupt(jpeg=0.5)(images.clone(), np.random.default_rng(0))
+    changed = (coded != images).flatten(1).any(1)
+    assert changed.any() and not changed.all()

@@ -27,7 +27,29 @@ def like(values: np.ndarray, array: Array) -> Array:
     """``values`` as an array of the same kind, dtype and device as ``array``."""
     if isinstance(array, (np.ndarray, np.generic)):
         return values.astype(array.dtype)
-    return array_namespace(array).from_numpy(values).to(array)
+    tensor = array_namespace(array).from_numpy(values)
+    return upload(tensor.to(array.dtype), array.device)
+
+
+def on_device_of(values: np.ndarray, array: Array) -> Array:
+    """``values`` in their own dtype, as an array of the same kind and device as ``array``."""
+    if isinstance(array, (np.ndarray, np.generic)):
+        return values
+    return upload(array_namespace(array).from_numpy(values), array.device)
+
+
+def upload(tensor: Array, device: Any) -> Array:
+    """A PyTorch tensor on another device; the CPU does not wait for the copy."""
+    # From pageable memory PyTorch waits until the device has done all work before the copy; from
+    # pinned memory it need not.
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def on_accelerator(array: Array) -> bool:
+    """True for a tensor that is not in the CPU's memory."""
+    return not isinstance(array, (np.ndarray, np.generic)) and array.device.type != "cpu"
 
 
 def as_float32(array: Array) -> Array:

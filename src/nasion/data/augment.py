@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 
-from nasion.arrays import Array, array_namespace, like
+from nasion.arrays import Array, array_namespace, like, upload
 from nasion.errors import require
 from nasion.landmarks import geometry
 
@@ -163,7 +163,7 @@ def warp(
     input_size = (images.shape[-1], images.shape[-2])
     to_unit = geometry.invert(geometry.to_unit_square(size))
     unit = geometry.compose(to_unit, maps, geometry.to_unit_square(input_size))
-    theta = torch.from_numpy(unit).to(images.device, torch.float32)
+    theta = upload(torch.from_numpy(unit).float(), images.device)
     shape = [len(images), images.shape[1], size[1], size[0]]
     grid = F.affine_grid(theta, shape, align_corners=False)
     return F.grid_sample(

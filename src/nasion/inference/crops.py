@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 
-from nasion.arrays import Array, as_float32, like
+from nasion.arrays import Array, as_float32, like, on_device_of
 from nasion.data import cache
 from nasion.data.augment import Augment, grey, relight, warp
 from nasion.data.corrupt import Corrupt
@@ -155,7 +155,7 @@ def input_images(
     crops: Crops, at: Int64[np.ndarray, " B"], spec: ModelSpec
 ) -> Float32[Array, "B C H W"]:
     """The crops at these positions as network input, unchanged."""
-    images = as_float32(crops.images[at])
+    images = as_float32(crops.images[on_device_of(at, crops.images)])
     images = images if spec.colour else grey(images)
     # shape[:1:-1] is the last axis, then the one before: (W, H) of (N, C, H, W). A canvas with a
     # margin is larger than the input.
@@ -180,7 +180,7 @@ def augmented_batch(
     rng: np.random.Generator,
 ) -> Batch:
     """The faces at these positions, augmented and corrupted: one warp for all of them."""
-    images = as_float32(crops.images[at])
+    images = as_float32(crops.images[on_device_of(at, crops.images)])
     # In this order: light needs colour, the warp is cheaper in grey, and corruption is measured in
     # pixels of the input, so it comes after the warp.
     drawn = augment.draw(len(at), crops.input_size, rng)

@@ -62,7 +62,8 @@ class TerminalBar:
         new = 1 - _SPEED_SMOOTHING if self._speed else 1.0
         self._speed += new * (faces_per_second - self._speed)
         recent = state.losses[-_RECENT:]
-        self._loss = sum(recent) / max(len(recent), 1)
+        if recent:  # on a GPU they are read at the epoch's end
+            self._loss = sum(recent) / len(recent)
         self._progress.update(
             self._task,
             # All epochs at most; patience may end training sooner.

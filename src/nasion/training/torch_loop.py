@@ -18,7 +18,9 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from nasion.arrays import upload
 from nasion.inference import run_folder
 from nasion.inference.backends.pytorch import TorchNetwork, load, to_device
 from nasion.inference.crops import Crops, augmented_batch, epoch_order
@@ -39,9 +41,6 @@ from nasion.training.state import (
     stop_signal,
     validate,
 )
-
-# Reading a loss waits for the accelerator, so losses are read only every so many steps.
-_STEPS_AHEAD = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +104,14 @@ def _run_epoch(session: _Session, state: TrainingState, stopped: Callable[[], bo
     order = epoch_order(len(session.crops), recipe.batch_size, recipe.seed, state.epoch)
     state.steps = len(order)
     pending: list[tuple[np.ndarray, Tensor]] = []
-    ahead = 1 if session.fabric.device.type == "cpu" else _STEPS_AHEAD
+    # Reading a loss waits for the device. Within an epoch a GPU is never waited for.
+    ahead = 1 if session.fabric.device.type == "cpu" else len(order)
     for step in range(state.step, len(order)):
         started = time.perf_counter()
         pending.append((order[step], _step(session, state.epoch, step, order)))
         if len(pending) >= ahead or step == len(order) - 1 or stopped():
-            losses, at = [float(loss) for _, loss in pending], [faces for faces, _ in pending]
+            losses = torch.stack([loss for _, loss in pending]).tolist()
+            at = [faces for faces, _ in pending]
             record_losses(state, losses, at, session.faces, step + 1 - len(pending))
             pending.clear()
         seconds = time.perf_counter() - started
@@ -137,7 +138,7 @@ def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> 
     batch = augmented_batch(session.crops, at, spec, now.augment, now.corrupt, rng)
     output = session.network(to_device(batch.images, fabric.device))
     target = spec.codec.encode(batch.points, spec.input_size)
-    target = torch.as_tensor(target, device=fabric.device)
+    target = upload(torch.as_tensor(target), fabric.device)
     active = spec.codec.activate(output, spec.input_size)
     loss, count = masked_mean(recipe.loss, active, target)
     share = loss
@@ -160,12 +161,14 @@ def _update_average(kept: nn.Module, now: nn.Module, decay: float, steps: int) -
     """Exponential moving average of the weights, faster at first so that the start is forgotten."""
     # After t steps the newest weights count 9 / (10 + t), until that is less than 1 - decay.
     weight = 1 - min(decay, (1 + steps) / (10 + steps))
-    for old, new in zip(kept.state_dict().values(), now.state_dict().values(), strict=True):
-        # state_dict, not parameters: a norm's running statistics are averaged too. Its counter of
-        # batches is a whole number and is copied.
-        if old.is_floating_point():
-            old.lerp_(new, weight)
-        else:
+    # state_dict, not parameters: a norm's running statistics are averaged too. Its counter of
+    # batches is a whole number and is copied.
+    pairs = list(zip(kept.state_dict().values(), now.state_dict().values(), strict=True))
+    average = get_ema_multi_avg_fn(1 - weight)
+    averaged = [(old, new) for old, new in pairs if old.is_floating_point()]
+    average([old for old, _ in averaged], [new for _, new in averaged], steps)
+    for old, new in pairs:
+        if not old.is_floating_point():
             old.copy_(new)
 
 

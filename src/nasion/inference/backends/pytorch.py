@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from nasion.arrays import Array
+from nasion.arrays import Array, upload
 from nasion.errors import RunError
 from nasion.inference import run_folder
 from nasion.model_spec import ModelSpec
@@ -128,5 +128,5 @@ def to_device(
     images: Float32[Array, "B C H W"], device: torch.device
 ) -> Float32[Tensor, "B C H W"]:
     """Images as a tensor on this device, channels-last, which is fastest."""
-    tensor = torch.from_numpy(images) if isinstance(images, np.ndarray) else images
+    tensor = upload(torch.from_numpy(images), device) if isinstance(images, np.ndarray) else images
     return tensor.to(device).contiguous(memory_format=torch.channels_last)
