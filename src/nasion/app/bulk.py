@@ -56,6 +56,7 @@ def part_file(part: Part, folder: Path, settings: BulkSettings) -> Path:
 
     The name is a hash of images and settings, so no other result is taken for it.
     """
+    # The version too: another one may compute other points.
     described = json.dumps([asdict(part), asdict(settings), nasion.__version__])
     digest = hashlib.sha256(described.encode()).hexdigest()[:10]
     return folder / f"part-{part.number:05d}-{digest}.parquet"
@@ -78,12 +79,14 @@ def run(
     """
     require(engine in ENGINES, f"The engine is {' or '.join(ENGINES)}; found {engine!r}.")
     files = {part: part_file(part, folder, settings) for part in parts}
+    # Parts of another request would be read as part of the result.
     strange = sorted(set(folder.glob("part-*.parquet")) - set(files.values()))
     if strange:
         raise SettingError(
             f"{folder} holds {strange[0].name} of other images or settings; "
             "name another folder with --out, or empty it."
         )
+    # Before any work: it raises if PyArrow is missing.
     parquet_module()
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
@@ -130,6 +133,7 @@ class Worker:
             height, width = pixels.shape[:2]
             image = {"image": name, "width": width, "height": height, "scheme": spec.scheme.name}
             rows += [image | {"face": i} | _columns(face) for i, face in enumerate(faces)]
+            # An image without a face keeps a row, so that it is known to be done.
             rows += [] if faces else [image]
         metadata = {"nasion": json.dumps(counts)}
         table = pyarrow.Table.from_pylist(rows, schema=_schema().with_metadata(metadata))
@@ -194,6 +198,7 @@ def _run_on_ray(
         _RayWorker,
         fn_constructor_args=(list(missing), settings, folder.resolve()),
         batch_size=1,
+        # Actors load the network once; functions would load it for each part.
         compute=ray.data.ActorPoolStrategy(size=count),
         num_cpus=1,
     )

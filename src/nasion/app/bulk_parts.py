@@ -62,6 +62,7 @@ def part_images(part: Part, colour: bool) -> Iterator[tuple[str, Callable[[], An
     if not part.table:
         for name in part.names:
             image = ImageInput(name, name if "://" in name else Path(name))
+            # Bound as a default: a closure would see the loop's last image.
             yield name, lambda image=image: image.pixels(colour)
         return
     file = _open_table(Path(part.table))
@@ -71,6 +72,7 @@ def part_images(part: Part, colour: bool) -> Iterator[tuple[str, Callable[[], An
     for number, row in _rows(file, part, [column, *([names] if names else [])]):
         name = str(row[names]) if names else f"{part.table}#{number}"
         value = row[column]
+        # Hugging Face datasets store an image as a struct of bytes and path.
         data = value.get("bytes") if isinstance(value, dict) else value
         yield name, lambda data=data, name=name: open_image(bytes(data or b""), colour, name)
 

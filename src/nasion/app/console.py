@@ -92,6 +92,7 @@ def show_scores(result: EvaluationResult) -> None:
         show_table("By point", columns, [table_row(n, s, brief=True) for n, s in points])
     overall = result.overall
     relative = ""
+    # NaN, where images are missing, differs from itself.
     if overall.mse_relative == overall.mse_relative:
         relative = f", MSE of relative coordinates {overall.mse_relative:.3e}"
     say(f"MAE {overall.mae:.3f} pixels{relative}")

@@ -26,6 +26,7 @@ def run_demo(
 
     An earlier demo in the folder is replaced, nothing else is.
     """
+    # Only a folder with this file, or an empty one, is deleted.
     marker = folder / ".nasion-demo"
     if folder.exists() and any(folder.iterdir()) and not marker.exists():
         raise RunError(f"{folder} exists and is not an earlier demo; name another with --out.")

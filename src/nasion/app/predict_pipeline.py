@@ -83,6 +83,7 @@ def _process_image(
     result = ImageResult(image.name, stem_of[image.name], size, tuple(faces), pixels)
     for name in options.formats:
         write_files(result, name, options.folder, options.labels)
+    # Pixels are let go here: results are collected until the end.
     return replace(result, image=None)
 
 
@@ -91,6 +92,7 @@ def _frames(
 ) -> Generator[Result]:
     """Each frame of a video; its name is the video's, then ``@`` and the frame's number."""
     tracker = Tracker(landmarker, options.smoothing)
+    # Handed from the loop below to `rewrite`, which draws a frame after the consumer has had it.
     latest: list[ImageResult] = []
     if options.formats:
         frames = video.rewrite(
@@ -99,6 +101,7 @@ def _frames(
     else:
         frames = video.frames()
     try:
+        # If the consumer stops, the clip is finished at once, not when the generator is collected.
         with closing(frames):
             for frame in frames:
                 height, width = frame.pixels.shape[:2]

@@ -86,6 +86,7 @@ def _row(name: str, folder: Path, history: list[dict[str, float]]) -> tuple[str,
         str(len(history)),
         f"{best['epoch']:.0f}",
         f"{best['val']:.4g}",
+        # Only NaN differs from itself.
         *(f"{loss:.2e}" if loss == loss else "-" for loss in losses),
         parameters,
         f"{sum(row['seconds'] for row in history):.0f}",

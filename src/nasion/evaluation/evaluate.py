@@ -20,6 +20,7 @@ from nasion.landmarks import metrics
 from nasion.landmarks.faces import NO_GROUP, Faces, Predictions
 from nasion.media.images import image_size
 
+# Usual thresholds of failure rate and AUC by norm, as fractions of it.
 THRESHOLDS = {"box": 0.07, "outer_eye_corners": 0.08, "pupils": 0.10}
 DEFAULT_THRESHOLD = 0.08
 _MAX_GROUP_VALUES = 40  # groups with more values are not reported separately
@@ -33,7 +34,7 @@ class EvaluationResult:
     ``norm``, ``threshold``: what errors are relative to, and the limit of failure rate and AUC.
     ``norms``: the scores by each usual norm that these faces have, at its usual threshold.
     ``left_out``: ids by the reason why they were not counted. ``face_nme``: NaN for faces that
-    could not be counted. ``warning``: empty unless the faces were learnt by the network.
+    could not be counted. ``warning``: empty unless the network was trained on these faces.
     """
 
     norm: str
@@ -100,7 +101,9 @@ def evaluate(
     matched, missing, extra = match_by_id(predictions.to(faces.scheme), faces)
     lacking = [point for point in faces.scheme.points if point not in predictions.scheme]
     truth = faces.points.copy()
+    # A point that the predictions' scheme lacks is left out, not counted as a failure.
     truth[:, faces.scheme.index(lacking)] = np.nan
+    # By all labels, also of points that are not predicted.
     length = metrics.norms(faces.scheme, faces.points, faces.boxes, norm)
     scorer = _Scorer(truth, matched.points, _image_sizes(faces), length, threshold)
     left_out = _left_out(faces, scorer, norm)
@@ -132,6 +135,7 @@ def default_norm(faces: Faces) -> str:
     own = faces.scheme.norm
     if own is None:
         return "box"
+    # A scheme holds its norm as points; if they are those of a named norm, its name is shown.
     for name in ("outer_eye_corners", "pupils"):
         try:
             if faces.scheme.norm_groups(name) == own:
@@ -169,6 +173,7 @@ def _left_out(faces: Faces, scorer: _Scorer, norm: str) -> dict[str, list[str]]:
     labelled = faces.labelled.any(axis=1)
     no_norm = labelled & np.isnan(scorer.norm_length)
     predicted = ~np.isnan(scorer.predicted).all(axis=(1, 2))
+    # Some points are predicted, others not; faces without any are listed by match_by_id.
     partly = np.isinf(scorer.distances).any(axis=1) & predicted
     reasons = {
         "faces without a label": ~labelled,
@@ -189,6 +194,7 @@ def _norm_scores(faces: Faces, scorer: _Scorer) -> dict[str, Scores]:
             length = metrics.norms(faces.scheme, faces.points, faces.boxes, name)
         except SettingError:
             continue
+        # A norm that no face has labels for is left out.
         if not np.isnan(length).all():
             usual = replace(scorer, norm_length=length, threshold=threshold)
             found[name] = usual.scores(np.arange(len(faces)))
@@ -206,6 +212,8 @@ def _group_scores(faces: Faces, scorer: _Scorer) -> dict[str, dict[str, Scores]]
         values = sorted(set(column.tolist()) - {NO_GROUP})
         # Groups of nearly as many values as faces, or of hundreds, tell nothing.
         most = min(max(2, len(faces) // 2), _MAX_GROUP_VALUES)
+        # A group of one value is reported, since it names the faces (their source); that all labels
+        # are plausible needs no table.
         is_single = len(values) == 1 and name != "labels"
         if 1 < len(values) <= most or is_single:
             found[name] = {v: scorer.scores(np.flatnonzero(column == v)) for v in values}

@@ -30,6 +30,7 @@ def tile(faces: Faces, at: int, marks: Marks, caption: str = "") -> UInt8[np.nda
     scale = 1.0 if faces.boxes is None else 1.3
     box = _square(crop_boxes(face.images, face.boxes, scale)[0])
     to_tile = geometry.box_to_frame(box, (_TILE, _TILE))
+    # The tile's outer corners in the source; + 0.5, since EXTENT counts from pixel corners.
     corners = geometry.image_box(_TILE, _TILE).reshape(2, 2)
     corners = geometry.apply(geometry.invert(to_tile), corners) + 0.5
     pixels = np.ascontiguousarray(as_pixels(face.images[0], colour=True))
@@ -82,6 +83,7 @@ def sheet(
 ) -> UInt8[np.ndarray, "H2 W2 3"]:
     """Tiles of one size side by side, with a thin white gap."""
     height, width = tiles[0].shape[:2]
+    # Rounded up. The gap is 4 pixels; none after the last tile.
     rows = -(-len(tiles) // columns)
     columns = min(columns, len(tiles))
     shape = (rows * (height + 4) - 4, columns * (width + 4) - 4, 3)

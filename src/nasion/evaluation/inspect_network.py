@@ -91,6 +91,7 @@ def _tiles(batch: Batch, spec: ModelSpec, captions: tuple[str, ...]) -> list[np.
     for pixels, xy, caption in zip(images, points, captions, strict=True):
         image = Image.fromarray(pixels.squeeze()).convert("RGB")
         large = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+        # Enlarged about the image's corner, not about its first pixel's centre.
         marks = [((xy + 0.5) * scale - 0.5, face_tiles.TRUTH)]
         tiles.append(face_tiles.draw_points(large, marks, caption, radius=2.0))
     return tiles

@@ -42,6 +42,7 @@ def assign(faces: Faces, scheme: Scheme, predicted: Sequence[PredictedFace]) -> 
         distance = {
             (i, j): _mean_distance(labels[i], predicted[j].points) for i in here for j in there
         }
+        # Greedy: the closest pair first, then the closest of what is left.
         for i, j in sorted(distance, key=lambda pair: distance[pair]):
             if i in here and j in there:
                 names[j] = faces.ids[i]
@@ -50,6 +51,7 @@ def assign(faces: Faces, scheme: Scheme, predicted: Sequence[PredictedFace]) -> 
     taken = set(faces.ids)
     for j, each in enumerate(predicted):
         if names[j] is None:
+            # A name that no face has, so that it is listed as a prediction of no face.
             names[j] = _unused(each.place, taken)
             taken.add(names[j] or "")
     points = np.array([each.points for each in predicted], dtype=np.float32)
@@ -75,6 +77,7 @@ def match_by_id(predictions: Predictions, faces: Faces) -> tuple[Predictions, li
         (str, faces.ids), (str, files), (_file_name, files), (_stem, files),
     ]  # fmt: skip
     for key, names in ways:
+        # Two predictions of one key leave one entry, which the lengths tell.
         at = {key(name): i for i, name in enumerate(predictions.ids)}
         wanted = [key(name) for name in names]
         unambiguous = len(at) == len(predictions) and len(set(wanted)) == len(wanted) == len(faces)

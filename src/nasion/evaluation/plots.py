@@ -57,6 +57,7 @@ def history_plot(histories: dict[str, list[dict[str, float]]]) -> Any:
     names = ("loss", "val_loss")
     lowest = min((row[name] for row in rows for name in names if name in row), default=1.0)
     left.set(xlabel="epoch", yscale="log" if lowest > 0 else "linear")
+    # On a linear axis a first score twenty times the last would flatten the rest of the curve.
     right.set(xlabel="epoch", yscale="log" if _score_range(rows) > 20 else "linear")
     has_phases = any(_phases(history) for history in histories.values())
     dotted = ", dotted: next phase" if has_phases and not alone else ""
@@ -95,6 +96,7 @@ def cumulative_plot(curves: dict[str, Curve], threshold: float, norm: str) -> An
     """Cumulative error distributions up to twice the threshold, in per cent of the norm."""
     figure, axes = _figure(1, 5.2)
     for (name, (errors, fraction)), colour in zip(curves.items(), LINES, strict=False):
+        # From the origin, and on beyond the last error to the plot's right edge.
         x = np.concatenate([[0], 100 * errors, [1e9]])
         y = np.concatenate([[0], fraction, fraction[-1:]])
         axes.step(x, y, where="post", color=colour, label=name)
@@ -176,6 +178,7 @@ def grid_plot(
     figure = _empty_figure(1.25 * columns + 0.9, (1.25 * height / width + 0.25) * rows + 0.5)
     axes = np.atleast_1d(figure.subplots(rows, columns)).reshape(-1)
     maps = [map_ for _, map_ in panels if map_.dtype != np.uint8]
+    # One scale for all panels, so that they can be compared; 1 if all are zero.
     limit = max((float(np.abs(map_).max()) for map_ in maps), default=1.0) or 1.0
     shown = None
     for ax in axes:
@@ -184,6 +187,7 @@ def grid_plot(
         if map_.dtype == np.uint8:
             ax.imshow(map_, cmap="gray", vmin=0, vmax=255)
         elif map_.ndim == 3:
+            # Filters of three colours as a colour image, with 0 as middle grey.
             ax.imshow(0.5 + map_ / (2 * limit))
         else:
             scale = {"vmin": -limit, "vmax": limit}
@@ -198,8 +202,10 @@ def grid_plot(
 def svg(figure: Any) -> str:
     """A plot as an inline SVG element."""
     buffer = io.StringIO()
+    # Without the date, so that equal plots are equal files.
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
+    # An XML declaration has no place within a page.
     return text[text.index("<svg") :]
 
 

@@ -12,6 +12,7 @@ from nasion.inference.calibration import TOLERANCE, face_sizes
 from nasion.landmarks import metrics
 from nasion.landmarks.faces import Faces, Predictions
 
+# Narrower towards 1, where most scores are. The last limit lies above 1, as bins are half-open.
 BINS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0 + 1e-9)
 
 
@@ -83,5 +84,6 @@ def _rank_correlation(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]) ->
     """Spearman's rank correlation, ties in any order."""
     if len(a) < 2:
         return float("nan")
+    # argsort of argsort is each value's rank.
     first, second = (np.argsort(np.argsort(values)).astype(np.float64) for values in (a, b))
     return float(np.corrcoef(first, second)[0, 1])

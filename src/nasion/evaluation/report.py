@@ -164,11 +164,13 @@ def largest_errors(result: EvaluationResult, count: int) -> list[tuple[str, ...]
     Faces without a norm are ordered by their RMSE.
     """
     errors = _face_errors(result)
+    # Largest first, infinite ones before all; NaN gets any place and is dropped.
     order = np.argsort(np.where(np.isnan(errors), -1, -errors))
     order = [i for i in order if not np.isnan(errors[i])][:count]
     distances = metrics.distances(result.faces.points, result.predictions.points)
     rows = []
     for i in order:
+        # The worst of the points that are predicted.
         finite = np.where(np.isfinite(distances[i]), distances[i], -1)
         worst = int(np.argmax(finite))
         nme = float(result.face_nme[i])
@@ -183,7 +185,9 @@ def best_and_worst(result: EvaluationResult, count: int = _MAX_SHOWN) -> list[Fa
     faces, predicted = result.faces, result.predictions.points
     exists = [not isinstance(image, Path) or image.is_file() for image in faces.images]
     errors = np.where(np.array(exists, dtype=bool), _face_errors(result), np.nan)
+    # Captions are pixels (RMSE) or per cent (NME), as _face_errors chose.
     unit = 1.0 if np.isnan(result.face_nme).all() else 100.0
+    # Faces without a finite error get any place and are dropped.
     order = np.argsort(np.where(np.isfinite(errors), errors, -1))
     order = order[np.isfinite(errors[order])]
     sheets = []
@@ -217,6 +221,7 @@ def _mean_face(result: EvaluationResult) -> Any:
     # Faces with more labels have larger boxes: the mean is over the most complete ones.
     usable &= faces.labelled.sum(1) >= faces.labelled[usable].sum(1).max(initial=0)
     boxes = boxes[usable]
+    # Boxes are squeezed into squares; the mean box's aspect is put back at the end.
     framed = geometry.apply(geometry.box_to_frame(boxes, (100, 100)), faces.points[usable])
     labelled = ~np.isnan(framed)
     total, count = np.where(labelled, framed, 0).sum(0), labelled.sum(0)

@@ -139,6 +139,7 @@ class Scores:
         """All metrics of these errors."""
         values = {metric.key: metric.compute(errors).value for metric in METRICS}
         counted = metrics.rmse(errors.truth, errors.predicted).count
+        # Infinite errors are counted: faces without a prediction belong to the failures.
         return cls(int((~np.isnan(errors.face_nme)).sum()), counted, values)
 
     def __getattr__(self, name: str) -> float:

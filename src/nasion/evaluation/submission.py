@@ -38,6 +38,7 @@ def kaggle(model: Predictor, data: Path, lookup_file: Path | None = None) -> str
     values = model.predict(faces).to(fkd15).points.reshape(len(faces), -1)
     asked = zip(lookup.image_ids, lookup.columns, strict=True)
     at = np.array([(row_of[image], fkd.COLUMNS.index(column)) for image, column in asked])
+    # One value for each row of the table: a pair of indices, image and coordinate.
     clipped = np.clip(values[at[:, 0], at[:, 1]].astype(np.float64), 0, SIDE)
     rows = zip(lookup.row_ids, clipped.tolist(), strict=True)
     return "RowId,Location\n" + "".join(f"{row},{value:.5f}\n" for row, value in rows)

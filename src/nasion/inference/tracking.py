@@ -77,8 +77,7 @@ class Tracker:
         numbers = {number for number, _ in found}
         gone = [track for track in self._lost + self._tracks if track.number not in numbers]
         self._lost = [track for track in gone if seconds - track.seconds <= _REMEMBER]
-        # Not of `_lost`: a face that comes back keeps its number, but its filter and its speed start
-        # anew.
+        # Not of `_lost`: a face that comes back keeps its number, but filter and speed start anew.
         known = {track.number: track for track in self._tracks}
         self._tracks = [self._update(known.get(n), n, face, seconds) for n, face in found]
         return [_face_of(track) for track in self._tracks]

@@ -47,15 +47,18 @@ def callbacks(
     ``rows``: the phase's finished epochs. ``saved``: the checkpoint's tensors, if the fit continues
     in the middle of an epoch.
     """
+    # Epochs of earlier phases: schedules count from the start of their own.
     first = len(state.history) - len(rows)
     schedule = _schedule_callbacks(phase, first)
     path = session.folder / run_folder.KERAS_WEIGHTS
     return [
+        # Keras passes one `logs` to all callbacks in turn: what the first one adds, the others see.
         _Steps(session, state, number, saved),
         *schedule,
         _Replay(rows, phase.optim.lr, schedule),
         _KeepBest(session.network.model, path, state.best),
         *_logs(session.folder, state),
+        # Last, so that what the checkpoint says is done has been done by all before it.
         _Save(session, state),
     ]
 
@@ -88,7 +91,8 @@ class _Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         step, recipe = self.first + index, self._recipe.in_epoch(self.epoch)
         spec = recipe.spec
-        # The PyTorch loop's numbers, so that both see the same faces.
+        # The same numbers as in the PyTorch loop, where the last one is the process: both
+        # frameworks see the same augmentation.
         rng = np.random.default_rng([recipe.seed, self.epoch, step, 0])
         batch = augmented_batch(
             self._crops, self.order[step], spec, recipe.augment, recipe.corrupt, rng
@@ -102,6 +106,7 @@ def _schedule_callbacks(phase: Phase, first: int) -> list[Any]:
     if phase.patience:
         found.append(keras.callbacks.EarlyStopping("val", mode="min", patience=phase.patience))
     if isinstance(schedule, Plateau):
+        # min_delta: by Keras' default of 1e-4 a better score could count as none.
         plateau = keras.callbacks.ReduceLROnPlateau(
             "val", mode="min", factor=schedule.factor, patience=schedule.patience, min_delta=0
         )
@@ -120,6 +125,7 @@ def _logs(folder: Path, state: TrainingState) -> list[Any]:
     if path.is_file():
         # A kill may have come between a line here and its checkpoint.
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        # The header, and a line per epoch that the checkpoint knows.
         write_text(path, "".join(lines[: 1 + len(state.history)]))
     logs = [keras.callbacks.CSVLogger(str(path), append=bool(state.history))]
     if keras_backend.backend() == "tensorflow" and find_spec("tensorboard"):
@@ -139,9 +145,12 @@ class _Steps(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         state, batches = self._state, self._session.batches.at(epoch, self._state.step)
         state.steps = len(batches.order)
+        # The state of a layer's generator is its seed and how often it was used, which is once per
+        # step.
         seeds = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
         for i, variable in enumerate(seeds):
             variable.assign([self._seed(epoch, i), state.step])
+        # In the middle of an epoch the mean loss so far comes from the checkpoint.
         for i, variable in enumerate(self.model.metrics_variables if state.step else []):
             variable.assign(self._saved[f"metric.{i}"])
         self._last = time.perf_counter()
@@ -165,14 +174,16 @@ class _Steps(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         session = self._session
+        # Validation runs on the float32 copy.
         session.network.model.set_weights(self.model.get_weights())
         logs |= validate(session.network, session.val_crops, session.val_faces, session.recipe)
-        # The optimizer has it in float32.
+        # The optimizer keeps it in float32; six digits bring back the rate that was set.
         rate = float(f"{float(self.model.optimizer.learning_rate):.6g}")
         logs |= {"learning_rate": rate, "phase": self._phase, "seconds": self._state.seconds}
 
     def _seed(self, epoch: int, part: int) -> int:
         moment = [self._session.recipe.seed, epoch, part]
+        # 31 bits: they fit into the integers of every backend, signed or not.
         return int(np.random.SeedSequence(moment).generate_state(1)[0]) >> 1
 
 
@@ -184,6 +195,8 @@ class _Replay(keras.callbacks.Callback):
         self._rows, self._lr, self._counting = rows, lr, counting
 
     def on_train_begin(self, logs: Any = None) -> None:
+        # Behind the counting callbacks in the list: their own on_train_begin resets their counts.
+        # They may lower the rate again as they count.
         self.model.optimizer.learning_rate = self._lr
         for row in self._rows:
             for callback in self._counting:
@@ -195,6 +208,7 @@ class _KeepBest(keras.callbacks.ModelCheckpoint):
 
     def __init__(self, copy: Any, path: Path, best: float) -> None:
         self._copy, self._path = copy, path
+        # ModelCheckpoint accepts only names that end in .keras.
         self._temporary = path.with_name("temporary.keras")
         super().__init__(
             str(self._temporary),
@@ -205,6 +219,7 @@ class _KeepBest(keras.callbacks.ModelCheckpoint):
         )
 
     def set_model(self, model: Any) -> None:
+        # What is saved is the copy, not the model that Keras trains.
         super().set_model(self._copy)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

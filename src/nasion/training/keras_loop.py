@@ -98,6 +98,7 @@ def fit(
             session = replace(session, stopped=stopped)
             for number, phase in enumerate(recipe.phases, start=1):
                 rows = [row for row in state.history if row["phase"] == number]
+                # A resumed run passes over phases that are done.
                 if state.phase > number or _is_over(phase, rows):
                     continue
                 if stopped():
@@ -142,6 +143,7 @@ def compile_model(model: Any, recipe: Recipe, phase: Phase) -> None:
 
     optimizer = _optimizer(model, phase)
     model.compile(optimizer=optimizer, loss=loss)
+    # Its slots exist only then, and a checkpoint fills them before the first step.
     optimizer.build(model.trainable_variables)
 
 
@@ -169,8 +171,10 @@ def _fit_phase(
     if continues:
         saved = _restore(session)
     elif number > 1:
+        # A new phase starts from the best weights of the one before.
         model.set_weights(load(folder, session.recipe).model.get_weights())
-        # From here on the kept weights may be this phase's, so a resume must not repeat this.
+        # From here on the kept weights may be this phase's own: a resumed run must not start from
+        # them again.
         state.phase = number
         session.save(state)
     first = len([row for row in state.history if row["phase"] < number])
@@ -196,6 +200,7 @@ def _restore(session: Session) -> dict[str, np.ndarray]:
     path = session.folder / run_folder.CHECKPOINT
     saved = run_folder.load_tensors(path, "np")[0]
     for name, variable in _variables(session.model).items():
+        # Names hold positions, so a changed network would get another variable's values.
         if name not in saved or saved[name].shape != tuple(variable.shape):
             raise RunError(
                 f"{path} does not fit this network ({name}); "

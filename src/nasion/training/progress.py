@@ -22,7 +22,7 @@ from rich.text import Text
 from nasion.models.keras_backend import quiet_unless_it_fails
 from nasion.training.state import Observer, TrainingState
 
-_SPEED_SMOOTHING = 0.98
+_SPEED_SMOOTHING = 0.98  # weight of the speed so far against that of a new step
 _RECENT = 50  # steps whose mean loss is shown
 
 
@@ -65,6 +65,7 @@ class TerminalBar:
         self._loss = sum(recent) / max(len(recent), 1)
         self._progress.update(
             self._task,
+            # All epochs at most; patience may end training sooner.
             total=state.steps * state.last,
             completed=state.epoch * state.steps + state.step,
             epoch=state.epoch + 1,

@@ -89,6 +89,8 @@ def prepare_data(recipe: Recipe, train_faces: Faces, val_faces: Faces) -> Traini
 
 def prepare_faces(recipe: Recipe, faces: Faces) -> Faces:
     """The training faces: suspect labels dropped, missing ones handled, in the output scheme."""
+    # In this order: suspects are told from all points of the dataset's own scheme, and a suspect's
+    # labels must not be copied into other faces by forward_fill.
     kept = faces[~suspect_labels(faces)] if recipe.suspect_labels == "drop" else faces
     labelled = handle_missing(kept.to(recipe.spec.scheme), recipe.missing)
     return split_heads(labelled, recipe.spec.separate_heads)
@@ -104,6 +106,7 @@ def mean_head_bias(recipe: Recipe, crops: Crops) -> Float32[np.ndarray, " C"]:
     count = (~np.isnan(target)).sum(0)
     total, zeros = np.nansum(target, axis=0), np.zeros(target.shape[1:])
     mean = np.divide(total, count, out=zeros, where=count > 0).astype(np.float32)
+    # (K, 2) targets belong to outputs x, y, log scale: a third column of 0 is a scale of 1.
     outputs = np.pad(mean, ((0, 0), (0, 1))).reshape(-1) if mean.ndim == 2 else mean
     return recipe.architecture.head_bias(outputs)
 
@@ -135,7 +138,8 @@ def record_losses(
 def validate(network: Network, crops: Crops, faces: Faces, recipe: Recipe) -> dict[str, float]:
     """``val``, the RMSE of the validation faces in their own pixels, and ``val_loss``.
 
-    ``crops``: of the faces in the output scheme, each processed once.
+    ``crops``: of the faces in the output scheme; each is predicted once, without refinement or
+    test-time augmentation.
     """
     spec, points, total, count = recipe.spec, [], 0.0, 0.0
     for start in range(0, len(crops), BATCH):
@@ -147,8 +151,10 @@ def validate(network: Network, crops: Crops, faces: Faces, recipe: Recipe) -> di
         target = like(as_numpy(spec.codec.encode(batch.points, spec.input_size)), output)
         active = spec.codec.activate(output, spec.input_size)
         loss, labels = masked_mean(recipe.loss, active, target)
+        # Weighted by labels, so that the result does not depend on how faces fall into batches.
         total, count = total + float(loss * labels), count + float(labels)
     predicted = merge_heads(np.concatenate(points), faces, spec.separate_heads)
+    # Before the RMSE, which would leave NaN out as "not predicted".
     if not np.isfinite(predicted).all():
         value = predicted[~np.isfinite(predicted)][0]
         raise RunError(f"The network predicts {value} after this epoch; lower the learning rate.")
@@ -186,6 +192,7 @@ def stop_signal() -> Iterator[Callable[[], bool]]:
     caught: list[int] = []
 
     def on_signal(number: int, frame: Any) -> None:
+        # The second signal: raise from wherever the main thread is.
         if caught:
             raise KeyboardInterrupt
         caught.append(number)

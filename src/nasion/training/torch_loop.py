@@ -40,7 +40,8 @@ from nasion.training.state import (
     validate,
 )
 
-_STEPS_AHEAD = 16  # that an accelerator may run before losses are looked at
+# Reading a loss waits for the accelerator, so losses are read only every so many steps.
+_STEPS_AHEAD = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,7 @@ def _run_epoch(session: _Session, state: TrainingState, stopped: Callable[[], bo
         pending.append((order[step], _step(session, state.epoch, step, order)))
         if len(pending) >= ahead or step == len(order) - 1 or stopped():
             losses, at = [float(loss) for _, loss in pending], [faces for faces, _ in pending]
+            # The last argument is the first of the pending steps.
             record_losses(state, losses, at, session.faces, step + 1 - len(pending))
             pending.clear()
         seconds = time.perf_counter() - started
@@ -124,10 +126,14 @@ def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> 
     """One optimizer step on this process's part of a batch; the whole batch's loss before it."""
     fabric, recipe, spec = session.fabric, session.recipe, session.recipe.spec
     moment = [recipe.seed, epoch, step, fabric.global_rank]
+    # For what the network draws itself (dropout). SeedSequence mixes its numbers, so that
+    # neighbouring steps and ranks have unrelated seeds.
     torch.manual_seed(int(np.random.SeedSequence(moment).generate_state(1)[0]))
+    # Per step: schedules are functions of the fraction of training.
     factor = recipe.schedule(epoch + step / len(order), recipe.epochs)
     for group in session.optimizer.param_groups:
         group["lr"] = recipe.optim.lr * factor
+    # Every process draws the whole order and takes its part of the batch.
     at = np.array_split(order[step], fabric.world_size)[fabric.global_rank]
     now, rng = recipe.in_epoch(epoch), np.random.default_rng(moment)
     batch = augmented_batch(session.crops, at, spec, now.augment, now.corrupt, rng)
@@ -138,7 +144,8 @@ def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> 
     loss, count = masked_mean(recipe.loss, active, target)
     share = loss
     if fabric.world_size > 1:
-        # Weighted by labels, so that the mean over processes is the mean over the batch's labels.
+        # DDP averages gradients over processes. Scaled by its labels' part of the batch and the
+        # number of processes, that average is the gradient of the mean over all labels.
         total = _over_processes(fabric, count, "sum").clamp(min=1)
         share = loss * count * fabric.world_size / total
         loss = _over_processes(fabric, share.detach(), "mean")
@@ -153,8 +160,11 @@ def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> 
 @torch.no_grad()
 def _update_average(kept: nn.Module, now: nn.Module, decay: float, steps: int) -> None:
     """Exponential moving average of the weights, faster at first so that the start is forgotten."""
+    # After t steps the newest weights count 9 / (10 + t), until that is less than 1 - decay.
     weight = 1 - min(decay, (1 + steps) / (10 + steps))
     for old, new in zip(kept.state_dict().values(), now.state_dict().values(), strict=True):
+        # state_dict, not parameters: a norm's running statistics are averaged too. Its counter of
+        # batches is a whole number and is copied.
         if old.is_floating_point():
             old.lerp_(new, weight)
         else:
@@ -178,7 +188,9 @@ def _finish_epoch(session: _Session, state: TrainingState) -> None:
         "lr": recipe.optim.lr * recipe.schedule(state.epoch, recipe.epochs),
         "seconds": state.seconds,
     }
+    # This moves `state` on to the next epoch.
     best = record_epoch(state, row, session.observers)
+    # Every process validates and knows the best epoch; one writes.
     if (best or recipe.keep == "last") and session.fabric.is_global_zero:
         facts = {"epoch": state.epoch, "val": row["val"]}
         path = session.folder / run_folder.WEIGHTS
@@ -194,7 +206,9 @@ def _start_session(
 ) -> _Session:
     fabric = _fabric(recipe)
     data = prepare_data(recipe, *sides)
+    # The first weights follow from the seed, in every process alike.
     torch.manual_seed(recipe.seed)
+    # When resuming, _restore fills the network.
     module = recipe.build_network(weights_follow=resume)
     if recipe.start_at_mean:
         bias = torch.from_numpy(mean_head_bias(recipe, data.crops))
@@ -211,6 +225,7 @@ def _start_session(
         folder=folder,
         network=network,
         module=module,
+        # Without an average both names mean one module.
         kept=deepcopy(module).requires_grad_(False) if recipe.ema_decay else module,
         optimizer=optimizer,
         faces=data.faces,
@@ -237,6 +252,7 @@ def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
 
 def _fabric(recipe: Recipe) -> Fabric:
     """Devices from the machine or from torchrun, precision from the recipe."""
+    # Set by torchrun: how many processes it started on this machine.
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     in_bfloat16 = torch_uses_bfloat16(recipe.precision, device)
@@ -256,6 +272,7 @@ def _fabric(recipe: Recipe) -> Fabric:
 def _save(session: _Session, state: TrainingState) -> None:
     if not session.fabric.is_global_zero:
         return
+    # One flat file: model, average and optimizer are told apart by the beginnings of their names.
     tensors = {f"model.{name}": t for name, t in session.module.state_dict().items()}
     if session.has_average:
         tensors |= {f"ema.{name}": t for name, t in session.kept.state_dict().items()}
@@ -283,6 +300,7 @@ def _restore(session: _Session) -> TrainingState:
             # digits differ.
             value = torch.empty_like(parameter).copy_(value)
         slots.setdefault(int(index), {})[name] = value
+    # Groups are settings of the recipe, not state: the fresh optimizer's own are used.
     saved_groups = session.optimizer.state_dict()["param_groups"]
     session.optimizer.load_state_dict({"state": slots, "param_groups": saved_groups})
     return TrainingState(**facts)

@@ -58,6 +58,7 @@ def train(
         value = _resumed(folder, name, value, changes, recipe)
     sides = _load(value, data, skip_faults)
     if not value.hold_out:
+        # Validation goes on with the same faces, but its scores then say nothing.
         sides = join(*sides), sides[1]
     _check_or_create(folder, name, value, data, sides, resume)
     state = fit(value, *sides, folder, resume=resume, observers=observers)
@@ -176,6 +177,7 @@ def _faces_key(train_faces: Faces, val_faces: Faces) -> str:
     """A hash of exactly these faces and labels, so that a run is not resumed on others."""
     digest = blake2b(digest_size=16)
     for faces in (train_faces, val_faces):
+        # \0 keeps ids apart: the ids ab, c and a, bc are not the same faces.
         digest.update("\0".join(faces.ids).encode() + faces.points.tobytes())
     return digest.hexdigest()
 
@@ -188,7 +190,8 @@ def _calibrate(folder: Path, recipe: Recipe, val_faces: Faces) -> None:
         network = backends.load(recipe.framework).load(folder, recipe, None)
         found = calibrate(Predictor(spec=recipe.spec, network=network), val_faces)
     else:
-        # Faces that were learnt cannot tell; those of the run that it started from can.
+        # Errors on training faces are too small to calibrate by; the run that this one started from
+        # may have held faces out.
         found = calibration.read(Path(recipe.init_from)) if recipe.init_from else None
     if found is not None:
         calibration.write(found, folder)

@@ -52,6 +52,7 @@ def main() -> None:
         app()
     except NasionError as error:
         _fail(str(error))
+    # Full disks, missing rights: the user's to mend, so no traceback.
     except OSError as error:
         _fail(f"{error.filename or ''} {error.strerror or error}".strip())
 

@@ -69,6 +69,7 @@ class PredictionOutput:
             write(self.found, self._formats, self._folder)
         elif self._line is None:
             sys.stdout.write(FORMATS.load(self._formats[0]).to_text(self.found))
+        # True swallows the KeyboardInterrupt: the summary still follows.
         return stopped
 
     def report(self) -> None:

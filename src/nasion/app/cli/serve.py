@@ -57,16 +57,19 @@ def serve(
         port=port,
         log_level="warning",
         ws_max_size=MAX_FRAME_BYTES,
+        # Frames that wait: more would only be answered late.
         ws_max_queue=2,
         timeout_graceful_shutdown=5,
     )
     try:
+        # Bound here, so that the port is known (0 chooses one) before the address is printed.
         listening = config.bind_socket()
     except SystemExit as error:
         raise SettingError(
             f"Cannot listen on {host} port {port}: it is taken, or not an address of this machine; "
             "choose another with --port or --host."
         ) from error
+    # IPv6 addresses stand in brackets in a URL.
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}"
     console.say(f"nasion serves at {address} (HTTP interface: /docs). Ctrl-C stops it.")

@@ -70,6 +70,7 @@ def train(
                 f"--resume{options}",
                 soft_wrap=True,
             )
+            # 128 + SIGINT, as shells report a command that Ctrl-C stopped.
             raise typer.Exit(130) from stop
     state = done.state
     kept = ""

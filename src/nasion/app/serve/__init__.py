@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     Format = str
     Labels = str
 else:
-    # What there is decides what may be asked for.
+    # Made from the formats that exist, so that a new format file is offered and documented.
     Format = Enum("Format", {name: name for name in FORMATS.names()}, type=str)
     Labels = Enum("Labels", {name: name for name in LABELS}, type=str)
 
@@ -71,6 +71,8 @@ def build_app(landmarker: Landmarker, limits: Limits) -> FastAPI:
     )
     app.openapi_version = "3.0.2"  # the newest that the page /docs shows
     admission, metrics = AdmissionControl(limits), ServerMetrics()
+    # Each middleware that is added wraps those before it: chunked responses around measuring around
+    # the limit of bodies.
     app.add_middleware(BodyLimit, max_bytes=limits.body_bytes)
     _add_measuring(app, metrics)
     app.add_middleware(ChunkedResponses, admission=admission)  # the last one is outermost
@@ -125,6 +127,7 @@ def _add_landmarks(
         limits, name = admission.limits, getattr(format, "value", format)
         with admission.admit(request) as reservation:
             uploads = await read_uploads(request, limits)
+            # Without a declared length the largest body was reserved.
             reservation.shrink_to(sum(len(upload.data) for upload in uploads))
             own = landmarker.with_settings(
                 detect=detect,
@@ -165,6 +168,7 @@ def _add_measuring(app: FastAPI, metrics: ServerMetrics) -> None:
     ) -> Response:
         started = perf_counter()
         response = await call_next(request)
+        # The route, not the address: strangers must not fill the metrics with names of their own.
         path = getattr(request.scope.get("route"), "path", "elsewhere")
         metrics.count_request(path, response.status_code, perf_counter() - started)
         response.headers.setdefault(_CSP, _POLICY)
@@ -186,6 +190,7 @@ def _add_pages(app: FastAPI, landmarker: Landmarker) -> None:
     async def page() -> FileResponse:
         return FileResponse(_PAGE / "index.html")
 
+    # Not async: FastAPI runs it in a thread, since drawing takes a while the first time.
     @app.get("/sample.jpg", include_in_schema=False)
     def sample() -> Response:
         return Response(responses.sample_image(), media_type="image/jpeg")

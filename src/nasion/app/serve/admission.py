@@ -19,7 +19,7 @@ Message = MutableMapping[str, Any]
 App = Callable[..., Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-_CHUNK = 1 << 16  # bytes
+_CHUNK = 1 << 16  # bytes of a response that are sent at once
 
 
 class Rejected(Exception):
@@ -72,11 +72,13 @@ class Reservation:
 class AdmissionControl:
     """Admits requests while there is memory, and runs their work in ``workers`` threads.
 
-    ``active``: requests being processed. ``held``: bytes of requests and untaken responses.
+    ``active``: requests being processed. ``held``: bytes of requests, and of responses that are
+    not sent yet.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits: Limits = limits
+        # Both change only on the event loop's thread, between two awaits, so they need no lock.
         self.active: int = 0
         self.held: int = 0
         threads = limits.workers or os.cpu_count() or 1
@@ -86,9 +88,11 @@ class AdmissionControl:
     def admit(self, request: Request) -> Iterator[Reservation]:
         """Reserve memory for a request's body. Raises ``Rejected`` (503) if there is none."""
         limits, declared = self.limits, request.headers.get("content-length", "")
+        # A body of undeclared length (chunked) may be as long as is allowed.
         wanted = limits.body_bytes
         if declared.isdecimal():
             wanted = min(int(declared), limits.body_bytes)
+        # Otherwise a single request of the allowed size could never be admitted.
         memory = max(limits.memory_bytes, limits.body_bytes)
         if self.active >= limits.requests or self.held + wanted > memory:
             raise Rejected(503, "Too many requests at once; try again in a moment.")
@@ -100,10 +104,14 @@ class AdmissionControl:
             self.active, self.held = self.active - 1, self.held - reservation.size
 
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run work in a thread. Its last argument is a function: does nobody wait any more?
+        """Run ``work`` in a thread.
+
+        Its last argument is a function that tells whether the request has been given up.
 
         Raises ``Rejected`` (503) if it takes longer than the limit, waiting included.
         """
+        # The list holds the only reference that a waiting job has to its images, so that they can
+        # be freed before the job's turn comes.
         cancelled, held = Event(), [arguments]
         future = self._pool.submit(lambda: work(*held.pop(), cancelled.is_set) if held else None)
         try:
@@ -142,6 +150,7 @@ class ChunkedResponses:
             admission.held += len(body)
             try:
                 for start in range(0, len(body), _CHUNK):
+                    # The last chunk says what the message said.
                     more = start + _CHUNK < len(body) or message.get("more_body", False)
                     chunk = {"body": body[start : start + _CHUNK], "more_body": more}
                     await asyncio.wait_for(send({**message, **chunk}), admission.limits.seconds)

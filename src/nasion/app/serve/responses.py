@@ -63,7 +63,8 @@ def process(
 ) -> Processed:
     """The faces of each image; one image's pixels are held at a time.
 
-    ``name``: the output format. ``cancelled``: nobody waits any more, so the rest is skipped.
+    ``name``: the output format. ``cancelled``: tells whether the request has been given up; then
+    the rest is skipped.
     """
     module, done = FORMATS.load(name), Processed()
     unique = stems([upload.name for upload in uploads])
@@ -111,6 +112,7 @@ def respond(done: Processed, name: str) -> Response:
 
 def _zip(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
+    # Not compressed: drawn images are JPEGs already.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in files.items():
             archive.writestr(name, data)

@@ -43,6 +43,7 @@ class BodyLimit:
         async def limited() -> Message:
             nonlocal read
             message = await receive()
+            # Counted as it arrives: the declared length may be missing or wrong.
             if message["type"] == "http.request":
                 read += len(message.get("body", b""))
             if read > self.max_bytes:

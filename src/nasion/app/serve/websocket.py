@@ -20,9 +20,9 @@ from nasion.prediction_formats.json import face_value
 
 Cutoff = Annotated[float, Query(gt=0, allow_inf_nan=False)]
 Beta = Annotated[float, Query(ge=0, allow_inf_nan=False)]
-MAX_FRAME_BYTES = 4 << 20
-_MAX_FRAME_PIXELS = 4_000_000
-_IDLE_SECONDS = 60
+MAX_FRAME_BYTES = 4 << 20  # of a JPEG as it is sent
+_MAX_FRAME_PIXELS = 4_000_000  # decoded; a Full HD frame has 2 million
+_IDLE_SECONDS = 60  # without a frame, after which a camera's place is given up
 _TRY_AGAIN, _POLICY_VIOLATION, _UNSUPPORTED = 1013, 1008, 1003  # WebSocket close codes
 
 
@@ -39,11 +39,13 @@ def add_camera(app: FastAPI, landmarker: Landmarker, admission: AdmissionControl
             # Another page in the same browser must not use this server.
             await socket.close(_POLICY_VIOLATION, "Only this server's own page may connect.")
             return
+        # Accepted first: a connection that is refused cannot be told a close code and a reason.
         await socket.accept()
         limit = admission.limits.cameras
         if len(connected) >= limit:
             await socket.close(_TRY_AGAIN, f"{limit} cameras are connected already, the limit.")
             return
+        # No await since the check, so two connections cannot both take the last place.
         connected.add(socket)
         try:
             own = landmarker.with_settings(max_faces=admission.limits.faces)
@@ -60,6 +62,7 @@ async def _answer_frames(socket: WebSocket, tracker: Tracker, admission: Admissi
     while True:
         try:
             data = await asyncio.wait_for(socket.receive_bytes(), _IDLE_SECONDS)
+            # When the frame came, not when it is processed: the smoothing needs the camera's clock.
             seconds = perf_counter() - started
             answer = await admission.run(_process_frame, data, tracker, seconds)
         except DataError as error:

@@ -36,7 +36,7 @@ class Dlib:
         from PIL import Image
 
         grey = Image.fromarray(np.ascontiguousarray(image)).convert("L")
-        # dlib finds faces of 80 pixels and more: the image is scaled until the smallest has as many.
+        # dlib finds faces of 80 pixels and more: the smallest face is scaled to that.
         factor = _WINDOW / min_face_in(*grey.size, self.min_face)
         width, height = (max(1, round(side * factor)) for side in grey.size)
         scaled = np.asarray(grey.resize((width, height), Image.Resampling.BILINEAR))
