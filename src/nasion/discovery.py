@@ -31,6 +31,7 @@ class Plugins:
 
     def names(self) -> list[str]:
         """All names, sorted. Imports nothing."""
+        # Sorted: the file system's order differs between machines.
         return sorted(p.stem for p in self.folder.glob("*.py") if not p.stem.startswith("_"))
 
     def require(self, name: str) -> None:

@@ -47,7 +47,7 @@ class Recipe:
     trains without faces whose labels look wrong (``data/label_outliers.py``); evaluation keeps
     them. ``ema_decay``: keep an exponential moving average of the weights (0: the weights
     themselves). ``keep``: the weights of the best epoch on the validation faces, or of the last
-    epoch, which they do not influence. ``patience``: stop after as many epochs without a better
+    epoch, which they do not influence. ``patience``: stop after this many epochs without a better
     validation score (None: never). ``init_from``: a run folder whose weights training starts from.
     ``hold_out``: false trains on the validation faces too; their errors then say nothing.
     ``precision``: ``auto`` is bfloat16 autocast if the processor computes in it (Keras: in training

@@ -19,9 +19,10 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class KnownBoxes:
-    """``typed``: boxes of the only image. ``rows``: by file name, boxes of the images they name.
+    """``typed``: boxes of the only image. ``rows``: of a table, by file name.
 
-    ``ambiguous``: file names that several of the images have.
+    A row is the image's path as the table gives it, and a box. ``ambiguous``: file names that
+    several of the images have.
     """
 
     typed: tuple[Box, ...] = ()

@@ -18,13 +18,13 @@ _FRACTIONS = ("scale", "shift", "brightness", "contrast", "saturation", "stretch
 
 @dataclass(frozen=True)
 class Augment:
-    """The range of each change: values are drawn evenly from -x .. x, flips with probability.
+    """Ranges of the random changes, each uniform in -x .. x; ``flip`` is a probability.
 
     ``rotate``: degrees. ``scale``, ``shift``: fractions of 1 and of the input's sides.
     ``shift_px``: pixels of the input, added to it. ``brightness``: fraction of the value range.
     ``contrast``: fraction about the image's mean grey. ``saturation``: fraction about each pixel's
-    grey. ``hue``: turns of the colour circle. ``stretch``: fraction wider and as much less high,
-    or the other way round.
+    grey. ``hue``: turns of the colour circle. ``stretch``: the fraction by which an image becomes
+    wider and less high, or the reverse.
     """
 
     flip: float = 0.0
@@ -92,7 +92,7 @@ class Augment:
         return x, y
 
     def draw(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Augmentation:
-        """Draw a map from pixels of the (width, height) input to the crop it shows, and light."""
+        """For each image, a map from pixels of the (width, height) input to the crop, and light."""
         width, height = size
         # Rows: rotation, scale, shift in x and y, brightness, contrast. All are drawn even if their
         # range is 0, so that setting one of them does not change what is drawn for the others.
@@ -225,7 +225,8 @@ def _interpolate(
 def relight(images: Float32[Array, "B C H W"], drawn: Augmentation) -> Float32[Array, "B C H W"]:
     """Change contrast, brightness, saturation and hue, in this order, as colour jitter does.
 
-    Values are 0 .. 255, clipped after each change. Grey images have neither saturation nor hue.
+    Values are 0 .. 255, clipped after contrast and brightness and after saturation. Grey images
+    have neither saturation nor hue.
     """
     contrast = _per_image(drawn.contrast, images)
     brightness = _per_image(255 * drawn.brightness, images)

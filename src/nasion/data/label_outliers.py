@@ -15,7 +15,7 @@ from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
 
 THRESHOLD = 8.0  # times the median face's distance; chosen on Kaggle's set (LOG.md)
-MIN_FACES = 100  # that a shape can be learnt from
+MIN_FACES = 100  # of a source, the fewest that a shape can be learnt from
 _MIN_VARIANCE = 1e-4  # of the mean variance: points that always move together have almost none
 _ROUNDS = 4  # of fitting and trimming
 

@@ -102,7 +102,7 @@ def _leaking(train: Faces, val: Faces) -> set[int]:
     leaking = {pair.first for pair in pairs if pair.first < border <= pair.second}
     of_train, of_val = ([face.partition("/")[0] for face in side.ids] for side in (train, val))
     pairs = same_photographs(train, val)
-    # Only across datasets: within one, its own split has kept photographs on one side.
+    # Only across datasets: within one, its own split decides.
     return leaking | {first for first, second in pairs if of_train[first] != of_val[second]}
 
 

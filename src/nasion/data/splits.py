@@ -28,7 +28,7 @@ from nasion.media.images import as_pixels
 # below it chance pairs begin to chain faces into large clusters (LOG.md).
 DUPLICATE = 0.985
 ALIKE = 0.94
-SAME_PHOTOGRAPH = 0.9  # with the eyes in one place (LOG.md, "One photograph in several datasets")
+SAME_PHOTOGRAPH = 0.9  # with the eyes in one place (LOG.md, "One photograph in several data sets")
 FRACTION = 0.2  # of the clusters of faces that go to validation
 THUMBNAIL = 32  # pixels
 _ROUNDING = 1e-3  # float32 correlations are off by less
@@ -37,7 +37,7 @@ _BLOCK = 1024  # rows of the matrix of all correlations that are held at once
 
 @dataclass(frozen=True)
 class SimilarPair:
-    """Two alike images by position; ``exact``: every byte agrees."""
+    """Two similar images, by position; ``exact``: every byte agrees."""
 
     first: int
     second: int

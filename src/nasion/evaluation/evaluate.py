@@ -34,7 +34,7 @@ class EvaluationResult:
     ``norm``, ``threshold``: what errors are relative to, and the limit of failure rate and AUC.
     ``norms``: the scores by each usual norm that these faces have, at its usual threshold.
     ``left_out``: ids by the reason why they were not counted. ``face_nme``: NaN for faces that
-    could not be counted. ``warning``: empty unless the faces were learnt by the network.
+    could not be counted. ``warning``: empty unless the network was trained on these faces.
     """
 
     norm: str
@@ -135,6 +135,7 @@ def default_norm(faces: Faces) -> str:
     own = faces.scheme.norm
     if own is None:
         return "box"
+    # A scheme holds its norm as points; if they are those of a named norm, its name is shown.
     for name in ("outer_eye_corners", "pupils"):
         try:
             if faces.scheme.norm_groups(name) == own:

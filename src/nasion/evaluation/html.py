@@ -16,7 +16,7 @@ from nasion.evaluation import face_tiles, plots
 
 @dataclass(frozen=True)
 class Figure:
-    """An image in a page: heading, a note on what it shows, and a ``data:`` address."""
+    """An image in a page: heading, a note on what it shows, and its ``data:`` URL."""
 
     heading: str
     note: str

@@ -178,6 +178,7 @@ def grid_plot(
     figure = _empty_figure(1.25 * columns + 0.9, (1.25 * height / width + 0.25) * rows + 0.5)
     axes = np.atleast_1d(figure.subplots(rows, columns)).reshape(-1)
     maps = [map_ for _, map_ in panels if map_.dtype != np.uint8]
+    # One scale for all panels, so that they can be compared; 1 if all are zero.
     limit = max((float(np.abs(map_).max()) for map_ in maps), default=1.0) or 1.0
     shown = None
     for ax in axes:

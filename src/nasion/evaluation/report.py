@@ -185,6 +185,7 @@ def best_and_worst(result: EvaluationResult, count: int = _MAX_SHOWN) -> list[Fa
     faces, predicted = result.faces, result.predictions.points
     exists = [not isinstance(image, Path) or image.is_file() for image in faces.images]
     errors = np.where(np.array(exists, dtype=bool), _face_errors(result), np.nan)
+    # Captions are pixels (RMSE) or per cent (NME), as _face_errors chose.
     unit = 1.0 if np.isnan(result.face_nme).all() else 100.0
     # Faces without a finite error get any place and are dropped.
     order = np.argsort(np.where(np.isfinite(errors), errors, -1))

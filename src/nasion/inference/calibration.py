@@ -26,7 +26,7 @@ TOLERANCE = 0.05  # of the mean side of the box around the face's points
 # Per cents, and finer at both ends.
 _QUANTILES = np.concatenate([[0.0, 0.002, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 0.998, 1.0]])
 _MIN_POINTS = 30  # labelled points, over all validation faces
-_MIN_SPAN = 10  # no more points than this span no face
+_MIN_SPAN = 10  # as few points as this do not span a face
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Calibration:
 
 def uncalibrated() -> Calibration:
     """A calibration that leaves sigma as it is."""
+    # Placeholders: `expected` is what it is made for.
     ratios = tuple(np.linspace(0, 1, len(_QUANTILES)).tolist())
     return Calibration(ratios=ratios, mean=1.0, points=0)
 

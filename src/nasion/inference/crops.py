@@ -26,8 +26,8 @@ from nasion.landmarks.faces import Faces, Image, Images, crop_boxes
 from nasion.media.images import as_pixels
 from nasion.model_spec import ModelSpec
 
-# A box that reaches beyond its image by more than this many times the image's longer side is
-# averaged, not padded: the padded copy would not fit into memory.
+# In units of the image's longer side. If padding the image to hold a box would make it larger, the
+# box is averaged instead, since the padded copy might not fit into memory.
 _FAR = 8
 
 
@@ -51,14 +51,14 @@ class Crops:
         return len(self.images)
 
     def with_others(self, at: Int64[np.ndarray, " n"], others: Crops) -> Crops:
-        """The same with other crops of the faces at these positions."""
+        """These crops, with those at the given positions replaced."""
         # np.array copies: crops are values, and others may hold these arrays.
         images, to_source = np.array(self.images), np.array(self.to_source)
         images[at], to_source[at] = others.images, others.to_source
         return replace(self, images=images, to_source=to_source)
 
     def to(self, device: Any) -> Crops:
-        """The same with images on a PyTorch device; on the CPU they stay NumPy's."""
+        """These crops with their images on a PyTorch device; on the CPU they stay NumPy arrays."""
         if str(device) == "cpu":
             return self
         import torch
@@ -303,7 +303,7 @@ def _cut(
 def _filter_reach(side: tuple[float, float], count: int, length: int) -> Int64[np.ndarray, " n"]:
     """The pixels that resizing side[0] .. side[1] to ``count`` reads: one canvas pixel beyond it.
 
-    Of an image of ``length``, which counts as longer if the side leaves it.
+    ``length``: of the image; if the side leaves it, the image counts as padded that far.
     """
     # The triangle filter is as wide as a canvas pixel on each side, in source pixels; and one more,
     # since the side's ends are fractional.

@@ -37,7 +37,7 @@ class Predictor:
     """A trained network that predicts the points of faces.
 
     ``tta``: test-time augmentation, ``none``, ``flip`` (2x time) or ``flip+shift`` (6x time); None
-    uses the model's own setting. ``trained_on``: which faces it learnt from, if that is known.
+    uses the model's own setting. ``trained_on``: its training faces, if they are known.
     Several threads may use one Predictor.
     """
 
@@ -225,7 +225,7 @@ def load_model(
 
 
 def calibrate(predictor: Predictor, faces: Faces) -> Calibration:
-    """Calibrate a model's sigmas on faces that it has not learnt from."""
+    """Calibrate a model's sigmas on faces that it was not trained on."""
     # With it, `expected` is the network's own sigma.
     raw = replace(predictor, calibration=calibration.uncalibrated())
     predictions = raw.predict(faces)

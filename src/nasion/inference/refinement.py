@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from nasion.landmarks import geometry
 from nasion.model_spec import ModelSpec
 
-WELL_CROPPED = 0.08  # a crop whose corners are off by less, in its sides, is not refined
+WELL_CROPPED = 0.08  # of the crop's side: if its corners are off by less, it is not refined
 
 
 def upright_maps(

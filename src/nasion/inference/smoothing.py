@@ -15,7 +15,8 @@ from jaxtyping import Float64
 
 from nasion.errors import require
 
-_SHAPE_BETA = 1 / 4  # times: points within a face move less than faces, and are known less well
+# Of beta: points move less within a face than faces do, and are known less well.
+_SHAPE_BETA = 1 / 4
 
 
 @dataclass(frozen=True)

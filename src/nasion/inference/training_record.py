@@ -32,7 +32,7 @@ _BLOCK = 512  # faces compared with all fingerprints at once
 
 @dataclass(frozen=True, eq=False)
 class TrainingRecord:
-    """``data``: the dataset's name. ``fingerprints``: one row per face that was learnt."""
+    """``data``: the dataset's name. ``fingerprints``: one row per training face."""
 
     data: str
     fingerprints: UInt8[np.ndarray, "N 32"]
@@ -43,7 +43,7 @@ class TrainingRecord:
         return cls(data, _cached_fingerprints(faces))
 
     def seen(self, faces: Faces) -> Bool[np.ndarray, " N"]:
-        """True for faces whose photograph was learnt."""
+        """True for faces from photographs that the network was trained on."""
         found = np.zeros(len(faces), dtype=bool)
         if not len(self.fingerprints):
             return found

@@ -133,7 +133,8 @@ ibug68: Scheme = Scheme(
     norm=OUTER_CORNERS,
 )  # fmt: skip
 
-# WFLW's jaw has a point of its own between each two of ibug68's.
+# WFLW's jaw has a point of its own between each two of ibug68's. It is named after the one nearer
+# the ear, so that left and right names mirror.
 _JAW_33 = tuple(
     name
     for a, b in zip(_JAW_17, (*_JAW_17[1:], None), strict=True)
@@ -296,9 +297,8 @@ SCHEMES = {scheme.name: scheme for scheme in (fkd15, imm58, ibug68, wflw98, cofw
 def scheme_by_count(count: int, requested: Scheme | None = None) -> Scheme | None:
     """The scheme of ``count`` numbered points.
 
-    ``requested`` if it has as many, else the only scheme in the catalog that has,
-    else ``requested``
-    if it has more. None otherwise: a single point could be any, and some counts are ambiguous.
+    ``requested`` if it has as many, else the catalog's only scheme that has, else ``requested`` if
+    it has more. None otherwise: a single point could be any, and some counts are ambiguous.
     """
     # A chained comparison: `count` points, and more than one.
     fitting = [scheme for scheme in SCHEMES.values() if len(scheme) == count > 1]

@@ -105,6 +105,7 @@ def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
 def _files_below(folder: Path) -> list[Path]:
     suffixes = (*SUFFIXES, *video.SUFFIXES)
     files = [file for file in folder.rglob("*") if file.suffix.lower() in suffixes]
+    # Sorted, since the file system has no order that can be relied on.
     files = sorted(file for file in files if file.is_file())
     if not files:
         known = ", ".join(SUFFIXES)

@@ -24,6 +24,7 @@ def keras() -> ModuleType:
     Of installed backends TensorFlow is preferred, then PyTorch, then JAX. Raises ``MissingExtra``
     that says what to install.
     """
+    # Once imported its backend is fixed, whatever the environment says.
     if imported := sys.modules.get("keras"):
         return imported
     # TensorFlow reads its variables, and Keras its backend, once: while they are imported.

@@ -120,8 +120,8 @@ Schedule = Constant | StepDecay | Cosine | Plateau
 class Phase:
     """A phase of training: optimizer, schedule and length; it starts from the best weights.
 
-    ``epochs``: at most as many; 0 leaves the phase out. ``patience``: stop after as many epochs
-    without a better score, counted from the phase's start.
+    ``epochs``: its length at most; 0 leaves the phase out. ``patience``: stop after this many
+    epochs without a better score, counted from the phase's start.
     """
 
     optim: Adam | SGD

@@ -46,6 +46,7 @@ def _run_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise SettingError(f"{path}: no such recipe file.")
     source = path.read_bytes()
+    # The path too: the same text elsewhere is another module, with other classes.
     digest = blake2b(str(path.resolve()).encode() + b"\0" + source, digest_size=8).hexdigest()
     name = f"nasion_recipe_file_{digest}"
     if name in sys.modules:

@@ -91,7 +91,8 @@ class _Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         step, recipe = self.first + index, self._recipe.in_epoch(self.epoch)
         spec = recipe.spec
-        # The PyTorch loop's numbers, so that both see the same faces.
+        # The same numbers as in the PyTorch loop, where the last one is the process: both
+        # frameworks see the same augmentation.
         rng = np.random.default_rng([recipe.seed, self.epoch, step, 0])
         batch = augmented_batch(
             self._crops, self.order[step], spec, recipe.augment, recipe.corrupt, rng
@@ -176,7 +177,7 @@ class _Steps(keras.callbacks.Callback):
         # Validation runs on the float32 copy.
         session.network.model.set_weights(self.model.get_weights())
         logs |= validate(session.network, session.val_crops, session.val_faces, session.recipe)
-        # The optimizer has it in float32.
+        # The optimizer keeps it in float32; six digits bring back the rate that was set.
         rate = float(f"{float(self.model.optimizer.learning_rate):.6g}")
         logs |= {"learning_rate": rate, "phase": self._phase, "seconds": self._state.seconds}
 

@@ -173,7 +173,8 @@ def _fit_phase(
     elif number > 1:
         # A new phase starts from the best weights of the one before.
         model.set_weights(load(folder, session.recipe).model.get_weights())
-        # From here on the kept weights may be this phase's, so a resume must not repeat this.
+        # From here on the kept weights may be this phase's own: a resumed run must not start from
+        # them again.
         state.phase = number
         session.save(state)
     first = len([row for row in state.history if row["phase"] < number])

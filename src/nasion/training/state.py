@@ -138,7 +138,8 @@ def record_losses(
 def validate(network: Network, crops: Crops, faces: Faces, recipe: Recipe) -> dict[str, float]:
     """``val``, the RMSE of the validation faces in their own pixels, and ``val_loss``.
 
-    ``crops``: of the faces in the output scheme, each processed once.
+    ``crops``: of the faces in the output scheme; each is predicted once, without refinement or
+    test-time augmentation.
     """
     spec, points, total, count = recipe.spec, [], 0.0, 0.0
     for start in range(0, len(crops), BATCH):

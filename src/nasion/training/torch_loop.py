@@ -133,6 +133,7 @@ def _step(session: _Session, epoch: int, step: int, order: list[np.ndarray]) -> 
     factor = recipe.schedule(epoch + step / len(order), recipe.epochs)
     for group in session.optimizer.param_groups:
         group["lr"] = recipe.optim.lr * factor
+    # Every process draws the whole order and takes its part of the batch.
     at = np.array_split(order[step], fabric.world_size)[fabric.global_rank]
     now, rng = recipe.in_epoch(epoch), np.random.default_rng(moment)
     batch = augmented_batch(session.crops, at, spec, now.augment, now.corrupt, rng)
@@ -189,7 +190,7 @@ def _finish_epoch(session: _Session, state: TrainingState) -> None:
         "lr": recipe.optim.lr * recipe.schedule(state.epoch, recipe.epochs),
         "seconds": state.seconds,
     }
-    # From here on `state` counts the next epoch.
+    # This moves `state` on to the next epoch.
     best = record_epoch(state, row, session.observers)
     # Every process validates and knows the best epoch; one writes.
     if (best or recipe.keep == "last") and session.fabric.is_global_zero:

@@ -190,7 +190,8 @@ def _calibrate(folder: Path, recipe: Recipe, val_faces: Faces) -> None:
         network = backends.load(recipe.framework).load(folder, recipe, None)
         found = calibrate(Predictor(spec=recipe.spec, network=network), val_faces)
     else:
-        # Faces that were learnt cannot tell; those of the run that it started from can.
+        # Errors on training faces are too small to calibrate by; the run that this one started from
+        # may have held faces out.
         found = calibration.read(Path(recipe.init_from)) if recipe.init_from else None
     if found is not None:
         calibration.write(found, folder)

@@ -190,6 +190,7 @@ def _add_pages(app: FastAPI, landmarker: Landmarker) -> None:
     async def page() -> FileResponse:
         return FileResponse(_PAGE / "index.html")
 
+    # Not async: FastAPI runs it in a thread, since drawing takes a while the first time.
     @app.get("/sample.jpg", include_in_schema=False)
     def sample() -> Response:
         return Response(responses.sample_image(), media_type="image/jpeg")

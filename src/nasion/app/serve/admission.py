@@ -72,7 +72,8 @@ class Reservation:
 class AdmissionControl:
     """Admits requests while there is memory, and runs their work in ``workers`` threads.
 
-    ``active``: requests being processed. ``held``: bytes of requests and untaken responses.
+    ``active``: requests being processed. ``held``: bytes of requests, and of responses that are
+    not sent yet.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -103,7 +104,9 @@ class AdmissionControl:
             self.active, self.held = self.active - 1, self.held - reservation.size
 
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run work in a thread. Its last argument is a function: does nobody wait any more?
+        """Run ``work`` in a thread.
+
+        Its last argument is a function that tells whether the request has been given up.
 
         Raises ``Rejected`` (503) if it takes longer than the limit, waiting included.
         """

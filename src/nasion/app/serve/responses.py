@@ -63,7 +63,8 @@ def process(
 ) -> Processed:
     """The faces of each image; one image's pixels are held at a time.
 
-    ``name``: the output format. ``cancelled``: nobody waits any more, so the rest is skipped.
+    ``name``: the output format. ``cancelled``: tells whether the request has been given up; then
+    the rest is skipped.
     """
     module, done = FORMATS.load(name), Processed()
     unique = stems([upload.name for upload in uploads])

@@ -28,7 +28,7 @@ def _table() -> np.ndarray:
     for value in range(100):
         table[_key(f" {value:02d}")] = value + 1
     for value in range(10):
-        # Before a single digit stands a space, and before that the end of the token before.
+        # A single digit follows a space, and that the last digit of the token before.
         for before in " 0123456789":
             table[_key(f"{before} {value}")] = value + 1
     return table

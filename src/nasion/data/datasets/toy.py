@@ -171,6 +171,7 @@ def _face(
     glasses = rng.choice(["none", "clear", "dark"], p=[0.68, 0.22, 0.1])
     if glasses != "none":
         _glasses(view, rng, dark=glasses == "dark")
+    # Projected by the same view that drew the face, so the labels are exact.
     points = view.project(points_of(scheme.points, view.face)).astype(np.float32)
     eyes = np.array(["_eye_" in name or "pupil" in name for name in scheme.points])
     return _lit(view, rng), points, eyes & (glasses == "dark")

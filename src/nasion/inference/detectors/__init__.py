@@ -16,7 +16,7 @@ from nasion.errors import require
 
 DEFAULT = "single_shot"
 MIN_FACE = 36  # pixels: the side of the smallest face that is searched for by default
-_FRACTION = 45  # in large images it is this fraction of the side of a square of their area
+_FRACTION = 45  # in large images: 1 / 45 of the side of a square with the image's area
 Detections = tuple[Float32[np.ndarray, "N 4"], Float32[np.ndarray, " N"]]
 
 

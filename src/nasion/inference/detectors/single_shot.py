@@ -21,7 +21,7 @@ from nasion.landmarks.face import iou
 
 FORMAT = "1"
 STRIDES = (8, 16, 32)  # pixels of the input per cell of each map
-SCALE = 4.0  # strides that a 1 in a map means
+SCALE = 4.0  # strides per unit of the maps of offsets and sizes
 _FILE = Path(__file__).with_suffix(".onnx")
 _MIN_SIDE = 10  # pixels of the input: the smallest face that is found well
 _COARSE = 208  # pixels: the image's longer side at the first look

@@ -72,7 +72,7 @@ class KerasCNN:
             x = layers.Dense(units, name=f"fc{i}")(x)
             x = layers.LeakyReLU(self.slope, name=f"fc_relu{i}")(x)
             x = layers.Dropout(self.dense_dropout, name=f"fc_dropout{i}")(x)
-        # In float32 whatever the policy: bfloat16 has only 256 steps between 1/2 and 1.
+        # In float32 whatever the policy: bfloat16 has only 128 steps between 1/2 and 1.
         head = layers.Dense(outputs, dtype="float32", name="head")
         return keras().Model(images, head(x), name="keras_cnn")
 

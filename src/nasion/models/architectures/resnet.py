@@ -20,7 +20,7 @@ from nasion.errors import require
 from nasion.models.architectures._head import logit
 
 _TINY_MAP = 9  # output pixels: up to 3 x 3; over 6 x 6 a matrix product is slower (LOG.md)
-_BINOMIAL = (1.0, 3.0, 3.0, 1.0)  # four taps: centred between two pixels, as is the output's
+_BINOMIAL = (1.0, 3.0, 3.0, 1.0)  # even: centred between two pixels, as a pixel of half the size
 
 
 @dataclass(frozen=True)
