@@ -189,12 +189,15 @@ def test_brightness_of_a_tenth_adds_25_grey_values_and_clips(kind):
     rotate=st.floats(0, 180),
     scale=st.floats(0, 0.4),
     shift=st.floats(0, 0.3),
+    stretch=st.floats(0, 0.4),
     width=st.integers(20, 80),
     seed=st.integers(0, 50),
 )
-def test_the_margin_holds_all_that_augmentation_can_reach(rotate, scale, shift, width, seed):
+def test_the_margin_holds_all_that_augmentation_can_reach(
+    rotate, scale, shift, stretch, width, seed
+):
     height = 40
-    augment = Augment(flip=0.5, rotate=rotate, scale=scale, shift=shift)
+    augment = Augment(flip=0.5, rotate=rotate, scale=scale, shift=shift, stretch=stretch)
     maps = augment.draw(40, (width, height), np.random.default_rng(seed)).maps
     corners = np.array(
         [[-0.5, -0.5], [width - 0.5, -0.5], [-0.5, height - 0.5], [width - 0.5, height - 0.5]]

@@ -200,6 +200,8 @@ def test_an_epoch_shows_every_face_once_and_never_one_alone(count, sizes):
 
 
 def test_the_order_differs_between_epochs_and_is_the_same_for_one_epoch():
+    assert [len(batch) for batch in crops.epoch_order(11, 4, 1, 2, processes=2)] == [4, 7]
+    assert [len(batch) for batch in crops.epoch_order(12, 4, 1, 2, processes=2)] == [4, 4, 4]
     orders = [np.concatenate(crops.epoch_order(10, 4, seed=1, epoch=e)) for e in (2, 2, 3)]
     np.testing.assert_array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0], orders[2])

@@ -180,3 +180,13 @@ def test_settings_that_make_no_sense_are_refused(light, tmp_path):
         Landmarker(light, detector="haar")
     with pytest.raises(DataError, match=r"gone.jpg: no such file"):
         Landmarker(light)(tmp_path / "gone.jpg")
+
+
+def test_other_settings_leave_the_rest_as_it_is(light):
+    landmarker = Landmarker(light, min_score=0.3, any_rotation=True, max_faces=2)
+    same = landmarker.with_settings()
+    assert (same.min_score, same.any_rotation, same.max_faces) == (0.3, True, 2)
+    assert same.rotations == landmarker.rotations and same.detector is landmarker.detector
+    other = landmarker.with_settings(detect=False, any_rotation=False, max_faces=1)
+    assert (other.min_score, other.any_rotation, other.max_faces) == (0.3, False, 1)
+    assert other.detector is None

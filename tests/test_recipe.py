@@ -13,6 +13,7 @@ from nasion.data.corrupt import Corrupt
 from nasion.discovery import RECIPES
 from nasion.errors import RunError, SettingError
 from nasion.inference.recipe_json import from_json, to_json
+from nasion.models.codecs import Coordinates
 from nasion.models.optim import SGD, Adam, Cosine, Phase, Plateau, StepDecay
 from nasion.recipe import AugmentDecay
 from nasion.recipe_settings import override, settings
@@ -131,6 +132,14 @@ def test_settings_of_keras_networks_are_refused_for_others():
             SettingError, match="are for Keras networks; this recipe's network is PyTorch's"
         ):
             dataclasses.replace(RECIPE, **only_keras)
+
+
+def test_settings_of_pytorch_networks_are_refused_for_keras_networks():
+    plain = dataclasses.replace(RECIPE, architecture=KerasStub())
+    learnt_scale = dataclasses.replace(RECIPE.spec, codec=Coordinates(scale=True))
+    for only_pytorch in ({"ema_decay": 0.9}, {"keep": "last"}, {"spec": learnt_scale}):
+        with pytest.raises(SettingError, match="are for PyTorch networks"):
+            dataclasses.replace(plain, **only_pytorch)
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,11 @@ class Recipe:
             f"An architecture's framework is pytorch or keras; found {framework!r}.",
         )
         # What only one of the loops does is refused for the other, not ignored.
-        torch_only = self.ema_decay or self.spec.codec.stride or self.keep == "last"
+        codec = self.spec.codec
+        torch_only = self.ema_decay or self.keep == "last" or self.init_from
         require(
-            framework != "keras" or not (torch_only or self.init_from),
-            "Maps, ema_decay, init_from and keep=last are for PyTorch networks; "
+            framework != "keras" or not (torch_only or codec.stride or codec.predicts_sigma),
+            "Maps, learnt scales, ema_decay, init_from and keep=last are for PyTorch networks; "
             "this recipe's network is Keras'.",
         )
         keras_only = self.second_phase is not None or isinstance(self.schedule, Plateau)

@@ -87,7 +87,9 @@ class Augment:
         reach = np.maximum(np.hypot(*sides) * np.cos(diagonal), sides)
         # Zooming out by 1 - scale shows 1 / (1 - scale) as much. Half of what is new is on each
         # side.
-        grown = (reach * (1 + self.stretch) / (1 - self.scale) - sides) / 2
+        # Stretched by f, one axis shows f times as much, the other 1 / f; 1 / (1 - stretch) is the
+        # larger of the two extremes.
+        grown = (reach / (1 - self.stretch) / (1 - self.scale) - sides) / 2
         x, y = np.ceil(grown + self.shift * sides + self.shift_px).astype(int).tolist()
         return x, y
 

@@ -83,9 +83,7 @@ def fit(errors: Float[np.ndarray, "*batch"], sigma: Float[np.ndarray, "*batch"])
             f"{counted.sum()} are too few (at least {_MIN_POINTS})."
         )
     ratios = np.asarray(errors[counted], dtype=np.float64) / np.maximum(sigma[counted], 1e-9)
-    # Ties would make the way from ratio to probability ambiguous.
-    distinct = np.quantile(ratios, _QUANTILES) + 1e-9 * np.arange(len(_QUANTILES))
-    quantiles = np.maximum.accumulate(distinct)
+    quantiles = np.quantile(ratios, _QUANTILES)
     # A ratio of means, not the mean of ratios, which points with a tiny sigma would decide.
     mean = float(np.mean(errors[counted]) / np.mean(sigma[counted]))
     rounded = tuple(float(f"{ratio:.5g}") for ratio in quantiles)

@@ -203,15 +203,17 @@ def augmented_batch(
 
 
 def epoch_order(
-    count: int, batch_size: int, seed: int, epoch: int
+    count: int, batch_size: int, seed: int, epoch: int, processes: int = 1
 ) -> list[Int64[np.ndarray, " B"]]:
     """Positions of each batch of an epoch, shuffled by (seed, epoch) alone.
 
-    A last batch of a single face joins the one before, since batch norm has no variance over it.
+    A last batch that would leave a process a single face, or none, joins the one before: batch
+    norm has no variance over a single face.
     """
     order = np.random.default_rng([seed, epoch]).permutation(count)
     batches = np.split(order, range(batch_size, count, batch_size))
-    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+    smallest = min(batch_size, 2 * processes)
+    if len(batches) > 1 and len(batches[-1]) < smallest:
         batches[-2:] = [np.concatenate(batches[-2:])]
     return batches
 

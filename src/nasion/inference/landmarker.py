@@ -68,6 +68,7 @@ class Landmarker:
         self.detector: Detector | None = found
         self.min_score: float = min_score
         self.max_faces: int | None = max_faces
+        self.any_rotation: bool = any_rotation
         self.rotations: tuple[int, ...] = _rotations(self.detector) if any_rotation else (0,)
 
     def with_settings(
@@ -75,16 +76,16 @@ class Landmarker:
         *,
         detect: bool = True,
         min_score: float | None = None,
-        any_rotation: bool = False,
+        any_rotation: bool | None = None,
         max_faces: int | None = None,
     ) -> Landmarker:
-        """The same model and detector with other settings; ``min_score`` None: as it is."""
+        """The same model and detector with other settings; None leaves a setting as it is."""
         return Landmarker(
             self.predictor,
             detector=self.detector if detect else None,
             min_score=self.min_score if min_score is None else min_score,
-            any_rotation=any_rotation,
-            max_faces=max_faces,
+            any_rotation=self.any_rotation if any_rotation is None else any_rotation,
+            max_faces=self.max_faces if max_faces is None else max_faces,
         )
 
     def __call__(self, image: ImageLike, boxes: ArrayLike | None = None) -> list[Face]:

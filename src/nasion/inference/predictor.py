@@ -162,7 +162,7 @@ class Predictor:
                     points, sigma = points[:, flip], None if sigma is None else sigma[:, flip]
                 views.append((points, sigma))
             estimates.append(_mean(views))
-        return _concatenate(estimates, len(spec.output_scheme))
+        return _concatenate(estimates, spec)
 
     def _forward(self, crops: Crops) -> _Estimate:
         """The network's points and sigmas of crops, in pixels of the source images."""
@@ -251,9 +251,12 @@ def _mean(views: list[_Estimate]) -> _Estimate:
     return points, np.mean(sigmas, axis=0) if sigmas else None
 
 
-def _concatenate(estimates: list[_Estimate], outputs: int) -> _Estimate:
+def _concatenate(estimates: list[_Estimate], spec: ModelSpec) -> _Estimate:
     if not estimates:
-        return np.zeros((0, outputs, 2)), np.zeros((0, outputs))
+        outputs = len(spec.output_scheme)
+        return np.zeros((0, outputs, 2)), np.zeros(
+            (0, outputs)
+        ) if spec.codec.predicts_sigma else None
     sigmas = [sigma for _, sigma in estimates if sigma is not None]
     points = np.concatenate([points for points, _ in estimates])
     return points, np.concatenate(sigmas) if sigmas else None

@@ -101,7 +101,8 @@ def _run_epoch(session: _Session, state: TrainingState, stopped: Callable[[], bo
     """Steps until the epoch's end or a signal."""
     session.network.train()
     recipe = session.recipe
-    order = epoch_order(len(session.crops), recipe.batch_size, recipe.seed, state.epoch)
+    processes = session.fabric.world_size
+    order = epoch_order(len(session.crops), recipe.batch_size, recipe.seed, state.epoch, processes)
     state.steps = len(order)
     pending: list[tuple[np.ndarray, Tensor]] = []
     # Reading a loss waits for the device. Within an epoch a GPU is never waited for.
