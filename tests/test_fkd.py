@@ -10,7 +10,7 @@ import pandas
 import pytest
 
 from nasion.data.datasets import _pixel_text, fkd
-from nasion.data.faults import Fault
+from nasion.data.record_faults import Fault
 from nasion.errors import DataError, SettingError
 
 GOOD = " ".join(["0", "7", "42", "255"] * 2304)

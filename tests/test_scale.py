@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from nasion.app import bulk
-from nasion.app.bulk_parts import make_parts
+from nasion.app.bulk_inputs import make_parts
 from nasion.app.cli import main
 from nasion.data.datasets import toy
 from nasion.errors import DataError, SettingError

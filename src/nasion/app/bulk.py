@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nasion
-from nasion.app.bulk_parts import Part, parquet_module, part_images
+from nasion.app.bulk_inputs import Part, parquet_module, part_images
 from nasion.errors import DataError, SettingError, require, requires_extra
 from nasion.inference import detectors, pretrained
 from nasion.inference.landmarker import MIN_SCORE, Landmarker

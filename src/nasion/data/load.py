@@ -12,7 +12,7 @@ import numpy as np
 
 from nasion.data import cache, datasets
 from nasion.data.annotators import GROUP
-from nasion.data.faults import Fault
+from nasion.data.record_faults import Fault
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
 from nasion.discovery import DATASETS
 from nasion.errors import SettingError

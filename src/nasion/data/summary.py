@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data import datasets
-from nasion.data.faults import Fault
 from nasion.data.label_outliers import outlier_scores, suspect_labels
+from nasion.data.record_faults import Fault
 from nasion.data.splits import DUPLICATE, SimilarPair, similar_pairs
 from nasion.discovery import DATASETS
 from nasion.errors import DataError, SplitNotFound

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nasion.errors import RunError, SettingError
 from nasion.evaluation import html, plots
-from nasion.evaluation.scores import METRICS
+from nasion.evaluation.metric_table import METRICS
 from nasion.inference import run_folder
 
 _EVALUATED = ("rmse", "nme", "mse_relative")  # metrics shown of a run's evaluation

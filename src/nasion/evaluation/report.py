@@ -13,8 +13,8 @@ from jaxtyping import Float
 from nasion.data.datasets import points_csv
 from nasion.evaluation import face_tiles, html, plots
 from nasion.evaluation.evaluate import THRESHOLDS, EvaluationResult
+from nasion.evaluation.metric_table import METRICS, headings, table_row
 from nasion.evaluation.reliability import Reliability
-from nasion.evaluation.scores import METRICS, headings, table_row
 from nasion.inference.calibration import TOLERANCE
 from nasion.landmarks import geometry, metrics
 from nasion.media.files import write_text

@@ -200,7 +200,7 @@ def _predict_in_bulk(
 ) -> None:
     """Everything to Parquet, part by part."""
     from nasion.app import bulk
-    from nasion.app.bulk_parts import make_parts
+    from nasion.app.bulk_inputs import make_parts
 
     parts = make_parts(inputs)
     total: Counter[str] = Counter()

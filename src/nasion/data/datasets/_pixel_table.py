@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from nasion.data.datasets import _pixel_text
-from nasion.data.faults import Faults, report_fault
+from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
 from nasion.media.files import ByteStream
 

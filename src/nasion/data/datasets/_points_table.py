@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.faults import Faults, report_fault
+from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import SCHEMES, scheme_by_count
 from nasion.landmarks.scheme import Scheme

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from nasion.data.datasets._pixel_table import PixelTable
-from nasion.data.faults import Faults, report_fault
+from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import fkd15
 from nasion.landmarks.faces import Faces

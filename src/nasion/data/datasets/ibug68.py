@@ -15,7 +15,7 @@ from jaxtyping import Float32
 from PIL import Image
 
 from nasion.data.datasets._photographs import photograph
-from nasion.data.faults import Faults, report_fault
+from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, SplitNotFound
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import ibug68

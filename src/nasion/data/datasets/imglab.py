@@ -19,7 +19,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from nasion.data.datasets._photographs import photograph
-from nasion.data.faults import Faults, report_fault
+from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import ibug68, scheme_by_count
 from nasion.landmarks.faces import Faces

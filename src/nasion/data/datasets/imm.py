@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from nasion.data.faults import Faults, report_fault
+from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, SplitNotFound
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import imm58

@@ -21,7 +21,7 @@ from nasion.data.datasets._points_table import (
     read_table,
     table_scheme,
 )
-from nasion.data.faults import Faults
+from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme

@@ -15,7 +15,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFilter
 
 from nasion.data.datasets._face_model import Expression, brow, jaw, lid, points_of, rotate_head
-from nasion.data.faults import Faults
+from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.landmarks.faces import Faces

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._points_table import image_folder, read_table
-from nasion.data.faults import Faults
+from nasion.data.record_faults import Faults
 from nasion.errors import SettingError, SplitNotFound
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
