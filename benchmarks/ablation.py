@@ -1,18 +1,21 @@
-"""What each part of face68_light brings: trained without it, or with another in its place, all as
-long, judged on the same faces.
+"""Ablation study of face68_light: trains it with one part removed or replaced at a time.
 
-Usage: python benchmarks/ablation.py --data IBUG [--variants ...] [--epochs 24] [--seeds 0] [--runs
-       FOLDER]
-Each finished run is written into results/face68_light.json at once; runs that are there are judged,
-not trained again. Shorter
-than the recipe itself, so what pays late (augmentation) looks smaller here than it is.
+Usage:
+    python benchmarks/ablation.py --data IBUG [--variants ...] [--epochs 24] [--seeds 0]
+        [--runs FOLDER]
+
+All variants train for the same number of epochs and are evaluated on the same validation faces.
+Each run is added to results/face68_light.json as soon as it is finished. Interrupted runs are
+resumed, finished ones only evaluated again. "one look" is a single crop per face.
+24 epochs are far fewer than the recipe's 150, so what pays off late, such as augmentation, looks
+less useful here than it is.
 """
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from result_files import changed, record, spent, trained
+from result_files import add_result, train_or_resume, training_summary, with_settings
 
 import nasion
 from nasion.data.augment import Augment
@@ -24,11 +27,11 @@ from nasion.models.losses import AdaptiveWing, GaussianLikelihood, LaplaceLikeli
 from nasion.models.optim import Constant
 from nasion.recipes.face68_light import RECIPE
 
-# As many multiplications as the network with maps, about.
-ROW = ResNet(widths=(32, 64, 128, 128), blocks=(1,), stem_width=16)
-FREE = {"codec": Anchors(8)}
-DIRECT = {"architecture": ROW, "start_at_mean": True}
-VARIANTS = {
+# Regresses coordinates without maps, at about as many multiplications as the recipe's network.
+REGRESSION_NETWORK = ResNet(widths=(32, 64, 128, 128), blocks=(1,), stem_width=16)
+UNGUIDED = {"codec": Anchors(8)}
+DIRECT = {"architecture": REGRESSION_NETWORK, "start_at_mean": True}
+VARIANTS = {  # names are keys in results/face68_light.json
     "as it is": {},
     "no mirrored faces": {"augment": replace(RECIPE.augment, flip=0.0)},
     "nothing turned, scaled or moved": {
@@ -42,8 +45,8 @@ VARIANTS = {
     "constant rate": {"schedule": Constant()},
     "no weight decay": {"optim": replace(RECIPE.optim, weight_decay=0.0)},
     "places by the absolute error": {"loss": replace(RECIPE.loss, even=1.0)},
-    "weights not guided": {**FREE, "loss": LaplaceLikelihood()},
-    "weights not guided, Gaussian": {**FREE, "loss": GaussianLikelihood()},
+    "weights not guided": {**UNGUIDED, "loss": LaplaceLikelihood()},
+    "weights not guided, Gaussian": {**UNGUIDED, "loss": GaussianLikelihood()},
     "anchors of stride 16": {
         "codec": replace(RECIPE.spec.codec, stride=16),
         "architecture": replace(RECIPE.architecture, stride=16),
@@ -62,31 +65,33 @@ VARIANTS = {
 }
 
 
-def one(folder, data, changes, val_faces):
-    """Train (or find trained) and judge one run: what results/ keeps of it."""
-    history = trained(changed(RECIPE, **changes), data, folder, [], every=8)
-    once = load_model(folder)
-    judged = {"": nasion.evaluate(folder, val_faces).to_json()}
-    judged[", one look"] = nasion.evaluate(
-        replace(once, spec=replace(once.spec, refine_steps=1)), val_faces
-    ).to_json()
-    found = {f"nme{look}": scores["nme"] for look, scores in judged.items()}
-    groups = {
-        f"nme, {name}": scores["nme"]
-        for name, scores in judged[""]["groups"].get("subset", {}).items()
+def train_and_evaluate(folder, data, changes, val_faces):
+    """One run's entry in results/: its scores, also with a single crop per face, and times."""
+    history = train_or_resume(with_settings(RECIPE, **changes), data, folder, [], every=8)
+    model = load_model(folder)
+    one_crop = replace(model, spec=replace(model.spec, refine_steps=1))
+    scores = nasion.evaluate(model, val_faces).to_json()
+    subsets = scores["groups"].get("subset", {})
+    return {
+        "nme": scores["nme"],
+        "nme, one look": nasion.evaluate(one_crop, val_faces).to_json()["nme"],
+        **{f"nme, {name}": subset["nme"] for name, subset in subsets.items()},
+        "fr": scores["fr"],
+        **training_summary(history),
     }
-    return {**found, **groups, "fr": judged[""]["fr"], **spent(history)}
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the dataset ibug68")
+    parser.add_argument(
+        "--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS, help="default: all"
+    )
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the run folders")
     options = parser.parse_args()
     val_faces = nasion.load_faces("ibug68", options.data, "val")
     facts = {
@@ -104,14 +109,11 @@ def main():
         for name in options.variants:
             print(f"{name}, seed {seed}", flush=True)
             folder = options.runs / f"ablation-{options.epochs}-{name.replace(' ', '_')}-{seed}"
-            found = one(
-                folder,
-                options.data,
-                {**VARIANTS[name], "epochs": options.epochs, "seed": seed},
-                val_faces,
-            )
-            record("face68_light", f"ablation, {options.epochs} epochs: {name}", seed, found, facts)
-            print(f"  {found}", flush=True)
+            changes = {**VARIANTS[name], "epochs": options.epochs, "seed": seed}
+            scores = train_and_evaluate(folder, options.data, changes, val_faces)
+            variant = f"ablation, {options.epochs} epochs: {name}"
+            add_result("face68_light", variant, seed, scores, facts)
+            print(f"  {scores}", flush=True)
 
 
 if __name__ == "__main__":

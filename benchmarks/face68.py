@@ -1,11 +1,13 @@
-"""How the shipped networks are made and judged: face68 or face68_light twice,
-results/<recipe>.json, and the files to ship.
+"""Trains, evaluates and exports the pretrained models face68 and face68_light.
 
-Usage: python benchmarks/face68.py --data IBUG [--recipe face68] [--runs FOLDER] [--ship]
-"held out": the recipe, which says how good the network is. "all faces": the same with the
-validation faces learnt too; that one is
-shipped (--ship: in 8 bits, into src/nasion/inference/pretrained).
-Runs that are there are judged, not trained again.
+Usage:
+    python benchmarks/face68.py --data IBUG [--recipe face68] [--runs FOLDER] [--ship]
+
+The recipe is trained twice. "held out" leaves out the validation faces and is evaluated on them.
+"all faces" also learns from the validation faces, so it is not evaluated; it is the one to ship.
+--ship exports both in 8 bits: "all faces" into src/nasion/inference/pretrained, "held out" into the
+folder of runs, where its loss of accuracy is measured.
+Results go to results/<recipe>.json. Interrupted runs are resumed, finished ones not trained again.
 """
 
 import argparse
@@ -13,71 +15,81 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from result_files import record, spent, trained
+from result_files import add_result, train_or_resume, training_summary
 
 import nasion
 from nasion import recipes
 from nasion.inference.export import export_model, with_calibration_of
 from nasion.inference.predictor import load_model
 
-CHANGES = {"held out": [], "all faces": ["hold_out=false"]}
+STAGES = {"held out": [], "all faces": ["hold_out=false"]}  # and the settings that each changes
 LICENCE = (
     "weights learnt from iBUG 300-W, whose labels and photographs are for non-commercial research"
 )
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def judged(model, faces):
-    """NME in %: all, by subset, HELEN and LFPW together.
+def evaluate_modes(model, faces):
+    """NME in % with the default number of crops, with one crop ("one look"), and with flip TTA.
 
-    One look, all, and the mirrored view averaged.
+    Each overall and for HELEN and LFPW together; the default also by subset and with other scores.
     """
-    found, looks = {}, model.spec.refine_steps
-    for name, passes, average in (
-        ("", looks, "none"),
+    scores, refine_steps = {}, model.spec.refine_steps
+    for name, crops, tta in (
+        ("", refine_steps, "none"),
         (", one look", 1, "none"),
-        (", averaged over flip", looks, "flip"),
+        (", averaged over flip", refine_steps, "flip"),
     ):
-        result = nasion.evaluate(
-            replace(model, spec=replace(model.spec, refine_steps=passes), tta=average), faces
-        )
-        easy = np.isin(faces.group("subset"), ["helen", "lfpw"])
-        found[f"nme{name}"] = round(100 * result.overall.nme, 4)
-        found[f"nme{name}, helen and lfpw"] = round(
-            100 * float(np.nanmean(result.face_nme[easy])), 4
-        )
+        mode = replace(model, spec=replace(model.spec, refine_steps=crops), tta=tta)
+        result = nasion.evaluate(mode, faces)
+        in_subsets = np.isin(faces.group("subset"), ["helen", "lfpw"])
+        subsets_nme = float(np.nanmean(result.face_nme[in_subsets]))
+        scores[f"nme{name}"] = round(100 * result.overall.nme, 4)
+        scores[f"nme{name}, helen and lfpw"] = round(100 * subsets_nme, 4)
         if not name:
-            found |= {
-                f"nme, {subset}": round(100 * scores.nme, 4)
-                for subset, scores in result.groups["subset"].items()
-            }
-            found |= {
-                "fr": round(100 * result.overall.fr, 4),
-                "auc": round(100 * result.overall.auc, 4),
-            }
+            for subset, subset_scores in result.groups["subset"].items():
+                scores[f"nme, {subset}"] = round(100 * subset_scores.nme, 4)
+            scores["fr"] = round(100 * result.overall.fr, 4)
+            scores["auc"] = round(100 * result.overall.auc, 4)
             if result.reliability:
-                found |= {
-                    "score gap": round(result.reliability.gap, 4),
-                    "rank correlation": round(result.reliability.ranking, 4),
-                }
-    return found
+                scores["score gap"] = round(result.reliability.gap, 4)
+                scores["rank correlation"] = round(result.reliability.ranking, 4)
+    return scores
+
+
+def ship(recipe, name, folders, data, val_faces):
+    """Export both runs in 8 bits; print what quantization costs the held-out one."""
+    path = ROOT / "src" / "nasion" / "inference" / "pretrained" / f"{name}.onnx"
+    held_out = folders["held out"].parent / f"{name}-held_out.onnx"
+    train_faces = nasion.load_faces("ibug68", data, "train")
+    runs = {stage: load_model(folder, tta=recipe.spec.tta) for stage, folder in folders.items()}
+    for stage, file in (("held out", held_out), ("all faces", path)):
+        # Scores must be calibrated on faces that the network has not learnt.
+        model = with_calibration_of(runs[stage], folders[stage], folders["held out"])
+        export_model(model, file, "int8", train_faces, LICENCE)
+    before, after = (
+        nasion.evaluate(load_model(model, tta="none"), val_faces).overall.nme
+        for model in (folders["held out"], held_out)
+    )
+    print(
+        f"{path}: {path.stat().st_size / 1e6:.2f} MB; NME of the held-out run "
+        f"{100 * before:.3f} %, in 8 bits {100 * after:.3f} %"
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the dataset ibug68")
     parser.add_argument("--recipe", default="face68", choices=["face68", "face68_light"])
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--ship", action="store_true")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the run folders")
+    parser.add_argument("--ship", action="store_true", help="export the pretrained model")
     options = parser.parse_args()
-    recipe, faces = (
-        recipes.load_recipe(options.recipe),
-        nasion.load_faces("ibug68", options.data, "val"),
-    )
+    recipe = recipes.load_recipe(options.recipe)
+    val_faces = nasion.load_faces("ibug68", options.data, "val")
     folders = {
-        stage: options.runs / f"{options.recipe}-{stage.replace(' ', '_')}-0" for stage in CHANGES
+        stage: options.runs / f"{options.recipe}-{stage.replace(' ', '_')}-0" for stage in STAGES
     }
     facts = {
         "command": (
@@ -94,31 +106,14 @@ def main():
         ),
     }
     for stage, folder in folders.items():
-        history = trained(recipe, options.data, folder, CHANGES[stage], every=10)
-        scores = {} if stage == "all faces" else judged(load_model(folder), faces)
-        record(options.recipe, stage, 0, {**scores, **spent(history)}, facts)
+        history = train_or_resume(recipe, options.data, folder, STAGES[stage], every=10)
+        scores = {}
+        if stage == "held out":
+            scores = evaluate_modes(load_model(folder), val_faces)
+        add_result(options.recipe, stage, 0, {**scores, **training_summary(history)}, facts)
         print(stage, scores, flush=True)
     if options.ship:
-        path = ROOT / "src" / "nasion" / "inference" / "pretrained" / f"{options.recipe}.onnx"
-        train_faces = nasion.load_faces("ibug68", options.data, "train")
-        held_out = options.runs / f"{options.recipe}-held_out.onnx"
-        runs = {stage: load_model(folder, tta=recipe.spec.tta) for stage, folder in folders.items()}
-        for stage, at in (("held out", held_out), ("all faces", path)):
-            export_model(
-                with_calibration_of(runs[stage], folders[stage], folders["held out"]),
-                at,
-                "int8",
-                train_faces,
-                LICENCE,
-            )
-        before, after = (
-            nasion.evaluate(load_model(what, tta="none"), faces).overall.nme
-            for what in (folders["held out"], held_out)
-        )
-        print(
-            f"{path}: {path.stat().st_size / 1e6:.2f} MB; NME of the run that held faces out "
-            f"{100 * before:.3f} %, in 8 bits {100 * after:.3f} %"
-        )
+        ship(recipe, options.recipe, folders, options.data, val_faces)
 
 
 if __name__ == "__main__":

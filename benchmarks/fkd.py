@@ -1,19 +1,19 @@
-"""Trains a recipe of Kaggle's set in its variants, judges each on the honest validation split, and
-writes results/<recipe>.json.
+"""Trains a recipe for Kaggle's keypoints in several variants, and writes results/<recipe>.json.
 
-Usage: python benchmarks/fkd.py --data DIR [--recipe fkd_resnet] [--variants mask drop ...] [--seeds
-       0 1 2] [--runs FOLDER]
-Each finished run is written at once; runs that are there already are judged, not trained again, so
-that it can be stopped
-and started as one likes. From `as published` on, variants are of fkd_resnet: that one has the
-published code's stem and start,
-in float32.
+Usage:
+    python benchmarks/fkd.py --data DIR [--recipe fkd_resnet] [--variants mask drop ...]
+        [--seeds 0 1 2] [--runs FOLDER]
+
+Runs are evaluated on the validation side of the honest split, and added to the result file as soon
+as they are finished. Interrupted runs are resumed, finished ones only evaluated again.
+The "small network" variants are for fkd_best, those from "as published" on for fkd_resnet.
+"as published" has the published code's stem and initialisation, and trains in float32 on all faces.
 """
 
 import argparse
 from pathlib import Path
 
-from result_files import record, spent, trained
+from result_files import add_result, train_or_resume, training_summary
 
 import nasion
 from nasion import recipes
@@ -27,16 +27,16 @@ FACTS = {
         "pixels of the 96 x 96 picture"
     ),
 }
-SMALL = [
+SMALL_NETWORK = [
     "architecture.widths=16,32,64,128,128",
     "architecture.blocks=0,1,1,1,1",
     "architecture.neck=64",
 ]
 VARIANTS = {
     "recipe": [],
-    # Of fkd_best: how soon it is as good as the published code.
-    "small network, 4 epochs": [*SMALL, "epochs=4"],
-    "small network, 6 epochs": [*SMALL, "epochs=6"],
+    # How many epochs fkd_best needs to match the published code; see race.py.
+    "small network, 4 epochs": [*SMALL_NETWORK, "epochs=4"],
+    "small network, 6 epochs": [*SMALL_NETWORK, "epochs=6"],
     "mask": ["missing=mask"],
     "drop": ["missing=drop"],
     "forward_fill": ["missing=forward_fill"],
@@ -55,34 +55,37 @@ VARIANTS = {
 }
 
 
-def one(recipe, folder, data, changes):
-    """Train (or find trained) and judge one run: what results/ keeps of it."""
-    history = trained(recipe, data, folder, changes)
-    judged = nasion.evaluate(
-        load_model(folder, tta="none"), nasion.load_faces("fkd", data, "val")
-    ).to_json()
-    averaged = {}
+def train_and_evaluate(recipe, folder, data, changes):
+    """One run's entry in results/: its scores without and with TTA, by group, and times."""
+    history = train_or_resume(recipe, data, folder, changes)
+    faces = nasion.load_faces("fkd", data, "val")
+    scores = nasion.evaluate(load_model(folder, tta="none"), faces).to_json()
+    with_tta = {}
     if recipes.load_recipe(recipe).spec.codec.stride:
-        faces = nasion.load_faces("fkd", data, "val")
-        for average in ("flip", "flip+shift"):
-            scores = nasion.evaluate(load_model(folder, tta=average), faces).to_json()
-            averaged[f"rmse, averaged over {average}"] = scores["rmse"]
-            averaged[f"rmse, plausible, averaged over {average}"] = scores["groups"]["labels"][
-                "plausible"
-            ]["rmse"]
-    groups = {
-        f"rmse, {name}": scores["rmse"]
-        for part in judged["groups"].values()
-        for name, scores in part.items()
+        for tta in ("flip", "flip+shift"):
+            tta_scores = nasion.evaluate(load_model(folder, tta=tta), faces).to_json()
+            plausible = tta_scores["groups"]["labels"]["plausible"]
+            with_tta[f"rmse, averaged over {tta}"] = tta_scores["rmse"]
+            with_tta[f"rmse, plausible, averaged over {tta}"] = plausible["rmse"]
+    by_group = {
+        f"rmse, {name}": group_scores["rmse"]
+        for groups in scores["groups"].values()
+        for name, group_scores in groups.items()
     }
-    return {"rmse": judged["rmse"], **averaged, **groups, "nme": judged["nme"], **spent(history)}
+    return {
+        "rmse": scores["rmse"],
+        **with_tta,
+        **by_group,
+        "nme": scores["nme"],
+        **training_summary(history),
+    }
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the dataset fkd")
     parser.add_argument(
         "--recipe",
         default="fkd_resnet",
@@ -92,7 +95,7 @@ def main():
         "--variants", nargs="+", default=["mask", "drop", "forward_fill"], choices=VARIANTS
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the run folders")
     options = parser.parse_args()
     command = (
         f"nasion train {options.recipe} --data DIR (all runs: python benchmarks/fkd.py "
@@ -102,9 +105,10 @@ def main():
         for name in options.variants:
             print(f"{name}, seed {seed}", flush=True)
             folder = options.runs / f"{options.recipe}-{name.replace(' ', '-')}-{seed}"
-            found = one(options.recipe, folder, options.data, [*VARIANTS[name], f"seed={seed}"])
-            record(options.recipe, name, seed, found, {"command": command, **FACTS})
-            print(f"  {found}", flush=True)
+            changes = [*VARIANTS[name], f"seed={seed}"]
+            scores = train_and_evaluate(options.recipe, folder, options.data, changes)
+            add_result(options.recipe, name, seed, scores, {"command": command, **FACTS})
+            print(f"  {scores}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""What the jitter filter brings: clips made from real photographs, with noise and shifts, still
-ones and moving ones.
+"""The jitter filter: how much it smooths still faces, and how far moving faces lag behind.
 
-Usage: python benchmarks/jitter.py --data tutorial_faces [--network face68] [--photographs 10]
-       [--json FILE]
-Still: the photograph with fresh noise (5 grey levels) and moved by up to half a pixel in each
-frame; jitter is how far a point is from
-its mean place, RMS, in % of the face's size. Moving: the face swings to and fro twice in 4 seconds,
-at so many of its sizes a second at
-most; lag is by how many frames the smoothed points swing later than those found. 30 frames a
-second, 640 x 480, faces of 150 pixels.
-"paper": each point by itself, the cutoff rising with the speed itself, as in the paper (min_cutoff
-0.7, beta 40, derivative_cutoff 1).
+Usage:
+    python benchmarks/jitter.py --data tutorial_faces [--network face68] [--photographs 10]
+        [--json FILE]
+
+Clips are rendered from photographs: 640 x 480 at 30 frames per second, faces of 150 pixels, fresh
+noise of 5 grey levels in every frame.
+Still clips: 60 frames, each shifted by up to half a pixel. Jitter is the RMS distance of points
+from their mean positions, in % of the face size.
+Moving clips: 120 frames in which the face swings twice, with peak speeds of 0.25 to 2 face sizes
+per second. Lag is the delay of the smoothed swing in frames.
+"one-euro" is the filter of nasion.inference.smoothing. "paper" is that of the paper: every point
+on its own, with a cutoff that rises with the speed instead of its square.
 """
 
 import argparse
@@ -25,140 +26,146 @@ from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, smooth
 from nasion.inference.tracking import Tracker
 
-RATE, SIZE, FACE, SWING = 30, (640, 480), 150.0, 0.5
-SPEEDS = (0.25, 0.5, 1.0, 2.0)
+FRAME_RATE, FRAME_SIZE, FACE_SIZE = 30, (640, 480), 150.0  # Hz, pixels, pixels
+SWING = 0.5  # Hz
+SPEEDS = (0.25, 0.5, 1.0, 2.0)  # face sizes per second
+SETTLING = 15  # frames that are not counted, while filters settle
 
 
-def frames(picture, face, shifts, random):
-    """The picture around a face, moved by each of the shifts, with noise."""
-    side, middle = float((face.box[2:] - face.box[:2]).max()), (face.box[:2] + face.box[2:]) / 2
-    step = side / FACE
+def render_clip(photograph, face, shifts, rng):
+    """Yield frames around a face, each shifted by its (x, y) pixels, with noise."""
+    side, center = float((face.box[2:] - face.box[:2]).max()), (face.box[:2] + face.box[2:]) / 2
+    scale = side / FACE_SIZE
     for shift in shifts:
-        corner = middle - (np.array(SIZE) / 2 + shift) * step
-        shown = picture.transform(
-            SIZE,
+        corner = center - (np.array(FRAME_SIZE) / 2 + shift) * scale
+        frame = photograph.transform(
+            FRAME_SIZE,
             Image.Transform.AFFINE,
-            (step, 0, corner[0], 0, step, corner[1]),
+            (scale, 0, corner[0], 0, scale, corner[1]),
             Image.Resampling.BICUBIC,
         )
-        noisy = np.asarray(shown).astype(np.float64) + random.normal(0, 5, (SIZE[1], SIZE[0], 1))
-        yield np.clip(noisy, 0, 255).astype(np.uint8)
+        noise = rng.normal(0, 5, (FRAME_SIZE[1], FRAME_SIZE[0], 1))
+        yield np.clip(np.asarray(frame).astype(np.float64) + noise, 0, 255).astype(np.uint8)
 
 
-def found(landmarker, clip):
-    """(T, K, 2) points as they are found; None where the face was lost."""
+def track_points(landmarker, clip):
+    """Unsmoothed points (T, K, 2) of the tracked face; None if it is lost in any frame."""
     tracker, points = Tracker(landmarker, None), []
     for number, pixels in enumerate(clip):
-        faces = tracker(pixels, number / RATE)
+        faces = tracker(pixels, number / FRAME_RATE)
         if not faces:
             return None
         points.append(faces[0].points.astype(np.float64))
     return np.array(points)
 
 
-def calmed(points):
-    calm, seen = None, []
+def smooth_clip(points):
+    """Points smoothed by the package's filter with its default settings."""
+    state, smoothed = None, []
     for number, now in enumerate(points):
-        calm = smooth(now, number / RATE, calm, DEFAULT_SMOOTHING)
-        seen.append(calm.points)
-    return np.array(seen)
+        state = smooth(now, number / FRAME_RATE, state, DEFAULT_SMOOTHING)
+        smoothed.append(state.points)
+    return np.array(smoothed)
 
 
-def as_in_the_paper(points, min_cutoff=0.7, beta=40.0, derivative_cutoff=1.0):
-    def share(cutoff):
-        return 2 * np.pi * cutoff / RATE / (2 * np.pi * cutoff / RATE + 1)
+def smooth_as_in_the_paper(points, min_cutoff=0.7, beta=40.0, derivative_cutoff=1.0):
+    """Points smoothed one by one with the original filter; speeds in face sizes per second."""
 
-    size, speed, seen = np.ptp(points[0], axis=0).max(), np.zeros_like(points[0]), [points[0]]
+    def low_pass(cutoff):
+        ratio = 2 * np.pi * cutoff / FRAME_RATE
+        return ratio / (ratio + 1)
+
+    size, speed = np.ptp(points[0], axis=0).max(), np.zeros_like(points[0])
+    smoothed = [points[0]]
     for before, now in pairwise(points):
-        speed = speed + share(derivative_cutoff) * ((now - before) * RATE / size - speed)
+        speed = speed + low_pass(derivative_cutoff) * ((now - before) * FRAME_RATE / size - speed)
         cutoff = min_cutoff + beta * np.linalg.norm(speed, axis=1, keepdims=True)
-        seen.append(seen[-1] + share(cutoff) * (now - seen[-1]))
-    return np.array(seen)
+        smoothed.append(smoothed[-1] + low_pass(cutoff) * (now - smoothed[-1]))
+    return np.array(smoothed)
+
+
+FILTERS = {"one-euro": smooth_clip, "paper": smooth_as_in_the_paper}
 
 
 def jitter(points):
-    settled = points[15:]
-    return 100 * float(np.sqrt(((settled - settled.mean(0)) ** 2).sum(-1).mean())) / FACE
+    """RMS distance of points from their mean positions, in % of the face size."""
+    settled = points[SETTLING:]
+    return 100 * float(np.sqrt(((settled - settled.mean(0)) ** 2).sum(-1).mean())) / FACE_SIZE
 
 
-def lag(points, raw):
-    """Frames by which the face's middle swings later."""
-    turn = 2 * np.pi * SWING / RATE
-    at = np.arange(len(points))
-    waves = np.stack([np.ones(len(at)), np.sin(turn * at), np.cos(turn * at)], 1)[15:]
+def lag(smoothed, raw):
+    """Delay in frames of the smoothed face's swing, from sines fitted to its mean x."""
+    frequency = 2 * np.pi * SWING / FRAME_RATE  # radians per frame
+    frames = np.arange(len(raw))
+    waves = [np.ones(len(frames)), np.sin(frequency * frames), np.cos(frequency * frames)]
+    waves = np.stack(waves, 1)[SETTLING:]
 
-    def phase(values):
-        _, sine, cosine = np.linalg.lstsq(waves, values[15:], rcond=None)[0]
-        return -np.arctan2(cosine, sine) / turn
+    def delay(values):
+        _, sine, cosine = np.linalg.lstsq(waves, values[SETTLING:], rcond=None)[0]
+        return -np.arctan2(cosine, sine) / frequency
 
-    return float(phase(points.mean(1)[:, 0]) - phase(raw.mean(1)[:, 0]))
+    return float(delay(smoothed.mean(1)[:, 0]) - delay(raw.mean(1)[:, 0]))
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--network", default="face68")
-    parser.add_argument("--photographs", type=int, default=10)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="folder of .jpg photographs")
+    parser.add_argument(
+        "--network", default="face68", help="pretrained model, exported file or run folder"
+    )
+    parser.add_argument("--photographs", type=int, default=10, help="how many, evenly spaced")
+    parser.add_argument("--json", type=Path, help="also write the numbers here")
     options = parser.parse_args()
-    landmarker, random = Landmarker(options.network), np.random.default_rng(0)
-    filters = {"one-euro": calmed, "paper": as_in_the_paper}
-    fell, lags, raws = (
-        {name: [] for name in filters},
-        {name: {speed: [] for speed in SPEEDS} for name in filters},
-        [],
-    )
+    landmarker, rng = Landmarker(options.network), np.random.default_rng(0)
+    raw_jitter = []
+    reductions = {name: [] for name in FILTERS}
+    lags = {name: {speed: [] for speed in SPEEDS} for name in FILTERS}
     photographs = sorted(options.data.glob("*.jpg"))
-    for path in photographs[:: max(1, len(photographs) // options.photographs)][
-        : options.photographs
-    ]:
-        picture = Image.open(path).convert("RGB")
-        faces = landmarker(picture)
-        raw = (
-            found(landmarker, frames(picture, faces[0], random.uniform(-0.5, 0.5, (60, 2)), random))
-            if faces
-            else None
-        )
-        if raw is None:
-            print(f"{path.name}: the face was not found in every frame; left out")
+    step = max(1, len(photographs) // options.photographs)
+    for path in photographs[::step][: options.photographs]:
+        photograph = Image.open(path).convert("RGB")
+        faces, still = landmarker(photograph), None
+        if faces:
+            shifts = rng.uniform(-0.5, 0.5, (60, 2))
+            still = track_points(landmarker, render_clip(photograph, faces[0], shifts, rng))
+        if still is None:
+            print(f"{path.name}: left out, the face was not found in every frame")
             continue
-        raws.append(jitter(raw))
-        for name, apply in filters.items():
-            fell[name].append(raws[-1] / jitter(apply(raw)))
+        raw_jitter.append(jitter(still))
+        for name, smoothing in FILTERS.items():
+            reductions[name].append(raw_jitter[-1] / jitter(smoothing(still)))
         for speed in SPEEDS:
-            swing = (
-                speed
-                * FACE
-                / (2 * np.pi * SWING)
-                * np.sin(2 * np.pi * SWING * np.arange(120) / RATE)
-            )
-            moved = found(
-                landmarker, frames(picture, faces[0], swing[:, None] * np.array([1.0, 0.3]), random)
-            )
-            for name, apply in filters.items():
-                if moved is not None:
-                    lags[name][speed].append(lag(apply(moved), moved))
+            amplitude = speed * FACE_SIZE / (2 * np.pi * SWING)
+            swing = amplitude * np.sin(2 * np.pi * SWING * np.arange(120) / FRAME_RATE)
+            shifts = swing[:, None] * np.array([1.0, 0.3])
+            moving = track_points(landmarker, render_clip(photograph, faces[0], shifts, rng))
+            if moving is None:
+                continue
+            for name, smoothing in FILTERS.items():
+                lags[name][speed].append(lag(smoothing(moving), moving))
     result = {
-        "jitter of what is found, %": round(float(np.mean(raws)), 3),
-        "photographs": len(raws),
+        "jitter of what is found, %": round(float(np.mean(raw_jitter)), 3),
+        "photographs": len(raw_jitter),
     }
-    for name in filters:
-        result[name] = {
-            "times less jitter": {
-                "mean": round(float(np.mean(fell[name])), 2),
-                "least": round(min(fell[name]), 2),
-            },
-            "lag in frames, by sizes a second": {
-                str(speed): round(float(np.mean(values)), 2) for speed, values in lags[name].items()
-            },
-        }
-        print(name, result[name])
     print(
-        f"jitter of what is found {result['jitter of what is found, %']} % of the face's size, "
-        f"{len(raws)} photographs"
+        f"unfiltered: jitter {result['jitter of what is found, %']} % of the face size, "
+        f"{len(raw_jitter)} photographs"
     )
+    for name in FILTERS:
+        mean, least = float(np.mean(reductions[name])), min(reductions[name])
+        mean_lags = {
+            str(speed): round(float(np.mean(values)), 2) for speed, values in lags[name].items()
+        }
+        result[name] = {
+            "times less jitter": {"mean": round(mean, 2), "least": round(least, 2)},
+            "lag in frames, by sizes a second": mean_lags,
+        }
+        print(
+            f"{name}: jitter {mean:.2f} times lower (worst photograph {least:.2f}); "
+            f"lag in frames by face sizes per second {mean_lags}"
+        )
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -1,14 +1,14 @@
-"""Training speed of a Keras recipe under each backend: `nasion train`, and plain Keras on the same
-network and arrays.
+"""Training speed of a Keras recipe under each backend: `nasion train` against plain Keras.
 
-Usage: python benchmarks/keras_backends.py [--recipe fkd_cnn] [--data DIR] [--backends tensorflow
-       torch jax] [--faces 1024] [--rounds 3]
-       [--set batch_size=64 ...]
-Each backend in a process of its own; in it nasion and plain `model.fit(pictures, targets)` in
-float32 and in mixed bfloat16 take
-turns, so that a machine that slows down slows all. The first epoch of each, which compiles, is not
-counted. Without --data on
-toy faces. `whole epochs` is nasion with validation on 256 faces and checkpoints.
+Usage:
+    python benchmarks/keras_backends.py [--recipe fkd_cnn] [--data DIR]
+        [--backends tensorflow torch jax] [--faces 1024] [--rounds 3] [--set batch_size=64 ...]
+
+Each backend runs in its own process. There nasion and plain `model.fit(images, targets)`, in
+float32 and in mixed bfloat16, take turns, so that a slow phase of the machine affects all of them.
+The first epoch of each compiles the model and is not counted.
+"nasion train" counts the steps alone; "whole epochs" includes validation on 256 faces and the
+checkpoint. Faces are drawn (toy) unless --data names a dataset.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from result_files import Clock
+from result_files import EpochClock
 
 from nasion import recipes
 from nasion.data.datasets import toy
@@ -36,21 +36,20 @@ from nasion.recipe_settings import override
 PLAIN = {"plain Keras, float32": "float32", "plain Keras, mixed bfloat16": "mixed_bfloat16"}
 
 
-def nasion_speeds(recipe, sides):
-    """Faces per second of the second epoch's steps, and of a whole epoch."""
+def nasion_speeds(recipe, train_faces, val_faces):
+    """Faces per second of the second epoch: of its steps, and of the whole epoch."""
     from nasion.training.keras_loop import fit
 
     with tempfile.TemporaryDirectory() as folder:
         run_folder.create(Path(folder), "benchmark", recipe, {})
-        clock = Clock()
-        state = fit(recipe, *sides, Path(folder), observers=(clock,))
-    return len(sides[0]) / state.history[1]["seconds"], len(sides[0]) / (
-        clock.ends[1] - clock.ends[0]
-    )
+        clock = EpochClock()
+        state = fit(recipe, train_faces, val_faces, Path(folder), observers=(clock,))
+    count = len(train_faces)
+    return count / state.history[1]["seconds"], count / (clock.ends[1] - clock.ends[0])
 
 
 def plain_model(recipe, policy):
-    """The network compiled as a notebook does it."""
+    """The recipe's network, compiled as in a notebook."""
     from nasion.inference.backends.keras import build_model
 
     model = build_model(recipe, policy)
@@ -58,70 +57,62 @@ def plain_model(recipe, policy):
     return model
 
 
-def plain_speed(model, pictures, targets, batch_size):
-    """Of an epoch's steps, as nasion's seconds are."""
+def plain_speed(model, images, targets, batch_size):
+    """Faces per second of an epoch's steps, timed as nasion times its own."""
     times = []
-    clock = keras_backend.keras().callbacks.LambdaCallback(
+    timer = keras_backend.keras().callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: times.append(time.perf_counter()),
         on_train_batch_end=lambda batch, logs: times.append(time.perf_counter()),
     )
-    model.fit(pictures, targets, batch_size=batch_size, epochs=1, verbose=0, callbacks=[clock])
-    return len(pictures) / (times[-1] - times[0])
+    model.fit(images, targets, batch_size=batch_size, epochs=1, verbose=0, callbacks=[timer])
+    return len(images) / (times[-1] - times[0])
 
 
-def one_backend(options):
-    """A line per subject."""
+def measure_backend(options):
+    """Measure the backend of this process; print a line for each way of training."""
     recipe = override(recipes.load_recipe(options.recipe), options.set)
     recipe = replace(
         recipe, epochs=2, patience=None, second_phase=None, missing="mask", suspect_labels="keep"
     )
+    spec, batch_size = recipe.spec, recipe.batch_size
     if options.data:
-        train_faces, val_faces = load_train_val(None, options.data, scheme=recipe.spec.scheme)
-        sides = train_faces[: options.faces], val_faces[:256]
+        train_faces, val_faces = load_train_val(None, options.data, scheme=spec.scheme)
+        train_faces, val_faces = train_faces[: options.faces], val_faces[:256]
     else:
-        sides = (
-            toy.draw(options.faces, recipe.spec.scheme, size=max(recipe.spec.input_size)),
-            toy.draw(256, recipe.spec.scheme, seed=1, size=max(recipe.spec.input_size)),
-        )
-    seen = plain_batch(crop_faces(sides[0], recipe.spec), np.arange(len(sides[0])), recipe.spec)
-    pictures = np.ascontiguousarray(np.moveaxis(seen.images, 1, -1))
-    targets = np.nan_to_num(recipe.spec.codec.encode(seen.points, recipe.spec.input_size))
+        side = max(spec.input_size)
+        train_faces = toy.draw(options.faces, spec.scheme, size=side)
+        val_faces = toy.draw(256, spec.scheme, seed=1, size=side)
+    batch = plain_batch(crop_faces(train_faces, spec), np.arange(len(train_faces)), spec)
+    images = np.ascontiguousarray(np.moveaxis(batch.images, 1, -1))
+    targets = np.nan_to_num(spec.codec.encode(batch.points, spec.input_size))
     models = {name: plain_model(recipe, policy) for name, policy in PLAIN.items()}
-    for model in models.values():
-        plain_speed(
-            model,
-            pictures[: 2 * recipe.batch_size],
-            targets[: 2 * recipe.batch_size],
-            recipe.batch_size,
-        )
+    for model in models.values():  # compiles
+        plain_speed(model, images[: 2 * batch_size], targets[: 2 * batch_size], batch_size)
     speeds = {"nasion train": [], "nasion train, whole epochs": [], **{name: [] for name in PLAIN}}
     for _ in range(options.rounds):
-        steps, whole = nasion_speeds(recipe, sides)
-        found = {"nasion train": steps, "nasion train, whole epochs": whole}
-        found |= {
-            name: plain_speed(model, pictures, targets, recipe.batch_size)
-            for name, model in models.items()
-        }
-        for name, speed in found.items():
-            speeds[name].append(speed)
-    best = [max(pair) for pair in zip(*(speeds[name] for name in PLAIN), strict=True)]
+        steps, epochs = nasion_speeds(recipe, train_faces, val_faces)
+        speeds["nasion train"].append(steps)
+        speeds["nasion train, whole epochs"].append(epochs)
+        for name, model in models.items():
+            speeds[name].append(plain_speed(model, images, targets, batch_size))
+    print_speeds(recipe, speeds)
+
+
+def print_speeds(recipe, speeds):
+    """Medians over rounds, also relative to the faster plain Keras of each round."""
     from nasion.inference.backends.keras import training_policy
 
-    keras = keras_backend.keras()
+    fastest_plain = [max(pair) for pair in zip(*(speeds[name] for name in PLAIN), strict=True)]
     print(
-        (
-            f"{keras_backend.backend()}, Keras {keras.__version__}, batch {recipe.batch_size}, "
-            f"nasion in {training_policy(recipe)}"
-        ),
+        f"{keras_backend.backend()}, Keras {keras_backend.keras().__version__}, "
+        f"batch {recipe.batch_size}, nasion in {training_policy(recipe)}",
         flush=True,
     )
-    for name, found in speeds.items():
-        ratio = statistics.median(a / b for a, b in zip(found, best, strict=True))
+    for name, values in speeds.items():
+        ratio = statistics.median(a / b for a, b in zip(values, fastest_plain, strict=True))
         print(
-            (
-                f"  {name:30}{statistics.median(found):8.0f} faces/s   {ratio:5.2f} of the best "
-                f"plain one"
-            ),
+            f"  {name:30}{statistics.median(values):8.0f} faces/s   "
+            f"{ratio:5.2f} times the faster plain Keras",
             flush=True,
         )
 
@@ -131,23 +122,25 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recipe", default="fkd_cnn")
-    parser.add_argument("--data")
+    parser.add_argument("--data", help="a dataset's folder; default: toy faces")
     parser.add_argument(
         "--backends",
         nargs="+",
         default=[name for name in keras_backend.BACKENDS if find_spec(name)],
         choices=keras_backend.BACKENDS,
+        help="default: all that are installed",
     )
-    parser.add_argument("--faces", type=int, default=1024)
+    parser.add_argument("--faces", type=int, default=1024, help="in an epoch, at most")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--set", nargs="+", default=[], help="changes of the recipe")
+    parser.add_argument("--set", nargs="+", default=[], help="changed settings of the recipe")
     options = parser.parse_args()
     if len(options.backends) == 1 and os.environ.get("KERAS_BACKEND") == options.backends[0]:
-        one_backend(options)
+        measure_backend(options)
         return
-    words = [sys.executable, __file__, *sys.argv[1:], "--backends"]
+    command = [sys.executable, __file__, *sys.argv[1:], "--backends"]
     for name in options.backends:
-        subprocess.run([*words, name], check=True, env={**os.environ, "KERAS_BACKEND": name})
+        environment = {**os.environ, "KERAS_BACKEND": name}
+        subprocess.run([*command, name], check=True, env=environment)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""The whole way from picture files to points beside peers, in one run, on the same pictures: faces
-per second, accuracy, where time goes.
+"""From image files to points, beside other tools: faces per second, accuracy, time of each step.
 
-Usage: python benchmarks/predict.py --data IMM [--mediapipe-python PATH] [--dlib-file FILE]
-       [--rounds 3] [--pictures 240] [--json FILE]
-IMM, 640 x 480, is the neutral set of benchmarks/landmarks.py, whose 9 points and errors these are.
-Every tool opens the file, finds the
-face and its points, one picture after the other, in a process of its own that has done ten pictures
-before the clock starts: on one
-core, then two such processes on a core each. Tools take turns, and the median of the rounds is
-told. At last a video, as nasion predict does it.
-Peers as in landmarks.py: dlib-bin with its landmark file, MediaPipe 0.10.21, face-alignment; those
-that are not there are left out.
+Usage:
+    python benchmarks/predict.py --data IMM [--mediapipe-python PATH] [--dlib-file FILE]
+        [--rounds 3] [--pictures 240] [--json FILE]
+
+Every tool opens each file of IMM (640 x 480), finds the face and predicts its points, one image
+after the other, with its own detector. It runs in a process of its own that has processed ten
+images before the clock starts: first one process on one core, then two on a core each. Tools take
+turns, and the median of the rounds is reported.
+Points and errors are those of benchmarks/landmarks.py; so are the other tools (dlib with its shape
+predictor, MediaPipe, face-alignment) and how to get them. Those that are not there are left out.
+Then `nasion predict` is timed on a video, and each step of nasion on one core.
 """
 
 import argparse
@@ -24,21 +24,23 @@ import tempfile
 import time
 from pathlib import Path
 
-MESH = (33, 133, 362, 263, 61, 0, 291, 17, 2)
-IBUG = (36, 39, 42, 45, 48, 51, 54, 57, 33)
-WARM = 10
+# Workers import this file in other environments, so NumPy and nasion are imported in functions.
+# Positions of landmarks.SHARED_POINTS in MediaPipe's mesh and in iBUG's 68 points.
+MEDIAPIPE_POINTS = (33, 133, 362, 263, 61, 0, 291, 17, 2)
+IBUG_POINTS = (36, 39, 42, 45, 48, 51, 54, 57, 33)
+WARM_UP = 10  # images
 
 
-def nasion_tool(network, average):
+def nasion_tool(network, tta):
     from nasion.inference.landmarker import Landmarker
 
-    landmarker = Landmarker(network, tta=average, max_faces=1)
+    landmarker = Landmarker(network, tta=tta, max_faces=1)
 
-    def points(path):
+    def predict(path):
         faces = landmarker(path)
-        return faces[0].points[list(IBUG)].tolist() if faces else None
+        return faces[0].points[list(IBUG_POINTS)].tolist() if faces else None
 
-    return points
+    return predict
 
 
 def dlib_tool(file):
@@ -46,17 +48,17 @@ def dlib_tool(file):
     import numpy as np
     from PIL import Image
 
-    detect, shape = dlib.get_frontal_face_detector(), dlib.shape_predictor(file)
+    detect, predict_shape = dlib.get_frontal_face_detector(), dlib.shape_predictor(file)
 
-    def points(path):
-        picture = np.asarray(Image.open(path).convert("RGB"))
-        found = max(detect(picture, 0), key=lambda box: box.area(), default=None)
-        if found is None:
+    def predict(path):
+        image = np.asarray(Image.open(path).convert("RGB"))
+        box = max(detect(image, 0), key=lambda box: box.area(), default=None)
+        if box is None:
             return None
-        parts = shape(picture, found).parts()
-        return [[parts[i].x, parts[i].y] for i in IBUG]
+        parts = predict_shape(image, box).parts()
+        return [[parts[i].x, parts[i].y] for i in IBUG_POINTS]
 
-    return points
+    return predict
 
 
 def mediapipe_tool():
@@ -68,20 +70,16 @@ def mediapipe_tool():
         static_image_mode=True, refine_landmarks=True, max_num_faces=1
     )
 
-    def points(path):
-        picture = np.asarray(Image.open(path).convert("RGB"))
-        found = mesh.process(picture).multi_face_landmarks
-        height, width = picture.shape[:2]
-        return (
-            [
-                [found[0].landmark[i].x * width - 0.5, found[0].landmark[i].y * height - 0.5]
-                for i in MESH
-            ]
-            if found
-            else None
-        )
+    def predict(path):
+        image = np.asarray(Image.open(path).convert("RGB"))
+        faces = mesh.process(image).multi_face_landmarks
+        if not faces:
+            return None
+        height, width = image.shape[:2]
+        landmarks = [faces[0].landmark[i] for i in MEDIAPIPE_POINTS]
+        return [[p.x * width - 0.5, p.y * height - 0.5] for p in landmarks]
 
-    return points
+    return predict
 
 
 def face_alignment_tool():
@@ -89,13 +87,14 @@ def face_alignment_tool():
 
     tool = face_alignment.FaceAlignment(face_alignment.LandmarksType.TWO_D, device="cpu")
 
-    def points(path):
-        found = tool.get_landmarks(path)
-        return found[0][list(IBUG)].tolist() if found else None
+    def predict(path):
+        faces = tool.get_landmarks(path)
+        return faces[0][list(IBUG_POINTS)].tolist() if faces else None
 
-    return points
+    return predict
 
 
+# Each takes dlib's file and returns a function from path to 9 points, or None without a face.
 TOOLS = {
     "nasion face68": lambda _: nasion_tool("face68", None),
     "nasion face68, one view": lambda _: nasion_tool("face68", "none"),
@@ -106,180 +105,158 @@ TOOLS = {
 }
 
 
-def work(tool, setting, core, paths, out):
-    """What a process does: get warm, say so, wait for the word, do all pictures, write points and
-    seconds.
+def run_worker(tool, dlib_file, core, paths, out):
+    """A worker process: warm up, print ``ready``, wait for a line, then process all images.
+
+    Writes the seconds and the points to ``out``.
     """
     os.sched_setaffinity(0, {core})
-    points = TOOLS[tool](setting)
-    for path in paths[:WARM]:
-        points(path)
+    predict = TOOLS[tool](dlib_file)
+    for path in paths[:WARM_UP]:
+        predict(path)
     print("ready", flush=True)
     sys.stdin.readline()
-    began = time.perf_counter()
-    found = [points(path) for path in paths]
-    Path(out).write_text(json.dumps({"seconds": time.perf_counter() - began, "points": found}))
+    started = time.perf_counter()
+    points = [predict(path) for path in paths]
+    Path(out).write_text(json.dumps({"seconds": time.perf_counter() - started, "points": points}))
 
 
-def timed(tool, python, setting, shares):
-    """Faces per second of as many processes as there are shares of the pictures, and the points."""
+def time_workers(tool, python, dlib_file, shares):
+    """Faces per second of one worker per share of the images, each on its own core; and points."""
     with tempfile.TemporaryDirectory() as folder:
-        running = []
+        workers = []
         for core, paths in enumerate(shares):
-            words = [
-                python,
-                __file__,
-                "--worker",
-                json.dumps([tool, setting, core, paths, f"{folder}/{core}.json"]),
-            ]
-            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-            running.append(
+            task = json.dumps([tool, dlib_file, core, paths, f"{folder}/{core}.json"])
+            workers.append(
                 subprocess.Popen(
-                    words,
+                    [python, __file__, "--worker", task],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     text=True,
-                    env=environment,
+                    env={**os.environ, "OMP_NUM_THREADS": "1"},
                 )
             )
-        for process in running:
-            while (line := process.stdout.readline()) != "ready\n":
+        for worker in workers:
+            while (line := worker.stdout.readline()) != "ready\n":
                 if not line:
                     raise SystemExit(
-                        f"{tool} ended before it was ready; run its worker by hand to see why."
+                        f"The worker of {tool} ended before it was ready; "
+                        "run it by hand (--worker) to see why."
                     )
-        for process in running:
-            process.stdin.write("\n")
-            process.stdin.flush()
-        for process in running:
-            process.wait()
-        said = [
+        for worker in workers:
+            worker.stdin.write("\n")
+            worker.stdin.flush()
+        for worker in workers:
+            worker.wait()
+        results = [
             json.loads(Path(f"{folder}/{core}.json").read_text()) for core in range(len(shares))
         ]
-    points = [found for each in said for found in each["points"]]
-    return sum(map(len, shares)) / max(each["seconds"] for each in said), points
+    points = [face for result in results for face in result["points"]]
+    return sum(map(len, shares)) / max(result["seconds"] for result in results), points
 
 
-def parts_of_time(paths):
-    """Milliseconds of nasion's steps, the median over pictures, on one core."""
+def step_times(paths):
+    """Milliseconds of each of nasion's steps on one core, median over images."""
     import numpy as np
 
     from nasion.inference.landmarker import Landmarker
     from nasion.media.images import open_image
 
     os.sched_setaffinity(0, {0})
-    found = {}
+    medians = {}
     for network in ("face68", "face68_light"):
-        landmarker, spent = Landmarker(network), []
+        landmarker, seconds = Landmarker(network), []
         for path in paths:
-            marks = [time.perf_counter()]
+            times = [time.perf_counter()]
             pixels = open_image(Path(path), landmarker.predictor.spec.colour)
-            marks.append(time.perf_counter())
+            times.append(time.perf_counter())
             boxes, scores = landmarker.detector(pixels)
-            marks.append(time.perf_counter())
+            times.append(time.perf_counter())
             landmarker.predictor.faces_in(pixels, boxes, scores)
-            marks.append(time.perf_counter())
-            spent.append(np.diff(marks))
-        found[network] = dict(
-            zip(
-                ("decode", "detect", "points"),
-                np.round(1e3 * np.median(spent[WARM:], axis=0), 2).tolist(),
-                strict=True,
-            )
-        )
-    return found
+            times.append(time.perf_counter())
+            seconds.append(np.diff(times))
+        median = np.round(1e3 * np.median(seconds[WARM_UP:], axis=0), 2).tolist()
+        medians[network] = dict(zip(("decode", "detect", "points"), median, strict=True))
+    return medians
 
 
-def video_rate(path):
-    """Frames per second that ``nasion predict`` tells of a clip of 300 frames, 640 x 480, with one
-    face: read, followed, drawn, written.
+def video_frame_rate(path):
+    """Frames per second of ``nasion predict`` on a video of 300 frames with one face.
+
+    The face of the image swings to and fro. The rate is the one that the command prints; it
+    includes reading, tracking, drawing and writing.
     """
     import av
     import numpy as np
     from PIL import Image
 
-    picture = Image.open(path).convert("RGB")
+    image = Image.open(path).convert("RGB")
     with tempfile.TemporaryDirectory() as folder:
         with av.open(f"{folder}/clip.mp4", "w") as out:
             video = out.add_stream("libx264", rate=30)
-            video.width, video.height, video.pix_fmt = *picture.size, "yuv420p"
+            video.width, video.height, video.pix_fmt = *image.size, "yuv420p"
             for step in range(300):
-                moved = picture.transform(
-                    picture.size,
+                shifted = image.transform(
+                    image.size,
                     Image.Transform.AFFINE,
                     (1, 0, 40 * np.sin(step / 20), 0, 1, 0),
                     Image.Resampling.BILINEAR,
                 )
-                out.mux(video.encode(av.VideoFrame.from_image(moved)))
+                out.mux(video.encode(av.VideoFrame.from_image(shifted)))
             out.mux(video.encode(None))
-        words = [
-            sys.executable,
-            "-m",
-            "nasion",
-            "predict",
-            f"{folder}/clip.mp4",
-            "--out",
-            f"{folder}/out",
-        ]
-        said = subprocess.run(
-            words,
+        arguments = ["predict", f"{folder}/clip.mp4", "--out", f"{folder}/out"]
+        printed = subprocess.run(
+            [sys.executable, "-m", "nasion", *arguments],
             capture_output=True,
             text=True,
             check=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         ).stdout
-        return float(re.search(r"([\d.]+) frames per second", said)[1])
+        return float(re.search(r"([\d.]+) frames per second", printed)[1])
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--mediapipe-python")
-    parser.add_argument("--dlib-file", default="")
+    parser.add_argument("--data", type=Path, help="folder of IMM")
+    parser.add_argument("--mediapipe-python", help="Python that has MediaPipe")
+    parser.add_argument("--dlib-file", default="", help="file of dlib's shape predictor")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pictures", type=int, default=240)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--pictures", type=int, default=240, help="how many images of IMM")
+    parser.add_argument("--json", type=Path, help="also write the numbers here")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        work(*json.loads(options.worker))
+        run_worker(*json.loads(options.worker))
         return
     import numpy as np
-    from landmarks import NAMES, errors
+    from landmarks import SHARED_POINTS, median_nme
 
     from nasion.data.datasets import imm
 
     faces = imm.read(options.data)[: options.pictures]
-    truth = faces.points[:, faces.scheme.index(NAMES)].astype(float)
+    persons = np.array(faces.groups["person"], dtype=int)
+    truth = faces.points[:, faces.scheme.index(SHARED_POINTS)].astype(float)
     paths = [str(path) for path in faces.images]
-    tools = {
-        name: (sys.executable, options.dlib_file) for name in TOOLS if name.startswith("nasion")
-    }
+    tools = {name: sys.executable for name in TOOLS if name.startswith("nasion")}
     if options.dlib_file:
-        tools["dlib"] = (sys.executable, options.dlib_file)
+        tools["dlib"] = sys.executable
     if options.mediapipe_python:
-        tools["mediapipe"] = (options.mediapipe_python, "")
+        tools["mediapipe"] = options.mediapipe_python
     if importlib.util.find_spec("face_alignment"):
-        tools["face-alignment"] = (sys.executable, "")
+        tools["face-alignment"] = sys.executable
     speeds = {name: {1: [], 2: []} for name in tools}
-    scores = {}
+    scores, not_found = {}, np.full((len(SHARED_POINTS), 2), np.nan)
     for _ in range(options.rounds):
         for cores, shares in ((1, [paths]), (2, [paths[::2], paths[1::2]])):
-            for name, (python, setting) in tools.items():
-                speed, points = timed(name, python, setting, shares)
+            for name, python in tools.items():
+                speed, points = time_workers(name, python, options.dlib_file, shares)
                 speeds[name][cores].append(speed)
-                if cores == 1:
-                    seen = np.array(
-                        [
-                            found if found is not None else np.full((len(NAMES), 2), np.nan)
-                            for found in points
-                        ],
-                        dtype=float,
-                    )
-                    scores[name] = errors(truth, seen, np.array(faces.groups["person"], dtype=int))
+                if cores == 1:  # the images in order
+                    filled = [not_found if face is None else face for face in points]
+                    scores[name] = median_nme(truth, np.array(filled, dtype=float), persons)
     result = {}
     for name in tools:
         one, two = (round(float(np.median(speeds[name][cores])), 1) for cores in (1, 2))
@@ -288,20 +265,20 @@ def main():
             "faces per second, 2 cores": two,
             **scores[name],
         }
-        said = (
-            f"raw {scores[name]['raw']:.2f} %, offsets out {scores[name]['offsets out']:.2f} "
-            f"%, found {scores[name]['found']}"
+        print(
+            f"{name:26} {one:7.1f} faces per second on one core, {two:7.1f} on two; "
+            f"NME raw {scores[name]['raw']:.2f} %, "
+            f"constant offsets removed {scores[name]['offsets out']:.2f} %, "
+            f"found {scores[name]['found']}"
         )
-        print(f"{name:26} {one:7.1f} faces a second on one core, {two:7.1f} on two; {said}")
-    result["nasion face68, video"] = {"frames per second": video_rate(paths[0])}
-    print(f"video: {result['nasion face68, video']['frames per second']} frames a second")
-    steps = parts_of_time(paths)
-    print(f"milliseconds of the steps: {steps}")
+    frame_rate = video_frame_rate(paths[0])
+    result["nasion face68, video"] = {"frames per second": frame_rate}
+    print(f"video: {frame_rate} frames per second")
+    steps = step_times(paths)
+    print(f"milliseconds of each step: {steps}")
     if options.json:
-        options.json.write_text(
-            json.dumps({"tools": result, "milliseconds": steps, "pictures": len(paths)}, indent=1)
-            + "\n"
-        )
+        content = {"tools": result, "milliseconds": steps, "pictures": len(paths)}
+        options.json.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Reading Kaggle's torch_loop.csv: nasion beside pandas and a plain loop, each in a process of its
-own, one after the other.
+"""Time and memory of reading Kaggle's training.csv: nasion, pandas and a plain loop.
 
-Usage: python benchmarks/read_fkd.py FILE_OR_FOLDER [--rounds 5]
-Prints for each the shortest and the median time, the peak memory of its process, and both as ratios
-to pandas.
+Usage:
+    python benchmarks/read_fkd.py FILE_OR_FOLDER [--rounds 5]
+
+FILE is training.csv; a FOLDER holds training.zip, from which training.csv is extracted first.
+Readers take turns, each time in a new process. Printed are the shortest and the median time, the
+peak memory of the process, and both relative to pandas.
 """
 
 import argparse
@@ -25,10 +27,9 @@ def pandas_reader(path):
 
     warnings.simplefilter("ignore")
     table = pandas.read_csv(path)
-    images = np.stack([np.fromstring(text, np.uint8, sep=" ") for text in table["Image"]]).reshape(
-        -1, 96, 96
-    )
-    return images, table.iloc[:, :30].to_numpy(np.float32).reshape(-1, 15, 2)
+    images = [np.fromstring(text, np.uint8, sep=" ") for text in table["Image"]]
+    points = table.iloc[:, :30].to_numpy(np.float32)
+    return np.stack(images).reshape(-1, 96, 96), points.reshape(-1, 15, 2)
 
 
 def plain_loop(path):
@@ -42,9 +43,8 @@ def plain_loop(path):
             numbers, _, pixels = line.rpartition(b",")
             images.append(np.fromstring(pixels, np.uint8, sep=" "))
             points.append([float(cell) if cell else float("nan") for cell in numbers.split(b",")])
-    return np.stack(images).reshape(-1, 96, 96), np.array(points, dtype=np.float32).reshape(
-        -1, 15, 2
-    )
+    points = np.array(points, dtype=np.float32)
+    return np.stack(images).reshape(-1, 96, 96), points.reshape(-1, 15, 2)
 
 
 def nasion_reader(path):
@@ -70,9 +70,9 @@ READERS = {
 
 
 def measure(name, path):
-    """In this process: import first, then time one reading.
+    """Time one reader in this process; imports are not timed.
 
-    The checksums show that all read the same.
+    The checksums show that all readers return the same.
     """
     import numpy as np
 
@@ -85,64 +85,64 @@ def measure(name, path):
     images, points = READERS[name](path)
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {
-        "seconds": seconds,
-        "peak_mb": peak,
-        "sums": [
-            int(images.sum(dtype=np.int64)),
-            float(np.nansum(points, dtype=np.float64)),
-            len(images),
-        ],
-    }
+    checksums = [
+        int(images.sum(dtype=np.int64)),
+        float(np.nansum(points, dtype=np.float64)),
+        len(images),
+    ]
+    return {"seconds": seconds, "peak_mb": peak, "checksums": checksums}
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("path", type=Path)
+    parser.add_argument("path", type=Path, help="training.csv, or the folder of training.zip")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
         print(json.dumps(measure(options.only, options.path)))
         return
+    results = {name: [] for name in READERS}
     with tempfile.TemporaryDirectory() as folder:
         path = options.path
         if path.is_dir():
             with zipfile.ZipFile(path / "training.zip") as archive:
                 path = Path(archive.extract("training.csv", folder))
-        results = {name: [] for name in READERS}
         for _ in range(options.rounds + 1):
             for name in READERS:
-                run = subprocess.run(
+                worker = subprocess.run(
                     [sys.executable, __file__, str(path), "--only", name],
                     check=True,
                     capture_output=True,
                     text=True,
                 )
-                results[name].append(json.loads(run.stdout))
-    sums = {json.dumps(run["sums"]) for runs in results.values() for run in runs}
-    if len(sums) > 1:
-        sys.exit(f"The readers disagree: {sums}")
-    base = results["pandas + np.fromstring"][
-        1:
-    ]  # the first round warms the disk and nasion's cache
-    most = max(run["peak_mb"] for run in base)
+                results[name].append(json.loads(worker.stdout))
+    checksums = {json.dumps(run["checksums"]) for runs in results.values() for run in runs}
+    if len(checksums) > 1:
+        sys.exit(f"The readers disagree: {checksums}")
+    # The first round only fills the page cache and nasion's cache.
+    print_table({name: runs[1:] for name, runs in results.items()})
+
+
+def print_table(results):
+    """A line per reader."""
+    pandas_runs = results["pandas + np.fromstring"]
+    pandas_peak = max(run["peak_mb"] for run in pandas_runs)
     print(
         f"{'':26}{'shortest s':>11}{'median s':>10}{'peak MB':>9}"
         f"{'time / pandas':>15}{'memory / pandas':>17}"
     )
     for name, runs in results.items():
-        runs = runs[1:]
         seconds = [run["seconds"] for run in runs]
         ratio = statistics.median(
-            a["seconds"] / b["seconds"] for a, b in zip(runs, base, strict=True)
+            a["seconds"] / b["seconds"] for a, b in zip(runs, pandas_runs, strict=True)
         )
-        memory = max(run["peak_mb"] for run in runs)
+        peak = max(run["peak_mb"] for run in runs)
         print(
             f"{name:26}{min(seconds):11.3f}{statistics.median(seconds):10.3f}"
-            f"{memory:9.0f}{ratio:15.2f}{memory / most:17.2f}"
+            f"{peak:9.0f}{ratio:15.2f}{peak / pandas_peak:17.2f}"
         )
 
 

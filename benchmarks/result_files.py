@@ -1,6 +1,4 @@
-"""What the benchmarks that train recipes share: a run that is trained or found, and its numbers in
-results/<recipe>.json.
-"""
+"""Shared by the benchmarks that train: run or resume a training, add its scores to results/."""
 
 import json
 import os
@@ -20,19 +18,17 @@ from nasion.models import keras_backend
 from nasion.training.train import train
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-
-
 SPEC_FIELDS = {item.name for item in fields(ModelSpec)}
 
 
-def changed(recipe, **changes):
-    """A recipe with other settings, its own or its spec's."""
+def with_settings(recipe, **changes):
+    """The recipe with other settings, whether they belong to it or to its model spec."""
     spec = {name: changes.pop(name) for name in list(changes) if name in SPEC_FIELDS}
     return replace(recipe, spec=replace(recipe.spec, **spec), **changes)
 
 
-class Lines:
-    """A line per epoch, or per tenth of them."""
+class EpochPrinter:
+    """Training observer: prints a line for every n-th epoch."""
 
     def __init__(self, every=1):
         self.every = every
@@ -46,8 +42,8 @@ class Lines:
             print(f"  epoch {row['epoch']:.0f}: {losses}, {row['seconds']:.1f} s", flush=True)
 
 
-class Clock:
-    """Notes when each epoch ended."""
+class EpochClock:
+    """Training observer: records the time at which each epoch ended."""
 
     def __init__(self):
         self.ends = []
@@ -59,8 +55,12 @@ class Clock:
         self.ends.append(time.perf_counter())
 
 
-def trained(recipe, data, folder, changes, every=1):
-    """The history of a run: gone on with if it is there, not trained again if it is finished."""
+def train_or_resume(recipe, data, folder, changes, every=1):
+    """Train a run, resume it if it was interrupted, or reuse it if it is finished; its history.
+
+    ``data``: a dataset's path or (training, validation) faces. ``changes``: as for ``--set``.
+    ``every``: print every n-th epoch.
+    """
     if not (folder / "done").exists():
         resume = (folder / run_folder.CHECKPOINT).exists()
         data = data if isinstance(data, tuple) else Path(data)
@@ -70,26 +70,26 @@ def trained(recipe, data, folder, changes, every=1):
             run_folder=folder,
             changes=changes,
             resume=resume,
-            observers=(Lines(every),),
+            observers=(EpochPrinter(every),),
         )
         (folder / "done").touch()
     return run_folder.read_history(folder)
 
 
-def spent(history):
-    """Epochs and seconds of a run, and of each of its phases if it has some."""
+def training_summary(history):
+    """Best epoch, validation score, epochs and seconds of a run, also of each of its phases."""
     best = min(history, key=lambda row: row["val"])["epoch"]
-    phases = {str(int(row["phase"])): [] for row in history if "phase" in row}
-    for row in history if phases else []:
-        phases[str(int(row["phase"]))].append(row)
-    return {
-        "best_epoch": best,
-        **_time(history),
-        **({"phases": {name: _time(rows) for name, rows in phases.items()}} if phases else {}),
-    }
+    summary = {"best_epoch": best, **_score_and_time(history)}
+    phases = {}
+    for row in history:
+        if "phase" in row:
+            phases.setdefault(str(int(row["phase"])), []).append(row)
+    if phases:
+        summary["phases"] = {name: _score_and_time(rows) for name, rows in phases.items()}
+    return summary
 
 
-def _time(history):
+def _score_and_time(history):
     seconds = sum(row["seconds"] for row in history)
     val = round(min(row["val"] for row in history), 4)
     return {
@@ -100,31 +100,35 @@ def _time(history):
     }
 
 
-def _framework(recipe):
-    """The framework and its version."""
+def _framework_version(recipe):
+    """The recipe's framework and its version; for Keras also the backend's."""
     if recipes.load_recipe(recipe).framework == "keras":
-        under = keras_backend.backend()
-        return (
-            f"Keras {keras_backend.keras().__version__}, {under} {import_module(under).__version__}"
-        )
+        backend = keras_backend.backend()
+        version = import_module(backend).__version__
+        return f"Keras {keras_backend.keras().__version__}, {backend} {version}"
     return f"torch {import_module('torch').__version__}"
 
 
-def record(recipe, variant, seed, found, facts):
-    """Put one run into the recipe's result file, which another process may be writing as well."""
-    out = RESULTS / f"{recipe}.json"
-    whole = json.loads(out.read_text()) if out.exists() else {"runs": {}}
+def add_result(recipe, variant, seed, scores, facts):
+    """Add one run's scores to results/<recipe>.json, with commit, date and machine.
+
+    The file is read again each time, since another process may add runs to it. ``facts``: other
+    top-level entries, such as the command.
+    """
+    path = RESULTS / f"{recipe}.json"
+    content = json.loads(path.read_text()) if path.exists() else {"runs": {}}
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True
     ).stdout.strip()
-    used = f"{os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'all')} used"
-    whole |= {
+    cores = f"{os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'all')} used"
+    processor = platform.processor() or platform.machine()
+    content |= {
         "commit": commit,
         "date": str(date.today()),
-        "machine": f"{platform.processor() or platform.machine()}, {used}, {_framework(recipe)}",
+        "machine": f"{processor}, {cores}, {_framework_version(recipe)}",
         **facts,
     }
-    whole["runs"].setdefault(variant, {})[str(seed)] = found
-    first = next(iter(whole["runs"].values()))
-    whole["seconds"] = next(iter(first.values()))["seconds"]
-    write_text(out, json.dumps(whole, indent=1) + "\n")
+    content["runs"].setdefault(variant, {})[str(seed)] = scores
+    first = next(iter(content["runs"].values()))
+    content["seconds"] = next(iter(first.values()))["seconds"]
+    write_text(path, json.dumps(content, indent=1) + "\n")

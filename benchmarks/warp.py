@@ -1,11 +1,11 @@
-"""What moving a batch of faces costs: nasion's warp on NumPy arrays and on PyTorch tensors, Keras'
-own of maps, Keras' layers.
+"""Cost of warping a batch of images: nasion's warp on NumPy and PyTorch, and Keras' counterparts.
 
-Usage: python benchmarks/warp.py [--faces 64] [--side 96] [--rounds 30] [--channels 1]
-All in one process, in turn. Keras' preprocessing layers move pictures but not the points in them,
-so they could not be used
-alone; they are timed for comparison. Differences are from NumPy's result, in grey values, at the
-median and at most.
+Usage:
+    python benchmarks/warp.py [--faces 64] [--side 96] [--rounds 30] [--channels 1]
+
+All take turns in one process. Keras' affine_transform gets the same maps. Its random layers are
+timed for comparison only: they move images but not the points in them, so they cannot be used here.
+Differences from the NumPy result are in grey levels, median and maximum.
 """
 
 import argparse
@@ -23,20 +23,21 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--faces", type=int, default=64)
-    parser.add_argument("--side", type=int, default=96)
+    parser.add_argument("--faces", type=int, default=64, help="images in the batch")
+    parser.add_argument("--side", type=int, default=96, help="of an image in pixels")
     parser.add_argument("--channels", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
     keras, size = keras_backend.keras(), (options.side, options.side)
     rng = np.random.default_rng(0)
-    pictures = rng.uniform(0, 255, (options.faces, options.channels, *size)).astype(np.float32)
+    images = rng.uniform(0, 255, (options.faces, options.channels, *size)).astype(np.float32)
     maps = Augment(flip=0.5, rotate=10, scale=0.1, shift=0.04).draw(options.faces, size, rng).maps
-    tensors, last = torch.from_numpy(pictures), np.ascontiguousarray(np.moveaxis(pictures, 1, -1))
-    eight = np.concatenate([maps.reshape(-1, 6), np.zeros((options.faces, 2))], axis=1).astype(
-        np.float32
-    )
-    layers = keras.Sequential(
+    tensors = torch.from_numpy(images)
+    channels_last = np.ascontiguousarray(np.moveaxis(images, 1, -1))
+    # Keras takes eight numbers per map: those of a projective map, the last two 0.
+    projective = np.concatenate([maps.reshape(-1, 6), np.zeros((options.faces, 2))], axis=1)
+    projective = projective.astype(np.float32)
+    random_layers = keras.Sequential(
         [
             keras.layers.RandomFlip("horizontal"),
             keras.layers.RandomRotation(10 / 360),
@@ -44,42 +45,40 @@ def main():
             keras.layers.RandomTranslation(0.04, 0.04),
         ]
     )
-    name = keras_backend.backend()
-    subjects = {
-        "warp, NumPy": lambda: warp(pictures, maps, size),
+
+    def keras_transform():
+        warped = keras.ops.image.affine_transform(
+            channels_last, projective, fill_mode="nearest", data_format="channels_last"
+        )
+        return np.moveaxis(np.asarray(warped), -1, 1)
+
+    def keras_random_layers():
+        return np.moveaxis(np.asarray(random_layers(channels_last, training=True)), -1, 1)
+
+    backend = keras_backend.backend()
+    calls = {
+        "warp, NumPy": lambda: warp(images, maps, size),
         "warp, PyTorch": lambda: warp(tensors, maps, size).numpy(),
-        f"keras.ops.image.affine_transform, {name}": lambda: np.moveaxis(
-            np.asarray(
-                keras.ops.image.affine_transform(
-                    last, eight, fill_mode="nearest", data_format="channels_last"
-                )
-            ),
-            -1,
-            1,
-        ),
-        f"Keras' Random layers, {name}": lambda: np.moveaxis(
-            np.asarray(layers(last, training=True)), -1, 1
-        ),
+        f"keras.ops.image.affine_transform, {backend}": keras_transform,
+        f"Keras' Random layers, {backend}": keras_random_layers,
     }
-    expected = subjects["warp, NumPy"]()
-    seconds = {what: [] for what in subjects}
+    expected = calls["warp, NumPy"]()
+    seconds = {name: [] for name in calls}
     for turn in range(options.rounds + 1):
-        for what, subject in subjects.items():
+        for name, call in calls.items():
             started = time.perf_counter()
-            subject()
-            if turn:  # the first warms up
-                seconds[what].append(time.perf_counter() - started)
-    for what, subject in subjects.items():
-        apart = np.abs(subject() - expected)
-        differs = (
-            ""
-            if "Random" in what
-            else f"   differs by {np.median(apart):.2g}, at most {apart.max():.2g}"
-        )
-        print(
-            f"{what:48}{1000 * statistics.median(seconds[what]):7.1f} ms for "
-            f"{options.faces}{differs}"
-        )
+            call()
+            if turn:  # the first round warms up
+                seconds[name].append(time.perf_counter() - started)
+    for name, call in calls.items():
+        milliseconds = 1000 * statistics.median(seconds[name])
+        difference = ""
+        if "Random" not in name:
+            differences = np.abs(call() - expected)
+            difference = (
+                f"   differs by {np.median(differences):.2g}, at most {differences.max():.2g}"
+            )
+        print(f"{name:48}{milliseconds:7.1f} ms per batch of {options.faces}{difference}")
 
 
 if __name__ == "__main__":
