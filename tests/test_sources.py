@@ -17,7 +17,7 @@ from nasion.inference.predictor import load_model
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.models.architectures.pyramid import Pyramid
 from nasion.recipes.fkd_best import RECIPE
-from nasion.training.state import prepare_faces
+from nasion.training.prepare import prepare_faces
 from nasion.training.train import train
 
 pytestmark = pytest.mark.slow
