@@ -1,4 +1,4 @@
-"""Treating missing labels, and labels that look wrong."""
+"""Ways to treat missing labels, and suspect labels."""
 
 from dataclasses import replace
 from pathlib import Path

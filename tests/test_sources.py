@@ -1,6 +1,4 @@
-"""Sources that are kept apart: their labels move to points of their own, and come back to the faces
-of that source.
-"""
+"""Separate heads: a source's labels move to points of their own, and back to its faces."""
 
 from dataclasses import replace
 

@@ -267,7 +267,7 @@ def _fabric(recipe: Recipe) -> Fabric:
 def _save(session: _Session, state: TrainingState) -> None:
     if not session.fabric.is_global_zero:
         return
-    # One flat file; a prefix says whether a tensor is the model's, the average's or the optimizer's.
+    # One flat file; prefixes tell the model's tensors from the average's and the optimizer's.
     tensors = {f"model.{name}": t for name, t in session.module.state_dict().items()}
     if session.has_average:
         tensors |= {f"ema.{name}": t for name, t in session.kept.state_dict().items()}
