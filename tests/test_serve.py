@@ -232,14 +232,14 @@ def test_a_hundred_requests_at_once_good_and_bad_are_all_answered_rightly(server
 
 
 def test_a_client_that_stops_in_the_middle_leaves_nothing_behind(server):
-    for answer in (1_000_000, 500):
+    for length in (1_000_000, 500):
         half = socket.create_connection(("127.0.0.1", server.port))
         half.sendall(
             (
                 b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n"
                 b"Content-Length: %d\r\n\r\n"
             )
-            % answer
+            % length
             + sample_image()[:400]
         )
         half.close()
