@@ -1,6 +1,4 @@
-"""Augmentation: a bright dot and its point move alike, whatever is drawn, and nothing drawn changes
-nothing.
-"""
+"""Augmentation: a bright dot and its point move alike; nothing drawn changes nothing."""
 
 import colorsys
 from dataclasses import fields, replace

@@ -1,6 +1,4 @@
-"""``nasion predict`` on what people really give it: every kind of bad image and network, told
-with file and reason, nothing lost.
-"""
+"""``nasion predict`` on bad images and networks: each is named with its reason."""
 
 import io
 import json
@@ -84,8 +82,8 @@ def test_a_folder_of_bad_and_odd_images_is_done_all_the_same(predict, tmp_path, 
     assert code == 1 and "4 could not be read" in out
     for name, (_, why) in BAD.items():
         assert f"not read: {folder / name}: {why}" in err, name
-    told = json.loads((tmp_path / "out" / "predictions.json").read_text())
-    counts = {image["image"].rpartition("/")[2]: len(image["faces"]) for image in told["images"]}
+    answer = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    counts = {image["image"].rpartition("/")[2]: len(image["faces"]) for image in answer["images"]}
     assert counts == {"dot.png": 0, "face.png": 1, "moving.gif": 1, "nobody.png": 0}
     assert {path.name for path in (tmp_path / "out").glob("*.jpg")} == {
         f"{name}-points.jpg" for name in ("dot", "face", "moving", "nobody")

@@ -1,6 +1,4 @@
-"""The cache: the same arrays again, made anew when a file changes or an entry is damaged, and never
-in the way.
-"""
+"""The cache: the same arrays again, made anew when a file changes or an entry is damaged."""
 
 import json
 import os

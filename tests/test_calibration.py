@@ -1,4 +1,4 @@
-"""Scores: worked by hand, true where they were measured, read back, and shown in the report."""
+"""Calibrated scores: worked by hand, right where they were measured, read back, in the report."""
 
 from dataclasses import replace
 

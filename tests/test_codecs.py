@@ -1,7 +1,4 @@
-"""Codecs: what is encoded comes back, what is missing stays missing, over all that is discovered.
-
-And cases worked by hand.
-"""
+"""Codecs: targets decode to their points, missing stays missing, for every codec; cases by hand."""
 
 import inspect
 

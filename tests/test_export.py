@@ -1,4 +1,4 @@
-"""Exported files: kept only when they say what the run says, and never in place of a good one."""
+"""Exporting: a file is kept only if it agrees with the run, or the old one stays."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What users add of their own, and what went wrong before when they did."""
+"""Parts that users add, and defects that adding them once showed."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

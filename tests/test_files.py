@@ -1,6 +1,4 @@
-"""Safe files: bombs are refused, a failed write leaves the older file, images are turned as they
-say.
-"""
+"""Files: bombs are refused, a failed write leaves the older file, images are decoded upright."""
 
 import gzip
 import zipfile

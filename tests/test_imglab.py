@@ -1,6 +1,4 @@
-"""imglab files: what is written is read, boxes and parts as dlib means them, hostile and huge
-files.
-"""
+"""imglab files: round trips, boxes and parts as dlib defines them, hostile and huge files."""
 
 import tracemalloc
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""IMM: what is written is read, the published facts of the real set, and what broken files say."""
+"""IMM: round trips, the published facts of the real set, and the messages of broken files."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""What is typed becomes images: every kind of file as it is meant, what cannot be read told with
-its name, nothing read that was not asked for.
-"""
+"""Inputs: every kind of file becomes images, unreadable ones are named, nothing else is opened."""
 
 import io
 import sys

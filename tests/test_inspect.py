@@ -1,6 +1,4 @@
-"""Images and pages that one looks at: samples, filters, responses, comparisons, one's own
-photographs.
-"""
+"""What ``nasion inspect`` and ``nasion report`` draw: samples, filters, responses, comparisons."""
 
 import json
 import re

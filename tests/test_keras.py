@@ -23,7 +23,7 @@ from nasion.data.augment import Augment
 from nasion.data.datasets import toy
 from nasion.errors import RunError, SettingError
 from nasion.evaluation import submission
-from nasion.inference import run_folder
+from nasion.inference import checkpoint, run_folder
 from nasion.inference.export import export_model
 from nasion.models import keras_backend
 from nasion.models.architectures.keras_cnn import KerasCNN
@@ -73,7 +73,7 @@ def without_seconds(history):
 
 def same_checkpoint(a, b):
     one, two = (
-        run_folder.load_tensors(folder / run_folder.CHECKPOINT, "np")[0] for folder in (a, b)
+        checkpoint.load_tensors(folder / run_folder.CHECKPOINT, "np")[0] for folder in (a, b)
     )
     return one.keys() == two.keys() and all(np.array_equal(one[name], two[name]) for name in one)
 

@@ -15,8 +15,9 @@ from nasion.inference import detectors
 from nasion.inference.detectors import Detector
 from nasion.inference.landmarker import Landmarker, _rotate
 from nasion.landmarks import geometry
+from nasion.landmarks.boxes import nms
 from nasion.landmarks.catalog import ibug68
-from nasion.landmarks.face import Face, nms
+from nasion.landmarks.face import Face
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Treating missing labels, and labels that look wrong."""
+"""Ways to treat missing labels, and suspect labels."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from nasion.data.label_outliers import outlier_scores, suspect_labels
 from nasion.errors import DataError
 from nasion.models.architectures.resnet import ResNet
 from nasion.recipes.toy_demo import RECIPE
-from nasion.training.state import prepare_faces
+from nasion.training.prepare import prepare_faces
 from nasion.training.train import train
 
 pytestmark = pytest.mark.slow

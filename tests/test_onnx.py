@@ -1,7 +1,4 @@
-"""Exported files as networks: they say what the run says, shrunk or not.
-
-What is no such file is refused; what comes with the package.
-"""
+"""Exported files as networks: as accurate as the run; other files are refused."""
 
 import json
 import re

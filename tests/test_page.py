@@ -144,10 +144,10 @@ def test_the_sample_shows_its_faces_and_gives_them_as_json_and_image(page):
     assert page.locator("#faces li").count() == 3 and yellowish(page) > 500
     with page.expect_download() as saved:
         page.click("#save-json")
-    told = json.loads(saved.value.path().read_text())
+    answer = json.loads(saved.value.path().read_text())
     assert (
         saved.value.suggested_filename == "sample-points.json"
-        and len(told["images"][0]["faces"]) == 3
+        and len(answer["images"][0]["faces"]) == 3
     )
     with page.expect_download() as saved:
         page.click("#save-image")

@@ -1,6 +1,4 @@
-"""Many images to Parquet in parts: both engines give the same rows, what is done is not done
-again, a killed worker loses nothing.
-"""
+"""Bulk prediction: equal rows from both engines, finished parts kept, a killed worker."""
 
 import os
 import signal

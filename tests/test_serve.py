@@ -98,12 +98,14 @@ def encoded(pixels, kind="PNG"):
 
 def test_an_image_as_the_body_gives_its_faces_with_names_and_frame(server):
     status, headers, data = server.ask("/v1/landmarks", sample_image())
-    told = json.loads(data)
-    (picture,) = told["images"]
-    assert status == 200 and headers["content-type"] == "application/json" and told["errors"] == []
+    answer = json.loads(data)
+    (picture,) = answer["images"]
     assert (
-        told["point_names"] == list(ibug68.points)
-        and "centre of the top left pixel" in told["coordinates"]
+        status == 200 and headers["content-type"] == "application/json" and answer["errors"] == []
+    )
+    assert (
+        answer["point_names"] == list(ibug68.points)
+        and "centre of the top left pixel" in answer["coordinates"]
     )
     assert (picture["width"], picture["height"]) == (960, 320) and len(
         picture["faces"]
@@ -125,14 +127,14 @@ def test_a_form_with_good_and_bad_images_gives_both_faces_and_errors(server):
             ("c.png", encoded(np.zeros((50, 60), np.uint8))),
         ],
     )
-    told = json.loads(data)
-    assert status == 200 and [(p["image"], len(p["faces"])) for p in told["images"]] == [
+    answer = json.loads(data)
+    assert status == 200 and [(p["image"], len(p["faces"])) for p in answer["images"]] == [
         ("a.jpg", 2),
         ("c.png", 0),
     ]
     assert (
-        told["errors"][0]["image"] == "b.jpg"
-        and "not a readable image" in told["errors"][0]["error"]
+        answer["errors"][0]["image"] == "b.jpg"
+        and "not a readable image" in answer["errors"][0]["error"]
     )
 
 
@@ -230,14 +232,14 @@ def test_a_hundred_requests_at_once_good_and_bad_are_all_answered_rightly(server
 
 
 def test_a_client_that_stops_in_the_middle_leaves_nothing_behind(server):
-    for told in (1_000_000, 500):
+    for length in (1_000_000, 500):
         half = socket.create_connection(("127.0.0.1", server.port))
         half.sendall(
             (
                 b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n"
                 b"Content-Length: %d\r\n\r\n"
             )
-            % told
+            % length
             + sample_image()[:400]
         )
         half.close()
@@ -386,10 +388,10 @@ def test_pages_and_their_files_come_from_this_server_alone(server):
         assert b"https://" not in data and headers["content-security-policy"].startswith(
             "default-src 'self'"
         )
-    told = json.loads(server.ask("/v1/network")[2])
+    answer = json.loads(server.ask("/v1/network")[2])
     assert (
-        dict(zip(told["point_names"], told["parts"], strict=True))["nose_tip"] == "nose"
-        and "other" not in told["parts"]
+        dict(zip(answer["point_names"], answer["parts"], strict=True))["nose_tip"] == "nose"
+        and "other" not in answer["parts"]
     )
 
 

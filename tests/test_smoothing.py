@@ -1,7 +1,4 @@
-"""Points that stand still get calm, points that move are followed.
-
-Worked by hand and measured on drawn clips.
-"""
+"""Smoothing: still points jitter less, moving points are followed; by hand and on drawn clips."""
 
 import numpy as np
 import pytest

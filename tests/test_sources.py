@@ -1,6 +1,4 @@
-"""Sources that are kept apart: their labels move to points of their own, and come back to the faces
-of that source.
-"""
+"""Separate heads: a source's labels move to points of their own, and back to its faces."""
 
 from dataclasses import replace
 
@@ -17,7 +15,7 @@ from nasion.inference.predictor import load_model
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.models.architectures.pyramid import Pyramid
 from nasion.recipes.fkd_best import RECIPE
-from nasion.training.state import prepare_faces
+from nasion.training.prepare import prepare_faces
 from nasion.training.train import train
 
 pytestmark = pytest.mark.slow

@@ -22,7 +22,7 @@ from nasion.data.augment import Augment
 from nasion.data.corrupt import Corrupt
 from nasion.data.datasets import toy
 from nasion.errors import RunError, SettingError
-from nasion.inference import run_folder
+from nasion.inference import checkpoint, run_folder
 from nasion.models.architectures.pyramid import Pyramid
 from nasion.models.architectures.resnet import ResNet
 from nasion.models.codecs import Anchors
@@ -186,7 +186,7 @@ def test_the_last_weights_are_kept_only_with_keep_last(tmp_path, sides, monkeypa
     kept = {}
     for keep in ("best", "last"):
         done = train(changed(SMALL, keep=keep), sides, run_folder=tmp_path / keep)
-        kept[keep] = run_folder.load_tensors(done.folder / run_folder.WEIGHTS)[1]
+        kept[keep] = checkpoint.load_tensors(done.folder / run_folder.WEIGHTS)[1]
     # Counted from 1 there, from 0 here.
     assert kept["last"]["epoch"] == 3 and kept["best"]["epoch"] == 1 and done.state.best_epoch == 0
 
@@ -325,7 +325,7 @@ def test_a_full_disk_while_saving_leaves_the_older_checkpoint_whole(tmp_path, si
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
     with pytest.raises(OSError, match="No space left"):
-        run_folder.save_tensors(
+        checkpoint.save_tensors(
             folder / run_folder.CHECKPOINT, {"a": torch.ones(3)}, {"epoch": state.epoch}
         )
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -334,7 +334,7 @@ def test_a_full_disk_while_saving_leaves_the_older_checkpoint_whole(tmp_path, si
 @pytest.mark.parametrize("kind", ["pt", "np"])
 def test_tensors_and_facts_come_back_as_they_were_saved(tmp_path, kind):
     arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3).T, "b": np.array(7)}
-    run_folder.save_tensors(
+    checkpoint.save_tensors(
         tmp_path / "t",
         {name: torch.from_numpy(value) for name, value in arrays.items()}
         if kind == "pt"
@@ -342,7 +342,7 @@ def test_tensors_and_facts_come_back_as_they_were_saved(tmp_path, kind):
         {"epoch": 2},
     )
     for asked, expected in {"pt": torch.Tensor, "np": np.ndarray}.items():
-        found, facts = run_folder.load_tensors(tmp_path / "t", asked)
+        found, facts = checkpoint.load_tensors(tmp_path / "t", asked)
         assert (
             facts == {"epoch": 2}
             and found.keys() == arrays.keys()
@@ -363,7 +363,7 @@ def test_a_disk_that_is_really_full_is_an_error_that_can_be_read(tmp_path, sides
     try:
         (tmp_path / "a.safetensors").write_bytes(b"old")
         with pytest.raises(OSError):
-            run_folder.save_tensors(tmp_path / "a.safetensors", {"a": torch.ones(1_000_000)}, {})
+            checkpoint.save_tensors(tmp_path / "a.safetensors", {"a": torch.ones(1_000_000)}, {})
         assert (tmp_path / "a.safetensors").read_bytes() == b"old" and len(
             list(tmp_path.iterdir())
         ) == 1

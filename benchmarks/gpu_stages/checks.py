@@ -23,7 +23,7 @@ import nasion
 from nasion.arrays import as_numpy
 from nasion.data.augment import Augment, warp
 from nasion.data.corrupt import Corrupt
-from nasion.inference import run_folder
+from nasion.inference import checkpoint, run_folder
 from nasion.inference.backends.pytorch import to_device
 from nasion.inference.crops import augmented_batch, crop_faces
 from nasion.landmarks import geometry
@@ -326,7 +326,7 @@ def _weights(
             train(_small_recipe(), sides, run_folder=folder, observers=observers)
         except Interrupted:
             train(_small_recipe(), sides, run_folder=folder, resume=True)
-    return run_folder.load_tensors(folder / run_folder.WEIGHTS)[0]
+    return checkpoint.load_tensors(folder / run_folder.WEIGHTS)[0]
 
 
 @contextmanager

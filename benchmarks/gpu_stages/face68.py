@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import nasion
+from nasion.inference.checkpoint import load_tensors
 from nasion.inference.predictor import load_model
-from nasion.inference.run_folder import WEIGHTS, load_tensors
+from nasion.inference.run_folder import WEIGHTS
 from nasion.recipes import load_recipe
 
 from .stage import Context, Outcome, train_for

@@ -77,7 +77,7 @@ def count(number: int, noun: str) -> str:
 
 def show_scores(result: EvaluationResult) -> None:
     """Tables overall, by group and by point; what was left out."""
-    from nasion.evaluation.metric_table import headings, table_row
+    from nasion.evaluation.reported_metrics import headings, table_row
 
     columns = headings(brief=True)
     rows = [table_row("all", result.overall, brief=True)]

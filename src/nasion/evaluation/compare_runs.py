@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasion.errors import RunError, SettingError
-from nasion.evaluation import html, plots
-from nasion.evaluation.metric_table import METRICS
+from nasion.evaluation import html_rendering, plots
+from nasion.evaluation.reported_metrics import METRICS
 from nasion.inference import run_folder
 
 _EVALUATED = ("rmse", "nme", "mse_relative")  # metrics shown of a run's evaluation
@@ -55,7 +55,7 @@ def compare(folders: list[Path]) -> Comparison:
 
 def page(comparison: Comparison) -> str:
     """The HTML page of a comparison."""
-    return html.render(
+    return html_rendering.render(
         "comparison",
         title=f"{len(comparison.names)} runs side by side",
         subtitle=", ".join(comparison.names),

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from nasion.data.label_outliers import MIN_FACES, suspect_labels
 from nasion.errors import SettingError
 from nasion.evaluation.matching import match_by_id
-from nasion.evaluation.metric_table import Errors, Scores, rounded
 from nasion.evaluation.reliability import Reliability, reliability
+from nasion.evaluation.reported_metrics import Errors, Scores, rounded
 from nasion.inference.predictor import Predictor, load_model
 from nasion.landmarks import metrics
 from nasion.landmarks.faces import NO_GROUP, Faces, Predictions

@@ -10,7 +10,8 @@ from PIL import Image
 
 from nasion.arrays import as_numpy
 from nasion.errors import RunError, SettingError
-from nasion.evaluation import face_tiles, html, plots
+from nasion.evaluation import face_tiles, plots
+from nasion.evaluation.html_rendering import Figure, image_figure, plot_figure
 from nasion.inference.backends import Network
 from nasion.inference.crops import Batch, augmented_batch, crop_faces, input_images, plain_batch
 from nasion.inference.predictor import Predictor
@@ -64,10 +65,10 @@ def responses(model: Predictor, faces: Faces, face: str | None = None) -> Any:
     return plots.grid_plot([("input", shown), *panels], title)
 
 
-def report_figures(model: Predictor, recipe: Recipe, faces: Faces) -> tuple[html.Figure, ...]:
+def report_figures(model: Predictor, recipe: Recipe, faces: Faces) -> tuple[Figure, ...]:
     """All of these as figures of a page."""
     figures = [
-        html.image_figure(
+        image_figure(
             "Training samples",
             samples(faces, recipe),
             "Top row: faces as they are cropped, with their labels. "
@@ -75,8 +76,8 @@ def report_figures(model: Predictor, recipe: Recipe, faces: Faces) -> tuple[html
         )
     ]
     try:
-        figures.append(html.plot_figure("First layer's filters", filters(model.network)))
-        figures.append(html.plot_figure("First layer's responses", responses(model, faces)))
+        figures.append(plot_figure("First layer's filters", filters(model.network)))
+        figures.append(plot_figure("First layer's responses", responses(model, faces)))
     except RunError:  # a network without convolutions
         return tuple(figures)
     return tuple(figures)

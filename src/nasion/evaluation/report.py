@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float
 
 from nasion.data.datasets import points_csv
-from nasion.evaluation import face_tiles, html, plots
+from nasion.evaluation import face_tiles, html_rendering, plots
 from nasion.evaluation.evaluate import THRESHOLDS, EvaluationResult
-from nasion.evaluation.metric_table import METRICS, headings, table_row
 from nasion.evaluation.reliability import Reliability
+from nasion.evaluation.reported_metrics import METRICS, headings, table_row
 from nasion.inference.calibration import TOLERANCE
 from nasion.landmarks import geometry, metrics
 from nasion.media.files import write_text
@@ -48,7 +48,7 @@ class RunDetails:
 
     history: list[dict[str, float]] = field(default_factory=list)
     settings: str = ""
-    figures: tuple[html.Figure, ...] = ()
+    figures: tuple[html_rendering.Figure, ...] = ()
 
 
 def write(
@@ -69,7 +69,7 @@ def page(result: EvaluationResult, *, title: str, run: RunDetails) -> str:
     known, faces = result.reliability, result.faces
     curves = plots.cumulative_plot(_curves(result), result.threshold, result.norm)
     tolerance = f"{100 * TOLERANCE:g} % of the face's size"
-    return html.render(
+    return html_rendering.render(
         "evaluation",
         title=title,
         subtitle=f"{len(faces)} faces of scheme {faces.scheme.name}; "
@@ -84,7 +84,7 @@ def page(result: EvaluationResult, *, title: str, run: RunDetails) -> str:
         mean_face=plots.svg(_mean_face(result)),
         tables=tables(result),
         sheets=[
-            html.image_figure(each.heading, face_tiles.sheet(each.tiles), each.note)
+            html_rendering.image_figure(each.heading, face_tiles.sheet(each.tiles), each.note)
             for each in best_and_worst(result)
         ],
         figures=run.figures,

@@ -18,7 +18,8 @@ from nasion.inference.detectors import Detector
 from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.landmarks import geometry
-from nasion.landmarks.face import Face, nms
+from nasion.landmarks.boxes import nms
+from nasion.landmarks.face import Face
 from nasion.media.images import open_image
 from nasion.media.inputs import map_in_order
 from nasion.model_spec import TTA

@@ -14,7 +14,8 @@ from jaxtyping import Float32, UInt8
 from nasion.errors import require
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro, SmoothedFace, smooth
-from nasion.landmarks.face import Face, iou, nms, overlaps_any
+from nasion.landmarks.boxes import iou, nms, overlaps_any
+from nasion.landmarks.face import Face
 
 _SAME_FACE = 0.3  # IoU from which a box is the tracked face's
 _NMS = 0.4  # IoU from which two newly found faces are one

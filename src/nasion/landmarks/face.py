@@ -1,4 +1,4 @@
-"""Faces found in one image, and boxes: overlap and non-maximum suppression."""
+"""A face that was found, and the faces of one image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float32
 
 from nasion.landmarks.scheme import Scheme
 
@@ -53,31 +53,3 @@ class ImageResult:
     faces: tuple[Face, ...]
     image: Path | np.ndarray | None = None
     seconds: float | None = None
-
-
-def iou(box: Float[np.ndarray, 4], boxes: Float[np.ndarray, "N 4"]) -> Float64[np.ndarray, " N"]:
-    """Intersection over union of one box with each of several."""
-    # Areas of large boxes lose digits in float32.
-    box, boxes = box.astype(np.float64), boxes.astype(np.float64)
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    # A negative side means that the boxes are apart; two negative ones would multiply to an area.
-    intersection = np.maximum(sides, 0).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    union = (box[2:] - box[:2]).prod() + areas - intersection
-    return intersection / np.maximum(union, 1e-9)
-
-
-def overlaps_any(box: Float[np.ndarray, 4], faces: list[Face], threshold: float) -> bool:
-    """True if a box overlaps one of these faces by more than the threshold (IoU)."""
-    return bool(faces) and bool(
-        (iou(box, np.stack([face.box for face in faces])) > threshold).any()
-    )
-
-
-def nms(faces: list[Face], threshold: float) -> list[Face]:
-    """Non-maximum suppression: by falling score, without faces that overlap a better one."""
-    kept: list[Face] = []
-    for face in sorted(faces, key=lambda face: -face.score):
-        if not overlaps_any(face.box, kept, threshold):
-            kept.append(face)
-    return kept

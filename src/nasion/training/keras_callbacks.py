@@ -18,13 +18,8 @@ from nasion.media.files import move_into_place, write_text
 from nasion.models import keras_backend
 from nasion.models.optim import Constant, Phase, Plateau
 from nasion.recipe import Recipe
-from nasion.training.state import (
-    Interrupted,
-    TrainingState,
-    record_epoch,
-    record_losses,
-    validate,
-)
+from nasion.training.state import Interrupted, TrainingState, record_epoch, record_losses
+from nasion.training.validation import validate
 
 if TYPE_CHECKING:
     from nasion.training.keras_loop import Session

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nasion.errors import RunError
-from nasion.inference import run_folder
+from nasion.inference import checkpoint, run_folder
 from nasion.inference.backends.keras import (
     KerasNetwork,
     build_model,
@@ -29,15 +29,9 @@ from nasion.models.losses import masked_mean
 from nasion.models.optim import Adam, Phase
 from nasion.recipe import Recipe
 from nasion.training import keras_callbacks
-from nasion.training.state import (
-    Interrupted,
-    Observer,
-    TrainingState,
-    mean_head_bias,
-    out_of_patience,
-    prepare_data,
-    stop_signal,
-)
+from nasion.training.prepare import mean_head_bias, prepare_data
+from nasion.training.state import Interrupted, Observer, TrainingState
+from nasion.training.stopping import out_of_patience, stop_signal
 
 keras: Any = keras_backend.keras()
 
@@ -70,7 +64,7 @@ class Session:
         variables |= {f"metric.{i}": variable for i, variable in enumerate(metrics)}
         to_numpy = keras.ops.convert_to_numpy
         tensors = {name: to_numpy(variable.value) for name, variable in variables.items()}
-        run_folder.save_tensors(self.folder / run_folder.CHECKPOINT, tensors, asdict(state))
+        checkpoint.save_tensors(self.folder / run_folder.CHECKPOINT, tensors, asdict(state))
         run_folder.write_history(self.folder, state.history)
 
 
@@ -92,7 +86,7 @@ def fit(
         session = _start_session(recipe, (train_faces, val_faces), folder, observers)
         state = TrainingState()
         if resume:
-            facts = run_folder.load_tensors(folder / run_folder.CHECKPOINT, "np")[1]
+            facts = checkpoint.load_tensors(folder / run_folder.CHECKPOINT, "np")[1]
             state = TrainingState(**facts)
         with stop_signal() as stopped:
             session = replace(session, stopped=stopped)
@@ -198,7 +192,7 @@ def _fit_phase(
 def _restore(session: Session) -> dict[str, np.ndarray]:
     """Load the checkpoint's tensors into the model and its optimizer."""
     path = session.folder / run_folder.CHECKPOINT
-    saved = run_folder.load_tensors(path, "np")[0]
+    saved = checkpoint.load_tensors(path, "np")[0]
     for name, variable in _variables(session.model).items():
         # Names hold positions, so a changed network would get another variable's values.
         if name not in saved or saved[name].shape != tuple(variable.shape):

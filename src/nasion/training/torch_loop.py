@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nasion.arrays import upload
-from nasion.inference import run_folder
+from nasion.inference import checkpoint, run_folder
 from nasion.inference.backends.pytorch import TorchNetwork, load, to_device
 from nasion.inference.crops import Crops, augmented_batch, epoch_order
 from nasion.landmarks.faces import Faces
@@ -29,18 +29,10 @@ from nasion.models.losses import masked_mean
 from nasion.models.optim import Adam
 from nasion.models.precision import torch_uses_bfloat16
 from nasion.recipe import Recipe
-from nasion.training.state import (
-    Interrupted,
-    Observer,
-    TrainingState,
-    mean_head_bias,
-    out_of_patience,
-    prepare_data,
-    record_epoch,
-    record_losses,
-    stop_signal,
-    validate,
-)
+from nasion.training.prepare import mean_head_bias, prepare_data
+from nasion.training.state import Interrupted, Observer, TrainingState, record_epoch, record_losses
+from nasion.training.stopping import out_of_patience, stop_signal
+from nasion.training.validation import validate
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +189,7 @@ def _finish_epoch(session: _Session, state: TrainingState) -> None:
     if (best or recipe.keep == "last") and session.fabric.is_global_zero:
         facts = {"epoch": state.epoch, "val": row["val"]}
         path = session.folder / run_folder.WEIGHTS
-        run_folder.save_tensors(path, session.kept.state_dict(), facts)
+        checkpoint.save_tensors(path, session.kept.state_dict(), facts)
 
 
 def _start_session(
@@ -275,20 +267,20 @@ def _fabric(recipe: Recipe) -> Fabric:
 def _save(session: _Session, state: TrainingState) -> None:
     if not session.fabric.is_global_zero:
         return
-    # One flat file: model, average and optimizer are told apart by the beginnings of their names.
+    # One flat file; prefixes tell the model's tensors from the average's and the optimizer's.
     tensors = {f"model.{name}": t for name, t in session.module.state_dict().items()}
     if session.has_average:
         tensors |= {f"ema.{name}": t for name, t in session.kept.state_dict().items()}
     for index, slots in session.optimizer.state_dict()["state"].items():
         tensors |= {f"optim.{index}.{name}": value for name, value in slots.items()}
     path = session.folder / run_folder.CHECKPOINT
-    run_folder.save_tensors(path, tensors, asdict(state))
+    checkpoint.save_tensors(path, tensors, asdict(state))
     run_folder.write_history(session.folder, state.history)
 
 
 def _restore(session: _Session) -> TrainingState:
     """Load the checkpoint into network and optimizer; where training was."""
-    tensors, facts = run_folder.load_tensors(session.folder / run_folder.CHECKPOINT)
+    tensors, facts = checkpoint.load_tensors(session.folder / run_folder.CHECKPOINT)
     session.module.load_state_dict(_below(tensors, "model."))
     if session.has_average:
         session.kept.load_state_dict(_below(tensors, "ema."))

@@ -20,7 +20,8 @@ from nasion.landmarks.faces import Faces, join
 from nasion.recipe import Recipe
 from nasion.recipe_settings import override
 from nasion.recipes import load_recipe, recipe_module
-from nasion.training.state import Observer, TrainingState, prepare_faces
+from nasion.training.prepare import prepare_faces
+from nasion.training.state import Observer, TrainingState
 
 Data = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
 

@@ -2,7 +2,7 @@
 
 Two annotators with two habits labelled this set. One labelled (nearly) all 15 points, the other
 exactly four, and means other places by ``nose_tip`` and ``mouth_center_bottom_lip``. Which one
-labelled a face is told by its points and kept as the group ``source``.
+labelled a face is known by which points it has, and kept as the group ``source``.
 Source: kaggle.com/c/facial-keypoints-detection; coordinates are used as the files give them.
 """
 
@@ -86,7 +86,7 @@ def read(
     else:
         image_ids = numbers[:, 0].astype(int).tolist()
         ids = tuple(f"test/{image_id}" for image_id in image_ids)
-        # The test set has no labels. Which annotator labelled a face is told by what the lookup
+        # The test set has no labels. Which annotator labelled a face follows from what the lookup
         # table asks for: the same four points, or others too.
         points = np.full((len(ids), len(fkd15), 2), np.nan, dtype=np.float32)
         requested = _requested(path.parent / LOOKUP, image_ids, faults)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nasion.arrays import Array, upload
 from nasion.errors import RunError
-from nasion.inference import run_folder
+from nasion.inference import checkpoint, run_folder
 from nasion.model_spec import ModelSpec
 from nasion.models.precision import torch_uses_bfloat16
 from nasion.recipe import Recipe
@@ -114,7 +114,7 @@ def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwor
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     module = recipe.build_network(weights_follow=True)
     try:
-        module.load_state_dict(run_folder.load_tensors(folder / run_folder.WEIGHTS)[0])
+        module.load_state_dict(checkpoint.load_tensors(folder / run_folder.WEIGHTS)[0])
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise RunError(

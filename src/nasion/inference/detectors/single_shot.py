@@ -17,7 +17,7 @@ from jaxtyping import Float32, UInt8
 from nasion.errors import RunError
 from nasion.inference.backends.onnx import open_session
 from nasion.inference.detectors import Detections, best_first, min_face_in
-from nasion.landmarks.face import iou
+from nasion.landmarks.boxes import iou
 
 FORMAT = "1"
 STRIDES = (8, 16, 32)  # pixels of the input per cell of each map

@@ -1,0 +1,58 @@
+"""Weights and checkpoints: tensors and a JSON value in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from nasion.arrays import Array
+from nasion.errors import RunError
+from nasion.media.files import atomic_write
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Array], facts: Mapping[str, Any]) -> None:
+    """Save PyTorch tensors or NumPy arrays, and a JSON value, in one safetensors file."""
+    with atomic_write(path) as temporary:
+        try:
+            _save_file(tensors)(temporary, metadata={"facts": json.dumps(facts)})
+        except SafetensorError as error:
+            raise OSError(
+                f"{path} could not be written ({error}); the older file is unharmed."
+            ) from error
+
+
+def _save_file(tensors: Mapping[str, Array]) -> Callable[..., None]:
+    if all(isinstance(value, np.ndarray) for value in tensors.values()):
+        from safetensors.numpy import save_file
+
+        arrays = {name: np.array(value, order="C") for name, value in tensors.items()}
+        return partial(save_file, arrays)
+    from safetensors.torch import save_file
+
+    # safetensors takes contiguous tensors only.
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return partial(save_file, on_cpu)
+
+
+def load_tensors(
+    path: Path, kind: Literal["pt", "np"] = "pt"
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The tensors (``np``: as NumPy arrays) and the JSON value of ``save_tensors``.
+
+    Raises ``RunError`` if the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise RunError(f"{path} does not exist: the run has not saved anything yet.")
+    try:
+        with safe_open(path, kind) as file:
+            names = list(file.keys())
+            tensors = {name: file.get_tensor(name) for name in names}
+            return tensors, json.loads(file.metadata()["facts"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({error}).") from error

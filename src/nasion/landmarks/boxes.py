@@ -1,0 +1,36 @@
+"""Boxes of faces: overlap (IoU) and non-maximum suppression."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from nasion.landmarks.face import Face
+
+
+def iou(box: Float[np.ndarray, 4], boxes: Float[np.ndarray, "N 4"]) -> Float64[np.ndarray, " N"]:
+    """Intersection over union of one box with each of several."""
+    # Areas of large boxes lose digits in float32.
+    box, boxes = box.astype(np.float64), boxes.astype(np.float64)
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    # A negative side means that the boxes are apart; two negative ones would multiply to an area.
+    intersection = np.maximum(sides, 0).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    union = (box[2:] - box[:2]).prod() + areas - intersection
+    return intersection / np.maximum(union, 1e-9)
+
+
+def overlaps_any(box: Float[np.ndarray, 4], faces: list[Face], threshold: float) -> bool:
+    """True if a box overlaps one of these faces by more than the threshold (IoU)."""
+    return bool(faces) and bool(
+        (iou(box, np.stack([face.box for face in faces])) > threshold).any()
+    )
+
+
+def nms(faces: list[Face], threshold: float) -> list[Face]:
+    """Non-maximum suppression: by falling score, without faces that overlap a better one."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if not overlaps_any(face.box, kept, threshold):
+            kept.append(face)
+    return kept
