@@ -99,7 +99,7 @@ def main():
             "nasion train face68_light --data DIR (ablation: python "
             "benchmarks/ablation.py --data DIR)"
         ),
-        "data": "ibug68, honest split by photograph: 1,591 faces to train on, 421 to judge by",
+        "data": "ibug68, honest split by photograph: 1,591 faces to train on, 421 to evaluate on",
         "metric": (
             "nme in % of the distance between the outer eye corners, boxes tight; of the "
             "last epoch's weights"

@@ -46,8 +46,8 @@ VARIANTS = {
     **{f"batch {size}": [f"batch_size={size}"] for size in (1, 2, 4, 8, 16, 32)},
 }
 DATA = {
-    "imm": "IMM, persons 1 to 32 to train on (192 faces), persons 33 to 40 to judge by (48)",
-    "ibug68": "ibug68, honest split by photograph: 1,591 faces to train on, 421 to judge by",
+    "imm": "IMM, persons 1 to 32 to train on (192 faces), persons 33 to 40 to evaluate on (48)",
+    "ibug68": "ibug68, honest split by photograph: 1,591 faces to train on, 421 to evaluate on",
 }
 METRIC = {
     "imm": (
@@ -56,7 +56,7 @@ METRIC = {
     ),
     "ibug68": (
         "nme in % of the distance between the outer eye corners; mae: mean absolute error "
-        "of x and y in pixels of the whole picture"
+        "of x and y in pixels of the whole image"
     ),
 }
 

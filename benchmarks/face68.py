@@ -97,12 +97,12 @@ def main():
             f"benchmarks/face68.py --data DIR --recipe {options.recipe})"
         ),
         "data": (
-            "ibug68, honest split by photograph: 1,591 faces to train on, 421 to judge by, "
+            "ibug68, honest split by photograph: 1,591 faces to train on, 421 to evaluate on, "
             "boxes tight"
         ),
         "metric": (
             "nme in % of the distance between the outer eye corners; of 'all faces' "
-            "nothing is judged, since it has learnt them"
+            "there are no scores, since it was trained on them"
         ),
     }
     for stage, folder in folders.items():

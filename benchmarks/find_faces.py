@@ -98,7 +98,7 @@ def evaluate_detector(detector, labelled_images, rounds=3):
             found, false_alarms = count_matches(truth, boxes)
             counts[f"found{suffix}"] += found
             counts[f"false alarms{suffix}"] += false_alarms
-    return {**counts, "ms a picture": round(1e3 * float(np.median(best_seconds)), 2)}
+    return {**counts, "ms per image": round(1e3 * float(np.median(best_seconds)), 2)}
 
 
 def main():
@@ -134,7 +134,7 @@ def main():
                 f"{scores['found']} found, {scores['false alarms']} false alarms; "
                 f"with points {scores['found, with points']} found, "
                 f"{scores['false alarms, with points']} false alarms; "
-                f"{scores['ms a picture']} ms per image",
+                f"{scores['ms per image']} ms per image",
                 flush=True,
             )
     if options.json:

@@ -24,7 +24,7 @@ FACTS = {
     "data": "fkd, honest validation split: 1,166 of 5,541 faces, wrong labels included",
     "metric": (
         "rmse: root of the mean squared error of all labelled x and y values pooled, in "
-        "pixels of the 96 x 96 picture"
+        "pixels of the 96 x 96 image"
     ),
 }
 SMALL_NETWORK = [
@@ -50,7 +50,7 @@ VARIANTS = {
     ],
     "stem stride 1": ["architecture.stem_stride=1"],
     "without the mean start": ["start_at_mean=false"],
-    "with doubtful labels": ["suspect_labels=keep"],
+    "with suspect labels": ["suspect_labels=keep"],
     "max-pool 2 x 2": ["architecture.stem_pool=2"],
 }
 

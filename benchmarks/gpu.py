@@ -1,4 +1,4 @@
-"""nasion on a GPU, proven and measured: pack a bundle on any machine, run its stages on the other.
+"""Check and time nasion on a GPU: pack a bundle on one machine, run its stages on another.
 
 Usage: python benchmarks/gpu.py pack --data DIR [--bundle FOLDER] [--no-wheels] [--tiny]
        python benchmarks/gpu.py run STAGE ... --bundle FOLDER --out FOLDER [--seconds 280] [--tiny]

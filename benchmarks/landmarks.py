@@ -2,7 +2,7 @@
 
 Usage:
     python benchmarks/landmarks.py --data IMM [--networks face68 face68_light FILE.onnx ...]
-        [--dlib-file FILE] [--mediapipe-python PATH] [--rounds 5] [--pictures 240] [--json FILE]
+        [--dlib-file FILE] [--mediapipe-python PATH] [--rounds 5] [--images 240] [--json FILE]
 
 IMM is the folder of the IMM face database; no tool was trained on it. The 9 points that all tools
 have are compared: corners of the eyes and the mouth, middle of both lips, base of the nose.
@@ -182,11 +182,11 @@ def nasion_calls(networks, images, boxes, threads):
                     openvino_call(model_path(name), crops, threads),
                     count,
                 )
-        calls[f"{name}, picture to points"] = (
+        calls[f"{name}, image to points"] = (
             (lambda model=model: model(images[:1], boxes[:1])),
             1,
         )
-        calls[f"{name}, picture to points, 16 at once"] = (
+        calls[f"{name}, image to points, 16 at once"] = (
             (lambda model=model: model(images[:16], boxes[:16])),
             16,
         )
@@ -238,10 +238,10 @@ def main():
     parser.add_argument("--dlib-file", type=Path, help="file of dlib's shape predictor")
     parser.add_argument("--mediapipe-python", type=Path, help="Python that has MediaPipe")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pictures", type=int, default=240, help="how many images of IMM")
+    parser.add_argument("--images", type=int, default=240, help="how many images of IMM")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     options = parser.parse_args()
-    faces = imm.read(options.data)[: options.pictures]
+    faces = imm.read(options.data)[: options.images]
     persons = np.array(faces.groups["person"], dtype=int)
     truth = faces.points[:, faces.scheme.index(SHARED_POINTS)].astype(float)
     images = [np.asarray(Image.open(str(path)).convert("RGB")) for path in faces.images]
@@ -272,7 +272,7 @@ def main():
         for i in found:
             points[i] = [[p.x, p.y] for p in predict_shape(images[i], dlib_boxes[i]).parts()]
         tools["dlib"] = points[:, shared]
-        calls[1]["dlib, picture and box to points"] = (
+        calls[1]["dlib, image and box to points"] = (
             (lambda: predict_shape(images[first], dlib_boxes[first])),
             1,
         )

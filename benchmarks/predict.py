@@ -2,7 +2,7 @@
 
 Usage:
     python benchmarks/predict.py --data IMM [--mediapipe-python PATH] [--dlib-file FILE]
-        [--rounds 3] [--pictures 240] [--json FILE]
+        [--rounds 3] [--images 240] [--json FILE]
 
 Every tool opens each file of IMM (640 x 480), finds the face and predicts its points, one image
 after the other, with its own detector. It runs in a process of its own that has processed ten
@@ -224,7 +224,7 @@ def main():
     parser.add_argument("--mediapipe-python", help="Python that has MediaPipe")
     parser.add_argument("--dlib-file", default="", help="file of dlib's shape predictor")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pictures", type=int, default=240, help="how many images of IMM")
+    parser.add_argument("--images", type=int, default=240, help="how many images of IMM")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -236,7 +236,7 @@ def main():
 
     from nasion.data.datasets import imm
 
-    faces = imm.read(options.data)[: options.pictures]
+    faces = imm.read(options.data)[: options.images]
     persons = np.array(faces.groups["person"], dtype=int)
     truth = faces.points[:, faces.scheme.index(SHARED_POINTS)].astype(float)
     paths = [str(path) for path in faces.images]
@@ -277,7 +277,7 @@ def main():
     steps = step_times(paths)
     print(f"milliseconds of each step: {steps}")
     if options.json:
-        content = {"tools": result, "milliseconds": steps, "pictures": len(paths)}
+        content = {"tools": result, "milliseconds": steps, "images": len(paths)}
         options.json.write_text(json.dumps(content, indent=1) + "\n")
 
 
