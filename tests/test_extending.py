@@ -15,7 +15,7 @@ from nasion.data import datasets, load
 from nasion.data.datasets import toy
 from nasion.discovery import DATASETS
 from nasion.errors import SettingError
-from nasion.evaluation import report, scores
+from nasion.evaluation import report, reported_metrics
 from nasion.evaluation.evaluate import evaluate
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks import metrics
@@ -145,7 +145,7 @@ def trained_network(recipe):
 
 def test_a_metric_is_added_in_one_place(monkeypatch, tmp_path):
     """It is then in the scores, in their JSON, in the tables and in the report."""
-    largest = scores.Metric(
+    largest = reported_metrics.Metric(
         key="largest",
         heading="largest px",
         description="the largest distance of any point, in pixels",
@@ -154,7 +154,7 @@ def test_a_metric_is_added_in_one_place(monkeypatch, tmp_path):
         ),
         form=".1f",
     )
-    monkeypatch.setattr(scores, "METRICS", (*scores.METRICS, largest))
+    monkeypatch.setattr(reported_metrics, "METRICS", (*reported_metrics.METRICS, largest))
     faces = toy.draw(5, seed=1)
     points = faces.points.copy()
     points[2, 3, 0] += 7

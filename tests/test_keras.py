@@ -354,13 +354,10 @@ def test_under_every_backend_masked_labels_give_no_gradient_and_a_run_predicts_t
 ):
     command = [sys.executable, "-c", ELSEWHERE, str(tmp_path), str(trained)]
     root = Path(__file__).resolve().parents[1]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        cwd=root,
-        env={**os.environ, "KERAS_BACKEND": name, "PYTHONPATH": f"{root}:{root / 'tests'}"},
-    )
+    environment = {**os.environ, "KERAS_BACKEND": name, "PYTHONPATH": f"{root}:{root / 'tests'}"}
+    # Compiling is most of JAX's time here.
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split()[-2] == name
     found = np.load(tmp_path / "points.npz")
