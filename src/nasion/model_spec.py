@@ -28,6 +28,8 @@ class ModelSpec:
     input, else grey. ``pixel_range``: the values of black and white.
     ``box_scale``: the network sees the face's box with its sides times this. ``square``: of that
     box, the square with the same centre and mean side.
+    ``whole_images``: images are crops of one face, so a face without a box is the whole image; else
+    it is cropped around its points.
     ``refine_steps``: how often a face is processed at most; from the second time on it is cropped
     upright, in the box of the points found before. ``tta``: test-time augmentation, averaged with
     the mirrored face (``flip``) or mirrored and shifted faces (``flip+shift``).
@@ -41,6 +43,7 @@ class ModelSpec:
     pixel_range: tuple[float, float] = (0.0, 1.0)
     box_scale: float = 1.0
     square: bool = False
+    whole_images: bool = False
     refine_steps: int = 1
     tta: TTA = "none"
     separate_heads: tuple[SeparateHeads, ...] = ()

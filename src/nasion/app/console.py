@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,6 +53,28 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=err, disable=hidden, transient=True) as bar:
         task = bar.add_task(what, total=total or None)
         yield lambda: bar.advance(task)
+
+
+class Notes(logging.Handler):
+    """Prints what the library logs, each message once, to standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message not in self._said:
+            self._said.add(message)
+            err.print(message, highlight=False, soft_wrap=True)
+
+
+def show_notes() -> None:
+    """Let the library's log messages reach the terminal."""
+    logger = logging.getLogger("nasion")
+    if not any(isinstance(handler, Notes) for handler in logger.handlers):
+        logger.addHandler(Notes())
+        logger.setLevel(logging.INFO)
 
 
 def line(word: str, text: str, style: str = "bold") -> None:

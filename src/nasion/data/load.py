@@ -12,6 +12,7 @@ import numpy as np
 
 from nasion.data import cache, datasets
 from nasion.data.annotators import GROUP
+from nasion.data.missing_boxes import with_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
 from nasion.discovery import DATASETS
@@ -30,22 +31,34 @@ def load_faces(
     split: str = "all",
     *,
     scheme: Scheme | None = None,
+    numbered: Scheme | None = None,
     skip_faults: bool = False,
+    whole_images: bool = False,
 ) -> Faces:
     """Load a dataset's faces: one of its published splits, or ``train`` or ``val``.
 
     ``name``: the dataset's or format's name; None to recognise it by the path. A dataset without
     its own ``train`` and ``val`` is split by ``splits.honest_split``. ``scheme``: convert the faces
-    to it. Raises ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out.
+    to it. ``numbered``: only what points mean that a file numbers. ``whole_images``: images are
+    crops of one face; else faces without a box get the one around their points. Raises
+    ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out.
     """
     module = _module(name, path)
     if split in TRAIN_VAL and split not in module.SPLITS:
-        sides = load_train_val(name, path, scheme=scheme, skip_faults=skip_faults)
+        sides = load_train_val(
+            name,
+            path,
+            scheme=scheme,
+            numbered=numbered,
+            skip_faults=skip_faults,
+            whole_images=whole_images,
+        )
         return sides[TRAIN_VAL.index(split)]
     if split not in module.SPLITS:
         existing = ", ".join(dict.fromkeys((*module.SPLITS, *TRAIN_VAL)))
         raise SettingError(f"No split {split!r} in {_short(module)}; it has {existing}.")
-    faces = _read(module, Path(path), split, scheme, skip_faults)
+    faces = _read(module, Path(path), split, scheme or numbered, skip_faults)
+    faces = _boxed(module, path, faces, whole_images)
     return faces if scheme is None else faces.to(scheme)
 
 
@@ -54,22 +67,31 @@ def load_train_val(
     path: str | Path,
     *,
     scheme: Scheme | None = None,
+    numbered: Scheme | None = None,
     skip_faults: bool = False,
+    whole_images: bool = False,
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces: the dataset's own splits, or a split without leakage."""
     module, path = _module(name, path), Path(path)
+    meant = scheme or numbered
     if set(TRAIN_VAL) <= set(module.SPLITS):
-        train, val = (_read(module, path, side, scheme, skip_faults) for side in TRAIN_VAL)
+        sides = [_read(module, path, side, meant, skip_faults) for side in TRAIN_VAL]
+        train, val = (_boxed(module, path, side, whole_images) for side in sides)
     else:
         # POOL leaves a dataset's test folders out of both sides.
-        faces = _read(module, path, getattr(module, "POOL", "all"), scheme, skip_faults)
+        faces = _read(module, path, getattr(module, "POOL", "all"), meant, skip_faults)
+        # Before boxes are estimated: whole photographs are compared, as the file gives them.
         pairs = _cached_pairs(module, path, faces, skip_faults)
-        train, val = honest_split(faces, pairs=pairs)
+        train, val = honest_split(_boxed(module, path, faces, whole_images), pairs=pairs)
     return (train, val) if scheme is None else (train.to(scheme), val.to(scheme))
 
 
 def load_joint_train_val(
-    paths: Sequence[str | Path], scheme: Scheme, *, skip_faults: bool = False
+    paths: Sequence[str | Path],
+    scheme: Scheme,
+    *,
+    skip_faults: bool = False,
+    whole_images: bool = False,
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces of several datasets in one scheme, each split as it is alone.
 
@@ -81,12 +103,15 @@ def load_joint_train_val(
     for i, (path, name) in enumerate(zip(paths, names, strict=True)):
         # Two folders of one kind may hold the same ids.
         prefix = f"{name}-{names[:i].count(name) + 1}" if name in names[:i] else name
-        split = load_train_val(name, path, scheme=scheme, skip_faults=skip_faults)
+        split = load_train_val(
+            name, path, scheme=scheme, skip_faults=skip_faults, whole_images=whole_images
+        )
         for side, faces in zip(sides, split, strict=True):
             # The dataset's own `source` comes last and wins.
             groups = {GROUP: (name,) * len(faces), **faces.groups}
             ids = tuple(f"{prefix}/{face}" for face in faces.ids)
-            side.append(replace(_with_boxes(faces), ids=ids, groups=groups))
+            boxed = faces if whole_images else _with_tight_boxes(faces)
+            side.append(replace(boxed, ids=ids, groups=groups))
     train, val = (join(*side) for side in sides)
     if len(paths) > 1:
         leaking = _leaking(train, val)
@@ -106,8 +131,18 @@ def _leaking(train: Faces, val: Faces) -> set[int]:
     return leaking | {first for first, second in pairs if of_train[first] != of_val[second]}
 
 
-def _with_boxes(faces: Faces) -> Faces:
-    """Give faces without boxes the tight box around their points, if these span the whole face."""
+def _boxed(module: ModuleType, path: str | Path, faces: Faces, whole_images: bool) -> Faces:
+    """The faces with boxes around the points of those that have none, unless they fill images."""
+    if whole_images or getattr(module, "WHOLE_IMAGES", False):
+        return faces
+    return with_boxes(faces, Path(path).name)
+
+
+def _with_tight_boxes(faces: Faces) -> Faces:
+    """Give whole images the tight box around their points, if these span the whole face.
+
+    Beside datasets with boxes, faces that fill their images would have another scale.
+    """
     if faces.boxes is not None:
         return faces
     spanning = faces.labelled.sum(1) >= _WHOLE_FACE

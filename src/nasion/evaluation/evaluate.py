@@ -98,6 +98,14 @@ def evaluate(
     threshold = THRESHOLDS.get(norm, DEFAULT_THRESHOLD) if threshold is None else threshold
     if not threshold > 0:
         raise SettingError(f"The threshold must be above 0, as 0.08; found {threshold}.")
+    if not set(faces.scheme.points) & set(predictions.scheme.points):
+        theirs, ours = (
+            f"{s.name} ({s.points[0]}, ...)" for s in (predictions.scheme, faces.scheme)
+        )
+        raise SettingError(
+            f"The predictions have points of {theirs}, the labels of {ours}, and no name is in "
+            "both; name the scheme that both are in (--scheme)."
+        )
     matched, missing, extra = match_by_id(predictions.to(faces.scheme), faces)
     lacking = [point for point in faces.scheme.points if point not in predictions.scheme]
     truth = faces.points.copy()

@@ -112,6 +112,7 @@ def metadata(model: Predictor, licence: str) -> dict[str, str]:
         "x and y in pixels of the input, pixel centres at integers",
         "box_scale": str(spec.box_scale),
         "square": str(spec.square),
+        "whole_images": str(spec.whole_images),
         "refine_steps": str(spec.refine_steps),
         "tta": model.tta_mode,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 from numpy.typing import ArrayLike
 
 from nasion.errors import require
@@ -20,6 +20,7 @@ from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.landmarks import geometry
 from nasion.landmarks.boxes import nms
 from nasion.landmarks.face import Face
+from nasion.landmarks.face_extent import boxes_of_points
 from nasion.media.images import open_image
 from nasion.media.inputs import map_in_order
 from nasion.model_spec import TTA
@@ -106,7 +107,7 @@ class Landmarker:
         faces: list[Face] = []
         for degrees in self.rotations:
             rotated, back = _rotate(pixels, degrees)
-            found, scores = self.detector(rotated)
+            found, scores = self.detect(rotated)
             # Detectors return their best first; slice(None) takes all.
             best = slice(self.max_faces)
             in_rotated = self.predictor.faces_in(rotated, found[best], scores[best])
@@ -114,6 +115,21 @@ class Landmarker:
         sure = [face for face in faces if face.score >= self.min_score]
         # One face may be found in several rotations.
         return nms(sure, _SAME_FACE)[: self.max_faces]
+
+    def detect(
+        self, pixels: UInt8[np.ndarray, "H W ..."]
+    ) -> tuple[Float32[np.ndarray, "N 4"], Float32[np.ndarray, " N"]]:
+        """(boxes, scores) of the faces in an image, best first; without a detector the whole image.
+
+        The boxes are those of the model's points, as in its training.
+        """
+        if self.detector is None:
+            return np.full((1, 4), np.nan, dtype=np.float32), np.ones(1, dtype=np.float32)
+        boxes, scores = self.detector(pixels)
+        spec = self.predictor.spec
+        if not spec.whole_images:
+            boxes = boxes_of_points(boxes, spec.scheme).astype(np.float32)
+        return boxes, scores
 
     def video(
         self,

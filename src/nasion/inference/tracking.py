@@ -129,7 +129,7 @@ class Tracker:
         if landmarker.detector is None:
             fresh = [] if followed else landmarker(pixels)
         else:
-            boxes, scores = landmarker.detector(pixels)
+            boxes, scores = landmarker.detect(pixels)
             # Before the network, to save its time, and again below, when the points have made a
             # box.
             free = [not overlaps_any(box, followed, _SAME_FACE) for box in boxes]

@@ -297,14 +297,14 @@ SCHEMES = {scheme.name: scheme for scheme in (fkd15, imm58, ibug68, wflw98, cofw
 def scheme_by_count(count: int, requested: Scheme | None = None) -> Scheme | None:
     """The scheme of ``count`` numbered points.
 
-    ``requested`` if it has as many, else the catalog's only scheme that has, else ``requested`` if
-    it has more. None otherwise: a single point could be any, and some counts are ambiguous.
+    ``requested`` if it has as many, else the catalog's only scheme that has. None otherwise: five
+    numbered points are not the first five of 68, and some counts are ambiguous.
     """
+    if requested is not None and len(requested) == count:
+        return requested
     # A chained comparison: `count` points, and more than one.
     fitting = [scheme for scheme in SCHEMES.values() if len(scheme) == count > 1]
-    if len(fitting) == 1 and (requested is None or len(requested) != count):
-        return fitting[0]
-    return requested if requested is not None and len(requested) >= count else None
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def scheme_of_points(name: str, points: tuple[str, ...]) -> Scheme:

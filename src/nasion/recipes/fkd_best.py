@@ -29,6 +29,7 @@ RECIPE = Recipe(
     spec=ModelSpec(
         scheme=fkd15,
         input_size=(96, 96),
+        whole_images=True,
         tta="flip+shift",
         pixel_range=(-1.0, 1.0),
         codec=Anchors(stride=8, guide=0.5),

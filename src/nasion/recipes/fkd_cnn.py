@@ -28,6 +28,7 @@ RECIPE = Recipe(
     spec=ModelSpec(
         scheme=fkd15,
         input_size=(96, 96),
+        whole_images=True,
         codec=Coordinates(unit="relative"),
     ),
     architecture=KerasCNN(),

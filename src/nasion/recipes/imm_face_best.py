@@ -26,6 +26,7 @@ RECIPE = Recipe(
     spec=ModelSpec(
         scheme=imm58,
         input_size=(256, 192),
+        whole_images=True,
         pixel_range=(-1.0, 1.0),
         codec=Anchors(stride=8),
     ),

@@ -25,6 +25,7 @@ RECIPE = Recipe(
     spec=ModelSpec(
         scheme=imm58,
         input_size=(160, 120),
+        whole_images=True,
         pixel_range=(-0.5, 0.5),
         codec=Coordinates(unit="relative"),
     ),

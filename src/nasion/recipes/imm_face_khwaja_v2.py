@@ -23,6 +23,7 @@ RECIPE = Recipe(
     spec=ModelSpec(
         scheme=imm58,
         input_size=(160, 120),
+        whole_images=True,
         pixel_range=(-1.0, 1.0),
         codec=Coordinates(unit="relative"),
     ),

@@ -26,6 +26,7 @@ RECIPE = Recipe(
     spec=ModelSpec(
         scheme=imm_nose,
         input_size=(128, 96),
+        whole_images=True,
         pixel_range=(-1.0, 1.0),
         codec=Anchors(stride=8),
     ),

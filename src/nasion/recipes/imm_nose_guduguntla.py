@@ -23,6 +23,7 @@ RECIPE = Recipe(
     spec=ModelSpec(
         scheme=imm_nose,
         input_size=(80, 60),
+        whole_images=True,
         pixel_range=(-0.5, 0.5),
         codec=Coordinates(unit="relative"),
     ),

@@ -12,6 +12,7 @@ from types import ModuleType
 
 from nasion.data import splits
 from nasion.data.load import load_joint_train_val, load_train_val
+from nasion.data.mirror_check import check_mirror
 from nasion.errors import RunError, SettingError, requires_extra
 from nasion.inference import backends, calibration, run_folder
 from nasion.inference.predictor import Predictor, calibrate
@@ -58,6 +59,8 @@ def train(
     if resume:
         value = _resumed(folder, name, value, changes, recipe)
     sides = _load(value, data, skip_faults)
+    if value.augment.flip > 0 or value.spec.tta != "none":
+        check_mirror(sides[0].to(value.spec.scheme))
     if not value.hold_out:
         # Validation goes on with the same faces, but its scores then say nothing.
         sides = join(*sides), sides[1]
@@ -131,14 +134,18 @@ def _resumed(
 
 def _load(recipe: Recipe, data: Data, skip_faults: bool) -> tuple[Faces, Faces]:
     """(training, validation) faces."""
-    scheme = recipe.spec.scheme
+    scheme, whole_images = recipe.spec.scheme, recipe.spec.whole_images
     if isinstance(data, (str, Path)):
-        return load_train_val(None, data, scheme=scheme, skip_faults=skip_faults)
+        return load_train_val(
+            None, data, scheme=scheme, skip_faults=skip_faults, whole_images=whole_images
+        )
     if isinstance(data, Faces):
         return splits.honest_split(data)
     paths = [path for path in data if isinstance(path, (str, Path))]
     if paths:
-        return load_joint_train_val(paths, scheme, skip_faults=skip_faults)
+        return load_joint_train_val(
+            paths, scheme, skip_faults=skip_faults, whole_images=whole_images
+        )
     train_faces, val_faces = (side for side in data if isinstance(side, Faces))
     return train_faces, val_faces
 

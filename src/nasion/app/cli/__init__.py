@@ -48,6 +48,7 @@ for command in (inspect.samples, inspect.filters, inspect.responses, inspect.fac
 
 def main() -> None:
     """Run the command line; errors that a user can act on exit with 1, without a traceback."""
+    console.show_notes()
     try:
         app()
     except NasionError as error:

@@ -87,8 +87,16 @@ def evaluate(
         raise SettingError("Say what to evaluate: a run folder, or --predictions FILE.")
     split = split or ("val" if run else "all")
     model = open_model(run, recipe, tta) if run else None
-    requested = scheme_or_none(scheme)
-    faces = load_faces(dataset, data, split, scheme=requested, skip_faults=skip_faults)
+    faces = load_faces(
+        dataset,
+        data,
+        split,
+        scheme=scheme_or_none(scheme),
+        # Points that a file only numbers are those of the model.
+        numbered=model.spec.scheme if model else None,
+        skip_faults=skip_faults,
+        whole_images=model.spec.whole_images if model else False,
+    )
     limit = None if threshold is None else threshold / 100
     evaluated = model if model is not None else read_predictions(subject, faces)
     result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit)

@@ -60,7 +60,10 @@ def export(
     precision: Precision = "int8" if int8 else "float16" if fp16 else "float32"
     if scores_of is not None:
         model = with_calibration_of(model, run, scores_of)
-    sides = load_train_val(None, data, scheme=model.spec.scheme) if data else None
+    spec = model.spec
+    sides = None
+    if data:
+        sides = load_train_val(None, data, scheme=spec.scheme, whole_images=spec.whole_images)
     train_faces = sides[0] if sides else None
     difference = export_model(model, output, precision, train_faces, licence)
     size = output.stat().st_size / 1e6

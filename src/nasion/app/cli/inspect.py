@@ -42,8 +42,15 @@ def samples(
 
     folder = Path(recipe)
     value = run_folder.read_recipe(folder) if folder.is_dir() else load_recipe(recipe)
-    scheme = value.spec.scheme
-    faces = load_faces(dataset, data, split, scheme=scheme, skip_faults=skip_faults)
+    spec = value.spec
+    faces = load_faces(
+        dataset,
+        data,
+        split,
+        scheme=spec.scheme,
+        skip_faults=skip_faults,
+        whole_images=spec.whole_images,
+    )
     plots.save(inspect_network.samples(faces, value, count, seed), output)
     _written(output)
 
@@ -73,7 +80,8 @@ def responses(
     from nasion.data.load import load_faces
     from nasion.evaluation import inspect_network, plots
 
-    faces = load_faces(dataset, data, split, scheme=model.spec.scheme)
+    spec = model.spec
+    faces = load_faces(dataset, data, split, scheme=spec.scheme, whole_images=spec.whole_images)
     plots.save(inspect_network.responses(model, faces, face), output)
     _written(output)
 
@@ -96,7 +104,11 @@ def faces(
     from nasion.evaluation import face_tiles, plots, report
     from nasion.evaluation.evaluate import evaluate
 
-    result = evaluate(model, load_faces(dataset, data, split))
+    spec = model.spec
+    labelled = load_faces(
+        dataset, data, split, numbered=spec.scheme, whole_images=spec.whole_images
+    )
+    result = evaluate(model, labelled)
     sheets = report.best_and_worst(result, count)
     tiles = [tile for sheet in sheets for tile in sheet.tiles]
     if tiles:

@@ -2,8 +2,10 @@
 
 Each file has ``SCHEME`` (None: a format for any scheme), ``SPLITS`` (``"all"`` first),
 ``recognises(path)`` and ``read(path, split, scheme=, faults=) -> Faces``. It may have
-``files(path, split)``, the files that it reads, so that they are cached, and ``POOL``, the split
-that ``train`` and ``val`` are sides of, if the dataset holds test faces back.
+``files(path, split)``, the files that it reads, so that they are cached; ``POOL``, the split that
+``train`` and ``val`` are sides of, if the dataset holds test faces back; and ``WHOLE_IMAGES =
+True`` if its images are crops of one face (else faces without a box are cropped around their
+points).
 """
 
 from __future__ import annotations

@@ -43,12 +43,27 @@ def table_scheme(path: Path, requested: Scheme | None) -> Scheme:
         scheme = next((s for s in candidates if s and named == set(s.points)), requested)
     else:
         numbered = [name for name in header[1:] if name.isdigit() or _NUMBERED.match(name)]
-        scheme = scheme_by_count(len(numbered) // 2, requested) or requested
+        scheme = scheme_by_count(len(numbered) // 2, requested)
+        if scheme is None:
+            raise _no_scheme(path, len(numbered) // 2, requested)
     if scheme is None:
         raise SettingError(
-            f"{path}: its columns fit no scheme, or several; name it (--scheme ibug68)."
+            f"{path}: its columns name points of no scheme that nasion knows; train and evaluate "
+            "with a recipe file whose scheme has these points."
         )
     return scheme
+
+
+def _no_scheme(path: Path, count: int, requested: Scheme | None) -> DataError | SettingError:
+    if requested is not None:
+        return DataError(
+            f"{path}: columns for {count} points, scheme {requested.name} has {len(requested)}; "
+            "use a recipe whose scheme has as many, or columns with the points' names."
+        )
+    return SettingError(
+        f"{path}: its columns fit no scheme, or several; name it (--scheme ibug68). "
+        f"Found {count} points."
+    )
 
 
 def image_folder(table: Path, name: str) -> Path:

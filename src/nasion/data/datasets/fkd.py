@@ -28,6 +28,7 @@ from nasion.media.files import atomic_write, decode_utf8, open_bytes, write_text
 
 SCHEME: Scheme = fkd15
 SPLITS = ("all", "test")
+WHOLE_IMAGES = True  # as published, images are crops of one face
 COLUMNS = tuple(f"{point}_{axis}" for point in fkd15.points for axis in "xy")
 FOUR_POINTS = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip")
 LOOKUP = "IdLookupTable.csv"

@@ -110,9 +110,10 @@ def _columns(
         return requested or SCHEME, numbers
     scheme = scheme_by_count(int(numbers.max()) + 1, requested)
     if scheme is None:
+        wanted = f"; {requested.name} has {len(requested)} points" if requested else ""
         raise DataError(
             f"{root}: its parts are numbered up to {numbers.max()}, which fits no scheme, "
-            "or several; name it with --scheme."
+            f"or several{wanted}. Name the right one (--scheme), or give the parts point names."
         )
     return scheme, numbers
 

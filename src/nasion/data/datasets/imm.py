@@ -28,6 +28,7 @@ from nasion.media.images import image_size
 
 SCHEME: Scheme = imm58
 SPLITS = ("all", "train", "val")
+WHOLE_IMAGES = True  # as published, images are crops of one face
 TRAINING_PERSONS = tuple(f"{i:02d}" for i in range(1, 33))
 VIEWS = {
     "1": "frontal", "2": "smiling", "3": "turned right", "4": "turned left",

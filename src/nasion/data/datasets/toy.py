@@ -14,15 +14,16 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFilter
 
-from nasion.data.datasets._face_model import Expression, brow, jaw, lid, points_of, rotate_head
 from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.catalog import fkd15, ibug68
+from nasion.landmarks.face_model import Expression, brow, jaw, lid, points_of, rotate_head
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 
 SCHEME: Scheme = fkd15
 SPLITS = ("all",)
+WHOLE_IMAGES = True  # as published, images are crops of one face
 SIDE = 96  # pixels, as in Kaggle's set
 Pattern = tuple[float, Sequence[str]]  # the fraction of faces with just these points labelled
 _SKINS = (

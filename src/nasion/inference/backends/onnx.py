@@ -123,6 +123,7 @@ def _spec(session: Any, metadata: Mapping[str, str], renamed: Mapping[str, str])
         pixel_range=(0.0, 255.0),
         box_scale=float(value("box_scale")),
         square=value("square") == "True",
+        whole_images=metadata.get("whole_images") == "True",  # older files do not say
         refine_steps=int(value("refine_steps")),
         tta=value("tta"),  # pyright: ignore[reportArgumentType]
     )

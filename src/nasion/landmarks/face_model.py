@@ -7,6 +7,7 @@ Unit: the distance of the outer eye corners. Origin: between them. x points to t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float64
@@ -125,6 +126,13 @@ def _half(face: Expression) -> dict[str, np.ndarray]:
         "imm_lip_lower_right": _mouth(-0.12, 0.908, face, 0.95),
     }
     return {name: np.asarray(value, dtype=float) for name, value in points.items()}
+
+
+@cache
+def known_points() -> frozenset[str]:
+    """The names of all points that this face has, left ones too."""
+    half = _half(Expression())
+    return frozenset(half) | {mirror_name(name) for name in half}
 
 
 def points_of(names: tuple[str, ...], face: Expression) -> Float64[np.ndarray, "K 3"]:

@@ -1,0 +1,99 @@
+"""Boxes for labelled faces that have none: around their points, missing ones estimated.
+
+Recipes crop a box, and detectors give one; only datasets whose images are published as crops are
+shown whole. Estimating a missing point keeps the box of a half-labelled face as large as others'.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from nasion.landmarks import geometry
+from nasion.landmarks.face_extent import mean_shape
+from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme import Scheme
+
+_LEAST_LABELLED = 2  # points that fix position, size and rotation of a face
+_MOSTLY = 0.5  # of a scheme's points with catalog names, from which the mean face is used
+log = logging.getLogger(__name__)
+
+
+def with_boxes(faces: Faces, source: str = "") -> Faces:
+    """The faces, each with a box: its own, or the one around its points.
+
+    A face with fewer than two labelled points stays without (NaN: the whole image). ``source``:
+    named in the log, which says how many boxes were estimated.
+    """
+    own = np.full((len(faces), 4), np.nan) if faces.boxes is None else faces.boxes
+    lacking = np.asarray(np.isnan(own).any(axis=1) & faces.labelled.any(axis=1))
+    if not lacking.any():
+        return faces
+    boxes = np.where(lacking[:, None], estimate_boxes(faces.points, faces.scheme), own)
+    found = lacking & ~np.isnan(boxes).any(axis=1)
+    log.info(
+        "%s%d of %d faces have no box: %d are cropped around their labelled points%s.",
+        f"{source}: " if source else "",
+        lacking.sum(),
+        len(faces),
+        found.sum(),
+        ", the others are the whole image" if found.sum() < lacking.sum() else "",
+    )
+    return replace(faces, boxes=boxes.astype(np.float32)) if found.any() else faces
+
+
+def estimate_boxes(
+    points: Float[np.ndarray, "N K 2"], scheme: Scheme
+) -> Float64[np.ndarray, "N 4"]:
+    """The box of each face by its labelled points; NaN where these do not fix one."""
+    points = points.astype(np.float64)
+    boxes = geometry.points_box(complete(points, reference_shape(points, scheme)))
+    labelled = (~np.isnan(points).any(axis=2)).sum(axis=1)
+    has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    boxes[(labelled < _LEAST_LABELLED) | ~has_area] = np.nan
+    return boxes
+
+
+def reference_shape(
+    points: Float64[np.ndarray, "N K 2"], scheme: Scheme
+) -> Float64[np.ndarray, "K 2"]:
+    """A shape to estimate missing points by: the mean face, or the mean of these faces.
+
+    NaN for points that neither has.
+    """
+    shape = mean_shape(scheme)
+    if (~np.isnan(shape).any(axis=1)).mean() >= _MOSTLY:
+        return shape
+    whole = points[~np.isnan(points).any(axis=(1, 2))]
+    if not len(whole):
+        return np.full((len(scheme), 2), np.nan)
+    # In the frame of each face's own box, where shapes of any size can be averaged.
+    boxes = geometry.points_box(whole)
+    size = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1e-9)
+    return ((whole - boxes[:, None, :2]) / size[:, None, None]).mean(axis=0)
+
+
+def complete(
+    points: Float64[np.ndarray, "N K 2"], shape: Float64[np.ndarray, "K 2"]
+) -> Float64[np.ndarray, "N K 2"]:
+    """Missing points from the shape, moved, scaled and rotated onto the labelled ones."""
+    # A similarity is one multiplication and one addition of complex numbers: z = a * shape + b.
+    z: np.ndarray = points[..., 0] + 1j * points[..., 1]
+    reference = shape[:, 0] + 1j * shape[:, 1]
+    usable = ~np.isnan(z) & ~np.isnan(reference)
+    count = np.maximum(usable.sum(axis=1, keepdims=True), 1)
+    z_used = np.where(usable, z, 0)
+    reference_used = np.where(usable, reference, 0)
+    z_mean = z_used.sum(axis=1, keepdims=True) / count
+    reference_mean = reference_used.sum(axis=1, keepdims=True) / count
+    centred = np.where(usable, reference - reference_mean, 0)
+    power = (np.abs(centred) ** 2).sum(axis=1, keepdims=True)
+    # Least squares: the projection of the points onto the shape.
+    product = (np.conj(centred) * np.where(usable, z - z_mean, 0)).sum(axis=1, keepdims=True)
+    a = np.where(power > 0, product / np.maximum(power, 1e-12), np.nan)
+    estimated = a * (reference - reference_mean) + z_mean
+    filled = np.where(np.isnan(z), estimated, z)
+    return np.stack([np.real(filled), np.imag(filled)], axis=-1)

@@ -1,0 +1,57 @@
+"""Mirror pairs are compared with the faces before a recipe flips them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import nasion
+from nasion.data.datasets import toy
+from nasion.data.mirror_check import check_mirror
+from nasion.errors import SettingError
+from nasion.landmarks.catalog import fkd15, ibug68, imm58
+from nasion.recipes.toy_demo import RECIPE
+
+
+@pytest.mark.parametrize("scheme", [fkd15, imm58, ibug68])
+def test_pairs_of_the_catalog_mirror(scheme):
+    check_mirror(toy.draw(40, scheme, seed=1))
+
+
+def test_heads_turned_to_one_side_are_no_wrong_pairs():
+    faces = toy.draw(60, ibug68, seed=2)
+    # Yaw by which the nose tip is right of the middle between the eyes.
+    eyes = faces.points[:, 36:48, 0].mean(1)
+    turned = faces[np.flatnonzero(faces.points[:, 30, 0] > eyes + 2)]
+    assert len(turned) >= 10
+    check_mirror(turned)
+
+
+def test_missing_and_wrong_pairs_are_refused_by_name():
+    faces = toy.draw(40, fkd15, seed=1)
+    none = replace(fkd15, mirror=())
+    with pytest.raises(SettingError, match=r"has no mirror pairs.*left_eye_center"):
+        check_mirror(replace(faces, scheme=none))
+    crossed = (("left_eye_center", "mouth_left_corner"), ("right_eye_center", "mouth_right_corner"))
+    names = {name for pair in crossed for name in pair}
+    pairs = (*crossed, *(pair for pair in fkd15.mirror if not names & set(pair)))
+    with pytest.raises(SettingError, match="mirror pairs that do not mirror"):
+        check_mirror(replace(faces, scheme=replace(fkd15, mirror=pairs)))
+
+
+def test_few_faces_and_half_labelled_ones_are_not_checked():
+    none = replace(fkd15, mirror=())
+    check_mirror(replace(toy.draw(9, fkd15), scheme=none))
+    faces = toy.draw(20, fkd15)
+    points = faces.points.copy()
+    points[:, 4:] = np.nan
+    check_mirror(replace(faces, points=points))
+
+
+def test_training_with_flips_checks_the_pairs(tmp_path):
+    faces = replace(toy.draw(30, fkd15), scheme=replace(fkd15, mirror=()))
+    recipe = replace(RECIPE, spec=replace(RECIPE.spec, scheme=faces.scheme), epochs=1)
+    assert recipe.augment.flip > 0
+    with pytest.raises(SettingError, match="has no mirror pairs"):
+        nasion.train(recipe, faces, run_folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
