@@ -14,8 +14,8 @@ from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
 
 _LEAST_FACES = 10  # whose mean shape says something
-# Distances are fractions of the mean face's longer side. Right pairs of frontal faces: at most 0.05;
-# a swapped eye or corner of the mouth: 0.3 and more.
+# As fractions of the mean face's longer side. Right pairs of frontal faces are 0.05 off or less, a
+# swapped eye or corner of the mouth 0.3 and more.
 _FAR = 0.15
 # The mean distance from a mirrored point to the nearest point of any name: 0.03 at most for frontal
 # sets, 0.07 and more for sets whose heads are all turned to one side, which no pairs can mirror.
