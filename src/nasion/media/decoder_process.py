@@ -56,9 +56,7 @@ class _Process:
     def __init__(self, max_pixels: int) -> None:
         # The search path is handed on, since nasion may not be installed; -P leaves out the
         # current folder, where anything may lie.
-        environment = (
-            os.environ | _SETTINGS | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        )
+        search_path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = [sys.executable, "-P", "-m", __name__, str(max_pixels)]
         self._process = subprocess.Popen(
             command,
