@@ -314,18 +314,18 @@ PREFIXED = {
 @pytest.mark.parametrize("way", PREFIXED)
 def test_behind_a_path_prefix_everything_works(browser, way):
     wrap, access = PREFIXED[way]
-    with Server(serve.Limits(), access=access, wrap=wrap) as prefixed:
-        with shown_page(browser, prefixed, "/tools/faces/") as shown:
-            assert shown.evaluate("getComputedStyle(document.querySelector('.stage')).position")
-            assert (
-                shown.evaluate("[...document.styleSheets].map((it) => it.cssRules.length)")[0] > 9
-            )
-            shown.click("#sample")
-            status(shown, "sample.jpg: 3 faces found.")
-            shown.click("#camera")
-            status(shown, "Camera: 1 face, ")
-            shown.click("#camera")
-            shown.click("text=HTTP interface")
-            shown.get_by_text("/v1/landmarks").first.wait_for()
-            described = shown.evaluate("fetch('openapi.json').then((it) => it.json())")
-            assert [each["url"] for each in described["servers"]] == ["/tools/faces"]
+    with (
+        Server(serve.Limits(), access=access, wrap=wrap) as prefixed,
+        shown_page(browser, prefixed, "/tools/faces/") as shown,
+    ):
+        rules = shown.evaluate("[...document.styleSheets].map((it) => it.cssRules.length)")
+        assert rules[0] > 9
+        shown.click("#sample")
+        status(shown, "sample.jpg: 3 faces found.")
+        shown.click("#camera")
+        status(shown, "Camera: 1 face, ")
+        shown.click("#camera")
+        shown.click("text=HTTP interface")
+        shown.get_by_text("/v1/landmarks").first.wait_for()
+        described = shown.evaluate("fetch('openapi.json').then((it) => it.json())")
+        assert [each["url"] for each in described["servers"]] == ["/tools/faces"]

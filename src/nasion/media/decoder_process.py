@@ -158,7 +158,7 @@ def _serve(source: BinaryIO, target: BinaryIO, decode: Callable[..., np.ndarray]
             target.write(json.dumps({"error": str(error)}).encode() + b"\n")
         else:
             target.write(json.dumps({"shape": pixels.shape}).encode() + b"\n")
-            target.write(pixels.tobytes())
+            target.write(np.ascontiguousarray(pixels).data.cast("B"))
         target.flush()
 
 

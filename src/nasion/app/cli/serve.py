@@ -96,7 +96,7 @@ def serve(
     if host not in _LOCAL:
         console.warn(
             "Other machines can reach this address, and anyone who does can use it. "
-            "Browsers allow cameras only over https."
+            "Under a name it answers with --allow-host. Browsers allow cameras only over https."
         )
     uvicorn.Server(config).run(sockets=[listening])
 

@@ -19,7 +19,7 @@ from nasion.app.serve.admission import (
 
 # How long a refused body is still read and thrown away: closed at once, the connection would be
 # reset, and a client that is still sending would never see why it was refused.
-_LINGER_SECONDS = 5.0
+_LINGER_SECONDS, _LINGER_BODIES = 5.0, 4  # bodies of the largest size that is allowed
 
 
 class BodyLimit:
@@ -90,9 +90,11 @@ class _Body:
 
     async def _discard_rest(self) -> None:
         end = monotonic() + min(_LINGER_SECONDS, self._limits.idle_seconds)
-        while not self._complete and (left := end - monotonic()) > 0:
+        most = _LINGER_BODIES * self._limits.body_bytes
+        while not self._complete and most > 0 and (left := end - monotonic()) > 0:
             try:
                 message = await asyncio.wait_for(self._receive(), left)
             except TimeoutError:
                 return
+            most -= len(message.get("body", b""))
             self._complete = not message.get("more_body", False)

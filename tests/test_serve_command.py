@@ -1,0 +1,55 @@
+"""``nasion serve`` as a process of its own: what it prints, when, and how it stops."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.network]
+
+
+@contextmanager
+def served(*options):
+    """(process, port) of a server that has said where it serves."""
+    program = "from nasion.app.cli import main; main()"
+    words = ["serve", "--port", "0", "--run", "face68_light", *options]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    try:
+        line = process.stdout.readline()
+        yield process, int(re.search(r"serves at http://127\.0\.0\.1:(\d+)", line)[1])
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def ask(port, path, **headers):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+def test_the_port_listens_when_the_address_is_printed_and_options_of_proxies_hold():
+    options = ("--root-path", "/faces", "--allow-host", "faces.example.org")
+    with served(*options, "--allow-origin", "https://friend.example") as (process, port):
+        # At once: no waiting, no second try.
+        assert ask(port, "/faces/healthz", Host="faces.example.org")["status"] == "ok"
+        assert ask(port, "/healthz")["status"] == "ok"
+        servers = ask(port, "/openapi.json")["servers"]
+        assert servers == [{"url": "/faces"}]
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            ask(port, "/healthz", Host="elsewhere.example")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
