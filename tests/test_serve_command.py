@@ -6,10 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+
+from nasion.app.serve.responses import sample_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
@@ -35,8 +39,8 @@ def served(*options):
         process.stdout.close()
 
 
-def ask(port, path, **headers):
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+def ask(port, path, body=None, **headers):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.loads(answer.read())
 
@@ -52,4 +56,18 @@ def test_the_port_listens_when_the_address_is_printed_and_options_of_proxies_hol
         with pytest.raises(urllib.error.HTTPError, match="400"):
             ask(port, "/healthz", Host="elsewhere.example")
         process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_requests_that_run_when_the_server_is_stopped_are_answered():
+    with served("--workers", "1") as (process, port), ThreadPoolExecutor(30) as pool:
+        ask(port, "/v1/landmarks", sample_image())
+        running = [pool.submit(ask, port, "/v1/landmarks", sample_image()) for _ in range(30)]
+        while not any(each.done() for each in running):
+            time.sleep(0.01)
+        # All have been sent, and most of them wait for the only worker.
+        time.sleep(0.3)
+        assert not all(each.done() for each in running)
+        process.terminate()
+        assert all(len(each.result()["images"]) == 1 for each in running)
         assert process.wait(20) in (0, -signal.SIGTERM)
