@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from nasion.app import serve
+from nasion.app.serve.admission import client_of
 from nasion.app.serve.responses import sample_image
 from nasion.app.serve.settings import with_min_face
 from nasion.errors import DataError, SettingError
@@ -391,3 +392,38 @@ def test_known_boxes_and_the_smallest_face_over_http(server):
 def test_a_search_for_tiny_faces_in_a_large_image_is_refused():
     with pytest.raises(DataError, match=r"a.jpg: min_face=8 in 5000 x 5000 .*25 pixels or more"):
         with_min_face(LAZY, 8, (5000, 5000), "a.jpg")
+
+
+class SlowLandmarker(Landmarker):
+    """Finds nothing, for 0.2 seconds."""
+
+    def with_settings(self, **settings):
+        return self
+
+    def __call__(self, image, boxes=None):
+        time.sleep(0.2)
+        return []
+
+
+def test_one_client_s_much_work_does_not_keep_another_waiting():
+    with Server(serve.Limits(workers=1, seconds=60), SlowLandmarker("face68_light")) as slow:
+        head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(sample_image())
+        many = open_silent(slow, 40, "127.0.0.2", head + sample_image())
+        assert wait_until(lambda: metric(slow, "nasion_requests_in_progress ") == 40)
+        for _ in range(3):
+            started = time.monotonic()
+            assert slow.ask("/v1/landmarks", sample_image())[0] == 200
+            # One that runs, and at most one that is ahead in the rotation; not forty.
+            assert time.monotonic() - started < 2
+        assert all(read_to_end(each, 20).startswith(b"HTTP/1.1 200") for each in many)
+        close(many)
+
+
+def test_addresses_of_one_ipv6_network_are_one_client():
+    def client(address):
+        return client_of({"client": (address, 1)})
+
+    assert client("2001:db8::1") == client("2001:db8::ffff:2") != client("2001:db8:0:1::1")
+    assert client("::ffff:10.0.0.1") != client("::ffff:10.0.0.2")
+    assert client("10.0.0.1") != client("10.0.0.2") and client("testclient") == "testclient"
+    assert client_of({"client": None}) == client_of({}) == ""

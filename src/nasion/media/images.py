@@ -29,10 +29,7 @@ def open_image(
     from PIL import Image, UnidentifiedImageError
 
     name = name or (str(image) if isinstance(image, Path) else "The image")
-    if isinstance(image, Path) and not image.is_file():
-        raise DataError(f"{name}: no such file.")
-    if image == b"" or (isinstance(image, Path) and not image.stat().st_size):
-        raise DataError(f"{name}: the file is empty.")
+    _require_contents(image, name)
     try:
         source = BytesIO(image) if isinstance(image, bytes) else image
         with Image.open(source, formats=FORMATS) as file:
@@ -51,6 +48,14 @@ def open_image(
     # Of any type: Pillow's readers meet damaged files with struct.error, KeyError, EOFError, ...
     except Exception as error:
         raise _unreadable(name, error) from error
+
+
+def _require_contents(image: Path | bytes, name: str) -> None:
+    """Raise ``DataError`` for a file that is not there or empty."""
+    if isinstance(image, Path) and not image.is_file():
+        raise DataError(f"{name}: no such file.")
+    if image == b"" or (isinstance(image, Path) and not image.stat().st_size):
+        raise DataError(f"{name}: the file is empty.")
 
 
 def _unreadable(name: str, error: Exception) -> DataError:

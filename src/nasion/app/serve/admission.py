@@ -7,11 +7,13 @@ import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
+from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Event
 from typing import Any
 
+from nasion.app.serve.turns import Turns
 from nasion.errors import require
 
 Message = MutableMapping[str, Any]
@@ -19,6 +21,21 @@ App = Callable[..., Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _CHUNK = 1 << 16  # bytes of a response that are sent at once
+
+
+def client_of(scope: MutableMapping[str, Any]) -> str:
+    """A client's address, by which its share is counted; of IPv6 the network's part.
+
+    One household or machine has all addresses of a /64 network.
+    """
+    host = (scope.get("client") or ("",))[0]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and not address.ipv4_mapped:
+        return str(ip_network((address, 64), strict=False))
+    return host
 
 
 class Rejected(Exception):
@@ -96,6 +113,7 @@ class AdmissionControl:
         self.held: int = 0
         self._held_by: Counter[str] = Counter()
         threads = limits.workers or os.cpu_count() or 1
+        self._turns = Turns(threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nasion")
 
     def hold(self, client: str, size: int) -> None:
@@ -127,24 +145,18 @@ class AdmissionControl:
         finally:
             self.active -= 1
 
-    async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run ``work`` in a thread.
+    async def run(self, client: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Run ``work`` in a thread when it is the client's turn.
 
         Its last argument is a function that tells whether the request has been given up.
 
         Raises ``Rejected`` (503) if it takes longer than the limit, waiting included.
         """
-        # The list holds the only reference that a waiting job has to its images, so that they can
-        # be freed before the job's turn comes.
-        cancelled, held = Event(), [arguments]
-
-        def job() -> Any:
-            return work(*held.pop(), cancelled.is_set) if held else None
-
+        cancelled = Event()
         try:
             with self._count():
-                future = self._pool.submit(job)
-                return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.seconds)
+                job = self._in_turn(client, work, *arguments, cancelled.is_set)
+                return await asyncio.wait_for(job, self.limits.seconds)
         except TimeoutError as error:
             raise Rejected(
                 503,
@@ -152,9 +164,21 @@ class AdmissionControl:
                 "send fewer or smaller images, or try again.",
             ) from error
         finally:
-            # Work that has not started releases its arguments; work that has is told to stop.
+            # Work that has started is told to stop; other work never does.
             cancelled.set()
-            held.clear()
+
+    async def _in_turn(self, client: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        await self._turns.take(client)
+        loop = asyncio.get_running_loop()
+        future = self._pool.submit(work, *arguments)
+
+        def done(_: Any) -> None:
+            # In the worker's thread, when it is really done; after the server's end nobody waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._turns.give_back)
+
+        future.add_done_callback(done)
+        return await asyncio.wrap_future(future)
 
 
 class ChunkedResponses:

@@ -15,6 +15,7 @@ from nasion.app.serve.admission import (
     Rejected,
     Reservation,
     Send,
+    client_of,
 )
 
 # How long a refused body is still read and thrown away: closed at once, the connection would be
@@ -50,8 +51,7 @@ class _Body:
     def __init__(
         self, scope: Message, receive: Receive, send: Send, admission: AdmissionControl
     ) -> None:
-        client = scope.get("client")
-        self.reservation: Reservation = Reservation(admission, client[0] if client else "")
+        self.reservation: Reservation = Reservation(admission, client_of(scope))
         self._receive, self._send, self._limits = receive, send, admission.limits
         headers = Headers(scope=scope)
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

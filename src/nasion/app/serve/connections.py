@@ -14,7 +14,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from nasion.app.serve.admission import Limits
+from nasion.app.serve.admission import Limits, client_of
 from nasion.app.serve.websocket import MAX_FRAME_BYTES
 
 # How many connections are accepted in one turn of the event loop; until its end those that are
@@ -127,7 +127,7 @@ class GuardedConnection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self.address = self.client[0] if self.client else ""
+        self.address = client_of({"client": self.client})
         self.idle_since = self.loop.time()
         self._connections.admit(self)
 

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from nasion.app.serve import responses
-from nasion.app.serve.admission import AdmissionControl, Rejected
+from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.settings import parse_boxes, refuse_unknown_parameters
 from nasion.app.serve.uploads import REQUEST_BODY, read_uploads
@@ -97,6 +97,6 @@ def add_landmarks(
         output = getattr(settings.format, "value", settings.format)
         labels = getattr(settings.labels, "value", settings.labels)
         work = responses.Work(own, decode, known, settings.min_face, output, labels)
-        done = await admission.run(work.process, uploads)
+        done = await admission.run(client_of(request.scope), work.process, uploads)
         metrics.count_images(done)
         return responses.respond(done, work.format)

@@ -76,6 +76,11 @@ def add_pages(app: FastAPI, landmarker: Landmarker) -> None:
         return network
 
     app.mount("/page", StaticFiles(directory=_PAGE))
+    _add_docs(app)
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Swagger's page of the interface, with its own copy of Swagger's files."""
     from swagger_ui_bundle import swagger_ui_path
 
     app.mount("/swagger", StaticFiles(directory=swagger_ui_path))

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
 
 from nasion.app.serve.access import Access, refuse_socket
-from nasion.app.serve.admission import AdmissionControl, Rejected
+from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
 from nasion.app.serve.settings import unknown_parameters
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
@@ -75,13 +75,13 @@ def add_camera(
 
 
 async def _answer_frames(socket: WebSocket, camera: _Camera, admission: AdmissionControl) -> None:
-    started = perf_counter()
+    started, client = perf_counter(), client_of(socket.scope)
     while True:
         try:
             data = await asyncio.wait_for(socket.receive_bytes(), _IDLE_SECONDS)
             # When the frame came, not when it is processed: the smoothing needs the camera's clock.
             seconds = perf_counter() - started
-            answer = await admission.run(camera.process, data, seconds)
+            answer = await admission.run(client, camera.process, data, seconds)
         except DataError as error:
             answer = {"error": str(error)}
         except KeyError:  # a text message
