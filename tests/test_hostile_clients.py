@@ -427,3 +427,24 @@ def test_addresses_of_one_ipv6_network_are_one_client():
     assert client("::ffff:10.0.0.1") != client("::ffff:10.0.0.2")
     assert client("10.0.0.1") != client("10.0.0.2") and client("testclient") == "testclient"
     assert client_of({"client": None}) == client_of({}) == ""
+
+
+def test_forwarded_headers_are_believed_of_trusted_proxies_alone():
+    async def echo(scope, receive, send):
+        if scope["type"] == "http":
+            said = json.dumps([scope["client"][0], scope["scheme"]]).encode()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": said})
+
+    request = (
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        b"X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\r\n"
+    )
+    with Server(LIMITS, LAZY, wrap=lambda app: echo) as echoing:
+        for address, said in (
+            ("127.0.0.1", b'["203.0.113.7", "https"]'),  # trusted unless told otherwise
+            ("127.0.0.2", b'["127.0.0.2", "http"]'),
+        ):
+            (one,) = open_silent(echoing, 1, address, request)
+            assert said in read_to_end(one, 5)
+            one.close()
