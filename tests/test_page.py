@@ -5,9 +5,11 @@ keys, phone width, nothing from elsewhere.
 import base64
 import json
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 from test_serve import Server
 
@@ -103,8 +105,8 @@ def browser(camera_file):
         running.close()
 
 
-@pytest.fixture
-def page(browser, server):
+@contextmanager
+def shown_page(browser, server, path="/"):
     """The page, ready; afterwards: no error in the console, and no request to anywhere else."""
     errors, asked = [], []
     shown = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -116,13 +118,20 @@ def page(browser, server):
         ),
     )
     shown.on("request", lambda request: asked.append(request.url))
-    shown.goto(f"http://127.0.0.1:{server.port}/")
+    shown.goto(f"http://127.0.0.1:{server.port}{path}")
     shown.locator("body[data-ready=yes]").wait_for()
     yield shown
     shown.close()
     assert errors == []
-    own = (f"http://127.0.0.1:{server.port}/", f"ws://127.0.0.1:{server.port}/", "blob:", "data:")
+    address = f"127.0.0.1:{server.port}{path}"
+    own = (f"http://{address}", f"ws://{address}", "blob:", "data:")
     assert [url for url in asked if not url.startswith(own)] == []
+
+
+@pytest.fixture
+def page(browser, server):
+    with shown_page(browser, server) as shown:
+        yield shown
 
 
 def status(page, words):
@@ -266,3 +275,57 @@ def test_the_camera_s_face_is_followed_until_it_is_switched_off(page):
 def test_the_interface_s_description_is_a_page_that_works(page):
     page.goto(page.url + "docs")
     page.get_by_text("/v1/landmarks").first.wait_for()
+
+
+def mounted(app):
+    """The application within another one."""
+    outer = FastAPI()
+    outer.mount("/tools/faces", app)
+    return outer
+
+
+def behind_proxy(app):
+    """What reaches the application behind a proxy that shows it under /tools/faces, strips this
+    prefix and, as nginx does if not told otherwise, sends a Host of its own.
+    """
+
+    async def proxied(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return
+        assert scope["path"].startswith("/tools/faces/")
+        headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        path = scope["path"].removeprefix("/tools/faces")
+        own = {"path": path, "headers": [*headers, (b"host", b"upstream:9")]}
+        await app({**scope, **own}, receive, send)
+
+    return proxied
+
+
+PREFIXED = {
+    "mounted": (mounted, serve.Access()),
+    "stripped": (
+        behind_proxy,
+        serve.Access(root_path="/tools/faces", hosts=("127.0.0.1", "upstream")),
+    ),
+    "passed on": (None, serve.Access(root_path="tools/faces/")),
+}
+
+
+@pytest.mark.parametrize("way", PREFIXED)
+def test_behind_a_path_prefix_everything_works(browser, way):
+    wrap, access = PREFIXED[way]
+    with (
+        Server(serve.Limits(), access=access, wrap=wrap) as prefixed,
+        shown_page(browser, prefixed, "/tools/faces/") as shown,
+    ):
+        rules = shown.evaluate("[...document.styleSheets].map((it) => it.cssRules.length)")
+        assert rules[0] > 9
+        shown.click("#sample")
+        status(shown, "sample.jpg: 3 faces found.")
+        shown.click("#camera")
+        status(shown, "Camera: 1 face, ")
+        shown.click("#camera")
+        shown.click("text=HTTP interface")
+        shown.get_by_text("/v1/landmarks").first.wait_for()
+        described = shown.evaluate("fetch('openapi.json').then((it) => it.json())")
+        assert [each["url"] for each in described["servers"]] == ["/tools/faces"]

@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from nasion.app import serve
+from nasion.app.serve.connections import server_config
 from nasion.app.serve.responses import sample_image
 from nasion.data.datasets import toy
 from nasion.errors import SettingError
@@ -35,9 +36,9 @@ LIMITS = serve.Limits(
 class Server:
     """The application behind a real port, in a thread of its own."""
 
-    def __init__(self, limits, landmarker=None):
-        app = serve.build_app(landmarker or Landmarker("face68_light"), limits)
-        config = uvicorn.Config(app, port=0, log_level="warning", ws_max_size=4 << 20)
+    def __init__(self, limits, landmarker=None, access=None, wrap=None):
+        app = serve.build_app(landmarker or Landmarker("face68_light"), limits, access)
+        config = server_config(wrap(app) if wrap else app, limits, port=0)
         self.listening = config.bind_socket()
         self.port = self.listening.getsockname()[1]
         self._server = uvicorn.Server(config)
@@ -236,7 +237,7 @@ def test_a_client_that_stops_in_the_middle_leaves_nothing_behind(server):
         half = socket.create_connection(("127.0.0.1", server.port))
         half.sendall(
             (
-                b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n"
+                b"POST /v1/landmarks HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
                 b"Content-Length: %d\r\n\r\n"
             )
             % length
@@ -299,7 +300,10 @@ def test_requests_beyond_the_memory_limit_are_reported_to_come_again():
     limits = serve.Limits(body_bytes=1 << 20, memory_bytes=1 << 20, seconds=0.5, workers=1)
     with Server(limits) as small:
         slow = socket.create_connection(("127.0.0.1", small.port))
-        slow.sendall(b"POST /v1/landmarks HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n")
+        slow.sendall(
+            b"POST /v1/landmarks HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: 1000000\r\n\r\n" + bytes(900_000)
+        )
         assert wait_until(lambda: metric(small, "nasion_bytes_held ") >= 900_000)
         status, headers, data = small.ask("/v1/landmarks", bytes(200_000))
         assert status == 503 and headers["retry-after"] == "1"
@@ -352,9 +356,9 @@ def test_answers_that_nobody_takes_count_as_memory_and_are_dropped_in_time():
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         lazy.connect(("127.0.0.1", small.port))
         head = (
-            b"POST /v1/landmarks?format=image HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
-            % len(picture)
-        )
+            b"POST /v1/landmarks?format=image HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: %d\r\n\r\n"
+        ) % len(picture)
         lazy.sendall(head + picture)
         assert lazy.recv(12) == b"HTTP/1.1 200"
         assert wait_until(lambda: metric(small, "nasion_bytes_held ") > 100_000)
@@ -380,7 +384,7 @@ def test_pages_and_their_files_come_from_this_server_alone(server):
     for path, words in (
         ("/", b"page.js"),
         ("/page/page.js", b"use strict"),
-        ("/docs", b"/swagger/swagger-ui-bundle.js"),
+        ("/docs", b"swagger/swagger-ui-bundle.js"),
         ("/openapi.json", b"3.0.2"),
     ):
         status, headers, data = server.ask(path)

@@ -175,11 +175,11 @@ def _rotate(
     pixels: UInt8[np.ndarray, "H W ..."], degrees: int
 ) -> tuple[UInt8[np.ndarray, "H2 W2 ..."], Float64[np.ndarray, "2 3"]]:
     """The image rotated clockwise, grown so that nothing is lost, and the map from it back."""
+    if not degrees:
+        return pixels, geometry.identity()
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    if not degrees:
-        return np.asarray(image), geometry.identity()
     # Pillow counts counter-clockwise.
     rotated = image.rotate(-degrees, Image.Resampling.BILINEAR, expand=True)
     centers = [np.array([(side - 1) / 2 for side in size]) for size in (rotated.size, image.size)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,13 @@ from nasion.app import console
 from nasion.app.cli.options import DetectorName, Model, RecipeFile, open_model
 from nasion.errors import SettingError, requires_extra
 
+if TYPE_CHECKING:
+    import socket
+
+    import uvicorn
+
 _LOCAL = ("127.0.0.1", "localhost", "::1")
+_ANY_ADDRESS = ("0.0.0.0", "::", "")
 
 
 def serve(
@@ -30,6 +36,30 @@ def serve(
     max_pixels: Annotated[int, typer.Option(help="Largest image, in pixels.")] = 25_000_000,
     max_faces: Annotated[int, typer.Option(help="Most faces per image.")] = 50,
     max_seconds: Annotated[float, typer.Option(help="Longest time per request.")] = 30.0,
+    root_path: Annotated[
+        str, typer.Option(help="The path under which a proxy shows this server, as /faces.")
+    ] = "",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also answer under this host name (beside localhost and the address that a "
+            "connection came in at); *.example.org for all below it, * for any. Repeatable."
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pages of this origin, as https://example.org, may use the interface (CORS). "
+            "Repeatable."
+        ),
+    ] = None,
+    forwarded_allow_ips: Annotated[
+        str,
+        typer.Option(
+            help="Addresses of proxies, separated by commas, whose X-Forwarded-For and "
+            "X-Forwarded-Proto are believed."
+        ),
+    ] = "127.0.0.1",
     recipe: RecipeFile = None,
 ) -> None:
     """Serve landmarks: a page for the browser, with camera, and an HTTP interface.
@@ -37,10 +67,10 @@ def serve(
     Ctrl-C stops it.
     """
     with requires_extra("The server", "serve"):
-        import uvicorn
+        from nasion.app.serve import Access, Limits, build_app
+        from nasion.app.serve.connections import server_config
+    import uvicorn
 
-        from nasion.app.serve import Limits, build_app
-    from nasion.app.serve.websocket import MAX_FRAME_BYTES
     from nasion.inference.landmarker import Landmarker
 
     limits = Limits(
@@ -50,25 +80,15 @@ def serve(
         seconds=max_seconds,
         workers=workers,
     )
+    # A wildcard is an address to listen on, not to be called by.
+    hosts = [*(allow_host or []), *([] if host in _ANY_ADDRESS else [host])]
+    access = Access(tuple(hosts), tuple(allow_origin or ()), root_path)
     landmarker = Landmarker(open_model(run, recipe), detector=detector, max_faces=max_faces)
-    config = uvicorn.Config(
-        build_app(landmarker, limits),
-        host=host,
-        port=port,
-        log_level="warning",
-        ws_max_size=MAX_FRAME_BYTES,
-        # Frames that wait: more would only be answered late.
-        ws_max_queue=2,
-        timeout_graceful_shutdown=5,
+    app = build_app(landmarker, limits, access)
+    config = server_config(
+        app, limits, host=host, port=port, forwarded_allow_ips=forwarded_allow_ips
     )
-    try:
-        # Bound here, so that the port is known (0 chooses one) before the address is printed.
-        listening = config.bind_socket()
-    except SystemExit as error:
-        raise SettingError(
-            f"Cannot listen on {host} port {port}: it is taken, or not an address of this machine; "
-            "choose another with --port or --host."
-        ) from error
+    listening = _listen(config)
     # IPv6 addresses stand in brackets in a URL.
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}"
@@ -76,6 +96,19 @@ def serve(
     if host not in _LOCAL:
         console.warn(
             "Other machines can reach this address, and anyone who does can use it. "
-            "Browsers allow cameras only over https."
+            "Under a name it answers with --allow-host. Browsers allow cameras only over https."
         )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(config: uvicorn.Config) -> socket.socket:
+    """The socket, listening: 0 chooses a port, and who reads the address may use it at once."""
+    try:
+        listening = config.bind_socket()
+    except SystemExit as error:
+        raise SettingError(
+            f"Cannot listen on {config.host} port {config.port}: it is taken, or not an address of "
+            "this machine; choose another with --port or --host."
+        ) from error
+    listening.listen(config.backlog)
+    return listening

@@ -1,67 +1,46 @@
 """``nasion serve``: landmarks over HTTP and on a page in the browser. Built with FastAPI.
 
 Images come in the request's body; nothing is read or downloaded because a request names it. How
-much may be requested at once is limited (``Limits``).
+much may be requested at once is limited (``Limits``), and under which names the server may be
+called (``Access``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from enum import Enum
-from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
-
 import nasion
-from nasion.discovery import FORMATS
 from nasion.errors import requires_extra
 from nasion.inference.landmarker import Landmarker
-from nasion.landmarks.scheme import Scheme
-from nasion.prediction_formats.image import LABELS
 
 with requires_extra("The server", "serve"):
-    from fastapi import FastAPI, Query, Request, Response
+    from fastapi import FastAPI, Request, Response
     from fastapi.exceptions import RequestValidationError
-    from fastapi.openapi.docs import get_swagger_ui_html
-    from fastapi.responses import FileResponse, JSONResponse
-    from fastapi.staticfiles import StaticFiles
+    from fastapi.responses import JSONResponse
     from starlette.exceptions import HTTPException
+    from starlette.middleware.cors import CORSMiddleware
 
-from nasion.app.serve import responses
+from nasion.app.serve.access import Access, AllowedHosts, PathPrefix
 from nasion.app.serve.admission import AdmissionControl, ChunkedResponses, Limits, Rejected
-from nasion.app.serve.prometheus import ServerMetrics
-from nasion.app.serve.uploads import REQUEST_BODY, BodyLimit, read_uploads
+from nasion.app.serve.bodies import BodyLimit
+from nasion.app.serve.landmarks import add_landmarks
+from nasion.app.serve.pages import SecurityHeaders, add_pages
+from nasion.app.serve.prometheus import Measuring, ServerMetrics
 from nasion.app.serve.websocket import add_camera
+from nasion.media.decoder_process import ImageDecoder
 
-_PAGE = Path(__file__).parent / "page"
-_CSP = "Content-Security-Policy"
-# The page loads nothing from elsewhere; its images may be its own canvases and the camera's.
-_POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
-)
 _DESCRIPTION = (
     "Facial landmarks. Images come in the request's body; nothing is read or downloaded "
     "because a request names it."
 )
-_FACE_PARTS = {
-    "jaw": ("jaw", "chin", "cheek", "contour"),
-    "brows": ("brow", "eyebrow"),
-    "eyes": ("eye", "pupil"),
-    "nose": ("nose", "nostril", "nasion"),
-    "mouth": ("mouth", "lip", "lips"),
-}
-if TYPE_CHECKING:
-    Format = str
-    Labels = str
-else:
-    # Made from the formats that exist, so that a new format file is offered and documented.
-    Format = Enum("Format", {name: name for name in FORMATS.names()}, type=str)
-    Labels = Enum("Labels", {name: name for name in LABELS}, type=str)
 
 
-def build_app(landmarker: Landmarker, limits: Limits) -> FastAPI:
-    """The server's application; ``landmarker`` finds the faces."""
+def build_app(
+    landmarker: Landmarker, limits: Limits | None = None, access: Access | None = None
+) -> FastAPI:
+    """The server's application; ``landmarker`` finds the faces.
+
+    Connections are not its matter: ``nasion.app.serve.connections.server_config`` limits those.
+    """
+    limits, access = limits or Limits(), access or Access()
     app = FastAPI(
         title="nasion",
         version=nasion.__version__,
@@ -71,15 +50,12 @@ def build_app(landmarker: Landmarker, limits: Limits) -> FastAPI:
     )
     app.openapi_version = "3.0.2"  # the newest that the page /docs shows
     admission, metrics = AdmissionControl(limits), ServerMetrics()
-    # Each middleware that is added wraps those before it: chunked responses around measuring around
-    # the limit of bodies.
-    app.add_middleware(BodyLimit, max_bytes=limits.body_bytes)
-    _add_measuring(app, metrics)
-    app.add_middleware(ChunkedResponses, admission=admission)  # the last one is outermost
+    decode = ImageDecoder(limits.decode_seconds, limits.pixels)
+    _add_middleware(app, admission, metrics, access)
     _add_errors(app)
-    _add_landmarks(app, landmarker, admission, metrics)
-    _add_pages(app, landmarker)
-    add_camera(app, landmarker, admission)
+    add_landmarks(app, landmarker, admission, metrics, decode)
+    add_pages(app, landmarker)
+    add_camera(app, landmarker, admission, access, decode)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -95,50 +71,21 @@ def build_app(landmarker: Landmarker, limits: Limits) -> FastAPI:
     return app
 
 
-def _add_landmarks(
-    app: FastAPI, landmarker: Landmarker, admission: AdmissionControl, metrics: ServerMetrics
+def _add_middleware(
+    app: FastAPI, admission: AdmissionControl, metrics: ServerMetrics, access: Access
 ) -> None:
-    @app.post(
-        "/v1/landmarks",
-        openapi_extra={"requestBody": REQUEST_BODY},
-        responses=responses.response_descriptions(),
-        response_class=Response,
-    )
-    async def landmarks(
-        request: Request,
-        format: Annotated[
-            Format, Query(description="Output format; several files come as a zip.")
-        ] = "json",
-        labels: Annotated[Labels, Query(description="Labels beside drawn points.")] = "none",
-        detect: Annotated[
-            bool, Query(description="False: every image is one face from edge to edge.")
-        ] = True,
-        min_score: Annotated[
-            float | None, Query(ge=0, le=1, description="Minimum face score.")
-        ] = None,
-        any_rotation: Annotated[
-            bool, Query(description="Also find faces on their side or upside down; 4x time.")
-        ] = False,
-    ) -> Response:
-        """The points of all faces in one or more images.
-
-        Send an image as the body, or a form with any number of files.
-        """
-        limits, name = admission.limits, getattr(format, "value", format)
-        with admission.admit(request) as reservation:
-            uploads = await read_uploads(request, limits)
-            # Without a declared length the largest body was reserved.
-            reservation.shrink_to(sum(len(upload.data) for upload in uploads))
-            own = landmarker.with_settings(
-                detect=detect,
-                min_score=min_score,
-                any_rotation=any_rotation,
-                max_faces=limits.faces,
-            )
-            drawn = getattr(labels, "value", labels)
-            done = await admission.run(responses.process, uploads, own, limits.pixels, name, drawn)
-            metrics.count_images(done)
-            return responses.respond(done, name)
+    """Each that is added wraps those before it: the last one is met first by a request."""
+    if access.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(access.origins), allow_methods=["GET", "POST"]
+        )
+    app.add_middleware(AllowedHosts, access=access)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Measuring, metrics=metrics)
+    app.add_middleware(ChunkedResponses, admission=admission)
+    app.add_middleware(BodyLimit, admission=admission)
+    if access.root_path:
+        app.add_middleware(PathPrefix, root_path=access.root_path)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -161,72 +108,4 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
-def _add_measuring(app: FastAPI, metrics: ServerMetrics) -> None:
-    @app.middleware("http")
-    async def measure(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        started = perf_counter()
-        response = await call_next(request)
-        # The route, not the address: strangers must not fill the metrics with names of their own.
-        path = getattr(request.scope.get("route"), "path", "elsewhere")
-        metrics.count_request(path, response.status_code, perf_counter() - started)
-        response.headers.setdefault(_CSP, _POLICY)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
-
-def _add_pages(app: FastAPI, landmarker: Landmarker) -> None:
-    scheme = landmarker.predictor.spec.scheme
-    network = {
-        "version": nasion.__version__,
-        "scheme": scheme.name,
-        "point_names": scheme.points,
-        "edges": scheme.edge_index.tolist(),
-        "parts": _face_parts(scheme),
-    }
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(_PAGE / "index.html")
-
-    # Not async: FastAPI runs it in a thread, since drawing takes a while the first time.
-    @app.get("/sample.jpg", include_in_schema=False)
-    def sample() -> Response:
-        return Response(responses.sample_image(), media_type="image/jpeg")
-
-    @app.get("/v1/network")
-    async def describe_network() -> dict[str, Any]:
-        """The points' names, the edges between them, and each point's part of the face."""
-        return network
-
-    app.mount("/page", StaticFiles(directory=_PAGE))
-    from swagger_ui_bundle import swagger_ui_path
-
-    app.mount("/swagger", StaticFiles(directory=swagger_ui_path))
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        swagger = get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title="nasion",
-            swagger_js_url="/swagger/swagger-ui-bundle.js",
-            swagger_css_url="/swagger/swagger-ui.css",
-            swagger_favicon_url="/swagger/favicon-32x32.png",
-        )
-        # Its script is inline.
-        policy = {_CSP: f"{_POLICY}; script-src 'self' 'unsafe-inline'"}
-        return Response(swagger.body, media_type="text/html", headers=policy)
-
-
-def _face_parts(scheme: Scheme) -> list[str]:
-    """The part of the face that each point belongs to, by its name."""
-    found = []
-    for point in scheme.points:
-        words = set(point.split("_"))
-        parts = (part for part, names in _FACE_PARTS.items() if words & set(names))
-        found.append(next(parts, "other"))
-    return found
-
-
-__all__ = ["Limits", "build_app"]
+__all__ = ["Access", "Limits", "build_app"]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
+from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Event
 from typing import Any
 
-from starlette.requests import Request
-
+from nasion.app.serve.turns import Turns
 from nasion.errors import require
 
 Message = MutableMapping[str, Any]
@@ -20,6 +21,21 @@ App = Callable[..., Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _CHUNK = 1 << 16  # bytes of a response that are sent at once
+
+
+def client_of(scope: MutableMapping[str, Any]) -> str:
+    """A client's address, by which its share is counted; of IPv6 the network's part.
+
+    One household or machine has all addresses of a /64 network.
+    """
+    host = (scope.get("client") or ("",))[0]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and not address.ipv4_mapped:
+        return str(ip_network((address, 64), strict=False))
+    return host
 
 
 class Rejected(Exception):
@@ -34,8 +50,11 @@ class Rejected(Exception):
 class Limits:
     """``body_bytes``, ``images``: per request. ``pixels``, ``faces``: per image.
 
-    ``seconds``: per request. ``memory_bytes``, ``requests``: of all requests together. ``cameras``:
-    at once. ``workers``: threads (None: cores).
+    ``seconds``: per request; ``decode_seconds``: per image, to decode it. ``header_seconds``: until
+    a request's headers are complete; ``idle_seconds``: between two pieces of its body.
+    ``memory_bytes``, ``requests``, ``connections``: of all clients together; a client may take half
+    of the memory and ``client_connections``. ``cameras``: at once. ``workers``: threads (None:
+    cores).
     """
 
     body_bytes: int = 32 << 20
@@ -43,8 +62,13 @@ class Limits:
     pixels: int = 25_000_000
     faces: int = 50
     seconds: float = 30.0
+    decode_seconds: float = 10.0
+    header_seconds: float = 10.0
+    idle_seconds: float = 10.0
     memory_bytes: int = 256 << 20
     requests: int = 256
+    connections: int = 512
+    client_connections: int = 128
     cameras: int = 4
     workers: int | None = None
 
@@ -57,16 +81,22 @@ class Limits:
 
 
 class Reservation:
-    """The memory that one request holds."""
+    """The memory that one request's body holds: what has arrived of it, not what it announces."""
 
-    def __init__(self, admission: AdmissionControl, size: int) -> None:
+    def __init__(self, admission: AdmissionControl, client: str) -> None:
         self._admission = admission
-        self.size: int = size
+        self._client = client
+        self.size: int = 0
 
-    def shrink_to(self, size: int) -> None:
-        """Give back what turned out not to be needed."""
-        self._admission.held -= self.size - size
-        self.size = size
+    def grow(self, size: int) -> None:
+        """Take ``size`` bytes more. Raises ``Rejected`` (503) if there is no memory for them."""
+        self._admission.hold(self._client, size)
+        self.size += size
+
+    def release(self) -> None:
+        """Give all of it back; more than once does no harm."""
+        self._admission.hold(self._client, -self.size)
+        self.size = 0
 
 
 class AdmissionControl:
@@ -78,44 +108,55 @@ class AdmissionControl:
 
     def __init__(self, limits: Limits) -> None:
         self.limits: Limits = limits
-        # Both change only on the event loop's thread, between two awaits, so they need no lock.
+        # All change only on the event loop's thread, between two awaits, so they need no lock.
         self.active: int = 0
         self.held: int = 0
+        self._held_by: Counter[str] = Counter()
         threads = limits.workers or os.cpu_count() or 1
+        self._turns = Turns(threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nasion")
 
-    @contextmanager
-    def admit(self, request: Request) -> Iterator[Reservation]:
-        """Reserve memory for a request's body. Raises ``Rejected`` (503) if there is none."""
-        limits, declared = self.limits, request.headers.get("content-length", "")
-        # A body of undeclared length (chunked) may be as long as is allowed.
-        wanted = limits.body_bytes
-        if declared.isdecimal():
-            wanted = min(int(declared), limits.body_bytes)
+    def hold(self, client: str, size: int) -> None:
+        """Count ``size`` bytes more (or fewer) of a client's requests.
+
+        Raises ``Rejected`` (503) beyond the memory of all, or half of it for one client.
+        """
+        limits = self.limits
         # Otherwise a single request of the allowed size could never be admitted.
         memory = max(limits.memory_bytes, limits.body_bytes)
-        if self.active >= limits.requests or self.held + wanted > memory:
+        share = max(memory // 2, limits.body_bytes)
+        own = self._held_by[client] + size
+        if size > 0 and (self.held + size > memory or own > share):
             raise Rejected(503, "Too many requests at once; try again in a moment.")
-        reservation = Reservation(self, wanted)
-        self.active, self.held = self.active + 1, self.held + wanted
-        try:
-            yield reservation
-        finally:
-            self.active, self.held = self.active - 1, self.held - reservation.size
+        self.held += size
+        self._held_by[client] = own
+        if not own:
+            # Otherwise the counter would remember every client there ever was.
+            del self._held_by[client]
 
-    async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run ``work`` in a thread.
+    @contextmanager
+    def _count(self) -> Iterator[None]:
+        """Count a request that is processed. Raises ``Rejected`` (503) beyond the limit."""
+        if self.active >= self.limits.requests:
+            raise Rejected(503, "Too many requests at once; try again in a moment.")
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+
+    async def run(self, client: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Run ``work`` in a thread when it is the client's turn.
 
         Its last argument is a function that tells whether the request has been given up.
 
         Raises ``Rejected`` (503) if it takes longer than the limit, waiting included.
         """
-        # The list holds the only reference that a waiting job has to its images, so that they can
-        # be freed before the job's turn comes.
-        cancelled, held = Event(), [arguments]
-        future = self._pool.submit(lambda: work(*held.pop(), cancelled.is_set) if held else None)
+        cancelled = Event()
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.seconds)
+            with self._count():
+                job = self._in_turn(client, work, *arguments, cancelled.is_set)
+                return await asyncio.wait_for(job, self.limits.seconds)
         except TimeoutError as error:
             raise Rejected(
                 503,
@@ -123,9 +164,21 @@ class AdmissionControl:
                 "send fewer or smaller images, or try again.",
             ) from error
         finally:
-            # Work that has not started releases its arguments; work that has is told to stop.
+            # Work that has started is told to stop; other work never does.
             cancelled.set()
-            held.clear()
+
+    async def _in_turn(self, client: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        await self._turns.take(client)
+        loop = asyncio.get_running_loop()
+        future = self._pool.submit(work, *arguments)
+
+        def done(_: Any) -> None:
+            # In the worker's thread, when it is really done; after the server's end nobody waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._turns.give_back)
+
+        future.add_done_callback(done)
+        return await asyncio.wrap_future(future)
 
 
 class ChunkedResponses:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -11,6 +13,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from nasion.app.serve.admission import App, Message, Receive, Send
 from nasion.app.serve.responses import Processed
 
 
@@ -48,3 +51,23 @@ class ServerMetrics:
         self._active.set(active)
         self._held.set(held)
         return generate_latest(self._registry), {"Content-Type": CONTENT_TYPE_LATEST}
+
+
+class Measuring:
+    """Counts requests by their route, status and time."""
+
+    def __init__(self, app: App, metrics: ServerMetrics) -> None:
+        self.app: App = app
+        self.metrics: ServerMetrics = metrics
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+
+        async def measured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # The route, not the address: strangers must not fill the metrics with names.
+                path = getattr(scope.get("route"), "path", "elsewhere")
+                self.metrics.count_request(path, message["status"], perf_counter() - started)
+            await send(message)
+
+        await self.app(scope, receive, measured)

@@ -14,14 +14,16 @@ import numpy as np
 from starlette.responses import JSONResponse, Response
 
 from nasion.app.serve.admission import Rejected
-from nasion.app.serve.uploads import Upload
+from nasion.app.serve.settings import check_boxes, with_min_face
+from nasion.app.serve.uploads import Upload, refuse_text
 from nasion.data.datasets import toy
 from nasion.discovery import FORMATS
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import ImageResult
-from nasion.media.images import jpeg_bytes, open_image
+from nasion.media.decoder_process import ImageDecoder
+from nasion.media.images import jpeg_bytes
 from nasion.media.inputs import UnreadableInput
 from nasion.prediction_formats import stems
 
@@ -53,41 +55,55 @@ class Processed:
         return sum(len(result.faces) for result in self.results)
 
 
-def process(
-    uploads: Sequence[Upload],
-    landmarker: Landmarker,
-    max_pixels: int,
-    name: str,
-    labels: str,
-    cancelled: Callable[[], bool],
-) -> Processed:
-    """The faces of each image; one image's pixels are held at a time.
+@dataclass(frozen=True)
+class Work:
+    """What a request wants of its images.
 
-    ``name``: the output format. ``cancelled``: tells whether the request has been given up; then
-    the rest is skipped.
+    ``boxes``: (N, 4), of the faces of its only image; None: they are detected. ``min_face``: side
+    in pixels of the smallest face to find. ``format``, ``labels``: of the output.
     """
-    module, done = FORMATS.load(name), Processed()
-    unique = stems([upload.name for upload in uploads])
-    for upload, stem in zip(uploads, unique, strict=True):
-        if cancelled():
-            break
-        try:
-            pixels = open_image(upload.data, True, upload.name, limit=max_pixels)
-        except DataError as error:
-            done.unreadable.append(UnreadableInput.of(upload.name, error))
-            continue
+
+    landmarker: Landmarker
+    decode: ImageDecoder
+    boxes: np.ndarray | None
+    min_face: int | None
+    format: str
+    labels: str
+
+    def process(self, uploads: Sequence[Upload], cancelled: Callable[[], bool]) -> Processed:
+        """The faces of each image; one image's pixels are held at a time.
+
+        ``cancelled``: tells whether the request has been given up; then the rest is skipped.
+        """
+        done = Processed()
+        names = stems([upload.name for upload in uploads])
+        for upload, stem in zip(uploads, names, strict=True):
+            if cancelled():
+                break
+            try:
+                self._process_one(upload, stem, done)
+            except DataError as error:
+                done.unreadable.append(UnreadableInput.of(upload.name, error))
+        return done
+
+    def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:
+        refuse_text(upload)
+        pixels = self.decode(upload.data, True, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
-        result = ImageResult(upload.name, stem, size, tuple(landmarker(pixels)))
+        check_boxes(self.boxes, size, upload.name)
+        landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
+        result = ImageResult(upload.name, stem, size, tuple(landmarker(pixels, self.boxes)))
         done.results.append(result)
-        if hasattr(module, "files"):
-            done.files |= module.files(replace(result, image=pixels), labels)
-            if sum(map(len, done.files.values())) > _MAX_FILES_BYTES:
-                raise Rejected(
-                    413,
-                    f"The response would have more than {_MAX_FILES_BYTES:,} bytes, the limit; "
-                    "send fewer images at once.",
-                )
-    return done
+        module = FORMATS.load(self.format)
+        if not hasattr(module, "files"):
+            return
+        done.files |= module.files(replace(result, image=pixels), self.labels)
+        if sum(map(len, done.files.values())) > _MAX_FILES_BYTES:
+            raise Rejected(
+                413,
+                f"The response would have more than {_MAX_FILES_BYTES:,} bytes, the limit; "
+                "send fewer images at once.",
+            )
 
 
 def respond(done: Processed, name: str) -> Response:

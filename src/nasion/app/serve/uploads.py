@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,8 +12,19 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from nasion.app.serve.admission import App, Limits, Message, Receive, Rejected, Send
+from nasion.app.serve.admission import Limits, Rejected
+from nasion.errors import DataError
 
+_SEND_BYTES = (
+    "send the file's own bytes as the body (curl --data-binary @photo.jpg), or as a file of a form "
+    "(curl -F images=@photo.jpg); base64 -d decodes what you have"
+)
+_LOOK = 64  # bytes at the start of a file that tell what it is
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+# Characters: in UTF-8 four bytes each at most, and file systems allow 255 bytes with what is
+# appended.
+_MAX_NAME = 50
 _BINARY = {"type": "string", "format": "binary"}
 _FORM = {"type": "object", "properties": {"images": {"type": "array", "items": _BINARY}}}
 # The body in the OpenAPI description.
@@ -28,29 +40,6 @@ class Upload:
 
     name: str
     data: bytes
-
-
-class BodyLimit:
-    """Stops reading a body that is larger than allowed, whether it declares so or not."""
-
-    def __init__(self, app: App, max_bytes: int) -> None:
-        self.app: App = app
-        self.max_bytes: int = max_bytes
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        read = 0
-
-        async def limited() -> Message:
-            nonlocal read
-            message = await receive()
-            # Counted as it arrives: the declared length may be missing or wrong.
-            if message["type"] == "http.request":
-                read += len(message.get("body", b""))
-            if read > self.max_bytes:
-                raise Rejected(413, f"A request may have {self.max_bytes:,} bytes; found more.")
-            return message
-
-        await self.app(scope, limited, send)
 
 
 async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
@@ -80,6 +69,8 @@ async def _read(request: Request, limits: Limits) -> list[Upload]:
                 422,
                 "No image: send one as the body, or a form (multipart/form-data) with files.",
             )
+        if kind == "application/json":
+            raise Rejected(422, f"The body is JSON; {_SEND_BYTES}.")
         return [Upload("image", data)]
     uploads = []
     try:
@@ -90,10 +81,33 @@ async def _read(request: Request, limits: Limits) -> list[Upload]:
     except HTTPException as error:
         raise Rejected(422, f"The form cannot be read: {error.detail}") from error
     if not uploads:
-        raise Rejected(422, "No file in the form; send images as files of multipart/form-data.")
+        raise Rejected(
+            422,
+            "No file in the form; send images as files of multipart/form-data, with curl as "
+            "-F images=@photo.jpg.",
+        )
     return uploads
 
 
+def refuse_text(upload: Upload) -> None:
+    """Raise ``DataError`` if an image came as base64 or as a data URL."""
+    start = upload.data[:_LOOK]
+    if start.startswith(b"data:"):
+        raise DataError(f"{upload.name}: a data URL; {_SEND_BYTES}.")
+    text = start.translate(_URL_SAFE, b"\r\n\"' ")
+    try:
+        decoded = base64.b64decode(text[: len(text) // 4 * 4], validate=True)
+    except ValueError:
+        return
+    if decoded.startswith(_SIGNATURES) or decoded[4:8] == b"ftyp":
+        raise DataError(f"{upload.name}: an image as base64 text; {_SEND_BYTES}.")
+
+
 def _file_name(path: str | None) -> str:
-    """The name without folders, of any system."""
-    return PurePosixPath((path or "image").replace("\\", "/")).name or "image"
+    """The name without folders, of any system, that every file system and archive can hold."""
+    name = PurePosixPath((path or "image").replace("\\", "/")).name
+    plain = "".join(character if character.isprintable() else "_" for character in name)
+    base, dot, suffix = plain.rpartition(".")
+    if len(plain) > _MAX_NAME:
+        plain = f"{(base or plain)[: _MAX_NAME - 10]}{dot}{suffix[:8]}"
+    return plain or "image"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
 
-from nasion.app.serve.admission import AdmissionControl, Rejected
+from nasion.app.serve.access import Access, refuse_socket
+from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
+from nasion.app.serve.settings import unknown_parameters
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import OneEuro
 from nasion.inference.tracking import Tracker
-from nasion.media.images import open_image
+from nasion.media.decoder_process import ImageDecoder
 from nasion.prediction_formats.json import face_value
 
 Cutoff = Annotated[float, Query(gt=0, allow_inf_nan=False)]
@@ -23,10 +25,16 @@ Beta = Annotated[float, Query(ge=0, allow_inf_nan=False)]
 MAX_FRAME_BYTES = 4 << 20  # of a JPEG as it is sent
 _MAX_FRAME_PIXELS = 4_000_000  # decoded; a Full HD frame has 2 million
 _IDLE_SECONDS = 60  # without a frame, after which a camera's place is given up
-_TRY_AGAIN, _POLICY_VIOLATION, _UNSUPPORTED = 1013, 1008, 1003  # WebSocket close codes
+_TRY_AGAIN, _UNSUPPORTED = 1013, 1003  # WebSocket close codes
 
 
-def add_camera(app: FastAPI, landmarker: Landmarker, admission: AdmissionControl) -> None:
+def add_camera(
+    app: FastAPI,
+    landmarker: Landmarker,
+    admission: AdmissionControl,
+    access: Access,
+    decode: ImageDecoder,
+) -> None:
     """Add ``/v1/live``: a JPEG per message from the client, the frame's faces as JSON back."""
     connected: set[WebSocket] = set()
 
@@ -34,10 +42,18 @@ def add_camera(app: FastAPI, landmarker: Landmarker, admission: AdmissionControl
     async def live(
         socket: WebSocket, smooth: bool = True, min_cutoff: Cutoff = 0.4, beta: Beta = 400.0
     ) -> None:
-        origin, host = socket.headers.get("origin"), socket.headers.get("host")
-        if origin is not None and urlsplit(origin).netloc != host:
+        origin, host = socket.headers.get("origin"), socket.headers.get("host", "")
+        if origin is not None and not access.allows_origin(origin, host):
             # Another page in the same browser must not use this server.
-            await socket.close(_POLICY_VIOLATION, "Only this server's own page may connect.")
+            await refuse_socket(
+                socket,
+                403,
+                f"Only this server's own page may connect, not one of {origin}; allow it with "
+                "--allow-origin, or the name of a proxy before this server with --allow-host.",
+            )
+            return
+        if reason := unknown_parameters(socket):
+            await refuse_socket(socket, 422, reason)
             return
         # Accepted first: a connection that is refused cannot be told a close code and a reason.
         await socket.accept()
@@ -50,21 +66,22 @@ def add_camera(app: FastAPI, landmarker: Landmarker, admission: AdmissionControl
         try:
             own = landmarker.with_settings(max_faces=admission.limits.faces)
             smoothing = OneEuro(min_cutoff, beta) if smooth else None
-            await _answer_frames(socket, Tracker(own, smoothing), admission)
+            camera = _Camera(Tracker(own, smoothing), decode)
+            await _answer_frames(socket, camera, admission)
         except WebSocketDisconnect:
             pass
         finally:
             connected.discard(socket)
 
 
-async def _answer_frames(socket: WebSocket, tracker: Tracker, admission: AdmissionControl) -> None:
-    started = perf_counter()
+async def _answer_frames(socket: WebSocket, camera: _Camera, admission: AdmissionControl) -> None:
+    started, client = perf_counter(), client_of(socket.scope)
     while True:
         try:
             data = await asyncio.wait_for(socket.receive_bytes(), _IDLE_SECONDS)
             # When the frame came, not when it is processed: the smoothing needs the camera's clock.
             seconds = perf_counter() - started
-            answer = await admission.run(_process_frame, data, tracker, seconds)
+            answer = await admission.run(client, camera.process, data, seconds)
         except DataError as error:
             answer = {"error": str(error)}
         except KeyError:  # a text message
@@ -78,17 +95,24 @@ async def _answer_frames(socket: WebSocket, tracker: Tracker, admission: Admissi
         await socket.send_json(answer)
 
 
-def _process_frame(
-    data: bytes, tracker: Tracker, seconds: float, cancelled: Callable[[], bool]
-) -> dict[str, Any] | None:
-    if len(data) > MAX_FRAME_BYTES:
-        raise DataError(f"A frame of {len(data):,} bytes; the limit is {MAX_FRAME_BYTES:,}.")
-    if cancelled():
-        return None
-    started = perf_counter()
-    colour = tracker.landmarker.predictor.spec.colour
-    pixels = open_image(data, colour, "The frame", limit=_MAX_FRAME_PIXELS)
-    faces = [face_value(face) for face in tracker(pixels, seconds)]
-    height, width = pixels.shape[:2]
-    milliseconds = round(1e3 * (perf_counter() - started), 2)
-    return {"width": width, "height": height, "milliseconds": milliseconds, "faces": faces}
+@dataclass(frozen=True)
+class _Camera:
+    """A connection's faces so far."""
+
+    tracker: Tracker
+    decode: ImageDecoder
+
+    def process(
+        self, data: bytes, seconds: float, cancelled: Callable[[], bool]
+    ) -> dict[str, Any] | None:
+        if len(data) > MAX_FRAME_BYTES:
+            raise DataError(f"A frame of {len(data):,} bytes; the limit is {MAX_FRAME_BYTES:,}.")
+        if cancelled():
+            return None
+        started = perf_counter()
+        colour = self.tracker.landmarker.predictor.spec.colour
+        pixels = self.decode(data, colour, "The frame", _MAX_FRAME_PIXELS)
+        faces = [face_value(face) for face in self.tracker(pixels, seconds)]
+        height, width = pixels.shape[:2]
+        milliseconds = round(1e3 * (perf_counter() - started), 2)
+        return {"width": width, "height": height, "milliseconds": milliseconds, "faces": faces}

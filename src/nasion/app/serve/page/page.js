@@ -191,7 +191,7 @@ function showThumbnails() {
 async function requestLandmarks(file, query) {
   const form = new FormData();
   form.append("images", file, file.name || "image");
-  const response = await fetch(`/v1/landmarks?${new URLSearchParams(query)}`, { method: "POST", body: form });
+  const response = await fetch(`v1/landmarks?${new URLSearchParams(query)}`, { method: "POST", body: form });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
     throw new Error(problem.error || `The server answered ${response.status}.`);
@@ -235,7 +235,7 @@ async function predict(files) {
 }
 
 async function predictSample() {
-  const response = await fetch("/sample.jpg");
+  const response = await fetch("sample.jpg");
   await predict([new File([await response.blob()], "sample.jpg", { type: "image/jpeg" })]);
 }
 
@@ -328,8 +328,10 @@ async function toggleCamera() {
   video.srcObject = stream;
   await video.play();
   const query = new URLSearchParams({ smooth: byId("smooth").checked });
-  const protocol = location.protocol === "https:" ? "wss" : "ws";
-  const socket = new WebSocket(`${protocol}://${location.host}/v1/live?${query}`);
+  // Relative to the page, which a proxy may show under a path of its own.
+  const address = new URL(`v1/live?${query}`, location.href);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(address);
   camera = { stream, video, socket, times: [], reported: 0 };
   byId("camera").setAttribute("aria-pressed", "true");
   byId("thumbnails").hidden = true;
@@ -383,7 +385,7 @@ function stopCamera() {
 // Events
 
 async function start() {
-  network = await (await fetch("/v1/network")).json();
+  network = await (await fetch("v1/network")).json();
   updateLegend();
   byId("choose").addEventListener("click", () => byId("files").click());
   byId("files").addEventListener("change", (event) => { predict(event.target.files); event.target.value = ""; });

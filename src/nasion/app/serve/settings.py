@@ -1,0 +1,95 @@
+"""What a query asks for: refused where it is unknown or cannot be meant, never passed over."""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+from starlette.requests import HTTPConnection, Request
+
+from nasion.app.serve.admission import Rejected
+from nasion.errors import DataError
+from nasion.inference.landmarker import Landmarker
+
+# A face this part of the image's side is the smallest that a request may ask for: the time and
+# memory of a search grow with the square of it.
+_SMALLEST_FACE = 200
+
+
+def unknown_parameters(connection: HTTPConnection) -> str:
+    """What is wrong with a query: parameters that its route does not know, or given twice."""
+    known: list[str] = []
+    for each in connection.scope["route"].dependant.query_params:
+        # A model stands for its fields.
+        known += getattr(each.field_info.annotation, "model_fields", None) or [each.alias]
+    for name in connection.query_params:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return f"No query parameter {name!r}; known are {', '.join(known) or 'none'}{hint}"
+        if name != "boxes" and len(connection.query_params.getlist(name)) > 1:
+            return f"The query parameter {name!r} is given twice; give it once."
+    return ""
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """Raise ``Rejected`` (422) for what ``unknown_parameters`` finds: a typing error is no wish."""
+    if reason := unknown_parameters(request):
+        raise Rejected(422, reason)
+
+
+def parse_boxes(texts: list[str], most: int) -> Float32[np.ndarray, "N 4"] | None:
+    """(N, 4) boxes of ``x0,y0,x1,y1`` each, or None. Raises ``Rejected`` (422)."""
+    if not texts:
+        return None
+    if len(texts) > most:
+        raise Rejected(422, f"{len(texts)} boxes; the limit is {most}.")
+    boxes = []
+    for text in texts:
+        try:
+            box = np.array([float(part) for part in text.split(",")], np.float32)
+        except ValueError:
+            box = np.empty(0, np.float32)
+        good = box.shape == (4,) and bool(np.isfinite(box).all())
+        if not good or box[2] <= box[0] or box[3] <= box[1]:
+            raise Rejected(
+                422,
+                f"boxes: {text!r} is no box; write x0,y0,x1,y1 in pixels, with x0 < x1, y0 < y1.",
+            )
+        boxes.append(box)
+    return np.stack(boxes)
+
+
+def check_boxes(boxes: np.ndarray | None, size: tuple[int, int], name: str) -> None:
+    """Raise ``DataError`` if a box (N, 4) has no part in an image of this width and height."""
+    for box in () if boxes is None else boxes:
+        if box[0] >= size[0] or box[1] >= size[1] or box[2] <= 0 or box[3] <= 0:
+            text = ",".join(f"{number:g}" for number in box)
+            raise DataError(f"{name}: the box {text} is outside of its {size[0]} x {size[1]}.")
+
+
+def with_min_face(
+    landmarker: Landmarker, min_face: int | None, size: tuple[int, int], name: str
+) -> Landmarker:
+    """The same, but its detector finds faces from ``min_face`` pixels on. Raises ``DataError``."""
+    if min_face is None:
+        return landmarker
+    least = (size[0] * size[1]) ** 0.5 / _SMALLEST_FACE
+    if min_face < least:
+        raise DataError(
+            f"{name}: min_face={min_face} in {size[0]} x {size[1]} pixels; the server looks for "
+            f"faces of {int(np.ceil(least))} pixels or more there; send a part of the image."
+        )
+    detector: Any = landmarker.detector
+    if not is_dataclass(detector) or not hasattr(detector, "min_face"):
+        raise DataError(f"{name}: this server's detector has no min_face; leave it out.")
+    return Landmarker(
+        landmarker.predictor,
+        detector=replace(detector, min_face=min_face),  # pyright: ignore[reportArgumentType]
+        min_score=landmarker.min_score,
+        any_rotation=landmarker.any_rotation,
+        max_faces=landmarker.max_faces,
+    )

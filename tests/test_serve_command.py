@@ -1,0 +1,73 @@
+"""``nasion serve`` as a process of its own: what it prints, when, and how it stops."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from nasion.app.serve.responses import sample_image
+
+pytestmark = [pytest.mark.slow, pytest.mark.network]
+
+
+@contextmanager
+def served(*options):
+    """(process, port) of a server that has said where it serves."""
+    program = "from nasion.app.cli import main; main()"
+    words = ["serve", "--port", "0", "--run", "face68_light", *options]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    try:
+        line = process.stdout.readline()
+        yield process, int(re.search(r"serves at http://127\.0\.0\.1:(\d+)", line)[1])
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def ask(port, path, body=None, **headers):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+def test_the_port_listens_when_the_address_is_printed_and_options_of_proxies_hold():
+    options = ("--root-path", "/faces", "--allow-host", "faces.example.org")
+    with served(*options, "--allow-origin", "https://friend.example") as (process, port):
+        # At once: no waiting, no second try.
+        assert ask(port, "/faces/healthz", Host="faces.example.org")["status"] == "ok"
+        assert ask(port, "/healthz")["status"] == "ok"
+        servers = ask(port, "/openapi.json")["servers"]
+        assert servers == [{"url": "/faces"}]
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            ask(port, "/healthz", Host="elsewhere.example")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_requests_that_run_when_the_server_is_stopped_are_answered():
+    with served("--workers", "1") as (process, port), ThreadPoolExecutor(30) as pool:
+        ask(port, "/v1/landmarks", sample_image())
+        running = [pool.submit(ask, port, "/v1/landmarks", sample_image()) for _ in range(30)]
+        while not any(each.done() for each in running):
+            time.sleep(0.01)
+        # All have been sent, and most of them wait for the only worker.
+        time.sleep(0.3)
+        assert not all(each.done() for each in running)
+        process.terminate()
+        assert all(len(each.result()["images"]) == 1 for each in running)
+        assert process.wait(20) in (0, -signal.SIGTERM)
