@@ -22,6 +22,7 @@ from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, open_bytes, write_text
+from nasion.media.number_text import parse_coordinate
 
 SCHEME: Scheme = ibug68
 SPLITS = ("all", "training", "common", "challenge", "full")
@@ -131,9 +132,7 @@ def parse(text: str, place: str) -> Float32[np.ndarray, "K 2"]:
         try:
             if len(fields) != 2:
                 raise ValueError
-            x, y = map(float, fields)
-            if not np.isfinite([x, y]).all():
-                raise ValueError
+            x, y = map(parse_coordinate, fields)
         except ValueError:
             raise DataError(
                 f"{place} line {number}: {line[:40]!r}, two numbers x y expected."
