@@ -12,8 +12,6 @@ from nasion.errors import DataError
 
 MAX_PIXELS = 100_000_000  # decoded, 300 MB in colour
 _ORIENTATION, _FIRST_SIDEWAYS = 0x0112, 5  # the EXIF tag; from this value on an image lies sideways
-# What Pillow's readers raise for damaged files; SyntaxError is theirs for a broken header.
-_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError)
 
 
 def open_image(
@@ -51,7 +49,8 @@ def open_image(
     # A DataError is a ValueError too: it must not be wrapped by the next clause.
     except DataError:
         raise
-    except (*_ERRORS, Image.DecompressionBombError) as error:
+    # Pillow's readers raise nearly anything for damaged files, SyntaxError and struct.error too.
+    except Exception as error:
         raise DataError(f"{name}: not a readable image ({error}).") from error
 
 
@@ -73,6 +72,15 @@ def _upright(file: Any, name: str) -> Any:
     return image
 
 
+def image_problem(path: Path) -> str:
+    """Why an image file cannot be decoded, with its name; empty if it can."""
+    try:
+        open_image(path, colour=False)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
 def image_size(image: Path | np.ndarray) -> tuple[int, int]:
     """(width, height) of an array, or of a file as ``open_image`` turns it, from its header."""
     from PIL import Image
@@ -83,7 +91,7 @@ def image_size(image: Path | np.ndarray) -> tuple[int, int]:
         with Image.open(image) as file:
             sideways = file.getexif().get(_ORIENTATION, 1) >= _FIRST_SIDEWAYS
             return (file.height, file.width) if sideways else file.size
-    except (*_ERRORS, Image.DecompressionBombError) as error:
+    except Exception as error:  # as in open_image
         raise DataError(f"{image}: not a readable image ({error}).") from error
 
 
