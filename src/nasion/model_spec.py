@@ -49,8 +49,8 @@ class ModelSpec:
     def __post_init__(self) -> None:
         require(
             min(self.input_size) >= 4 and max(self.input_size) <= MAX_INPUT_SIDE,
-            f"input_size must be 4,4 to {MAX_INPUT_SIDE},{MAX_INPUT_SIDE} (width, height); "
-            f"found {self.input_size}.",
+            f"input_size must be at least 4,4 and at most {MAX_INPUT_SIDE},{MAX_INPUT_SIDE} "
+            f"(width, height); found {self.input_size}.",
         )
         require(
             0 < self.box_scale < math.inf,

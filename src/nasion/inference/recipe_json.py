@@ -57,7 +57,7 @@ def from_json(value: Any, recipe_file: ModuleType | None = None, place: str = "r
     name = value.get("function", value.get("class"))
     if not isinstance(name, str):
         raise RunError(f"{place}: a part without class; the run file was changed.")
-    part = _find(name, own, recipe_file)
+    part = _find(name, own, recipe_file, place)
     if "function" in value:
         return part
     if not (isinstance(part, type) and dataclasses.is_dataclass(part)):
@@ -81,7 +81,7 @@ def _build(kind: type, fields: dict[str, Any], place: str) -> Any:
     try:
         return kind(**fields)
     except SettingError as error:
-        raise RunError(f"{place}: {error} The run file was changed.") from error
+        raise RunError(f"{place}: {str(error)[:500]} The run file was changed.") from error
     except TypeError as error:
         raise RunError(
             f"{place}: {kind.__name__} of this run has other settings than this version's "
@@ -93,26 +93,27 @@ def _origin(part: Any) -> dict[str, bool]:
     return {} if part.__module__.startswith("nasion.") else {"recipe_file": True}
 
 
-def _find(name: str, own: bool, recipe_file: ModuleType | None) -> Any:
+def _find(name: str, own: bool, recipe_file: ModuleType | None, place: str) -> Any:
     """A part by its name: nasion's, or one of the recipe file that the user gave."""
     if own:
         if recipe_file is None:
             raise RunError(
-                f"The run uses {name}, which is not nasion's own; "
+                f"{place}: it uses {name}, which is not nasion's own; "
                 "give the recipe file that defines it (--recipe FILE)."
             )
         part = vars(recipe_file).get(name)
         # What the file has only imported is not its own: a run must not reach other modules through
         # it.
         if getattr(part, "__module__", None) != recipe_file.__name__:
-            raise RunError(f"The recipe file {recipe_file.__file__} does not define {name}.")
+            raise RunError(f"{place}: {recipe_file.__file__} does not define {name}.")
         return part
     if architecture := ARCHITECTURES.module_defining(name):
         with requires_extra("This run", "pytorch"):
             return getattr(ARCHITECTURES.load(architecture), name)
     if name not in _parts():
         raise RunError(
-            f"This version has no recipe part {name}; open the run with its own version."
+            f"{place}: this version has no recipe part {name[:40]}; "
+            "open the run with its own version."
         )
     return _parts()[name]
 

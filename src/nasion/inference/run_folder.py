@@ -64,7 +64,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         recipe = document["recipe"].object()
         if version == 1:
             with refusing_damage(path, RunError, "train again."):
-                record = {**record, "recipe": run_folder_v1.upgrade(recipe)}
+                record = {**record, "recipe": run_folder_v1.upgrade(recipe, str(path))}
     if version not in (1, FORMAT):
         made_by = record.get("nasion")
         raise RunError(
@@ -89,25 +89,27 @@ def read_recipe(folder: Path, recipe_file: ModuleType | None = None) -> Recipe:
 
 def settings_of(folder: Path) -> dict[str, str]:
     """A run's settings by the names that ``--set`` takes; parts by their class names."""
+    path = folder / SETTINGS
     saved = read_settings(folder)["recipe"]
-    with refusing_damage(folder / SETTINGS, RunError, "train again."):
-        return _flatten(saved, "")
+    with refusing_damage(path, RunError, "train again."):
+        return _flatten(saved, "", path)
 
 
-def _flatten(part: dict[str, Any], prefix: str) -> dict[str, str]:
+def _flatten(part: dict[str, Any], prefix: str, path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in part.items():
         if name in ("class", "recipe_file"):
             continue
         if not isinstance(value, dict):
             found[prefix + name] = str(value)
-        elif "function" in value:
-            found[prefix + name] = value["function"]
-        elif value.get("class") == "Scheme":
-            found[prefix + name] = value["name"]
-        else:
-            found[prefix + name] = value["class"]
-            found |= _flatten(value, f"{prefix}{name}.")
+            continue
+        shown = "name" if value.get("class") == "Scheme" else "class"
+        word = value.get("function", value.get(shown))
+        if not isinstance(word, str):
+            raise RunError(f"{path} recipe.{prefix}{name}: a part without {shown}; train again.")
+        found[prefix + name] = word
+        if "function" not in value and shown == "class":
+            found |= _flatten(value, f"{prefix}{name}.", path)
     return found
 
 
@@ -146,5 +148,5 @@ def history_rows(document: Document) -> list[dict[str, float]]:
         for name in _EPOCH_NUMBERS:
             epoch[name].number()
         # Others may be NaN: nothing was measured.
-        rows.append({name: epoch[name].number(finite=False) for name in epoch.object()})
+        rows.append({name: epoch[name].number(nan=True) for name in epoch.object()})
     return rows

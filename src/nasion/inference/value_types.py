@@ -38,7 +38,8 @@ def fits(value: Any, kind: Any) -> bool:
     if kind is int:
         return type(value) is int and abs(value) < _MAX_WHOLE
     if kind is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        # An integer of hundreds of digits is no float at all.
+        return fits(value, int) or (type(value) is float and math.isfinite(value))
     return not isinstance(kind, type) or _is_instance(value, kind)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from jaxtyping import Float64
 from nasion.errors import DataError, NasionError
 from nasion.media.number_text import MAX_COORDINATE, check_file_name
 
+_LARGEST = sys.float_info.max
 _NAMES = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
 
 
@@ -81,10 +83,16 @@ class Document:
             return self.value
         raise self.error(f"{self._shown()} found, a whole number {low} to {high} expected")
 
-    def number(self, low: float = -math.inf, high: float = math.inf, finite: bool = True) -> float:
-        """A number within ``low`` .. ``high``. ``finite`` refuses NaN and infinity."""
+    def number(
+        self,
+        low: float = -math.inf,
+        high: float = math.inf,
+        nan: bool = False,
+        infinite: bool = False,
+    ) -> float:
+        """A number within ``low`` .. ``high``. ``nan``, ``infinite``: these are values too."""
         value = self._float()
-        if not finite and not math.isfinite(value):
+        if (nan and math.isnan(value)) or (infinite and math.isinf(value)):
             return value
         if math.isfinite(value) and low <= value <= high:
             return value
@@ -93,6 +101,12 @@ class Document:
 
     def numbers(self, low: float = -math.inf, high: float = math.inf) -> list[float]:
         """A list of finite numbers within ``low`` .. ``high``."""
+        values = self._of_type(list)
+        # At once: a file of predictions has millions. One by one only to name the wrong one.
+        # The limits are float's own, and false for NaN.
+        least, most = max(low, -_LARGEST), min(high, _LARGEST)
+        if set(map(type, values)) <= {int, float} and all(least <= v <= most for v in values):
+            return [float(value) for value in values]
         return [each.number(low, high) for each in self.elements()]
 
     def points(self, count: int, whose: str) -> Float64[np.ndarray, "K 2"]:
@@ -100,11 +114,15 @@ class Document:
 
         ``whose``: what has so many points, for the error.
         """
+        # At once, as in `numbers`.
+        found = _plain_points(self._of_type(list), count)
+        if found is not None:
+            return found
         rows = self.elements()
         widths = {len(row.elements()) for row in rows}
         if len(rows) != count or widths - {2}:
-            found = f"{len(rows)} x {'/'.join(map(str, sorted(widths)))}"
-            raise self.error(f"points of {found}; {count} x 2 expected, as {whose} has")
+            shape = f"{len(rows)} x {'/'.join(map(str, sorted(widths)))}"
+            raise self.error(f"points of {shape}; {count} x 2 expected, as {whose} has")
         return np.array([row._pair() for row in rows], dtype=np.float64).reshape(count, 2)
 
     def _pair(self) -> tuple[float, float]:
@@ -174,6 +192,19 @@ def read_document(path: Path, **settings: Any) -> Document:
     except (OSError, ValueError) as error:
         raise root.error(f"it cannot be read ({error})") from error
     return parse_document(text, path, **settings)
+
+
+def _plain_points(rows: list[Any], count: int) -> Float64[np.ndarray, "K 2"] | None:
+    """Pairs of coordinates as an array; None if anything else is among them, as a null."""
+    if len(rows) != count or any(type(row) is not list or len(row) != 2 for row in rows):
+        return None
+    flat = [value for row in rows for value in row]
+    if not set(map(type, flat)) <= {int, float}:
+        return None
+    # False for NaN too, which is read pair by pair.
+    if not all(-MAX_COORDINATE <= value <= MAX_COORDINATE for value in flat):
+        return None
+    return np.array(flat, dtype=np.float64).reshape(count, 2)
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import math
 MAX_COORDINATE = float(1 << 24)
 _MAX_NAME = 255  # bytes of a file's or folder's name, on all common file systems
 _MAX_PATH = 4096  # bytes of a path
+_EXACT = (1 << 53) - 1  # the largest whole number that float64 tells from its neighbours
 _MAX_DIGITS = 18  # of a whole number; it fits into 64 bits
 
 
@@ -37,12 +38,13 @@ def parse_coordinate(text: str, missing: bool = False) -> float:
     return value
 
 
-def parse_whole(text: str, low: int = 0, high: int = (1 << 53) - 1) -> int:
+def parse_whole(text: str, low: int = 0, high: int = _EXACT) -> int:
     """A whole number of plain digits within ``low`` .. ``high``."""
     digits = text.strip()
     if is_whole(digits) and len(digits) <= _MAX_DIGITS and low <= int(digits) <= high:
         return int(digits)
-    raise ValueError(f"{_shown(text)}, a whole number from {low} to {high} expected")
+    limits = f"from {low} to {high}" if high < _EXACT else f"from {low}"
+    raise ValueError(f"{_shown(text)}, a whole number {limits} expected")
 
 
 def is_whole(text: str) -> bool:

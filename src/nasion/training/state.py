@@ -46,7 +46,7 @@ def saved_state(facts: Mapping[str, Any], path: Path) -> TrainingState:
         losses=document["losses"].numbers(),
         seconds=document["seconds"].number(low=0),
         # Infinite before the first epoch has ended.
-        best=document["best"].number(finite=False),
+        best=document["best"].number(infinite=True),
         best_epoch=document["best_epoch"].whole(low=-1),
         history=history_rows(document["history"]),
         last=document["last"].whole(),

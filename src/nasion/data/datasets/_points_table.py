@@ -42,6 +42,8 @@ def read_header(path: Path) -> list[str]:
 def table_scheme(path: Path, requested: Scheme | None) -> Scheme:
     """The scheme that a table's header fits. Raises ``SettingError`` if none or several do."""
     header = read_header(path)
+    coordinates = [name for name in header[1:] if name.endswith(("_x", "_y"))]
+    column_positions(header, coordinates, path)  # raises for one that occurs twice
     # header[1:]: the first column is the face's name, whatever it is called.
     named = {
         name.removesuffix("_x")

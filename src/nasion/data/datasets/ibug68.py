@@ -59,7 +59,7 @@ def read(
         try:
             points.append(_read_points(path, place))
         except DataError as error:
-            report_fault(faults, place, str(error).removeprefix(f"{place}: "))
+            report_fault(faults, place, str(error).removeprefix(place).lstrip(": "))
             continue
         images.append(image_beside(path))
     if not images:

@@ -71,7 +71,7 @@ def read(
             # from_relative.
             points.append(geometry.from_relative(relative, np.array(image_size(image))))
         except DataError as error:
-            report_fault(faults, path.name, str(error).removeprefix(f"{path.name}: "))
+            report_fault(faults, path.name, str(error).removeprefix(path.name).lstrip(": "))
             continue
         images.append(image)
     if not images:

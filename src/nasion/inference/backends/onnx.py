@@ -15,7 +15,7 @@ from jaxtyping import Float32
 
 import nasion
 from nasion.arrays import Array, as_numpy
-from nasion.errors import RunError, requires_extra
+from nasion.errors import RunError, refusing_damage, requires_extra
 from nasion.inference import calibration
 from nasion.inference.calibration import Calibration
 from nasion.inference.training_record import TrainingRecord
@@ -86,6 +86,12 @@ def open_session(path: Path, threads: int = 1) -> Any:
 
 def open_file(path: Path) -> ExportedModel:
     """Open a file that ``nasion export`` wrote. Raises ``RunError`` for any other."""
+    # The runtime reads text of the file again whenever it is asked for it.
+    with refusing_damage(path, RunError, _REMEDY):
+        return _open_file(path)
+
+
+def _open_file(path: Path) -> ExportedModel:
     session = open_session(path)
     metadata = session.get_modelmeta().custom_metadata_map
     version = metadata.get("nasion_format")
