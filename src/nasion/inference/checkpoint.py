@@ -54,7 +54,7 @@ def load_tensors(
         raise RunError(f"{path} does not exist: the run has not saved anything yet.")
     with refusing_damage(path, RunError, _REMEDY), safe_open(path, kind) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        facts = (file.metadata() or {})["facts"]
+        facts = (file.metadata() or {}).get("facts", "")
     for name, tensor in tensors.items():
         # Networks would predict NaN from them, or worse, plausible points from half of them.
         if not _all_finite(tensor):

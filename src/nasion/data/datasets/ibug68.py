@@ -140,7 +140,7 @@ def parse(text: str, place: str) -> Float32[np.ndarray, "K 2"]:
         # Counted from 1 in the file, from 0 here.
         rows.append((x - 1, y - 1))
     if declared is not None and declared != str(len(rows)):
-        raise DataError(f"{place}: n_points says {declared}, {len(rows)} rows follow.")
+        raise DataError(f"{place}: n_points says {declared[:20]}, {len(rows)} rows follow.")
     if not rows:
         raise DataError(f"{place}: it holds no points.")
     return np.array(rows, dtype=np.float32)
