@@ -22,7 +22,7 @@ _ODD_VALUES = (
     {"class": "Adam"},    {"function": "main"}, {"class": "Recipe"}, {"class": []},
 )  # fmt: skip
 # A number that stands alone: not part of a name such as p0_x, 1.jpg or "nose@4 points".
-_NUMBER = re.compile(r"(?<![\w.#/@-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w./])")
+_NUMBER = re.compile(r"(?<![\w.#/@\"-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w./])")
 _JSON_DEPTHS = (50, 800, 5000)
 
 
