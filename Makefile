@@ -4,12 +4,19 @@ VENV := .venv
 # Thread pools that spin slow each other down on shared cores; one thread is the safe choice for tests.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test fuzz lint docs clean
 demo: $(VENV)/installed
 	$(VENV)/bin/nasion demo
 
 test: $(VENV)/installed lint docs
 	$(VENV)/bin/python -m pytest --cov --cov-report=term
+
+# SECONDS is shared by all readers; another SEED gives other cases.
+SECONDS ?= 3600
+SEED ?= 1
+fuzz: $(VENV)/installed
+	NASION_FUZZ_SECONDS=$(SECONDS) NASION_FUZZ_SEED=$(SEED) \
+	$(VENV)/bin/python -m pytest tests/fuzz -s -W ignore --timeout 0
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .

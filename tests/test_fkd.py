@@ -137,7 +137,7 @@ FAULTS = {
     "a negative coordinate": (row(range(30), nose_tip_x=-1), "line 2: nose_tip_x is -1, outside"),
     "an infinite coordinate": (
         row(range(30), nose_tip_x="inf"),
-        "line 2: nose_tip_x is inf, outside",
+        "line 2: nose_tip_x is 'inf', a number or nothing",
     ),
     "an underscore in a number": (
         row(range(30), nose_tip_x="6_6"),
@@ -277,8 +277,8 @@ def test_the_lookup_table_is_read_with_any_line_endings(tmp_path, end):
     ("line", "message"),
     [
         ("1,1,left_ear_x,", "line 2: unknown feature 'left_ear_x'; known: left_eye_center_x"),
-        ("1,one,nose_tip_x,", "line 2: RowId '1' and ImageId 'one' must be whole numbers"),
-        ("1", "line 2: unknown feature None"),
+        ("1,one,nose_tip_x,", "line 2: ImageId is 'one', a whole number from 0"),
+        ("1", "line 2: has 1 columns, 4 expected"),
     ],
 )
 def test_a_bad_lookup_row_is_refused_with_its_line(tmp_path, line, message):

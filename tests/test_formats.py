@@ -144,14 +144,16 @@ def test_a_malformed_predictions_file_is_refused_with_its_place(found, labelled,
     with pytest.raises(DataError, match=r"p.jsonl line 4: not JSON"):
         matching.read_predictions(path, labelled)
     path.write_text('{"scheme": "ibug68", "image": "one.jpg", "faces": [{"points": [[1, 2]]}]}\n')
-    with pytest.raises(DataError, match=r"p.jsonl line 1: points of 1 x 2; 68 x 2 expected"):
+    with pytest.raises(
+        DataError, match=r"p.jsonl line 1 faces\[0\].points: points of 1 x 2; 68 x 2"
+    ):
         matching.read_predictions(path, labelled)
     (tmp_path / "q.json").write_text(
         '{"annotations": [{"keypoints": [1, 2, 2]}], '
         '"images": [{"id": 4, "file_name": "one.jpg"}], "categories": []}'
     )
     with pytest.raises(
-        DataError, match=r"q.json annotation 0: image_id None is not among the images"
+        DataError, match=r"q.json annotations\[0\]: image_id None is not among the images"
     ):
         matching.read_predictions(tmp_path / "q.json", labelled)
     (tmp_path / "q.json").write_text("{}")

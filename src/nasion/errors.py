@@ -1,7 +1,10 @@
 """Errors that a user can act on: messages name the place, the value, the rule and the remedy."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_log = logging.getLogger("nasion")
 
 
 class NasionError(Exception):
@@ -50,3 +53,28 @@ def require(condition: bool, message: str) -> None:
     """Raise ``SettingError`` with this message unless the condition holds."""
     if not condition:
         raise SettingError(message)
+
+
+@contextmanager
+def refusing_damage(
+    place: object,
+    kind: type[NasionError] = DataError,
+    remedy: str = "save it again, or get it again from where it came.",
+) -> Iterator[None]:
+    """Wrap a parser at the boundary of a reader: whatever it raises becomes ``kind``.
+
+    ``place``: the file. Parsers of other packages raise dozens of kinds for damaged files, also
+    ones that are no errors of reading (``KeyError``, ``struct.error``, ``RecursionError``). Errors
+    of nasion's own pass as they are.
+    """
+    try:
+        yield
+    except NasionError:
+        raise
+    except Exception as error:
+        # The traceback for those who look for it; the message is for the user.
+        _log.debug("%s cannot be read", place, exc_info=True)
+        lines = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+        problem = f"damaged or truncated, or not of this format ({reason})"
+        raise kind(f"{place}: {problem}; {remedy}") from error

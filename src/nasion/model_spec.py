@@ -17,6 +17,7 @@ from nasion.models.codecs import Codec, Coordinates
 
 TTA = Literal["none", "flip", "flip+shift"]
 TTA_MODES: tuple[TTA, ...] = get_args(TTA)
+MAX_INPUT_SIDE = 2048  # pixels; a batch of larger crops would not fit into memory
 MAX_REFINE_STEPS = 4  # each is another pass through the network
 
 
@@ -50,8 +51,9 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         require(
-            min(self.input_size) >= 4,
-            f"input_size must be at least 4,4 (width, height); found {self.input_size}.",
+            min(self.input_size) >= 4 and max(self.input_size) <= MAX_INPUT_SIDE,
+            f"input_size must be at least 4,4 and at most {MAX_INPUT_SIDE},{MAX_INPUT_SIDE} "
+            f"(width, height); found {self.input_size}.",
         )
         require(
             0 < self.box_scale < math.inf,

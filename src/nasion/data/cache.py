@@ -1,5 +1,8 @@
 """Arrays kept between runs, memory-mapped, under a key made from the content of their source files.
 
+An entry has checksums, which are compared before it is used: a disk's flipped bit must not become a
+label. A damaged entry is made again.
+
 Hashing a large file takes longer than opening what is cached, so a file's hash is remembered with
 its size and modification times; a file that is touched is hashed again. The cache is the folder
 ``$NASION_CACHE`` or ``~/.cache/nasion``; deleting it is safe.
@@ -16,12 +19,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zlib import crc32
 
 import numpy as np
 
 from nasion.media.files import write_text
 
-VERSION = "2"  # part of every key: raise it when the meaning of cached values changes
+VERSION = "3"  # part of every key: raise it when the meaning of cached values changes
+_BLOCK = 1 << 20  # bytes that are read at once
 Entry = tuple[Mapping[str, np.ndarray], dict[str, Any]]  # arrays by name, and a JSON value
 
 
@@ -47,14 +52,10 @@ def cached(key: str, make: Callable[[], Entry]) -> Entry:
     A cache that cannot be written costs time, not the result.
     """
     entry = folder() / key
-    try:
-        # Memory-mapped, so that an array's pages are read when they are used.
-        header = json.loads((entry / "entry.json").read_text())
-        arrays = {n: np.load(entry / f"{n}.npy", mmap_mode="r") for n in header["arrays"]}
-        return arrays, header["value"]
-    # EOFError: NumPy's for an empty file.
-    except (OSError, ValueError, KeyError, EOFError):
-        arrays, value = make()
+    found = _load(entry)
+    if found is not None:
+        return found
+    arrays, value = make()
     with suppress(OSError):
         _store(entry, arrays, value)
     return arrays, value
@@ -65,14 +66,42 @@ def digest_of(array: np.ndarray) -> str:
     return blake2b(array.tobytes(), digest_size=16).hexdigest()
 
 
+def _load(entry: Path) -> Entry | None:
+    """An entry as it was stored; None if it is missing, or anything in it has changed."""
+    try:
+        checksum, _, header = (entry / "entry.json").read_bytes().partition(b"\n")
+        if int(checksum, 16) != crc32(header):
+            return None
+        known = json.loads(header)
+        arrays = {}
+        for name, expected in known["arrays"].items():
+            if _checksum(entry / f"{name}.npy") != expected:
+                return None
+            # Memory-mapped, so that arrays larger than memory can be used.
+            arrays[name] = np.load(entry / f"{name}.npy", mmap_mode="r")
+        return arrays, known["value"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _checksum(path: Path) -> int:
+    """The CRC-32 of a file: about a second per gigabyte, and no single error escapes it."""
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            value = crc32(block, value)
+    return value
+
+
 def _store(entry: Path, arrays: Mapping[str, np.ndarray], value: dict) -> None:
     temporary = entry.with_name(f".{entry.name}.{uuid4().hex[:8]}")
     try:
         temporary.mkdir(parents=True)
         for name, array in arrays.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        header = json.dumps({"arrays": list(arrays), "value": value})
-        (temporary / "entry.json").write_text(header)
+        checksums = {name: _checksum(temporary / f"{name}.npy") for name in arrays}
+        header = json.dumps({"arrays": checksums, "value": value}).encode()
+        (temporary / "entry.json").write_bytes(b"%08x\n%b" % (crc32(header), header))
         # A folder with content cannot be replaced, so a damaged entry goes first. Another process
         # may have stored the same entry meanwhile: then `replace` fails, which `cached` forgives.
         shutil.rmtree(entry, ignore_errors=True)
@@ -87,12 +116,15 @@ def _content_hash(path: Path) -> str:
     stat = path.stat()
     signature = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
     signature += f"\0{stat.st_ino}"
-    remembered = folder() / "hashes" / blake2b(signature.encode(), digest_size=16).hexdigest()
-    with suppress(OSError):
-        return remembered.read_text()
     digest = blake2b(digest_size=16)
+    remembered = folder() / "hashes" / blake2b(signature.encode(), digest_size=16).hexdigest()
+    with suppress(OSError, ValueError):
+        known = remembered.read_text(encoding="ascii")
+        # A flipped bit gives another key and so another entry; a cut file would match others.
+        if len(known) == 2 * digest.digest_size:
+            return known
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
+        while block := file.read(_BLOCK):
             digest.update(block)
     with suppress(OSError):
         write_text(remembered, digest.hexdigest())

@@ -12,11 +12,12 @@ import numpy as np
 
 from nasion.data import cache, datasets
 from nasion.data.annotators import GROUP
+from nasion.data.image_faults import without_image_faults
 from nasion.data.missing_boxes import with_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
 from nasion.discovery import DATASETS
-from nasion.errors import SettingError
+from nasion.errors import SettingError, refusing_damage
 from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.geometry import points_box
 from nasion.landmarks.scheme import Scheme
@@ -41,7 +42,8 @@ def load_faces(
     its own ``train`` and ``val`` is split by ``splits.honest_split``. ``scheme``: convert the faces
     to it. ``numbered``: only what points mean that a file numbers. ``whole_images``: images are
     crops of one face; else faces without a box get the one around their points. Raises
-    ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out.
+    ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out, and
+    faces whose image file cannot be read.
     """
     module = _module(name, path)
     if split in TRAIN_VAL and split not in module.SPLITS:
@@ -164,11 +166,15 @@ def _read(
     """Read a split; from the cache if the dataset names its ``files``."""
     faults: list[Fault] | None = [] if skip_faults else None
 
+    def read() -> Faces:
+        with refusing_damage(root):
+            return module.read(root, split, scheme=scheme, faults=faults)
+
     def make() -> cache.Entry:
-        return _pack(module.read(root, split, scheme=scheme, faults=faults))
+        return _pack(read())
 
     if not hasattr(module, "files"):
-        return module.read(root, split, scheme=scheme, faults=faults)
+        return without_image_faults(read()) if skip_faults else read()
     # The whole scheme, not its name: a user's scheme may change and keep it.
     requested = repr(scheme) if scheme else ""
     settings = (module.__name__, split, requested, str(skip_faults))

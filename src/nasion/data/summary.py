@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data import datasets
+from nasion.data.image_faults import image_faults
 from nasion.data.label_outliers import outlier_scores, suspect_labels
 from nasion.data.record_faults import Fault
 from nasion.data.splits import DUPLICATE, SimilarPair, similar_pairs
 from nasion.discovery import DATASETS
-from nasion.errors import DataError, SplitNotFound
+from nasion.errors import DataError, SplitNotFound, refusing_damage
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.images import image_size
@@ -26,7 +27,7 @@ _MAX_DISAGREEMENT = 0.1  # of the labels' extent, between two copies of one imag
 class Summary:
     """Counts of a set of faces. ``patterns``: (faces, points missing in them), most frequent first.
 
-    ``sizes`` is None if images are missing; then duplicates are not searched for either.
+    ``sizes`` is None if images are missing or damaged; then duplicates are not searched for.
     """
 
     faces: Faces
@@ -48,7 +49,7 @@ def summarize(faces: Faces) -> Summary:
     for k in np.argsort(-counts, kind="stable"):
         points = zip(faces.scheme.points, kinds[k], strict=True)
         patterns.append((int(counts[k]), tuple(point for point, seen in points if not seen)))
-    complete = isinstance(faces.images, np.ndarray) or not _missing_files(faces)
+    complete = not image_faults(faces, images_optional=False)
     pairs = similar_pairs(faces, DUPLICATE) if complete else []
     groups = {}
     for name, values in faces.groups.items():
@@ -86,38 +87,20 @@ def check(
                     faults.append(Fault(str(path), str(error)))
                 continue
         try:
-            faces = module.read(path, split, scheme=scheme, faults=faults)
+            with refusing_damage(path):
+                faces = module.read(path, split, scheme=scheme, faults=faults)
         except DataError as error:
             # Not every dataset comes with all of its published splits.
             if is_first or not isinstance(error, SplitNotFound):
                 faults.append(Fault(split, str(error)))
             continue
-        faults += _image_faults(faces, optional=module.SCHEME is None)
+        faults += image_faults(faces, images_optional=module.SCHEME is None).values()
         # A split whose faces are all in an earlier one would only repeat its suspects.
         if faces.labelled.any() and not any(set(faces.ids) <= ids for ids in checked):
             suspects += _suspects(faces)
         checked.append(set(faces.ids))
     # A faulty file belongs to several splits, but is one fault.
     return list(dict.fromkeys(faults)), suspects
-
-
-def _missing_files(faces: Faces) -> list[int]:
-    """Positions of faces whose image file does not exist."""
-    images = enumerate(faces.images)
-    return [i for i, image in images if isinstance(image, Path) and not image.is_file()]
-
-
-def _image_faults(faces: Faces, optional: bool) -> list[Fault]:
-    """Missing images. ``optional``: a table of points is usable without any image."""
-    if isinstance(faces.images, np.ndarray):
-        return []
-    missing = _missing_files(faces)
-    if len(missing) < len(faces):
-        return [Fault(faces.ids[i], f"its image is not at {faces.images[i]}.") for i in missing]
-    if optional:
-        return []
-    others = f"nor is any other of the {len(faces)} faces'"
-    return [Fault(faces.ids[0], f"its image is not at {faces.images[0]}, {others}.")]
 
 
 def _suspects(faces: Faces) -> list[Fault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from nasion.errors import RunError, SettingError
 from nasion.evaluation import html_rendering, plots
 from nasion.evaluation.reported_metrics import METRICS
 from nasion.inference import run_folder
+from nasion.media.json_document import read_document
 
 _EVALUATED = ("rmse", "nme", "mse_relative")  # metrics shown of a run's evaluation
 COLUMNS = (
@@ -96,15 +96,14 @@ def _row(name: str, folder: Path, history: list[dict[str, float]]) -> tuple[str,
 
 def _evaluated(folder: Path) -> list[str]:
     """The metrics of the run's evaluation on its validation split, if there is one."""
-    try:
-        text = (folder / "evaluation-val" / "scores.json").read_text(encoding="utf-8")
-        values = json.loads(text)
-        shown = []
-        for metric in METRICS:
-            if metric.key in _EVALUATED:
-                value = values[metric.key]
-                # The file has relative numbers in per cent already.
-                shown.append("-" if value is None else format(value, metric.form))
-        return shown
-    except (OSError, ValueError, KeyError, TypeError):
+    path = folder / "evaluation-val" / "scores.json"
+    if not path.is_file():
         return ["-"] * len(_EVALUATED)
+    values = read_document(path, kind=RunError, remedy="delete it, or evaluate the run again.")
+    shown = []
+    for metric in METRICS:
+        if metric.key in _EVALUATED:
+            value = values.get(metric.key)
+            # The file has relative numbers in per cent already.
+            shown.append("-" if value is None else format(value.number(), metric.form))
+    return shown

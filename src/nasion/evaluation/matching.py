@@ -144,7 +144,9 @@ def _positions(keys: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _unused(name: str, taken: set[str]) -> str:
-    return name if name not in taken else _unused(name + "'", taken)
+    while name in taken:
+        name += "'"
+    return name
 
 
 def _mean_distance(labels: Float64[np.ndarray, "K 2"], points: Float64[np.ndarray, "K 2"]) -> float:

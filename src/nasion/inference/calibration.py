@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64
@@ -20,6 +19,7 @@ from nasion.errors import DataError, RunError
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Images, crop_boxes
 from nasion.media.files import write_text
+from nasion.media.json_document import Document, read_document
 
 FILE = "calibration.json"
 TOLERANCE = 0.05  # of the mean side of the box around the face's points
@@ -100,15 +100,14 @@ def read(folder: Path) -> Calibration | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    try:
-        return from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); without it, predictions have no scores."
-        ) from error
+    remedy = "it is damaged; delete it, and predictions have no scores."
+    return from_json(read_document(path, kind=RunError, remedy=remedy))
 
 
-def from_json(values: dict[str, Any]) -> Calibration:
-    """The inverse of ``dataclasses.asdict``."""
-    ratios = tuple(values["ratios"])
-    return Calibration(ratios=ratios, mean=float(values["mean"]), points=int(values["points"]))
+def from_json(document: Document) -> Calibration:
+    """The inverse of ``dataclasses.asdict``. Raises the document's error."""
+    ratios = document["ratios"].numbers(low=0)
+    if len(ratios) != len(_QUANTILES) or ratios != sorted(ratios):
+        raise document["ratios"].error(f"{len(_QUANTILES)} numbers that do not fall expected")
+    mean, points = document["mean"].number(low=0), document["points"].whole()
+    return Calibration(ratios=tuple(ratios), mean=mean, points=points)

@@ -12,8 +12,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from nasion.arrays import Array
-from nasion.errors import RunError
+from nasion.errors import RunError, refusing_damage
 from nasion.media.files import atomic_write
+from nasion.media.json_document import parse_document
+
+_REMEDY = "train again, or copy the file again from where it was trained."
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Array], facts: Mapping[str, Any]) -> None:
@@ -45,14 +48,31 @@ def load_tensors(
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """The tensors (``np``: as NumPy arrays) and the JSON value of ``save_tensors``.
 
-    Raises ``RunError`` if the file is missing or damaged.
+    Raises ``RunError`` if the file is missing or damaged, or a tensor holds NaN or infinity.
     """
     if not path.is_file():
         raise RunError(f"{path} does not exist: the run has not saved anything yet.")
-    try:
-        with safe_open(path, kind) as file:
-            names = list(file.keys())
-            tensors = {name: file.get_tensor(name) for name in names}
-            return tensors, json.loads(file.metadata()["facts"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is damaged ({error}).") from error
+    with refusing_damage(path, RunError, _REMEDY), safe_open(path, kind) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        facts = (file.metadata() or {}).get("facts", "")
+    for name, tensor in tensors.items():
+        # Networks would predict NaN from them, or worse, plausible points from half of them.
+        if not _all_finite(tensor):
+            raise RunError(f"{path}: {name} holds NaN or infinity; {_REMEDY}")
+    document = parse_document(facts, f"{path} facts", kind=RunError, remedy=_REMEDY)
+    return tensors, document.object()
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of a file's tensors by name, from its header. Raises ``RunError``."""
+    if not path.is_file():
+        raise RunError(f"{path} does not exist: the run has not saved anything yet.")
+    with refusing_damage(path, RunError, _REMEDY), safe_open(path, "np") as file:
+        names = list(file.keys())
+        return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+
+
+def _all_finite(tensor: Any) -> bool:
+    if isinstance(tensor, np.ndarray):
+        return bool(np.isfinite(tensor).all())
+    return bool(tensor.isfinite().all())

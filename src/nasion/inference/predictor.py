@@ -169,6 +169,11 @@ class Predictor:
         at = np.arange(len(crops))
         output = self.network(input_images(crops, at, self.spec))
         points = to_source_points(output, crops, at, self.spec).astype(np.float64)
+        if not np.isfinite(points).all():
+            raise RunError(
+                "The network outputs NaN or infinity: its weights are damaged, or its training "
+                "diverged; train or export it again."
+            )
         sigma = self.spec.codec.sigma(output, self.spec.input_size)
         if sigma is None:
             return points, None

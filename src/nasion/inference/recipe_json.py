@@ -9,7 +9,8 @@ from types import ModuleType
 from typing import Any
 
 from nasion.discovery import ARCHITECTURES
-from nasion.errors import RunError, requires_extra
+from nasion.errors import RunError, SettingError, requires_extra
+from nasion.inference.value_types import field_types, fits, type_name
 
 # Where the parts of a recipe are defined; architectures are found by their files. A run file
 # can name only these, and parts of a recipe file that the user gives.
@@ -41,28 +42,50 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def from_json(value: Any, recipe_file: ModuleType | None = None) -> Any:
-    """The inverse of ``to_json``. Raises ``RunError`` for parts that are not recipe parts."""
+def from_json(value: Any, recipe_file: ModuleType | None = None, place: str = "recipe") -> Any:
+    """The inverse of ``to_json``. ``place``: where the value is, for errors.
+
+    Raises ``RunError`` for parts that are not recipe parts, and for settings of another type than
+    the part declares.
+    """
     if isinstance(value, list):
-        return tuple(from_json(item, recipe_file) for item in value)
+        items = enumerate(value)
+        return tuple(from_json(item, recipe_file, f"{place}[{i}]") for i, item in items)
     if not isinstance(value, dict):
         return value
     own = bool(value.get("recipe_file"))
+    name = value.get("function", value.get("class"))
+    if not isinstance(name, str):
+        raise RunError(f"{place}: a part without class; the run file was changed.")
+    part = _find(name, own, recipe_file, place)
     if "function" in value:
-        return _find(value["function"], own, recipe_file)
-    if "class" not in value:
-        raise RunError(f"The run file was changed: a part has no class ({str(value)[:60]}).")
-    name = value["class"]
-    kind = _find(name, own, recipe_file)
-    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
-        raise RunError(f"{name} is not a part of a recipe; the run file was changed.")
+        return part
+    if not (isinstance(part, type) and dataclasses.is_dataclass(part)):
+        raise RunError(f"{place}: {name} is not a part of a recipe; the run file was changed.")
     fields = {n: v for n, v in value.items() if n not in ("class", "recipe_file")}
+    return _build(
+        part, {n: from_json(v, recipe_file, f"{place}.{n}") for n, v in fields.items()}, place
+    )
+
+
+def _build(kind: type, fields: dict[str, Any], place: str) -> Any:
+    """A part with these settings, whose types are checked first: most parts trust them."""
+    declared = field_types(kind)
+    for name, value in fields.items():
+        if name in declared and not fits(value, declared[name]):
+            shown = repr(value)[:60]
+            raise RunError(
+                f"{place}.{name}: {shown} found, {type_name(declared[name])} expected; "
+                "the run file was changed."
+            )
     try:
-        return kind(**{n: from_json(item, recipe_file) for n, item in fields.items()})
+        return kind(**fields)
+    except SettingError as error:
+        raise RunError(f"{place}: {str(error)[:500]} The run file was changed.") from error
     except TypeError as error:
         raise RunError(
-            f"{name} of this run has other settings than this version's ({error}); "
-            "open it with the version that made it."
+            f"{place}: {kind.__name__} of this run has other settings than this version's "
+            f"({error}); open it with the version that made it."
         ) from error
 
 
@@ -70,26 +93,27 @@ def _origin(part: Any) -> dict[str, bool]:
     return {} if part.__module__.startswith("nasion.") else {"recipe_file": True}
 
 
-def _find(name: str, own: bool, recipe_file: ModuleType | None) -> Any:
+def _find(name: str, own: bool, recipe_file: ModuleType | None, place: str) -> Any:
     """A part by its name: nasion's, or one of the recipe file that the user gave."""
     if own:
         if recipe_file is None:
             raise RunError(
-                f"The run uses {name}, which is not nasion's own; "
+                f"{place}: it uses {name}, which is not nasion's own; "
                 "give the recipe file that defines it (--recipe FILE)."
             )
         part = vars(recipe_file).get(name)
         # What the file has only imported is not its own: a run must not reach other modules through
         # it.
         if getattr(part, "__module__", None) != recipe_file.__name__:
-            raise RunError(f"The recipe file {recipe_file.__file__} does not define {name}.")
+            raise RunError(f"{place}: {recipe_file.__file__} does not define {name}.")
         return part
     if architecture := ARCHITECTURES.module_defining(name):
         with requires_extra("This run", "pytorch"):
             return getattr(ARCHITECTURES.load(architecture), name)
     if name not in _parts():
         raise RunError(
-            f"This version has no recipe part {name}; open the run with its own version."
+            f"{place}: this version has no recipe part {name[:40]}; "
+            "open the run with its own version."
         )
     return _parts()[name]
 

@@ -17,15 +17,17 @@ from typing import Any
 from safetensors import safe_open
 
 import nasion
-from nasion.errors import RunError
+from nasion.errors import RunError, refusing_damage
 from nasion.inference import run_folder_v1
 from nasion.inference.recipe_json import from_json, to_json
 from nasion.media.files import write_text
+from nasion.media.json_document import Document, read_document
 from nasion.recipe import Recipe
 
 FORMAT = 2
 SETTINGS, CHECKPOINT, HISTORY = "run.json", "checkpoint.safetensors", "history.json"
 WEIGHTS, KERAS_WEIGHTS = "model.safetensors", "model.keras"
+_EPOCH_NUMBERS = ("epoch", "loss", "val", "seconds")
 # PyTorch's names, then Keras'.
 _NORM_STATISTICS = (
     "running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance",
@@ -54,15 +56,15 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise RunError(
             f"{folder} is not a run folder: it has no {SETTINGS}. `nasion train` makes one."
         )
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        version = record["format"]
-        if version in (1, FORMAT) and not {"name", "recipe", "faces_key"} <= record.keys():
-            raise ValueError("its name, recipe or faces_key is missing")
+    document = read_document(path, kind=RunError, remedy="it is damaged; train again.")
+    record, version = document.object(), document["format"].value
+    if version in (1, FORMAT):
+        for key in ("name", "faces_key"):
+            document[key].text()
+        recipe = document["recipe"].object()
         if version == 1:
-            record = {**record, "recipe": run_folder_v1.upgrade(record["recipe"])}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path} is damaged ({error}); train again.") from error
+            with refusing_damage(path, RunError, "train again."):
+                record = {**record, "recipe": run_folder_v1.upgrade(recipe, str(path))}
     if version not in (1, FORMAT):
         made_by = record.get("nasion")
         raise RunError(
@@ -75,31 +77,39 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 def read_recipe(folder: Path, recipe_file: ModuleType | None = None) -> Recipe:
     """The recipe of a run. ``recipe_file``: its module, if it defines parts of its own."""
-    recipe = from_json(read_settings(folder)["recipe"], recipe_file)
+    path = folder / SETTINGS
+    saved = read_settings(folder)["recipe"]
+    # The parts of a recipe file of one's own raise what they like.
+    with refusing_damage(path, RunError, "train again."):
+        recipe = from_json(saved, recipe_file, f"{path} recipe")
     if not isinstance(recipe, Recipe):
-        raise RunError(f"{folder / SETTINGS} is damaged (it holds no recipe); train again.")
+        raise RunError(f"{path} is damaged (it holds no recipe); train again.")
     return recipe
 
 
 def settings_of(folder: Path) -> dict[str, str]:
     """A run's settings by the names that ``--set`` takes; parts by their class names."""
-    return _flatten(read_settings(folder)["recipe"], "")
+    path = folder / SETTINGS
+    saved = read_settings(folder)["recipe"]
+    with refusing_damage(path, RunError, "train again."):
+        return _flatten(saved, "", path)
 
 
-def _flatten(part: dict[str, Any], prefix: str) -> dict[str, str]:
+def _flatten(part: dict[str, Any], prefix: str, path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in part.items():
         if name in ("class", "recipe_file"):
             continue
         if not isinstance(value, dict):
             found[prefix + name] = str(value)
-        elif "function" in value:
-            found[prefix + name] = value["function"]
-        elif value.get("class") == "Scheme":
-            found[prefix + name] = value["name"]
-        else:
-            found[prefix + name] = value["class"]
-            found |= _flatten(value, f"{prefix}{name}.")
+            continue
+        shown = "name" if value.get("class") == "Scheme" else "class"
+        word = value.get("function", value.get(shown))
+        if not isinstance(word, str):
+            raise RunError(f"{path} recipe.{prefix}{name}: a part without {shown}; train again.")
+        found[prefix + name] = word
+        if "function" not in value and shown == "class":
+            found |= _flatten(value, f"{prefix}{name}.", path)
     return found
 
 
@@ -110,7 +120,8 @@ def settings_text(folder: Path) -> str:
 
 def count_parameters(folder: Path) -> int:
     """How many weights a run's network learnt, without the running statistics of its norms."""
-    with safe_open(folder / CHECKPOINT, "np") as file:
+    path = folder / CHECKPOINT
+    with refusing_damage(path, RunError), safe_open(path, "np") as file:
         names = [name for name in file.keys() if name.startswith("model.")]  # noqa: SIM118
         learnt = [name for name in names if not name.endswith(_NORM_STATISTICS)]
         # Shapes are in the file's header; no weight is read.
@@ -124,9 +135,18 @@ def write_history(folder: Path, history: list[dict[str, float]]) -> None:
 def read_history(folder: Path) -> list[dict[str, float]]:
     """One entry per finished epoch; empty before the first."""
     path = folder / HISTORY
-    try:
-        return json.loads(path.read_text()) if path.is_file() else []
-    except ValueError as error:
-        raise RunError(
-            f"{path} is damaged ({error}); delete it, --resume writes it again."
-        ) from error
+    if not path.is_file():
+        return []
+    remedy = "delete it, --resume writes it again."
+    return history_rows(read_document(path, kind=RunError, remedy=remedy))
+
+
+def history_rows(document: Document) -> list[dict[str, float]]:
+    """The epochs of a history, each with the numbers that every training writes."""
+    rows = []
+    for epoch in document.elements():
+        for name in _EPOCH_NUMBERS:
+            epoch[name].number()
+        # Others may be NaN: nothing was measured.
+        rows.append({name: epoch[name].number(nan=True) for name in epoch.object()})
+    return rows

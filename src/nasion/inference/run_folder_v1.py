@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from nasion.errors import RunError
+
 # Names of format 1 and what they are called today. There the spec's fields lay in the recipe.
 _SPEC_FIELDS = {
     "scheme": "scheme",
@@ -29,30 +31,33 @@ _REMOVED = ("is", "score")  # "is" named the class by its module's path
 _CLASSES = {"Disturb": "Corrupt", "Fade": "AugmentDecay", "Apart": "SeparateHeads"}
 
 
-def upgrade(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe of format 1 as format 2."""
+def upgrade(recipe: dict[str, Any], file: str) -> dict[str, Any]:
+    """A recipe of format 1 as format 2. ``RunError`` names the file if a part has no class."""
     spec: dict[str, Any] = {"class": "ModelSpec"}
     new: dict[str, Any] = {"class": "Recipe", "spec": spec}
     for name, value in recipe.items():
         if name in _SPEC_FIELDS:
-            spec[_SPEC_FIELDS[name]] = _part(value)
+            spec[_SPEC_FIELDS[name]] = _part(value, file)
         elif name not in _REMOVED:
-            new[_RECIPE_FIELDS.get(name, name)] = _part(value)
+            new[_RECIPE_FIELDS.get(name, name)] = _part(value, file)
     return new
 
 
-def _part(value: Any) -> Any:
+def _part(value: Any, file: str) -> Any:
     if isinstance(value, list):
-        return [_part(item) for item in value]
+        return [_part(item, file) for item in value]
     if not isinstance(value, dict):
         return value
+    path = value.get("function", value.get("is"))
+    if not isinstance(path, str):
+        raise RunError(f"{file} recipe: a part without class; the run file was changed.")
+    name = path.rpartition(".")[2]
     if "function" in value:
-        return {"function": value["function"].rpartition(".")[2], **_origin(value["function"])}
-    name = value["is"].rpartition(".")[2]
-    fields = {key: _part(item) for key, item in value.items() if key != "is"}
-    if name == "Heatmaps":
+        return {"function": name, **_origin(path)}
+    fields = {key: _part(item, file) for key, item in value.items() if key != "is"}
+    if name == "Heatmaps" and "sigma" in fields:
         fields["sigma_cells"] = fields.pop("sigma")
-    return {"class": _CLASSES.get(name, name), **_origin(value["is"]), **fields}
+    return {"class": _CLASSES.get(name, name), **_origin(path), **fields}
 
 
 def _origin(path: str) -> dict[str, bool]:

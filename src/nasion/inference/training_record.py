@@ -18,9 +18,10 @@ from jaxtyping import Bool, UInt8
 
 from nasion.data import cache
 from nasion.data.splits import THUMBNAIL, aligned_thumbnails, eye_centers, thumbnails
-from nasion.errors import RunError
+from nasion.errors import NasionError, RunError
 from nasion.landmarks.faces import Faces
 from nasion.media.files import write_text
+from nasion.media.json_document import Document, read_document
 
 FILE = "trained_on.json"
 BITS = 256  # per fingerprint: 32 bytes
@@ -61,9 +62,18 @@ class TrainingRecord:
         return {"data": self.data, "fingerprints": packed}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> TrainingRecord:
-        flat = np.frombuffer(base64.b64decode(value["fingerprints"]), dtype=np.uint8)
-        return cls(value["data"], flat.reshape(-1, BITS // 8))
+    def from_json(cls, document: Document) -> TrainingRecord:
+        """The inverse of ``to_json``. Raises the document's error."""
+        packed = document["fingerprints"]
+        try:
+            flat = np.frombuffer(base64.b64decode(packed.text(), validate=True), dtype=np.uint8)
+            return cls(document["data"].text(), flat.reshape(-1, BITS // 8))
+        except NasionError:
+            raise
+        except ValueError as error:
+            raise packed.error(
+                f"no fingerprints of {BITS // 8} bytes in base64 ({error})"
+            ) from error
 
     def write(self, folder: Path) -> None:
         """Keep the record in a run folder."""
@@ -75,10 +85,8 @@ class TrainingRecord:
         path = folder / FILE
         if not path.is_file():
             return None
-        try:
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path} is damaged ({error}); delete it.") from error
+        remedy = "it is damaged; delete it."
+        return cls.from_json(read_document(path, kind=RunError, remedy=remedy))
 
 
 def fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:

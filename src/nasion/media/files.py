@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
-import lzma
 import os
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from uuid import uuid4
 
-from nasion.errors import DataError
+from nasion.errors import DataError, refusing_damage
 
 MAX_UNPACKED = 4 << 30  # bytes; the largest known table of keypoints is a fifth of it
+_DAMAGED = "download it again."
 
 
 @runtime_checkable
@@ -70,32 +70,43 @@ def open_bytes(
         raise DataError(f"{path}: no such file.")
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty; download it again.")
-    try:
-        if path.suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
+    if path.suffix == ".zip":
+        with _opened(path, lambda: zipfile.ZipFile(path)) as archive:
+            with refusing_damage(path, remedy=_DAMAGED):
                 entry = _find_member(path, archive, member, limit)
-                with _open_member(path, archive, entry) as stream:
-                    yield _LimitedStream(stream, path, limit)
-        elif path.suffix == ".gz":
-            with gzip.open(path) as stream:
+            with _opened(path, lambda: _open_member(path, archive, entry)) as stream:
                 yield _LimitedStream(stream, path, limit)
-        else:
-            with path.open("rb", buffering=0) as stream:
-                yield stream
-    except (
-        zipfile.BadZipFile, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError
-    ) as error:  # fmt: skip
-        raise DataError(f"{path}: damaged or truncated ({error}); download it again.") from error
+    elif path.suffix == ".gz":
+        with _opened(path, lambda: gzip.open(path)) as stream:
+            yield _LimitedStream(stream, path, limit)
+    else:
+        with _opened(path, lambda: path.open("rb", buffering=0)) as stream:
+            yield stream
+
+
+@contextmanager
+def _opened(path: Path, open_it: Callable[[], Any]) -> Iterator[Any]:
+    """Open and close something of this file; only the opening is taken for the file's fault."""
+    with refusing_damage(path, remedy=_DAMAGED):
+        opened = open_it()
+    with opened:
+        yield opened
 
 
 def read_text(path: Path) -> str:
     """The text of a plain or packed UTF-8 file."""
     with open_bytes(path) as stream:
-        return decode_utf8(stream.read(), path)
+        return decode_text(stream.read(), path)
 
 
-def decode_utf8(data: bytes, path: Path) -> str:
-    """UTF-8 text without its byte order mark. ``DataError`` names the line of another encoding."""
+def decode_text(data: bytes, path: Path) -> str:
+    """The text of UTF-8, with or without a byte order mark, or of UTF-16 with one (Excel's).
+
+    ``DataError`` names the line of another encoding.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        with refusing_damage(path, remedy="save the file as UTF-8."):
+            return data.decode("utf-16")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -111,6 +122,7 @@ def _open_member(
 ) -> zipfile.ZipExtFile:
     try:
         return archive.open(entry)
+    # An archive with a password, or packed in a way that Python does not know.
     except (RuntimeError, NotImplementedError) as error:
         raise DataError(
             f"{path}: {entry.filename} cannot be unpacked ({error}); "
@@ -146,7 +158,8 @@ class _LimitedStream:
 
     def read(self, size: int = -1, /) -> bytes:
         # One byte more than is left tells a file that ends here from one that goes on.
-        chunk = self._stream.read(self._left + 1 if size < 0 else size)
+        with refusing_damage(self._path, remedy=_DAMAGED):
+            chunk = self._stream.read(self._left + 1 if size < 0 else size)
         self._left -= len(chunk)
         if self._left < 0:
             raise DataError(f"{self._path}: unpacks to more than {self._limit:,} bytes, the limit.")

@@ -102,6 +102,15 @@ def _on_white(image: Any) -> Any:
     return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
 
 
+def image_problem(path: Path) -> str:
+    """Why an image file cannot be decoded, with its name; empty if it can."""
+    try:
+        open_image(path, colour=False)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
 def image_size(image: Path | np.ndarray) -> tuple[int, int]:
     """(width, height) of an array, or of a file as ``open_image`` turns it, from its header."""
     from PIL import Image

@@ -19,10 +19,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from nasion.discovery import FORMATS
-from nasion.errors import DataError
+from nasion.errors import DataError, refusing_damage
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, write_text
+from nasion.media.json_document import Document
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,16 @@ class PredictedFace:
     points: Float64[np.ndarray, "K 2"]
     place: str
     scores: list[float] | None = None
+
+
+def checked_scores(scores: Document | None, count: int) -> list[float] | None:
+    """The scores of ``count`` points, each a probability. ``DataError`` for anything else."""
+    if scores is None:
+        return None
+    values = scores.numbers(low=0, high=1)
+    if len(values) != count:
+        raise scores.error(f"{len(values)} scores, {count} expected, one for each point")
+    return values
 
 
 def text_formats() -> list[str]:
@@ -77,27 +88,13 @@ def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
         raise DataError(f"{path}: no such file or folder.")
     for name in FORMATS.names():
         module = FORMATS.load(name)
-        if hasattr(module, "recognises") and module.recognises(path):
-            return module.read(path, scheme)
+        with refusing_damage(path):
+            if hasattr(module, "recognises") and module.recognises(path):
+                return module.read(path, scheme)
     readable = [name for name in FORMATS.names() if hasattr(FORMATS.load(name), "read")]
     raise DataError(
         f"{path}: not a predictions file of a known format; {', '.join(readable)} can be read."
     )
-
-
-def check_shape(points: object, scheme: Scheme, place: str) -> Float64[np.ndarray, "K 2"]:
-    """Points of a file as an array. ``DataError`` if there are not x and y of each point."""
-    try:
-        # Raises for rows of different lengths, text and numbers that are too large.
-        values = np.array(points, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise DataError(f"{place}: x and y of each point expected ({error}).") from error
-    if values.shape != (len(scheme), 2):
-        found = " x ".join(map(str, values.shape)) or "a single value"
-        raise DataError(
-            f"{place}: points of {found}; {len(scheme)} x 2 expected, as scheme {scheme.name} has."
-        )
-    return values
 
 
 def face_ids(results: Sequence[ImageResult]) -> list[str]:

@@ -10,8 +10,9 @@ from nasion.errors import DataError
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
+from nasion.media.json_document import parse_document
 from nasion.prediction_formats import PredictedFace
-from nasion.prediction_formats.json import faces_of_image, field, image_value, named_scheme, parse
+from nasion.prediction_formats.json import faces_of_image, image_value, named_scheme
 
 SUFFIX = ".jsonl"
 MEDIA_TYPE = "application/x-ndjson"
@@ -33,17 +34,19 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     faces: list[PredictedFace] = []
-    for number, text in enumerate(read_text(path).splitlines(), start=1):
-        where = f"{path.name} line {number}"
-        image = parse(text, where)
-        own = named_scheme(field(image, "scheme", where), scheme)
-        if not field(image, "faces", where):
+    # Not splitlines, which also splits at characters that text in JSON may hold.
+    for number, text in enumerate(read_text(path).split("\n"), start=1):
+        if not text.strip():
+            continue
+        image = parse_document(text, f"{path} line {number}")
+        own = named_scheme(image.get("scheme"), scheme)
+        if not image["faces"].elements():
             continue
         if faces and own is not scheme:
             raise DataError(
-                f"{where}: faces of scheme {own.name} after ones of {scheme.name}; "
+                f"{image.place}: faces of scheme {own.name} after ones of {scheme.name}; "
                 "give one file per scheme."
             )
         scheme = own
-        faces += faces_of_image(image, scheme, where, f" (line {number})")
+        faces += faces_of_image(image, scheme, f" (line {number})")
     return scheme, faces

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from nasion.data.datasets import ibug68
 from nasion.errors import DataError
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
-from nasion.prediction_formats import PredictedFace, check_shape
+from nasion.prediction_formats import PredictedFace
 
 MEDIA_TYPE = "text/plain"
 
@@ -42,9 +44,14 @@ def read(folder: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     stems = {path.stem for path in paths}
     faces = []
     for path in paths:
-        points = ibug68.parse(read_text(path), path.name)
+        points = ibug68.parse(read_text(path), str(path))
         # Only a second face if there is a first: "photo-2.pts" alone is the image photo-2.
         base = re.sub(r"-\d+$", "", path.stem)
         image = base if base in stems else path.stem
-        faces.append(PredictedFace(image, check_shape(points, scheme, path.name), path.name))
+        if len(points) != len(scheme):
+            raise DataError(
+                f"{path}: {len(points)} points; {len(scheme)} expected, "
+                f"as scheme {scheme.name} has."
+            )
+        faces.append(PredictedFace(image, points.astype(np.float64), path.name))
     return scheme, faces

@@ -30,7 +30,7 @@ from nasion.models.optim import Adam, Phase
 from nasion.recipe import Recipe
 from nasion.training import keras_callbacks
 from nasion.training.prepare import mean_head_bias, prepare_data
-from nasion.training.state import Interrupted, Observer, TrainingState
+from nasion.training.state import Interrupted, Observer, TrainingState, saved_state
 from nasion.training.stopping import out_of_patience, stop_signal
 
 keras: Any = keras_backend.keras()
@@ -86,8 +86,8 @@ def fit(
         session = _start_session(recipe, (train_faces, val_faces), folder, observers)
         state = TrainingState()
         if resume:
-            facts = checkpoint.load_tensors(folder / run_folder.CHECKPOINT, "np")[1]
-            state = TrainingState(**facts)
+            path = folder / run_folder.CHECKPOINT
+            state = saved_state(checkpoint.load_tensors(path, "np")[1], path)
         with stop_signal() as stopped:
             session = replace(session, stopped=stopped)
             for number, phase in enumerate(recipe.phases, start=1):

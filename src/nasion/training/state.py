@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
 
 from nasion.errors import RunError
+from nasion.inference.run_folder import history_rows
 from nasion.landmarks.faces import Faces
+from nasion.media.json_document import Document
 
 
 @dataclass
@@ -31,6 +34,24 @@ class TrainingState:
     history: list[dict[str, float]] = field(default_factory=list)
     last: int = 0
     phase: int = 1
+
+
+def saved_state(facts: Mapping[str, Any], path: Path) -> TrainingState:
+    """The state in a checkpoint's facts. Raises ``RunError`` for values that no training saves."""
+    document = Document(facts, f"{path} facts", kind=RunError, remedy="start anew.")
+    return TrainingState(
+        epoch=document["epoch"].whole(),
+        step=document["step"].whole(),
+        steps=document["steps"].whole(),
+        losses=document["losses"].numbers(),
+        seconds=document["seconds"].number(low=0),
+        # Infinite before the first epoch has ended.
+        best=document["best"].number(infinite=True),
+        best_epoch=document["best_epoch"].whole(low=-1),
+        history=history_rows(document["history"]),
+        last=document["last"].whole(),
+        phase=document["phase"].whole(low=1),
+    )
 
 
 @runtime_checkable

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nasion.arrays import upload
+from nasion.errors import RunError, refusing_damage
 from nasion.inference import checkpoint, run_folder
 from nasion.inference.backends.pytorch import TorchNetwork, load, to_device
 from nasion.inference.crops import Crops, augmented_batch, epoch_order
@@ -30,7 +31,14 @@ from nasion.models.optim import Adam
 from nasion.models.precision import torch_uses_bfloat16
 from nasion.recipe import Recipe
 from nasion.training.prepare import mean_head_bias, prepare_data
-from nasion.training.state import Interrupted, Observer, TrainingState, record_epoch, record_losses
+from nasion.training.state import (
+    Interrupted,
+    Observer,
+    TrainingState,
+    record_epoch,
+    record_losses,
+    saved_state,
+)
 from nasion.training.stopping import out_of_patience, stop_signal
 from nasion.training.validation import validate
 
@@ -280,7 +288,15 @@ def _save(session: _Session, state: TrainingState) -> None:
 
 def _restore(session: _Session) -> TrainingState:
     """Load the checkpoint into network and optimizer; where training was."""
-    tensors, facts = checkpoint.load_tensors(session.folder / run_folder.CHECKPOINT)
+    path = session.folder / run_folder.CHECKPOINT
+    tensors, facts = checkpoint.load_tensors(path)
+    # A checkpoint of another network or optimizer, as each of them would put it.
+    with refusing_damage(path, RunError, "continue with the version that made it."):
+        _restore_tensors(session, tensors)
+    return saved_state(facts, path)
+
+
+def _restore_tensors(session: _Session, tensors: dict[str, Tensor]) -> None:
     session.module.load_state_dict(_below(tensors, "model."))
     if session.has_average:
         session.kept.load_state_dict(_below(tensors, "ema."))
@@ -298,7 +314,6 @@ def _restore(session: _Session) -> TrainingState:
     # Groups are settings of the recipe, not state: the fresh optimizer's own are used.
     saved_groups = session.optimizer.state_dict()["param_groups"]
     session.optimizer.load_state_dict({"state": slots, "param_groups": saved_groups})
-    return TrainingState(**facts)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

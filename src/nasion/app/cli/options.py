@@ -41,7 +41,10 @@ RecipeFile = Annotated[
     typer.Option("--recipe", help="The recipe file of the run, if it defines parts of its own."),
 ]
 SkipFaults = Annotated[
-    bool, typer.Option("--skip-faults", help="Leave faulty rows out instead of stopping.")
+    bool,
+    typer.Option(
+        "--skip-faults", help="Leave out faulty rows and faces whose image cannot be read."
+    ),
 ]
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
 Model = Annotated[

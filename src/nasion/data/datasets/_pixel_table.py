@@ -12,7 +12,9 @@ from jaxtyping import Float64, UInt8
 from nasion.data.datasets import _pixel_text
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
+from nasion.media.csv_rows import column_positions
 from nasion.media.files import ByteStream
+from nasion.media.number_text import parse_coordinate, parse_whole
 
 SIDE = 96  # pixels; coordinates lie in 0 .. SIDE
 _BLOCK = 4 << 20  # bytes read at once
@@ -26,12 +28,8 @@ class PixelTable:
         self._name, self._columns = path.name, columns
         _, header = next(self._lines, (0, b""))
         names = [name.strip(' "') for name in header.decode("utf-8-sig", "replace").split(",")]
-        missing = [name for name in (*columns, "Image") if name not in names]
-        if missing:
-            found = ", ".join(names)[:300]
-            raise DataError(f"{path} line 1: column {missing[0]} is missing; found {found}.")
-        self._width, self._image = len(names), names.index("Image")
-        self._at = [names.index(name) for name in columns]
+        *self._at, self._image = column_positions(names, (*columns, "Image"), path)
+        self._width = len(names)
 
     def read(
         self, faults: Faults
@@ -86,24 +84,20 @@ class PixelTable:
 
 
 def _parse_number(cell: bytes, name: str) -> float:
+    text = cell.decode("utf-8", "replace")
     if name == "ImageId":
-        # Whole numbers below 2 ** 53 are exact in float64, which the table is made of.
-        if not cell.isdigit() or not 0 < int(cell) < 1 << 53:
-            raise ValueError(f"ImageId is {_text(cell)}, a whole number from 1 expected.")
-        return float(cell)
-    if not cell:
-        return math.nan
+        try:
+            # Whole numbers below 2 ** 53 are exact in float64, which the table is made of.
+            return float(parse_whole(text, low=1))
+        except ValueError as error:
+            raise ValueError(f"ImageId is {error}.") from None
     try:
-        value = float(cell.replace(b"_", b"?"))  # Python would read 6_6 as 66
-    except ValueError:
-        raise ValueError(f"{name} is {_text(cell)}, a number or nothing expected.") from None
+        value = parse_coordinate(text, missing=True)
+    except ValueError as error:
+        raise ValueError(f"{name} is {error}.") from None
     if value < 0 or value > SIDE:
         raise ValueError(f"{name} is {value:g}, outside the image (0 to {SIDE}).")
     return value
-
-
-def _text(cell: bytes) -> str:
-    return repr(cell[:30].decode("utf-8", "replace"))
 
 
 def _show(value: float) -> str:

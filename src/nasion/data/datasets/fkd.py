@@ -9,9 +9,7 @@ Source: kaggle.com/c/facial-keypoints-detection; coordinates are used as the fil
 from __future__ import annotations
 
 import csv
-import io
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +22,9 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import fkd15
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import atomic_write, decode_utf8, open_bytes, write_text
+from nasion.media.csv_rows import column_positions, csv_rows
+from nasion.media.files import atomic_write, open_bytes, read_text, write_text
+from nasion.media.number_text import parse_whole
 
 SCHEME: Scheme = fkd15
 SPLITS = ("all", "test")
@@ -111,30 +111,31 @@ def read_lookup(path: Path, faults: Faults = None) -> Lookup:
 
     An unknown feature or a bad number raises ``DataError``, or is added to ``faults``.
     """
-    with open_bytes(path) as stream:
-        text = decode_utf8(re.sub(rb"\r+\n?", b"\n", stream.read()), path)
-    reader = csv.DictReader(io.StringIO(text))
-    columns = reader.fieldnames or ()
-    missing = {"RowId", "ImageId", "FeatureName"} - set(columns)
-    if missing:
-        raise DataError(
-            f"{path}: column {sorted(missing)[0]} is missing; the columns are {', '.join(columns)}."
-        )
+    lines = csv_rows(read_text(path), path)
+    _, header = next(lines, (0, []))
+    at = column_positions(header, ("RowId", "ImageId", "FeatureName"), path)
     rows: list[tuple[int, int, str]] = []
-    for row in reader:
-        place = f"{path.name} line {reader.line_num}"
-        if row["FeatureName"] not in COLUMNS:
-            known = ", ".join(COLUMNS)
-            report_fault(faults, place, f"unknown feature {row['FeatureName']!r}; known: {known}.")
-            continue
+    for line, cells in lines:
         try:
-            rows.append((int(row["RowId"]), int(row["ImageId"]), row["FeatureName"]))
-        except (TypeError, ValueError):
-            numbers = f"RowId {row['RowId']!r} and ImageId {row['ImageId']!r}"
-            report_fault(faults, place, f"{numbers} must be whole numbers.")
+            if len(cells) <= max(at):
+                raise ValueError(f"has {len(cells)} columns, {len(header)} expected.")
+            row_id, image_id, feature = (cells[k] for k in at)
+            if feature not in COLUMNS:
+                known = ", ".join(COLUMNS)
+                raise ValueError(f"unknown feature {feature[:40]!r}; known: {known}.")
+            rows.append((_lookup_id("RowId", row_id), _lookup_id("ImageId", image_id), feature))
+        except ValueError as error:
+            report_fault(faults, f"{path.name} line {line}", str(error))
     if not rows:
         raise DataError(f"{path}: no rows; nothing is asked for.")
     return Lookup(*(tuple(column) for column in zip(*rows, strict=True)))
+
+
+def _lookup_id(column: str, text: str) -> int:
+    try:
+        return parse_whole(text)
+    except ValueError as error:
+        raise ValueError(f"{column} is {error}.") from None
 
 
 def _requested(

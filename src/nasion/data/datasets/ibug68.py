@@ -22,6 +22,7 @@ from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, open_bytes, write_text
+from nasion.media.number_text import parse_coordinate
 
 SCHEME: Scheme = ibug68
 SPLITS = ("all", "training", "common", "challenge", "full")
@@ -58,7 +59,7 @@ def read(
         try:
             points.append(_read_points(path, place))
         except DataError as error:
-            report_fault(faults, place, str(error).removeprefix(f"{place}: "))
+            report_fault(faults, place, str(error).removeprefix(place).lstrip(": "))
             continue
         images.append(image_beside(path))
     if not images:
@@ -131,9 +132,7 @@ def parse(text: str, place: str) -> Float32[np.ndarray, "K 2"]:
         try:
             if len(fields) != 2:
                 raise ValueError
-            x, y = map(float, fields)
-            if not np.isfinite([x, y]).all():
-                raise ValueError
+            x, y = map(parse_coordinate, fields)
         except ValueError:
             raise DataError(
                 f"{place} line {number}: {line[:40]!r}, two numbers x y expected."
@@ -141,7 +140,7 @@ def parse(text: str, place: str) -> Float32[np.ndarray, "K 2"]:
         # Counted from 1 in the file, from 0 here.
         rows.append((x - 1, y - 1))
     if declared is not None and declared != str(len(rows)):
-        raise DataError(f"{place}: n_points says {declared}, {len(rows)} rows follow.")
+        raise DataError(f"{place}: n_points says {declared[:20]}, {len(rows)} rows follow.")
     if not rows:
         raise DataError(f"{place}: it holds no points.")
     return np.array(rows, dtype=np.float32)

@@ -20,11 +20,17 @@ import numpy as np
 
 from nasion.data.datasets._photographs import photograph
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError, SettingError, refusing_damage
 from nasion.landmarks.catalog import ibug68, scheme_by_count
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import open_bytes, write_text
+from nasion.media.number_text import (
+    MAX_COORDINATE,
+    check_file_name,
+    is_whole,
+    parse_coordinate,
+)
 
 SCHEME: Scheme = ibug68
 SPLITS = ("all",)
@@ -95,7 +101,7 @@ def _columns(
 ) -> tuple[Scheme, np.ndarray]:
     """The scheme of the parts, and the position in it of each part name."""
     names = list(part_names)
-    if names and not all(name.isdecimal() for name in names):
+    if names and not all(map(is_whole, names)):
         fits = requested is not None and any(name in requested for name in names)
         scheme = requested if requested is not None and fits else SCHEME
         unknown = [name for name in names if name not in scheme]
@@ -171,12 +177,12 @@ class _Reader(ContentHandler):
 
     def _start_image(self, attrs: Any) -> None:
         self._open_boxes = []
-        file = attrs.get("file", "")
-        self._in_image = bool(file)
-        if file:
-            self.files.append(file)
-        else:
-            problem = "an <image> without file='...'; its boxes belong to no image."
+        self._in_image = False
+        try:
+            self.files.append(check_file_name(attrs.get("file", "")))
+            self._in_image = True
+        except ValueError as error:
+            problem = f"an <image> without file='...' ({error}); its boxes belong to no image."
             report_fault(self.faults, self._place, problem)
 
     def _start_box(self, attrs: Any) -> None:
@@ -184,31 +190,34 @@ class _Reader(ContentHandler):
         # Kept even if it is faulty: boxes are numbered as they stand in the file.
         self._box = _Box(self._place, None)
         try:
-            left, top, width, height = (float(text) for text in found.values())
-            finite = np.isfinite([left, top, width, height]).all()
-            if not (finite and width > 0 and height > 0):
+            left, top, width, height = (parse_coordinate(text or "") for text in found.values())
+            # Outer edges: a box of width 1 covers one pixel.
+            edges = (left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)
+            # In the precision in which they are kept.
+            x0, y0, x1, y1 = np.array(edges, dtype=np.float32).tolist()
+            if not (x1 > x0 and y1 > y0):
                 raise ValueError
-        except (TypeError, ValueError):
-            shown = ", ".join(f"{side} {text!r}" for side, text in found.items())
-            self._box.problem = f"a box with {shown}; numbers expected, width and height above 0."
+        except ValueError:
+            shown = ", ".join(f"{side} {_shown(text)}" for side, text in found.items())
+            self._box.problem = (
+                f"a box with {shown}; numbers up to {MAX_COORDINATE:,.0f} expected, "
+                "width and height above 0."
+            )
             return
-        # Outer edges: a box of width 1 covers one pixel.
-        self._box.edges = (left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)
+        self._box.edges = edges
 
     def _add_part(self, box: _Box, attrs: Any) -> None:
         name = attrs.get("name", "")
-        if name.isdecimal() and len(name) > _MAX_DIGITS:
+        if is_whole(name) and len(name) > _MAX_DIGITS:
             box.problem = box.problem or f"part {name[:20]!r} is not a point's number."
             return
         # imglab writes 07, others 7.
-        name = str(int(name)) if name.isdecimal() else name
+        name = str(int(name)) if is_whole(name) else name
         try:
-            x, y = float(attrs.get("x")), float(attrs.get("y"))
-            if not np.isfinite([x, y]).all():
-                raise ValueError
-        except (TypeError, ValueError):
-            found = f"x {attrs.get('x')!r}, y {attrs.get('y')!r}"
-            box.problem = box.problem or f"part {name!r} has {found}; numbers expected."
+            x, y = (parse_coordinate(attrs.get(axis) or "") for axis in "xy")
+        except ValueError:
+            found = f"x {_shown(attrs.get('x'))}, y {_shown(attrs.get('y'))}"
+            box.problem = box.problem or f"part {name[:40]!r} has {found}; numbers expected."
             return
         if name in box.parts:
             duplicate = f"part {name!r} occurs twice in one box; each part may occur once."
@@ -238,23 +247,33 @@ class _Reader(ContentHandler):
             self.boxes.extend(box.edges)
 
 
+def _shown(text: str | None) -> str:
+    return repr(text)[:40]
+
+
 def _parse(root: Path, reader: _Reader) -> None:
-    """Feed the file to the reader. ``DataError`` for malformed XML and for entities of any kind."""
+    """Feed the file to the reader.
+
+    ``DataError`` for malformed XML, encodings that the parser does not know, and entities.
+    """
     from defusedxml import DefusedXmlException
     from defusedxml.sax import parse
 
-    try:
-        with open_bytes(root) as stream:
-            # Entities that refer to each other grow exponentially, and external ones read other
-            # files.
-            parse(cast(Any, stream), reader, forbid_entities=True, forbid_external=True)
-    except DefusedXmlException as error:
-        kind = type(error).__name__
-        raise DataError(f"{root}: entities are refused ({kind}); imglab writes none.") from error
-    except SAXException as error:
-        raise DataError(
-            f"{root}: not well-formed XML ({error}); correct it or save it again."
-        ) from error
+    # The parser has errors of its own for encodings that it does not know.
+    with refusing_damage(root, remedy="correct it, or save it again as UTF-8."):
+        try:
+            with open_bytes(root) as stream:
+                # Entities that refer to each other grow exponentially, and external ones read
+                # other files.
+                parse(cast(Any, stream), reader, forbid_entities=True, forbid_external=True)
+        except DefusedXmlException as error:
+            kind = type(error).__name__
+            refused = f"{root}: entities are refused ({kind}); imglab writes none."
+            raise DataError(refused) from error
+        except SAXException as error:
+            raise DataError(
+                f"{root}: not well-formed XML ({error}); correct it or save it again."
+            ) from error
 
 
 def write(faces: Faces, path: Path) -> None:

@@ -25,6 +25,7 @@ from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, open_bytes, write_text
 from nasion.media.images import image_size
+from nasion.media.number_text import check_file_name, is_whole, parse_number, parse_whole
 
 SCHEME: Scheme = imm58
 SPLITS = ("all", "train", "val")
@@ -37,6 +38,7 @@ VIEWS = {
 _NAME = re.compile(r"(\d\d)-([1-6])([mf])$")
 # The first points of jaw, eyes, brows, mouth and nose, and the end.
 _PATHS: Sequence[int] = (0, 13, 21, 29, 34, 39, 47, 58)
+_MAX_DIGITS = 5  # of the number of points
 _CLOSED = (1, 2, 5)  # eyes and mouth
 
 
@@ -70,7 +72,7 @@ def read(
             # from_relative.
             points.append(geometry.from_relative(relative, np.array(image_size(image))))
         except DataError as error:
-            report_fault(faults, path.name, str(error).removeprefix(f"{path.name}: "))
+            report_fault(faults, path.name, str(error).removeprefix(path.name).lstrip(": "))
             continue
         images.append(image)
     if not images:
@@ -118,7 +120,7 @@ def parse(text: str, path: Path) -> Shape:
     """
     lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), start=1)]
     lines = [(number, row) for number, row in lines if row and not row[0].startswith("#")]
-    if not lines or not lines[0][1][0].isdecimal():
+    if not lines or not is_whole(lines[0][1][0]) or len(lines[0][1][0]) > _MAX_DIGITS:
         raise DataError(f"{path.name}: the number of points is missing; not an .asf file.")
     count = int(lines[0][1][0])
     if len(lines) != count + 2:
@@ -135,20 +137,25 @@ def parse(text: str, path: Path) -> Shape:
         except ValueError as error:
             raise DataError(f"{path.name} line {number}: {error}.") from None
         points[point] = xy
-    return Shape(points.astype(np.float32), lines[-1][1][0])
+    number, fields = lines[-1]
+    try:
+        return Shape(points.astype(np.float32), check_file_name(fields[0]))
+    except ValueError as error:
+        raise DataError(f"{path.name} line {number}: {error}.") from None
 
 
 def _parse_row(fields: list[str], points: np.ndarray) -> tuple[int, tuple[float, float]]:
     if len(fields) not in (7, 10):
         raise ValueError(f"{len(fields)} fields, 7 or 10 expected")
-    x, y, point = float(fields[2]), float(fields[3]), int(fields[4])
-    if not 0 <= point < len(points):
+    x, y = parse_number(fields[2]), parse_number(fields[3])
+    point = parse_whole(fields[4])
+    if point >= len(points):
         raise ValueError(f"point {point} is out of range")
     if not np.isnan(points[point]).all():
         raise ValueError(f"point {point} occurs twice")
     # A point may lie outside its image, but not by more than the image's size: then the numbers are
     # pixels, not fractions.
-    if not (np.isfinite([x, y]).all() and min(x, y) >= -1 and max(x, y) <= 2):
+    if not (min(x, y) >= -1 and max(x, y) <= 2):
         raise ValueError(
             f"x {x:g}, y {y:g}: relative coordinates are fractions of the image's width and height"
         )

@@ -15,9 +15,8 @@ import math
 from pathlib import Path
 
 from nasion.data.datasets._points_table import (
-    HEADER_BYTES,
     image_folder,
-    parse_header,
+    read_header,
     read_table,
     table_scheme,
 )
@@ -25,7 +24,7 @@ from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import open_bytes, write_text
+from nasion.media.files import write_text
 
 SCHEME = None
 SPLITS = ("all",)
@@ -38,13 +37,13 @@ def recognises(root: Path) -> bool:
         return len(tables) == 1 and recognises(tables[0])
     if not root.is_file() or root.suffix not in (".csv", ".gz") or root.stat().st_size == 0:
         return False
-    with open_bytes(root) as stream:
-        header = parse_header(stream.read(HEADER_BYTES))
+    header = read_header(root)
     if len(header) < 3 or "Image" in header:
         return False
     if "box_x0" in header or header[1] in ("0", "p0_x", "part_0_x"):
         return True
-    return header[1].endswith("_x") and header[2] == header[1][:-1] + "y"
+    # A second x here is a fault that reading names.
+    return header[1].endswith("_x") and header[2].endswith(("_x", "_y"))
 
 
 def read(

@@ -5,7 +5,6 @@ On one core, since crops are small. What the file's metadata holds is described 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,19 @@ from jaxtyping import Float32
 
 import nasion
 from nasion.arrays import Array, as_numpy
-from nasion.errors import RunError, requires_extra
+from nasion.errors import RunError, refusing_damage, requires_extra
 from nasion.inference import calibration
 from nasion.inference.calibration import Calibration
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.catalog import scheme_of_points
+from nasion.media.json_document import Document, parse_document
+from nasion.media.number_text import parse_number, parse_whole
 from nasion.model_spec import ModelSpec
 from nasion.models.codecs import Coordinates
 
 FORMAT = "2"
+_BOOLEANS = {"True": True, "False": False}
+_REMEDY = "export the run again."
 # What files of format 1 (nasion 0.1) call the settings that have other names today.
 _RENAMED = {"1": {"refine_steps": "passes", "tta": "views"}, "2": {}}
 
@@ -84,6 +87,12 @@ def open_session(path: Path, threads: int = 1) -> Any:
 
 def open_file(path: Path) -> ExportedModel:
     """Open a file that ``nasion export`` wrote. Raises ``RunError`` for any other."""
+    # The runtime reads text of the file again whenever it is asked for it.
+    with refusing_damage(path, RunError, _REMEDY):
+        return _open_file(path)
+
+
+def _open_file(path: Path) -> ExportedModel:
     session = open_session(path)
     metadata = session.get_modelmeta().custom_metadata_map
     version = metadata.get("nasion_format")
@@ -93,37 +102,48 @@ def open_file(path: Path) -> ExportedModel:
             f"{path} was written by {producer}, not in a format that nasion {nasion.__version__} "
             "reads; export the run again."
         )
-    try:
-        spec = _spec(session, metadata, _RENAMED[version])
-        values = json.loads(metadata.get("calibration", "null"))
-        record = json.loads(metadata.get("trained_on", "null"))
-        return ExportedModel(
-            spec=spec,
-            network=OnnxNetwork(session, session.get_inputs()[0].name),
-            calibration=values and calibration.from_json(values),
-            trained_on=record and TrainingRecord.from_json(record),
-        )
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(
-            f"{path}: its metadata is damaged ({error}); export the run again."
-        ) from error
+    values, record = (_document(path, metadata, name) for name in ("calibration", "trained_on"))
+    return ExportedModel(
+        spec=_spec(session, path, metadata, _RENAMED[version]),
+        network=OnnxNetwork(session, session.get_inputs()[0].name),
+        calibration=None if values.value is None else calibration.from_json(values),
+        trained_on=None if record.value is None else TrainingRecord.from_json(record),
+    )
 
 
-def _spec(session: Any, metadata: Mapping[str, str], renamed: Mapping[str, str]) -> ModelSpec:
+def _document(path: Path, metadata: Mapping[str, str], name: str) -> Document:
+    """A JSON value of the metadata; null if it is not there."""
+    place = f"{path} metadata {name}"
+    return parse_document(metadata.get(name, "null"), place, kind=RunError, remedy=_REMEDY)
+
+
+def _spec(
+    session: Any, path: Path, metadata: Mapping[str, str], renamed: Mapping[str, str]
+) -> ModelSpec:
     def value(name: str) -> str:
         return metadata[renamed.get(name, name)]
 
+    names = _document(path, metadata, "points")
+    points = tuple(name.text() for name in names.elements())
+    outputs = session.get_outputs()[0].shape[1:]
+    if outputs != [len(points), 2]:
+        raise names.error(f"{len(points)} points are named, the network outputs {outputs}")
     _, channels, height, width = session.get_inputs()[0].shape
-    return ModelSpec(
-        scheme=scheme_of_points(metadata["scheme"], tuple(json.loads(metadata["points"]))),
-        input_size=(width, height),
-        # The file outputs pixels, whatever codec it was trained with.
-        codec=Coordinates(unit="pixels", scale=len(session.get_outputs()) > 1),
-        colour=channels == 3,
-        pixel_range=(0.0, 255.0),
-        box_scale=float(value("box_scale")),
-        square=value("square") == "True",
-        whole_images=metadata.get("whole_images") == "True",  # older files do not say
-        refine_steps=int(value("refine_steps")),
-        tta=value("tta"),  # pyright: ignore[reportArgumentType]
-    )
+    try:
+        return ModelSpec(
+            scheme=scheme_of_points(metadata["scheme"], points),
+            input_size=(width, height),
+            # The file outputs pixels, whatever codec it was trained with.
+            codec=Coordinates(unit="pixels", scale=len(session.get_outputs()) > 1),
+            colour={1: False, 3: True}[channels],
+            pixel_range=(0.0, 255.0),
+            box_scale=parse_number(value("box_scale")),
+            square=_BOOLEANS[value("square")],
+            # Older files do not say.
+            whole_images=_BOOLEANS[metadata.get("whole_images", "False")],
+            refine_steps=parse_whole(value("refine_steps")),
+            tta=value("tta"),  # pyright: ignore[reportArgumentType]
+        )
+    # A missing key, a number that is none, or a rule of the spec that is broken.
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(f"{path}: its metadata is damaged ({error}); {_REMEDY}") from error

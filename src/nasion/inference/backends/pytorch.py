@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from nasion.arrays import Array, upload
-from nasion.errors import RunError
+from nasion.errors import RunError, refusing_damage
 from nasion.inference import checkpoint, run_folder
 from nasion.model_spec import ModelSpec
 from nasion.models.precision import torch_uses_bfloat16
@@ -112,6 +112,7 @@ class _InPixels(nn.Module):
 def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwork:
     """A run's kept weights. Raises ``RunError`` if there are none or they do not fit."""
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    _check_shapes(folder, recipe)
     module = recipe.build_network(weights_follow=True)
     try:
         module.load_state_dict(checkpoint.load_tensors(folder / run_folder.WEIGHTS)[0])
@@ -122,6 +123,25 @@ def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwor
         ) from error
     bfloat16 = torch_uses_bfloat16(recipe.precision, where.type)
     return TorchNetwork(module.to(where).eval(), recipe.spec, where, bfloat16)
+
+
+def _check_shapes(folder: Path, recipe: Recipe) -> None:
+    """Raise ``RunError`` unless the network has the shapes of the weights.
+
+    It is built without memory first: a changed run file may ask for more than there is.
+    """
+    found = checkpoint.tensor_shapes(folder / run_folder.WEIGHTS)
+    place = folder / run_folder.SETTINGS
+    with refusing_damage(place, RunError, "train again."), torch.device("meta"):
+        network = recipe.build_network(weights_follow=True)
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    names = sorted(expected.keys() | found.keys())
+    wrong = next((name for name in names if expected.get(name) != found.get(name)), None)
+    if wrong is not None:
+        raise RunError(
+            f"{folder}: the weights do not fit the recipe in {run_folder.SETTINGS} "
+            f"({wrong} has shape {found.get(wrong)}, {expected.get(wrong)} expected)."
+        )
 
 
 def to_device(
