@@ -13,6 +13,7 @@ from nasion.discovery import FORMATS
 from nasion.errors import DataError, SettingError
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
+from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
@@ -29,7 +30,7 @@ class PredictOptions:
 
     ``boxes``: known faces; None: faces are searched for. ``formats``: those that need an image's
     pixels and are written at once, into ``folder``. ``labels``: beside drawn points.
-    ``smoothing``: of videos. ``threads``: for images.
+    ``smoothing``, ``patience`` (seconds): of tracking in videos. ``threads``: for images.
     """
 
     boxes: KnownBoxes | None = None
@@ -37,6 +38,7 @@ class PredictOptions:
     folder: Path = Path("predictions")
     labels: str = "none"
     smoothing: OneEuro | None = DEFAULT_SMOOTHING
+    patience: float = DEFAULT_PATIENCE
     threads: int = 1
 
 
@@ -91,7 +93,7 @@ def _frames(
     video: VideoInput, stem: str, landmarker: Landmarker, options: PredictOptions
 ) -> Generator[Result]:
     """Each frame of a video; its name is the video's, then ``@`` and the frame's number."""
-    tracker = Tracker(landmarker, options.smoothing)
+    tracker = Tracker(landmarker, options.smoothing, patience=options.patience)
     # Handed from the loop below to `rewrite`, which draws a frame after the consumer has had it.
     latest: list[ImageResult] = []
     if options.formats:
