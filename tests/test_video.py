@@ -303,7 +303,8 @@ def test_a_file_that_is_no_video_is_refused_and_a_damaged_one_read_up_to_the_dam
         ],
     )
     (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    assert 0 < len(list(VideoInput(tmp_path / "cut.mkv").frames())) < 30
+    with pytest.warns(UserWarning, match=r"cut.mkv: cut off: it ends at 0\.\d\d of 1\.00 s"):
+        assert 0 < len(list(VideoInput(tmp_path / "cut.mkv").frames())) < 30
 
 
 def test_a_camera_that_is_not_there_is_reported_with_those_that_are(monkeypatch, capsys):

@@ -18,10 +18,11 @@ from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
 from nasion.media.video import VideoInput
+from nasion.media.video_reading import VideoProblem
 from nasion.prediction_formats import stems, write_files
 from nasion.prediction_formats.image import draw
 
-Result = ImageResult | UnreadableInput
+Result = ImageResult | UnreadableInput | VideoProblem
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ def predict_images(
 def predict_videos(
     videos: Sequence[VideoInput], landmarker: Landmarker, options: PredictOptions
 ) -> Generator[Result]:
-    """The faces of each frame of each video, in order, as ``predict_images``."""
+    """The faces of each frame of each video, in order, as ``predict_images``.
+
+    After a video's frames comes what was damaged in it, and what became of its sound.
+    """
     stem_of = _stems(videos, options)
 
     def results() -> Generator[Result]:
@@ -96,12 +100,16 @@ def _frames(
     tracker = Tracker(landmarker, options.smoothing, patience=options.patience)
     # Handed from the loop below to `rewrite`, which draws a frame after the consumer has had it.
     latest: list[ImageResult] = []
+    problems: list[VideoProblem] = []
     if options.formats:
         frames = video.rewrite(
-            options.folder, stem, lambda _: draw(latest.pop(), options.labels, enlarge=False)
+            options.folder,
+            stem,
+            lambda _: draw(latest.pop(), options.labels, enlarge=False),
+            problems.append,
         )
     else:
-        frames = video.frames()
+        frames = video.frames(problems.append)
     try:
         # If the consumer stops, the clip is finished at once, not when the generator is collected.
         with closing(frames):
@@ -119,6 +127,7 @@ def _frames(
                 yield replace(result, image=None)
     except DataError as error:
         yield UnreadableInput.of(video.name, error)
+    yield from problems
 
 
 def _stems(

@@ -183,7 +183,7 @@ def predict(
     collected = PredictionOutput(at_end, None if to_stdout else folder)
     _collect(collected, images, videos, landmarker, options)
     collected.report()
-    if collected.unreadable:
+    if not collected.complete:
         raise typer.Exit(1)
 
 
