@@ -64,4 +64,4 @@ def test_a_face_without_a_track_has_no_box():
 def test_marks_are_sized_by_their_face_and_never_smaller_than_can_be_seen():
     """Radius in pixels of a layer that is drawn twice as fine: 1/80 of the face's side."""
     assert _radius(side=2 * 320, fine=2) == 2 * 4
-    assert _radius(side=2 * 40, fine=2) == 2 * 0.9
+    assert _radius(side=2 * 40, fine=2) == 2 * 1.2

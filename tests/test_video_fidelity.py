@@ -159,6 +159,13 @@ def test_a_file_cut_in_half_is_read_up_to_the_cut_and_that_is_said(tmp_path, nam
         list(VideoInput(source).frames())
 
 
+def test_a_file_cut_off_before_its_index_is_refused_with_that_guess(tmp_path):
+    source = made(tmp_path / "recording.mp4", blocks(count=5))
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"not a readable video .* its index is missing\."):
+        list(VideoInput(source).frames())
+
+
 @pytest.mark.parametrize("name", ["whole.mp4", "whole.mkv", "whole.avi", "whole.ts", "whole.webm"])
 def test_nothing_is_said_of_whole_files(tmp_path, name):
     codec, sound = ("libvpx-vp9", "libopus") if name == "whole.webm" else ("libx264", "aac")

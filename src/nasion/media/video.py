@@ -111,7 +111,10 @@ class VideoInput:
             raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise DataError(f"{self.name}: not a readable video ({reason}).") from error
+            # MP4 and MOV have it at their end.
+            is_indexed = isinstance(self.source, Path) and self.source.suffix in (".mp4", ".mov")
+            hint = " If it was cut off, its index is missing." if is_indexed else ""
+            raise DataError(f"{self.name}: not a readable video ({reason}).{hint}") from error
         with container:
             if not container.streams.video:
                 kinds = ", ".join(stream.type for stream in container.streams) or "nothing"

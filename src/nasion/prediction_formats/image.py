@@ -144,5 +144,6 @@ def _draw_labels(
 
 
 def _radius(side: float, fine: int) -> float:
-    # Below a pixel a mark could not be seen; larger, the marks of a small face would cover it.
-    return max(side / 80, 0.9 * fine)
+    # A smaller mark has no colour in video, where 2 x 2 pixels share one; larger ones would cover a
+    # small face.
+    return max(side / 80, 1.2 * fine)
