@@ -13,14 +13,16 @@ from nasion.discovery import FORMATS
 from nasion.errors import DataError, SettingError
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
+from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
 from nasion.media.video import VideoInput
+from nasion.media.video_reading import VideoProblem
 from nasion.prediction_formats import stems, write_files
 from nasion.prediction_formats.image import draw
 
-Result = ImageResult | UnreadableInput
+Result = ImageResult | UnreadableInput | VideoProblem
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class PredictOptions:
 
     ``boxes``: known faces; None: faces are searched for. ``formats``: those that need an image's
     pixels and are written at once, into ``folder``. ``labels``: beside drawn points.
-    ``smoothing``: of videos. ``threads``: for images.
+    ``smoothing``, ``patience`` (seconds): of tracking in videos. ``threads``: for images.
     """
 
     boxes: KnownBoxes | None = None
@@ -37,6 +39,7 @@ class PredictOptions:
     folder: Path = Path("predictions")
     labels: str = "none"
     smoothing: OneEuro | None = DEFAULT_SMOOTHING
+    patience: float = DEFAULT_PATIENCE
     threads: int = 1
 
 
@@ -60,7 +63,10 @@ def predict_images(
 def predict_videos(
     videos: Sequence[VideoInput], landmarker: Landmarker, options: PredictOptions
 ) -> Generator[Result]:
-    """The faces of each frame of each video, in order, as ``predict_images``."""
+    """The faces of each frame of each video, in order, as ``predict_images``.
+
+    After a video's frames comes what was damaged in it, and what became of its sound.
+    """
     stem_of = _stems(videos, options)
 
     def results() -> Generator[Result]:
@@ -91,15 +97,19 @@ def _frames(
     video: VideoInput, stem: str, landmarker: Landmarker, options: PredictOptions
 ) -> Generator[Result]:
     """Each frame of a video; its name is the video's, then ``@`` and the frame's number."""
-    tracker = Tracker(landmarker, options.smoothing)
+    tracker = Tracker(landmarker, options.smoothing, patience=options.patience)
     # Handed from the loop below to `rewrite`, which draws a frame after the consumer has had it.
     latest: list[ImageResult] = []
+    problems: list[VideoProblem] = []
     if options.formats:
         frames = video.rewrite(
-            options.folder, stem, lambda _: draw(latest.pop(), options.labels, enlarge=False)
+            options.folder,
+            stem,
+            lambda _: draw(latest.pop(), options.labels, enlarge=False),
+            problems.append,
         )
     else:
-        frames = video.frames()
+        frames = video.frames(problems.append)
     try:
         # If the consumer stops, the clip is finished at once, not when the generator is collected.
         with closing(frames):
@@ -117,6 +127,7 @@ def _frames(
                 yield replace(result, image=None)
     except DataError as error:
         yield UnreadableInput.of(video.name, error)
+    yield from problems
 
 
 def _stems(

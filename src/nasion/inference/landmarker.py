@@ -17,6 +17,7 @@ from nasion.inference import detectors, pretrained
 from nasion.inference.detectors import Detector
 from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
+from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.landmarks import geometry
 from nasion.landmarks.boxes import nms
 from nasion.landmarks.face import Face
@@ -136,16 +137,18 @@ class Landmarker:
         source: str | Path | int,
         smoothing: OneEuro | None = DEFAULT_SMOOTHING,
         detect_every: int = 5,
+        patience: float = DEFAULT_PATIENCE,
     ) -> Iterator[tuple[Frame, list[Face]]]:
         """Each frame of a video file, or of a camera by its number, with its faces.
 
         Each face keeps its ``track``, and its points are smoothed (None: not).
-        ``detect_every``: run the detector on every n-th frame.
+        ``detect_every``: run the detector on every n-th frame. ``patience``: seconds for which a
+        face may be out of sight and keep its number.
         """
         from nasion.inference.tracking import Tracker
         from nasion.media.video import VideoInput
 
-        tracker = Tracker(self, smoothing, detect_every)
+        tracker = Tracker(self, smoothing, detect_every, patience)
         video = VideoInput(source if isinstance(source, int) else Path(source))
         for frame in video.frames():
             yield frame, tracker(frame.pixels, frame.seconds)

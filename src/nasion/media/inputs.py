@@ -14,13 +14,14 @@ import numpy as np
 
 from nasion.errors import DataError, SettingError
 from nasion.media import video
+from nasion.media.animation import is_animation
 from nasion.media.files import read_text
 from nasion.media.images import open_image
 from nasion.media.video import VideoInput, camera_number
 
 SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".ppm",
-    ".pgm",
+    ".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".apng", ".avif",
+    ".ppm", ".pgm",
 )  # fmt: skip
 _URL = ("http://", "https://")
 _MAX_DOWNLOAD = 200 << 20  # bytes, of a URL or of standard input
@@ -114,7 +115,7 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _file(path: Path) -> ImageInput | VideoInput:
-    is_video = path.suffix.lower() in video.SUFFIXES
+    is_video = path.suffix.lower() in video.SUFFIXES or is_animation(path)
     return VideoInput(path) if is_video else ImageInput(str(path), path)
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float64, UInt8
 
 from nasion.landmarks.face import Face, ImageResult
 from nasion.media.images import as_pixels, jpeg_bytes
+from nasion.prediction_formats._track_boxes import draw_track_boxes
 
 MEDIA_TYPE = "image/jpeg"
 NEEDS_PIXELS = True
@@ -36,7 +37,10 @@ def files(result: ImageResult, labels: str = "none") -> dict[str, bytes]:
 def draw(
     result: ImageResult, labels: str = "none", enlarge: bool = True
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """The image with all faces. ``labels``: one of ``LABELS``; ``enlarge``: small images."""
+    """The image with all faces; those with a track have their box, number and score.
+
+    ``labels``: one of ``LABELS``; ``enlarge``: small images.
+    """
     from PIL import Image
 
     assert result.image is not None
@@ -48,6 +52,7 @@ def draw(
         image = image.resize(size, Image.Resampling.BICUBIC)
     for face in result.faces:
         _draw_face(image, face, factor, labels)
+    draw_track_boxes(image, result.faces, factor)
     return np.asarray(image)
 
 
@@ -139,4 +144,6 @@ def _draw_labels(
 
 
 def _radius(side: float, fine: int) -> float:
-    return max(side / 80, 1.6 * fine)
+    # A smaller mark has no colour in video, where 2 x 2 pixels share one; larger ones would cover a
+    # small face.
+    return max(side / 80, 1.2 * fine)

@@ -26,6 +26,8 @@ from nasion.errors import SettingError
 
 if TYPE_CHECKING:
     from nasion.app.bulk import BulkSettings
+    from nasion.app.predict_pipeline import PredictOptions
+    from nasion.inference.landmarker import Landmarker
     from nasion.media.inputs import ImageInput
     from nasion.media.video import VideoInput
 
@@ -33,7 +35,7 @@ _DEFAULT_FORMATS = ("image", "json")
 _STDOUT = "-"
 _ENGINE_ALONE = (
     "--engine writes Parquet and detects faces itself; "
-    "leave --box, --boxes, --format and --recipe out."
+    "leave --box, --boxes, --format, --max-faces and --recipe out."
 )
 Inputs = Annotated[
     list[str],
@@ -100,6 +102,14 @@ def predict(
     detector: DetectorName = "single_shot",
     min_face: MinFace = None,
     min_score: Annotated[float, typer.Option(help="Minimum face score, 0 to 1.")] = 0.6,
+    max_faces: Annotated[
+        int | None,
+        typer.Option(help="Keep at most this many faces of an image or frame.", show_default="all"),
+    ] = None,
+    patience: Annotated[
+        float,
+        typer.Option(help="Videos: seconds for which a face out of sight keeps its track number."),
+    ] = 0.7,
     smooth: Annotated[
         bool, typer.Option("--smooth/--no-smooth", help="Videos: smooth the points.")
     ] = True,
@@ -125,19 +135,14 @@ def predict(
     """Find the faces in images, videos or a camera's frames, and predict their points."""
     from nasion.app.bulk import BulkSettings
     from nasion.app.known_boxes import known_boxes
-    from nasion.app.predict_pipeline import (
-        PredictOptions,
-        needs_pixels,
-        predict_images,
-        predict_videos,
-    )
+    from nasion.app.predict_pipeline import PredictOptions, needs_pixels
     from nasion.inference import detectors
     from nasion.inference.landmarker import Landmarker
     from nasion.inference.smoothing import OneEuro
     from nasion.prediction_formats.image import LABELS
 
     if engine is not None:
-        if box or boxes or formats or recipe:
+        if box or boxes or formats or max_faces or recipe:
             raise SettingError(_ENGINE_ALONE)
         settings = BulkSettings(
             model=str(run.resolve() if run.exists() else run),
@@ -163,6 +168,7 @@ def predict(
         detector=None if no_detect else detectors.load(detector, min_face),
         min_score=min_score,
         any_rotation=any_rotation,
+        max_faces=max_faces,
     )
     options = PredictOptions(
         boxes=known,
@@ -170,17 +176,14 @@ def predict(
         folder=folder,
         labels=labels,
         smoothing=OneEuro(min_cutoff, beta) if smooth else None,
+        patience=patience,
         threads=min(workers or os.cpu_count() or 1, len(images) + len(videos)),
     )
     at_end = [name for name in names if not needs_pixels(name)]
     collected = PredictionOutput(at_end, None if to_stdout else folder)
-    total = len(images) + sum(video.frame_count() for video in videos)
-    with console.progress_bar("frames" if videos else "images", total) as advance:
-        image_results = predict_images(images, landmarker, options)
-        video_results = predict_videos(videos, landmarker, options)
-        collected.take(image_results, video_results, advance)
+    _collect(collected, images, videos, landmarker, options)
     collected.report()
-    if collected.unreadable:
+    if not collected.complete:
         raise typer.Exit(1)
 
 
@@ -193,6 +196,23 @@ def _resolve(inputs: list[str], seconds: float | None) -> tuple[list[ImageInput]
     images = [each for each in resolved if isinstance(each, ImageInput)]
     videos = [each for each in resolved if isinstance(each, VideoInput)]
     return images, [replace(video, seconds=seconds) for video in videos]
+
+
+def _collect(
+    collected: PredictionOutput,
+    images: list[ImageInput],
+    videos: list[VideoInput],
+    landmarker: Landmarker,
+    options: PredictOptions,
+) -> None:
+    """Predict everything, with a progress bar."""
+    from nasion.app.predict_pipeline import predict_images, predict_videos
+
+    total = len(images) + sum(video.frame_count() for video in videos)
+    with console.progress_bar("frames" if videos else "images", total) as advance:
+        image_results = predict_images(images, landmarker, options)
+        video_results = predict_videos(videos, landmarker, options)
+        collected.take(image_results, video_results, advance)
 
 
 def _predict_in_bulk(

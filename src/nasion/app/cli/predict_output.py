@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nasion.app.predict_pipeline import Result
     from nasion.landmarks.face import ImageResult
     from nasion.media.inputs import UnreadableInput
+    from nasion.media.video_reading import VideoProblem
 
 _MAX_LINES = 20  # images with a line of their own in the terminal
 
@@ -30,9 +31,15 @@ class PredictionOutput:
     def __init__(self, formats: list[str], folder: Path | None) -> None:
         self.found: list[ImageResult] = []
         self.unreadable: list[UnreadableInput] = []
+        self.problems: list[VideoProblem] = []
         self._formats, self._folder, self._started = formats, folder, perf_counter()
         # Some formats can be printed line by line as results come.
         self._line = None if folder else getattr(FORMATS.load(formats[0]), "line", None)
+
+    @property
+    def complete(self) -> bool:
+        """False if an input could not be read, or not all of it."""
+        return not self.unreadable and not any(problem.damaged for problem in self.problems)
 
     def __enter__(self) -> PredictionOutput:
         return self
@@ -51,9 +58,13 @@ class PredictionOutput:
 
     def add(self, result: Result) -> None:
         from nasion.media.inputs import UnreadableInput
+        from nasion.media.video_reading import VideoProblem
 
         if isinstance(result, UnreadableInput):
             self.unreadable.append(result)
+            return
+        if isinstance(result, VideoProblem):
+            self.problems.append(result)
             return
         self.found.append(result)
         if self._line is not None:
@@ -94,6 +105,8 @@ class PredictionOutput:
                 rate = f", {len(frames) / seconds:.0f} frames per second"
             counts = f"{console.count(tracks, 'face')} in {console.count(len(frames), 'frame')}"
             say(f"{name}: {counts}{rate}")
+        for problem in self.problems:
+            console.warn(f"{problem.name}: {problem.reason}")
         for each in self.unreadable:
             console.warn(f"not read: {each.name}: {each.reason}")
         summary = self._summary(images, bool(videos))
@@ -118,6 +131,9 @@ class PredictionOutput:
             summary.append(f"{faces} in {console.count(len(images), 'image')}{without_any}")
         if self.unreadable:
             summary.append(f"{len(self.unreadable)} could not be read")
+        damaged = len({problem.name for problem in self.problems if problem.damaged})
+        if damaged:
+            summary.append(f"{damaged} damaged, read in part")
         return summary
 
 

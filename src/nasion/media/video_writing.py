@@ -1,0 +1,205 @@
+"""Videos written in H.264 as their source stored them: colours, pixel aspect, frame times, sound.
+
+Sound is copied where the container holds it, else encoded as AAC, else left out with a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from nasion.errors import DataError
+from nasion.media.files import atomic_write
+from nasion.media.video_reading import Colours, Frame, Reader, VideoProblem, load_av
+
+# By the names of codecs, not of decoders: MP3 is decoded by `mp3float`.
+_MP4_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
+_MKV_AUDIO = (
+    *_MP4_AUDIO, "vorbis", "mp2", "dts", "truehd", "mlp", "tta", "wavpack", "pcm_u8", "pcm_s16le",
+    "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_s16be", "pcm_s24be",
+)  # fmt: skip
+_UNKNOWN = "unknown"  # a codec that FFmpeg has no decoder for
+_ENCODER = {"preset": "veryfast", "crf": "20"}  # crf: x264's quality, lower is better; 23 default
+_TIME_BASE = Fraction(1, 90_000)  # seconds per tick; fine enough for any frame rate
+# swscale's conversion for each colour matrix of FFmpeg; both kinds of BT.601 are one.
+_CONVERSIONS = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}  # by the number of channels
+_AAC_RATES = (
+    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SoundPlan:
+    """An audio stream, and whether its packets are copied or encoded anew."""
+
+    stream: Any
+    copied: bool
+
+    @property
+    def codec(self) -> str:
+        return _codec(self.stream)
+
+
+def plan_sound(sounds: Sequence[Any]) -> tuple[str, list[SoundPlan]]:
+    """The suffix of the file that holds these audio streams, and how each gets there."""
+    codecs = {_codec(stream) for stream in sounds} - {_UNKNOWN}
+    if codecs - set(_MP4_AUDIO) and codecs <= set(_MKV_AUDIO):
+        return ".mkv", [SoundPlan(stream, copied=True) for stream in sounds]
+    return ".mp4", [SoundPlan(stream, _codec(stream) in _MP4_AUDIO) for stream in sounds]
+
+
+@contextmanager
+def video_writer(path: Path, like: Reader, plans: Sequence[SoundPlan]) -> Iterator[VideoWriter]:
+    """A writer to a video file that is renamed into place at the end."""
+    av = load_av()
+    kind = "matroska" if path.suffix == ".mkv" else "mp4"
+    try:
+        with atomic_write(path) as temporary, av.open(str(temporary), "w", format=kind) as output:
+            writer = VideoWriter(output, like.rate, like.colours, plans)
+            yield writer
+            if not writer.started:
+                raise DataError(f"{path}: not written, since no frame was drawn.")
+            writer.finish()
+    except DataError:
+        raise
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be written ({reason}).") from error
+
+
+class VideoWriter:
+    """Encodes frames, and copies or encodes sound, into an open container."""
+
+    def __init__(
+        self, output: Any, rate: Fraction, colours: Colours, plans: Sequence[SoundPlan]
+    ) -> None:
+        self._output, self._colours = output, colours
+        self._video = output.add_stream("libx264", rate=rate, options=_ENCODER)
+        self._video.pix_fmt = "yuv420p"
+        self._sounds = {plan.stream.index: _Sound(output, plan) for plan in plans}
+        self._reformatter = load_av().video.reformatter.VideoReformatter()
+        self._waiting: list[Any] = []
+
+    @property
+    def started(self) -> bool:
+        return self._video.codec_context.is_open
+
+    def add(self, pixels: UInt8[np.ndarray, "H W 3"], frame: Frame) -> None:
+        """Encode one frame: these pixels, with the frame's time."""
+        height, width = pixels.shape[:2]
+        if not self.started:
+            self._describe(width + width % 2, height + height % 2, frame.pixel_aspect)
+            self._output.start_encoding()
+        # yuv420p halves the resolution of colour, hence the even sides.
+        even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        image = self._reformatter.reformat(
+            load_av().VideoFrame.from_ndarray(even, format="rgb24"),
+            format="yuv420p",
+            dst_colorspace=_CONVERSIONS.get(self._colours.matrix),
+            dst_color_range=self._colours.range or None,
+        )
+        image.pts = round((frame.seconds + frame.delay) / _TIME_BASE)
+        image.time_base = _TIME_BASE
+        self._output.mux(self._video.encode(image))
+        while self._waiting:
+            self.add_sound(self._waiting.pop(0))
+
+    def add_sound(self, packet: Any) -> None:
+        """Copy or encode one audio packet."""
+        # The first packet opens the file, and by then the frame size must be known.
+        if self.started:
+            self._sounds[packet.stream.index].add(packet)
+        else:
+            self._waiting.append(packet)
+
+    def finish(self) -> None:
+        # None flushes the frames that the encoder holds back.
+        self._output.mux(self._video.encode(None))
+        for sound in self._sounds.values():
+            sound.finish()
+
+    def problems(self, name: str) -> list[VideoProblem]:
+        """What became of sound that could not be copied."""
+        problems = [sound.problem(name) for sound in self._sounds.values()]
+        return [problem for problem in problems if problem is not None]
+
+    def _describe(self, width: int, height: int, pixel_aspect: Fraction) -> None:
+        """Tell the encoder what is written into the file's header."""
+        codec = self._video.codec_context
+        codec.width, codec.height = width, height
+        codec.time_base = _TIME_BASE
+        codec.sample_aspect_ratio = pixel_aspect
+        # A matrix that swscale cannot make is not claimed either.
+        if self._colours.matrix in _CONVERSIONS:
+            codec.colorspace = self._colours.matrix
+        codec.color_range = self._colours.range
+        codec.color_primaries = self._colours.primaries
+        codec.color_trc = self._colours.transfer
+
+
+class _Sound:
+    """One audio stream on its way into the output; damaged packets are counted."""
+
+    def __init__(self, output: Any, plan: SoundPlan) -> None:
+        self._output, self._plan, self._failed = output, plan, 0
+        self._left_out = ""
+        if plan.codec == _UNKNOWN:
+            self._left_out = "FFmpeg does not know its codec"
+            return
+        try:
+            if plan.copied:
+                self._stream = output.add_stream_from_template(plan.stream)
+            else:
+                self._stream = _aac_stream(output, plan.stream)
+        except (load_av().error.FFmpegError, ValueError) as error:
+            self._left_out = f"{plan.codec} cannot be written ({error})"
+
+    def add(self, packet: Any) -> None:
+        if self._left_out:
+            return
+        try:
+            if self._plan.copied:
+                packet.stream = self._stream
+                self._output.mux(packet)
+            else:
+                for frame in packet.decode():
+                    self._output.mux(self._stream.encode(frame))
+        except ValueError:
+            # Invalid data or times, not a full disk: the frames go on without this piece of sound.
+            self._failed += 1
+
+    def finish(self) -> None:
+        if not self._left_out and not self._plan.copied:
+            self._output.mux(self._stream.encode(None))
+
+    def problem(self, name: str) -> VideoProblem | None:
+        codec = self._plan.codec
+        if self._left_out:
+            return VideoProblem(name, f"sound left out: {self._left_out}", damaged=False)
+        if self._failed:
+            return VideoProblem(name, f"{self._failed} damaged packets of sound left out")
+        if not self._plan.copied:
+            reason = f"{codec} sound encoded as AAC, since it does not fit into .mp4 or .mkv"
+            return VideoProblem(name, reason, damaged=False)
+        return None
+
+
+def _aac_stream(output: Any, source: Any) -> Any:
+    """A new AAC stream with the source's channels and a rate that AAC has."""
+    codec = source.codec_context
+    rate = codec.sample_rate if codec.sample_rate in _AAC_RATES else 48_000
+    layout = _LAYOUTS.get(codec.layout.nb_channels, "stereo")
+    return output.add_stream("aac", rate=rate, layout=layout)
+
+
+def _codec(stream: Any) -> str:
+    context = stream.codec_context
+    return _UNKNOWN if context is None else context.codec.canonical_name
