@@ -84,10 +84,18 @@ def test_a_folder_of_bad_and_odd_images_is_done_all_the_same(predict, tmp_path, 
         assert f"not read: {folder / name}: {why}" in err, name
     answer = json.loads((tmp_path / "out" / "predictions.json").read_text())
     counts = {image["image"].rpartition("/")[2]: len(image["faces"]) for image in answer["images"]}
-    assert counts == {"dot.png": 0, "face.png": 1, "moving.gif": 1, "nobody.png": 0}
-    assert {path.name for path in (tmp_path / "out").glob("*.jpg")} == {
-        f"{name}-points.jpg" for name in ("dot", "face", "moving", "nobody")
+    assert counts == {
+        "dot.png": 0,
+        "face.png": 1,
+        "moving.gif@0": 1,
+        "moving.gif@1": 1,
+        "nobody.png": 0,
     }
+    assert {path.name for path in (tmp_path / "out").glob("*.jpg")} == {
+        f"{name}-points.jpg" for name in ("dot", "face", "nobody")
+    }
+    # An animated image is a clip.
+    assert (tmp_path / "out" / "moving-points.mp4").is_file()
     assert not list((tmp_path / "out").glob(".*"))
 
 

@@ -103,6 +103,7 @@ def test_a_calibration_is_read_back_and_a_damaged_one_named(tmp_path):
     assert calibration.read(tmp_path) == known
     (tmp_path / "calibration.json").write_text("{}")
     with pytest.raises(
-        RunError, match=r"calibration\.json is damaged .*; without it, predictions have no scores"
+        RunError,
+        match=r"calibration\.json: it has no 'ratios' and is empty; .*predictions have no scores",
     ):
         calibration.read(tmp_path)

@@ -198,7 +198,7 @@ def test_any_tools_csv_is_read(tmp_path, toy_faces, header):
         ),
         (
             lambda t: re.sub(r"(toy/7/0),[^,]*,", r"\1,inf,", t),
-            "line 2: left_eye_center_x is infinite",
+            "line 2: left_eye_center_x is 'inf', a number or nothing expected",
         ),
         (lambda t: t.splitlines()[0] + "\n", "no rows"),
         (

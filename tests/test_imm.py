@@ -68,7 +68,7 @@ def test_points_are_ordered_by_their_numbers_in_the_file():
         ),
         (
             lambda text: text.replace("0 \t4", "0", 1),
-            "01-1m.asf line 9: 6 fields, 7 or 10 expected",
+            "01-1m.asf: line 9: 6 fields, 7 or 10 expected",
         ),
         (lambda text: text.replace("\t57 \t", "\t56 \t"), "line 66: point 56 occurs twice"),
         (lambda text: text.replace("\t57 \t", "\t99 \t"), "line 66: point 99 is out of range"),

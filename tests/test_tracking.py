@@ -45,6 +45,9 @@ class ScriptedLandmarker(Landmarker):
         self.min_score, self.max_faces, self.rotations = 0.5, None, (0,)
 
     def detector(self, pixels):
+        return self.detect(pixels)
+
+    def detect(self, pixels):
         boxes = self.predictor.frames[self.predictor.at]
         boxes = np.array(boxes, dtype=np.float32).reshape(-1, 4)
         return boxes, np.ones(len(boxes), np.float32)

@@ -45,8 +45,10 @@ class Document:
     def __getitem__(self, key: str) -> Document:
         """The value under a key, which must be there."""
         if key not in self.object():
-            existing = ", ".join(self.value)[:200] or "nothing"
-            raise self.error(f"it has no {key!r} but {existing}")
+            existing = ", ".join(self.value)[:200]
+            raise self.error(
+                f"it has no {key!r} {f'but {existing}' if existing else 'and is empty'}"
+            )
         return self._inside(self.value[key], f"{self.keys}.{key}".lstrip("."))
 
     def get(self, *keys: str) -> Document | None:
