@@ -164,7 +164,7 @@ class AdmissionControl:
                 "send fewer or smaller images, or try again.",
             ) from error
         finally:
-            # Work that has started is told to stop; other work never does.
+            # Work that has started is asked to stop; other work never starts.
             cancelled.set()
 
     async def _in_turn(self, client: str, work: Callable[..., Any], *arguments: Any) -> Any:

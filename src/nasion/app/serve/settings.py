@@ -1,4 +1,4 @@
-"""What a query asks for: refused where it is unknown or cannot be meant, never passed over."""
+"""Query parameters: unknown and invalid ones are refused, never ignored."""
 
 from __future__ import annotations
 
