@@ -397,7 +397,7 @@ def test_weights_that_do_not_fit_and_a_broken_history_are_refused(tmp_path, side
     with pytest.raises(RunError, match="weights do not fit the recipe"):
         nasion.load_model(folder)
     (folder / run_folder.HISTORY).write_text("[")
-    with pytest.raises(RunError, match=r"history.json is damaged"):
+    with pytest.raises(RunError, match=r"history.json: not JSON"):
         run_folder.read_history(folder)
 
 

@@ -116,6 +116,7 @@ def test_a_bare_installation_finds_points_on_an_image_and_says_what_is_missing_f
     truth = toy.draw(1, ibug68, size=480).points[0]
     assert np.abs(np.array(face["points"]) - truth).mean() < 8
     assert said(bare / "nasion", "--help", env=environment).returncode == 0
+    (tmp_path / "clip.mp4").write_bytes(b"a clip")
     for words, extra in (
         (("predict", "clip.mp4"), "video"),
         (("serve",), "serve"),

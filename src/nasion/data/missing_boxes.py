@@ -19,7 +19,7 @@ from nasion.landmarks.scheme import Scheme
 
 _LEAST_LABELLED = 2  # points that fix position, size and rotation of a face
 _MOSTLY = 0.5  # of a scheme's points with catalog names, from which the mean face is used
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def with_boxes(faces: Faces, source: str = "") -> Faces:
@@ -34,7 +34,7 @@ def with_boxes(faces: Faces, source: str = "") -> Faces:
         return faces
     boxes = np.where(lacking[:, None], estimate_boxes(faces.points, faces.scheme), own)
     found = lacking & ~np.isnan(boxes).any(axis=1)
-    log.info(
+    _log.info(
         "%s%d of %d faces have no box: %d are cropped around their labelled points%s.",
         f"{source}: " if source else "",
         lacking.sum(),

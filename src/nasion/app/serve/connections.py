@@ -26,10 +26,10 @@ _SWEEP_SECONDS = 1.0
 
 def server_config(app: Any, limits: Limits, **settings: Any) -> uvicorn.Config:
     """uvicorn's settings for ``build_app``'s application; ``settings``: host, port, and others."""
-    connections = Connections(limits)
+    connections = _Connections(limits)
     return uvicorn.Config(
         app,
-        http=cast(Any, partial(GuardedConnection, connections)),
+        http=cast(Any, partial(_GuardedConnection, connections)),
         backlog=_BACKLOG,
         log_level="warning",
         server_header=False,
@@ -43,16 +43,16 @@ def server_config(app: Any, limits: Limits, **settings: Any) -> uvicorn.Config:
     )
 
 
-class Connections:
+class _Connections:
     """The open connections, the one that was heard of the longest ago first."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._most = min(limits.connections, _descriptors(limits.connections))
-        self._open: dict[GuardedConnection, None] = {}
+        self._open: dict[_GuardedConnection, None] = {}
         self._sweeping = False
 
-    def admit(self, new: GuardedConnection) -> None:
+    def admit(self, new: _GuardedConnection) -> None:
         """Add a connection; a silent one makes room for it, or it is closed itself."""
         own = [each for each in self._open if each.address == new.address]
         if len(own) >= self._limits.client_connections:
@@ -68,15 +68,15 @@ class Connections:
             self._sweeping = True
             self._sweep_later()
 
-    def heard(self, connection: GuardedConnection) -> None:
+    def heard(self, connection: _GuardedConnection) -> None:
         """Move a connection to the end."""
         if self._open.pop(connection, connection) is None:
             self._open[connection] = None
 
-    def remove(self, connection: GuardedConnection) -> None:
+    def remove(self, connection: _GuardedConnection) -> None:
         self._open.pop(connection, None)
 
-    def _make_room(self, among: list[GuardedConnection]) -> None:
+    def _make_room(self, among: list[_GuardedConnection]) -> None:
         """Forget those that are closed already; if there are none, drop the most silent one."""
         # A connection that became a WebSocket is not told of its end.
         closed = [each for each in among if each.transport.is_closing()]
@@ -103,13 +103,13 @@ class Connections:
         asyncio.get_running_loop().call_later(seconds, self._sweep)
 
 
-class GuardedConnection(H11Protocol):
+class _GuardedConnection(H11Protocol):
     """uvicorn's HTTP/1.1 connection, admitted by ``Connections``.
 
     ``idle_since``: when it was made, or answered its last request (the event loop's clock).
     """
 
-    def __init__(self, connections: Connections, **settings: Any) -> None:
+    def __init__(self, connections: _Connections, **settings: Any) -> None:
         super().__init__(**settings)
         self._connections = connections
         self.address: str = ""

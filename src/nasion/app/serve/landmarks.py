@@ -28,7 +28,7 @@ else:
     Labels = Enum("Labels", {name: name for name in LABELS}, type=str)
 
 
-class Settings(BaseModel):
+class _Settings(BaseModel):
     """The query's parameters."""
 
     format: Format = Field("json", description="Output format; several files come as a zip.")
@@ -77,7 +77,7 @@ def add_landmarks(
     )
     async def landmarks(
         request: Request,
-        settings: Annotated[Settings, Query()],
+        settings: Annotated[_Settings, Query()],
     ) -> Response:
         """The points of all faces in one or more images.
 
