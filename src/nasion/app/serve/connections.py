@@ -125,7 +125,9 @@ class _GuardedConnection(H11Protocol):
         """Headers or a part of the body are missing."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, transport: asyncio.Transport
+    ) -> None:
         super().connection_made(transport)
         self.address = client_of({"client": self.client})
         self.idle_since = self.loop.time()

@@ -57,7 +57,8 @@ class _Network(nn.Module):
         super().__init__()
         self.body = body
         # Some bodies widen once more after their last map.
-        features = getattr(body, "head_hidden_size", None) or getattr(body, "num_features")  # noqa: B009
+        features = getattr(body, "head_hidden_size", None)
+        features = features or getattr(body, "num_features")  # noqa: B009
         self.head = nn.Linear(int(features), outputs)
         self.limit = nn.Sigmoid() if sigmoid else nn.Identity()
 
