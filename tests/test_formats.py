@@ -10,7 +10,7 @@ from PIL import Image
 
 import nasion
 from nasion import prediction_formats
-from nasion.data.datasets import ibug68 as reader
+from nasion.data.datasets import _pts_text as reader
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, SettingError
 from nasion.evaluation import matching

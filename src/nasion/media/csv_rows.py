@@ -1,26 +1,54 @@
-"""Rows of a CSV table with the line on which each begins; any line ends."""
+"""Rows of a CSV table with the line on which each begins; any delimiter and line ends."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nasion.errors import DataError
 
 
+# Excel's hint of its delimiter, before the header.
+_EXCEL_HINT = re.compile(r"\ufeff?\"?sep=(.)\"?(?:\r\n|\n|\r)", re.I)
+_DELIMITERS = (",", ";", "\t")
+
+
+def delimiter_of(text: str) -> str:
+    """What separates the cells: the comma, semicolon or tab that divides the first line most."""
+    if hint := _EXCEL_HINT.match(text):
+        return hint[1]
+    counts = {delimiter: len(_first_row(text, delimiter)) for delimiter in _DELIMITERS}
+    # The first of equals, so a line of one cell has commas.
+    return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
+
+
+def _first_row(text: str, delimiter: str) -> list[str]:
+    lines = io.StringIO(text, newline="")
+    try:
+        return next((row for row in csv.reader(lines, delimiter=delimiter) if row), [])
+    except csv.Error:
+        return []
+
+
 def csv_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line counted from 1, cells) of each row that is not blank.
 
-    Lines may end in LF, CR LF, CR, or CR CR LF, which programs write that convert twice. Raises
-    ``DataError`` with the line for text that is no CSV.
+    Cells are separated by ``delimiter_of`` the text. Lines may end in LF, CR LF, CR, or CR CR LF,
+    which programs write that convert twice. Raises ``DataError`` with the line for text that is no
+    CSV.
     """
     text = text.replace("\r\r\n", "\n")
+    delimiter, first_line = delimiter_of(text), 1
+    if hint := _EXCEL_HINT.match(text):
+        text, first_line = text[hint.end() :], 2
     # Not translated, so that quoted names keep their line ends; the reader knows all of them.
-    reader = csv.reader(io.StringIO(text, newline=""))
+    # Strict: text after a closing quote is a mistake, not a part of the cell.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + first_line
         try:
             cells = next(reader)
         except StopIteration:

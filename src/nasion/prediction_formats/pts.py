@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.datasets import ibug68
+from nasion.data.datasets._pts_text import read_points
 from nasion.errors import DataError
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import read_text
 from nasion.prediction_formats import PredictedFace
 
 MEDIA_TYPE = "text/plain"
@@ -44,7 +43,7 @@ def read(folder: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     stems = {path.stem for path in paths}
     faces = []
     for path in paths:
-        points = ibug68.parse(read_text(path), str(path))
+        points = read_points(path, str(path))
         # Only a second face if there is a first: "photo-2.pts" alone is the image photo-2.
         base = re.sub(r"-\d+$", "", path.stem)
         image = base if base in stems else path.stem

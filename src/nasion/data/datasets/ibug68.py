@@ -1,13 +1,17 @@
-"""Faces with iBUG's 68 points (300-W, Sagonas et al., 2013): images with a ``.pts`` file each.
+"""Images with a ``.pts`` file each, as iBUG's 68 points (300-W, Sagonas et al., 2013).
 
 As 300-W is published: ``afw``, ``helen/trainset`` and ``lfpw/trainset`` are for training,
 ``helen/testset`` and ``lfpw/testset`` are the common test set, ``ibug`` the challenging one;
 ``full`` is both. ``train`` and ``val`` are sides of the training folders. A ``.pts`` file counts
-pixels from 1. A face's box is the tight one around its points, as in the protocol.
+pixels from 1. A face's box is the tight one around its points, as in the protocol. Files of another
+number of points are read in the scheme that has as many. ``photo-2.pts`` is the second face of
+``photo.jpg``, as nasion writes it, unless there is a ``photo-2.jpg``.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +19,23 @@ from jaxtyping import Float32
 from PIL import Image
 
 from nasion.data.datasets._photographs import photograph
+from nasion.data.datasets._pts_text import read_points
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, SplitNotFound
 from nasion.landmarks import geometry
-from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.catalog import ibug68, scheme_by_count
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import atomic_write, open_bytes, write_text
-from nasion.media.number_text import parse_coordinate
+from nasion.media.files import atomic_write, write_text
 
 SCHEME: Scheme = ibug68
 SPLITS = ("all", "training", "common", "challenge", "full")
 POOL = "training"  # what train and val are sides of
+PIXEL_ORIGIN = 1  # what the files call the first pixel
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+_VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm")
 _CHALLENGE = "ibug"
+_NUMBERED = re.compile(r"(.+)-(\d+)$", re.S)
 
 
 def recognises(root: Path) -> bool:
@@ -40,8 +47,8 @@ def read(
 ) -> Faces:
     """The faces of all ``.pts`` files below a folder that have an image beside them.
 
-    Groups: subset (the first folder's name), photograph (linked: several faces of one image, and
-    mirrored copies).
+    ``scheme``: what the points mean, if it has as many as the files. Groups: subset (the first
+    folder's name), photograph (linked: several faces of one image, and mirrored copies).
     """
     if split not in SPLITS:
         splits = ", ".join(SPLITS)
@@ -53,31 +60,64 @@ def read(
             f"{root}: no .pts files of split {split} here; "
             "300-W lies in folders afw, helen/trainset, helen/testset and so on."
         )
-    images, points = [], []
-    for path in paths:
-        place = str(path.relative_to(root))
-        try:
-            points.append(_read_points(path, place))
-        except DataError as error:
-            report_fault(faults, place, str(error).removeprefix(place).lstrip(": "))
-            continue
-        images.append(image_beside(path))
-    if not images:
+    read_files = _read_files(root, paths, faults)
+    if not read_files:
         raise DataError(f"{root}: no face is left of {len(paths)} .pts files of split {split}.")
+    scheme, read_files = _of_one_scheme(root, read_files, scheme, faults)
+    images = [image_of(path)[0] for path in read_files]
     names = [str(image.relative_to(root)) for image in images]
     parts = [Path(name).parts for name in names]
+    points = np.stack(list(read_files.values()))
     return Faces(
-        scheme=ibug68,
-        ids=tuple(names),
+        scheme=scheme,
+        ids=tuple(n + image_of(path)[1] for n, path in zip(names, read_files, strict=True)),
         images=tuple(images),
-        points=np.stack(points),
-        boxes=geometry.points_box(np.stack(points)).astype(np.float32),
+        points=points,
+        boxes=geometry.points_box(points).astype(np.float32),
         groups={
             "subset": tuple(part[0] if len(part) > 1 else root.name for part in parts),
             "photograph": tuple(photograph(name) for name in names),
         },
         linked=("photograph",),
     )
+
+
+def _read_files(
+    root: Path, paths: list[Path], faults: Faults
+) -> dict[Path, Float32[np.ndarray, "K 2"]]:
+    """The points of each file that can be read and has an image."""
+    found: dict[Path, np.ndarray] = {}
+    for path in paths:
+        place = str(path.relative_to(root))
+        try:
+            points = read_points(path, place)
+            if not image_of(path)[0].is_file():
+                known = ", ".join(_SUFFIXES)
+                remedy = _of_a_video(path)
+                raise DataError(f"{place}: no image of that name beside it ({known}){remedy}.")
+            found[path] = points
+        except DataError as error:
+            report_fault(faults, place, str(error).removeprefix(place).lstrip(": "))
+    return found
+
+
+def _of_one_scheme(
+    root: Path, files: dict[Path, np.ndarray], requested: Scheme | None, faults: Faults
+) -> tuple[Scheme, dict[Path, np.ndarray]]:
+    """The scheme of most files, and the files that have its number of points."""
+    count = Counter(len(points) for points in files.values()).most_common(1)[0][0]
+    scheme = scheme_by_count(count, requested)
+    if scheme is None:
+        wanted = f"; {requested.name} has {len(requested)}" if requested else ""
+        raise DataError(
+            f"{root}: its .pts files have {count} points, which fits no scheme, or several{wanted}."
+            f" Train with a recipe file whose scheme has {count} points, or name one (--scheme)."
+        )
+    for path, points in files.items():
+        if len(points) != count:
+            place = str(path.relative_to(root))
+            report_fault(faults, place, f"{len(points)} points, {count} expected as in the others.")
+    return scheme, {path: points for path, points in files.items() if len(points) == count}
 
 
 def _in_split(path: Path, split: str) -> bool:
@@ -96,54 +136,40 @@ def _in_split(path: Path, split: str) -> bool:
     return split == test_set
 
 
-def _read_points(path: Path, place: str) -> Float32[np.ndarray, "K 2"]:
-    with open_bytes(path) as stream:
-        # Latin-1 decodes any bytes; whatever is not a number is refused with its line.
-        points = parse(stream.read().decode("latin-1"), place)
-    if len(points) != len(ibug68):
-        raise DataError(f"{place}: {len(points)} points, {len(ibug68)} expected.")
-    if image_beside(path) is None:
-        known = ", ".join(_SUFFIXES)
-        raise DataError(f"{place}: no image of that name beside it ({known}).")
-    return points
+def image_of(path: Path) -> tuple[Path, str]:
+    """The image that a ``.pts`` file is of, and the face's number in it: empty, ``#2``, ``#3``.
+
+    The ``.pts`` file itself stands for an image that is not there.
+    """
+    numbered = _NUMBERED.match(path.stem)
+    if image := _image_beside(path):
+        return image, ""
+    if numbered and (image := _image_beside(path.with_name(f"{numbered[1]}.pts"))):
+        return image, f"#{numbered[2]}"
+    return path.with_suffix(_SUFFIXES[0]), ""
 
 
-def image_beside(path: Path) -> Path | None:
+def _image_beside(path: Path) -> Path | None:
     """The image with the same name as a label file."""
     suffixes = [case for suffix in _SUFFIXES for case in (suffix, suffix.upper())]
     files = (path.with_suffix(suffix) for suffix in suffixes)
     return next((file for file in files if file.is_file()), None)
 
 
-def parse(text: str, place: str) -> Float32[np.ndarray, "K 2"]:
-    """The points of a ``.pts`` file, with header and braces or bare rows; pixels from 0.
-
-    Raises ``DataError`` that names the line.
-    """
-    declared, rows = None, []
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
-        if not line or line in "{}" or line.startswith("version"):
-            continue
-        if line.startswith("n_points"):
-            declared = line.partition(":")[2].strip()
-            continue
-        fields = line.split()
-        try:
-            if len(fields) != 2:
-                raise ValueError
-            x, y = map(parse_coordinate, fields)
-        except ValueError:
-            raise DataError(
-                f"{place} line {number}: {line[:40]!r}, two numbers x y expected."
-            ) from None
-        # Counted from 1 in the file, from 0 here.
-        rows.append((x - 1, y - 1))
-    if declared is not None and declared != str(len(rows)):
-        raise DataError(f"{place}: n_points says {declared[:20]}, {len(rows)} rows follow.")
-    if not rows:
-        raise DataError(f"{place}: it holds no points.")
-    return np.array(rows, dtype=np.float32)
+def _of_a_video(path: Path) -> str:
+    """What to do with the labels of a video's frames, as 300-VW has them."""
+    if not path.stem.isdecimal():
+        return ""
+    folders = (path.parent, path.parent.parent)
+    videos = (v for folder in folders for v in sorted(folder.iterdir()) if v.suffix in _VIDEOS)
+    video = next(videos, None)
+    if video is None:
+        return ""
+    digits = f"%0{len(path.stem)}d.jpg"
+    return (
+        f"; it is a frame of {video.name}: write the frames beside the labels, with "
+        f"ffmpeg -i {video} -qscale:v 2 {path.parent / digits}"
+    )
 
 
 def write(faces: Faces, folder: Path) -> None:

@@ -1,10 +1,12 @@
 """A CSV table of points in any scheme, one face per row: labels, or predictions of any tool.
 
-First column: the face (its image file or any id). Then optionally ``box_x0, box_y0, box_x1,
-box_y1``, then x and y of each point: ``<name>_x, <name>_y`` in the scheme's names, or in order as
-``p0_x, p0_y ..``, ``part_0_x, part_0_y ..`` or ``0 .. 2K-1``. An empty cell or ``nan`` means not
-labelled. Pixels of the source image, pixel centres at integers. Images lie beside the table, or in
-one folder beside it.
+A column of the face's image file or id (``image``, ``face``, ``file``, ``id`` ..., else the first
+column), x and y of each point, and optionally ``box_x0, box_y0, box_x1, box_y1``. Points are named
+as in the scheme (``NAME_x``, ``x_NAME``, ``NAME.x``), or numbered in order (``p0_x``, ``part_0_x``,
+``x0``, or plain ``0 .. 2K-1``, x and y in turn). An empty cell or ``nan`` means not labelled. Cells
+are separated by comma, semicolon or tab. Several rows of one image are its faces; nasion writes the
+second one as ``photo.jpg#2``. Pixels of the source image, pixel centres at integers. Images lie
+beside the table, or in one folder beside it.
 """
 
 from __future__ import annotations
@@ -14,12 +16,9 @@ import io
 import math
 from pathlib import Path
 
-from nasion.data.datasets._points_table import (
-    image_folder,
-    read_header,
-    read_table,
-    table_scheme,
-)
+from nasion.data.datasets._image_names import image_of_face, photograph_group
+from nasion.data.datasets._points_table import image_folder, read_table
+from nasion.data.datasets._table_header import is_points_header, read_header, table_scheme
 from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces, Predictions
@@ -28,28 +27,27 @@ from nasion.media.files import write_text
 
 SCHEME = None
 SPLITS = ("all",)
+_SUFFIXES = (".csv", ".tsv", ".gz")
 
 
 def recognises(root: Path) -> bool:
-    """True for a CSV file whose header begins with a box or a point, or a folder with one such."""
+    """True for a table whose header has a box or a point, or a folder with one such."""
     if root.is_dir():
-        tables = list(root.glob("*.csv"))
+        tables = _tables(root)
         return len(tables) == 1 and recognises(tables[0])
-    if not root.is_file() or root.suffix not in (".csv", ".gz") or root.stat().st_size == 0:
+    if not root.is_file() or root.suffix not in _SUFFIXES or root.stat().st_size == 0:
         return False
-    header = read_header(root)
-    if len(header) < 3 or "Image" in header:
-        return False
-    if "box_x0" in header or header[1] in ("0", "p0_x", "part_0_x"):
-        return True
-    # A second x here is a fault that reading names.
-    return header[1].endswith("_x") and header[2].endswith(("_x", "_y"))
+    return is_points_header(read_header(root))
+
+
+def _tables(folder: Path) -> list[Path]:
+    return [*folder.glob("*.csv"), *folder.glob("*.tsv")]
 
 
 def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
-    """The faces of a table.
+    """The faces of a table. Group: photograph (linked), if an image has several faces.
 
     ``scheme``: if it does not fit the header, the scheme with the header's names or number of
     points is taken instead.
@@ -57,12 +55,21 @@ def read(
     if split not in SPLITS:
         splits = ", ".join(SPLITS)
         raise SettingError(f"No split {split!r} in a table of points; it has {splits}.")
-    root = next(root.glob("*.csv"), root) if root.is_dir() else root
+    root = next(iter(_tables(root)), root) if root.is_dir() else root
     scheme = table_scheme(root, scheme)
-    ids, points, boxes = read_table(root, scheme, faults)
+    ids, points, boxes = read_table(root, scheme, faults, labels=True)
     folder = image_folder(root, ids[0])
-    images = tuple(folder / name for name in ids)
-    return Faces(scheme=scheme, ids=ids, images=images, points=points, boxes=boxes)
+    names = [image_of_face(face, folder) for face in ids]
+    groups = photograph_group(names)
+    return Faces(
+        scheme=scheme,
+        ids=ids,
+        images=tuple(folder / name for name in names),
+        points=points,
+        boxes=boxes,
+        groups=groups,
+        linked=tuple(groups),
+    )
 
 
 def read_predictions(path: Path, scheme: Scheme) -> Predictions:

@@ -39,7 +39,7 @@ def read(
     path = folder / _TABLES[split]
     if not path.is_file():
         raise SplitNotFound(f"{folder}: {_TABLES[split]} is not here.")
-    ids, points, _ = read_table(path, SCHEME, faults)
+    ids, points, _ = read_table(path, SCHEME, faults, labels=True)
     images = image_folder(path, ids[0])
     return Faces(
         scheme=SCHEME,

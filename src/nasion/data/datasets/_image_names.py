@@ -1,0 +1,73 @@
+"""Images as label files name them: Windows' paths, names outside the data, faces of one image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nasion.data.datasets._photographs import photograph
+from nasion.media.number_text import check_file_name
+
+_NUMBERED = re.compile(r"(.+)#\d+$", re.S)  # photo.jpg#2: the second face; re.S: any file name
+_DRIVE = re.compile(r"[A-Za-z]:/")
+
+
+def with_slashes(name: str) -> str:
+    """The name with the slashes of every system: Windows writes ``images\\face.jpg``."""
+    return name.replace("\\", "/")
+
+
+def image_name(name: str, folder: Path) -> str:
+    """The image's name relative to ``folder``, in which the labels lie.
+
+    Raises ``ValueError`` for a name that no file can have, and for one that leads outside.
+    """
+    check_file_name(name)
+    # On other systems a file's name may have a backslash.
+    if "\\" in name and not (folder / name).is_file():
+        name = with_slashes(name)
+    path, depth = Path(name), 0
+    if path.is_absolute() and path.is_relative_to(folder.absolute()):
+        return str(path.relative_to(folder.absolute()))
+    for part in path.parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            break
+    if path.is_absolute() or _DRIVE.match(name) or depth < 0:
+        raise ValueError(
+            f"the image {name[:60]!r} is outside {folder.absolute()}, where its labels are; move "
+            "the label file to a folder above its images, and write names relative to that folder"
+        )
+    return name
+
+
+def image_of_face(face: str, folder: Path) -> str:
+    """The image's name of a face's id: ``photo.jpg`` of ``photo.jpg#2``, if no file is called so.
+    """
+    numbered = _NUMBERED.match(face)
+    return numbered[1] if numbered and not (folder / face).is_file() else face
+
+
+def numbered_faces(names: Sequence[str]) -> tuple[str, ...]:
+    """An id for each face by the name of its image: the name itself, then ``name#2``, ``name#3``.
+
+    An id that another name has already is passed over.
+    """
+    taken, count = set(names), dict.fromkeys(names, 0)
+    ids: list[str] = []
+    for name in names:
+        count[name] += 1
+        face = name
+        while count[name] > 1 and (face := f"{name}#{count[name]}") in taken:
+            count[name] += 1
+        taken.add(face)
+        ids.append(face)
+    return tuple(ids)
+
+
+def photograph_group(images: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """The group ``photograph``, which keeps faces of one image together; none if each is alone."""
+    if len(set(images)) == len(images):
+        return {}
+    return {"photograph": tuple(photograph(name) for name in images)}

@@ -1,0 +1,158 @@
+"""What the columns of a CSV table of points mean, in the styles in which people name them."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from nasion.errors import DataError, SettingError
+from nasion.landmarks.catalog import SCHEMES, scheme_by_count
+from nasion.landmarks.scheme import Scheme
+from nasion.media.csv_rows import column_positions, csv_rows
+from nasion.media.files import open_bytes
+from nasion.media.number_text import is_whole
+
+BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
+HEADER_BYTES = 65536  # in which a table's first line is looked for
+MAX_NUMBER_DIGITS = 5  # of a point's number: the highest decides how large the scheme must be
+# Columns that name a face or its image; where a table has several, the first one here counts.
+_NAME_COLUMNS = (
+    "face", "image", "image_name", "image_file", "image_path", "image_id", "imagename",
+    "img", "img_name", "img_path", "file", "file_name", "filename", "file_path", "filepath",
+    "path", "frame", "name", "id",
+)  # fmt: skip
+# p0_x, part_0_x or 0_x.
+_NUMBERED = re.compile(r"(?:p|part_)?(\d{1,5})_([xy])$", re.ASCII)
+_AXIS_LAST = re.compile(r"(.+)[_. ]([xyXY])$", re.S)  # name_x, name.x, name x
+_AXIS_FIRST = re.compile(r"([xyXY])[_. ](.+)$", re.S)  # x_name, x.name
+_AXIS_NUMBER = re.compile(r"([xyXY])(\d{1,5})$", re.ASCII)  # x0, y0
+
+
+def read_header(path: Path) -> list[str]:
+    """The column names in the first line of a table, as ``named_columns`` writes them.
+
+    Empty if there is no first line.
+    """
+    with open_bytes(path) as stream:
+        data = stream.read(HEADER_BYTES)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = data.decode("utf-16", "replace")
+    else:
+        text = data.decode("utf-8-sig", "replace")
+    try:
+        # What was read may end within a row, but not within the first.
+        return named_columns(next((cells for _, cells in csv_rows(text, path)), []))
+    except DataError:
+        return []
+
+
+def named_columns(header: Sequence[str]) -> list[str]:
+    """Columns named in any style, as ``NAME_x`` and ``NAME_y``; other columns as they are.
+
+    Styles: ``NAME_x``, ``NAME.x``, ``NAME x``, ``x_NAME``, ``x.NAME``, ``x0``; small or capital.
+    """
+    names = [name.strip() for name in header]
+    # A table has one style: with x first, a point may be called `y` or end in `_x`.
+    last = sum(_AXIS_LAST.match(name) is not None for name in names)
+    first = sum(_axis_first(name) is not None for name in names)
+    if first > last:
+        return [_axis_first(name) or name for name in names]
+    found = [(_AXIS_LAST.match(name), name) for name in names]
+    return [f"{match[1]}_{match[2].lower()}" if match else name for match, name in found]
+
+
+def _axis_first(name: str) -> str | None:
+    match = _AXIS_FIRST.match(name) or _AXIS_NUMBER.match(name)
+    return f"{match[2]}_{match[1].lower()}" if match else None
+
+
+def name_column(columns: Sequence[str]) -> int:
+    """Which column names the face: the one called so (``_NAME_COLUMNS``), else the first."""
+    lower = [name.lower() for name in columns]
+    return next((lower.index(name) for name in _NAME_COLUMNS if name in lower), 0)
+
+
+def is_points_header(columns: Sequence[str]) -> bool:
+    """True if these columns hold boxes or points: those of a table of points."""
+    # With the pixels in a column named Image, it is Kaggle's.
+    if len(columns) < 3 or "Image" in columns:
+        return False
+    if "box_x0" in columns or {"0", "1"} <= set(columns):
+        return True
+    # A column that occurs twice, or lacks its partner, is a fault that reading names.
+    axes = [name for name in columns if name.endswith(("_x", "_y"))]
+    return len(axes) >= 2 and any(name.endswith("_x") for name in axes)
+
+
+def table_scheme(path: Path, requested: Scheme | None) -> Scheme:
+    """The scheme that a table's header fits. Raises ``SettingError`` if none or several do."""
+    header = read_header(path)
+    at = name_column(header)
+    # Whatever the face's column is called, it is no point.
+    columns = header[:at] + header[at + 1 :]
+    coordinates = [name for name in columns if name.endswith(("_x", "_y"))]
+    column_positions(columns, coordinates, path)  # raises for one that occurs twice
+    named = {
+        name.removesuffix("_x")
+        for name in columns
+        if name.endswith("_x") and not _NUMBERED.match(name)
+    }
+    if named:
+        candidates = [requested, *SCHEMES.values()] if requested else [*SCHEMES.values()]
+        scheme = next((s for s in candidates if s and named == set(s.points)), requested)
+    else:
+        numbered = [name for name in columns if is_whole(name) or _NUMBERED.match(name)]
+        scheme = scheme_by_count(len(numbered) // 2, requested)
+        if scheme is None:
+            raise _no_scheme(path, len(numbered) // 2, requested)
+    if scheme is None:
+        raise SettingError(
+            f"{path}: its columns name points of no scheme that nasion knows; train and evaluate "
+            "with a recipe file whose scheme has these points."
+        )
+    return scheme
+
+
+def _no_scheme(path: Path, count: int, requested: Scheme | None) -> DataError | SettingError:
+    if requested is not None:
+        return DataError(
+            f"{path}: columns for {count} points, scheme {requested.name} has {len(requested)}; "
+            "use a recipe whose scheme has as many, or columns with the points' names."
+        )
+    return SettingError(
+        f"{path}: its columns fit no scheme, or several; name it (--scheme ibug68). "
+        f"Found {count} points."
+    )
+
+
+def point_columns(columns: Sequence[str], scheme: Scheme, path: Path) -> list[int]:
+    """The columns of x and y of each of the scheme's points, in order."""
+    wanted = [f"{point}_{axis}" for point in scheme.points for axis in "xy"]
+    if any(name in columns for name in wanted):
+        return column_positions(columns, wanted, path, f" of scheme {scheme.name}")
+    found: dict[tuple[int, str], list[int]] = {}
+    for at, name in enumerate(columns):
+        if match := _NUMBERED.match(name):
+            found.setdefault((int(match[1]), match[2]), []).append(at)
+    if not found:
+        for at, name in enumerate(columns):
+            # Plain numbers 0 .. 2K - 1: x and y in turn.
+            if is_whole(name) and len(name) <= MAX_NUMBER_DIGITS:
+                found.setdefault((int(name) // 2, "xy"[int(name) % 2]), []).append(at)
+    twice = next((columns[at[1]] for at in found.values() if len(at) > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{path} line 1: a second column for {twice}; each point has one x and one y."
+        )
+    if len(found) != 2 * len(scheme):
+        raise DataError(
+            f"{path} line 1: columns for {len(found) / 2:g} points, scheme {scheme.name} has "
+            f"{len(scheme)}; name the right scheme or correct the header."
+        )
+    if set(found) != {(i, axis) for i in range(len(scheme)) for axis in "xy"}:
+        raise DataError(
+            f"{path} line 1: the points must be numbered 0 to {len(scheme) - 1}, each with x and y."
+        )
+    return [found[i, axis][0] for i in range(len(scheme)) for axis in "xy"]
