@@ -172,14 +172,14 @@ def test_several_faces_of_an_image_that_predict_wrote_are_read_as_labels(table, 
 
 
 def test_rows_of_one_image_are_its_faces_and_the_same_row_twice_is_a_fault(table):
-    folder, faces = table
+    folder, _ = table
     lines = (folder / "ok.csv").read_text().splitlines()
     lines[2] = lines[2].replace("b.png", "a.png")
     (folder / "ok.csv").write_text("\n".join(lines))
     found = nasion.load_faces(None, folder / "ok.csv")
     assert found.ids[:2] == ("a.png", "a.png#2") and found.images[0] == found.images[1]
     (folder / "ok.csv").write_text("\n".join([*lines, lines[1]]))
-    with pytest.raises(DataError, match="line 6: face 'a.png' occurs a second time with the same"):
+    with pytest.raises(DataError, match=r"line 6: face 'a.png' occurs a second time with the same"):
         nasion.load_faces(None, folder / "ok.csv")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from nasion.data import cache, datasets
 from nasion.data.annotators import GROUP
 from nasion.data.image_faults import without_image_faults
+from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.missing_boxes import with_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
@@ -35,13 +36,15 @@ def load_faces(
     numbered: Scheme | None = None,
     skip_faults: bool = False,
     whole_images: bool = False,
+    reading: LabelReading = AS_IT_SEEMS,
 ) -> Faces:
     """Load a dataset's faces: one of its published splits, or ``train`` or ``val``.
 
     ``name``: the dataset's or format's name; None to recognise it by the path. A dataset without
     its own ``train`` and ``val`` is split by ``splits.honest_split``. ``scheme``: convert the faces
     to it. ``numbered``: only what points mean that a file numbers. ``whole_images``: images are
-    crops of one face; else faces without a box get the one around their points. Raises
+    crops of one face; else faces without a box get the one around their points. ``reading``: what
+    labels mean where the file leaves it open, as -1 for a missing point. Raises
     ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out, and
     faces whose image file cannot be read.
     """
@@ -54,12 +57,13 @@ def load_faces(
             numbered=numbered,
             skip_faults=skip_faults,
             whole_images=whole_images,
+            reading=reading,
         )
         return sides[TRAIN_VAL.index(split)]
     if split not in module.SPLITS:
         existing = ", ".join(dict.fromkeys((*module.SPLITS, *TRAIN_VAL)))
         raise SettingError(f"No split {split!r} in {_short(module)}; it has {existing}.")
-    faces = _read(module, Path(path), split, scheme or numbered, skip_faults)
+    faces = _read(module, Path(path), split, scheme or numbered, skip_faults, reading)
     faces = _boxed(module, path, faces, whole_images)
     return faces if scheme is None else faces.to(scheme)
 
@@ -72,16 +76,18 @@ def load_train_val(
     numbered: Scheme | None = None,
     skip_faults: bool = False,
     whole_images: bool = False,
+    reading: LabelReading = AS_IT_SEEMS,
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces: the dataset's own splits, or a split without leakage."""
     module, path = _module(name, path), Path(path)
     meant = scheme or numbered
     if set(TRAIN_VAL) <= set(module.SPLITS):
-        sides = [_read(module, path, side, meant, skip_faults) for side in TRAIN_VAL]
+        sides = [_read(module, path, side, meant, skip_faults, reading) for side in TRAIN_VAL]
         train, val = (_boxed(module, path, side, whole_images) for side in sides)
     else:
         # POOL leaves a dataset's test folders out of both sides.
-        faces = _read(module, path, getattr(module, "POOL", "all"), meant, skip_faults)
+        pool = getattr(module, "POOL", "all")
+        faces = _read(module, path, pool, meant, skip_faults, reading)
         # Before boxes are estimated: whole photographs are compared, as the file gives them.
         pairs = _cached_pairs(module, path, faces, skip_faults)
         train, val = honest_split(_boxed(module, path, faces, whole_images), pairs=pairs)
@@ -94,6 +100,7 @@ def load_joint_train_val(
     *,
     skip_faults: bool = False,
     whole_images: bool = False,
+    reading: LabelReading = AS_IT_SEEMS,
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces of several datasets in one scheme, each split as it is alone.
 
@@ -106,7 +113,12 @@ def load_joint_train_val(
         # Two folders of one kind may hold the same ids.
         prefix = f"{name}-{names[:i].count(name) + 1}" if name in names[:i] else name
         split = load_train_val(
-            name, path, scheme=scheme, skip_faults=skip_faults, whole_images=whole_images
+            name,
+            path,
+            scheme=scheme,
+            skip_faults=skip_faults,
+            whole_images=whole_images,
+            reading=reading,
         )
         for side, faces in zip(sides, split, strict=True):
             # The dataset's own `source` comes last and wins.
@@ -161,9 +173,22 @@ def _short(module: ModuleType) -> str:
 
 
 def _read(
+    module: ModuleType,
+    root: Path,
+    split: str,
+    scheme: Scheme | None,
+    skip_faults: bool,
+    reading: LabelReading,
+) -> Faces:
+    """Read a split, and what its labels mean."""
+    faces = _read_numbers(module, root, split, scheme, skip_faults)
+    return read_labels(faces, module, reading, root.name)
+
+
+def _read_numbers(
     module: ModuleType, root: Path, split: str, scheme: Scheme | None, skip_faults: bool
 ) -> Faces:
-    """Read a split; from the cache if the dataset names its ``files``."""
+    """Read a split as its files have it; from the cache if the dataset names its ``files``."""
     faults: list[Fault] | None = [] if skip_faults else None
 
     def read() -> Faces:

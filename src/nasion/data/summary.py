@@ -11,6 +11,7 @@ import numpy as np
 from nasion.data import datasets
 from nasion.data.image_faults import image_faults
 from nasion.data.label_outliers import outlier_scores, suspect_labels
+from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.record_faults import Fault
 from nasion.data.splits import DUPLICATE, SimilarPair, similar_pairs
 from nasion.discovery import DATASETS
@@ -67,7 +68,10 @@ def summarize(faces: Faces) -> Summary:
 
 
 def check(
-    name: str | None, path: Path, scheme: Scheme | None = None
+    name: str | None,
+    path: Path,
+    scheme: Scheme | None = None,
+    reading: LabelReading = AS_IT_SEEMS,
 ) -> tuple[list[Fault], list[Fault]]:
     """(faults, suspects): what breaks the format's rules, and labels that are valid but look wrong.
 
@@ -89,6 +93,7 @@ def check(
         try:
             with refusing_damage(path):
                 faces = module.read(path, split, scheme=scheme, faults=faults)
+            faces = read_labels(faces, module, reading, path.name)
         except DataError as error:
             # Not every dataset comes with all of its published splits.
             if is_first or not isinstance(error, SplitNotFound):

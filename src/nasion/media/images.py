@@ -125,6 +125,19 @@ def image_size(image: Path | np.ndarray) -> tuple[int, int]:
         raise _unreadable(str(image), error) from error
 
 
+def stored_orientation(path: Path) -> tuple[int, tuple[int, int]]:
+    """(EXIF orientation 1 to 8, size as stored) of a file; 1 and no size if it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=FORMATS) as file:
+            orientation = file.getexif().get(_ORIENTATION, 1)
+            return (orientation if orientation in range(1, 9) else 1), file.size
+    # Of any type, as in `open_image`; whoever needs the image says what is wrong with it.
+    except Exception:
+        return 1, (0, 0)
+
+
 def as_pixels(image: Path | np.ndarray, colour: bool) -> np.ndarray:
     """The pixels of a file or an array."""
     return open_image(image, colour) if isinstance(image, Path) else np.asarray(image)

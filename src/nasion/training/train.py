@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nasion.data import splits
+from nasion.data.label_reading import AS_IT_SEEMS, LabelReading
 from nasion.data.load import load_joint_train_val, load_train_val
 from nasion.data.mirror_check import check_mirror
 from nasion.errors import RunError, SettingError, requires_extra
@@ -43,13 +44,15 @@ def train(
     changes: Sequence[str] = (),
     resume: bool = False,
     skip_faults: bool = False,
+    reading: LabelReading = AS_IT_SEEMS,
     observers: tuple[Observer, ...] = (),
 ) -> TrainingResult:
     """Train a recipe (name, ``.py`` file or value) into ``run_folder`` (``runs/<name>``).
 
     ``data``: a dataset's path or those of several, (training, validation) faces, or faces that are
     split without leakage. ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: continue
-    where the run stopped, with its own settings. Raises ``DataError`` for bad data,
+    where the run stopped, with its own settings. ``reading``: what labels mean where files leave it
+    open. Raises ``DataError`` for bad data,
     ``SettingError`` for bad settings, and ``RunError`` for a run folder that cannot be used.
     """
     name, value = _named(recipe)
@@ -58,7 +61,7 @@ def train(
     folder = Path(run_folder) if run_folder else Path("runs") / name
     if resume:
         value = _resumed(folder, name, value, changes, recipe)
-    sides = _load(value, data, skip_faults)
+    sides = _load(value, data, skip_faults, reading)
     if value.augment.flip > 0 or value.spec.tta != "none":
         check_mirror(sides[0].to(value.spec.scheme))
     if not value.hold_out:
@@ -132,19 +135,30 @@ def _resumed(
     return own
 
 
-def _load(recipe: Recipe, data: Data, skip_faults: bool) -> tuple[Faces, Faces]:
+def _load(
+    recipe: Recipe, data: Data, skip_faults: bool, reading: LabelReading
+) -> tuple[Faces, Faces]:
     """(training, validation) faces."""
     scheme, whole_images = recipe.spec.scheme, recipe.spec.whole_images
     if isinstance(data, (str, Path)):
         return load_train_val(
-            None, data, scheme=scheme, skip_faults=skip_faults, whole_images=whole_images
+            None,
+            data,
+            scheme=scheme,
+            skip_faults=skip_faults,
+            whole_images=whole_images,
+            reading=reading,
         )
     if isinstance(data, Faces):
         return splits.honest_split(data)
     paths = [path for path in data if isinstance(path, (str, Path))]
     if paths:
         return load_joint_train_val(
-            paths, scheme, skip_faults=skip_faults, whole_images=whole_images
+            paths,
+            scheme,
+            skip_faults=skip_faults,
+            whole_images=whole_images,
+            reading=reading,
         )
     train_faces, val_faces = (side for side in data if isinstance(side, Faces))
     return train_faces, val_faces

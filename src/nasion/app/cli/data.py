@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from nasion.app import console
-from nasion.app.cli.options import DataPath, DatasetKind, SchemeName, SkipFaults, scheme_or_none
+from nasion.app.cli.options import (
+    DataPath,
+    DatasetKind,
+    Exif,
+    Missing,
+    SchemeName,
+    SkipFaults,
+    label_reading,
+    scheme_or_none,
+)
 
 
 def show(
@@ -20,6 +29,8 @@ def show(
     dataset: DatasetKind = None,
     scheme: SchemeName = None,
     skip_faults: SkipFaults = False,
+    missing: Missing = None,
+    exif: Exif = None,
 ) -> None:
     """Print counts, missing labels, sources, duplicates and sizes; draw a contact sheet."""
     from nasion.data.load import load_faces
@@ -27,7 +38,14 @@ def show(
     from nasion.evaluation import face_tiles, plots
 
     requested = scheme_or_none(scheme)
-    faces = load_faces(dataset, path, split, scheme=requested, skip_faults=skip_faults)
+    faces = load_faces(
+        dataset,
+        path,
+        split,
+        scheme=requested,
+        skip_faults=skip_faults,
+        reading=label_reading(missing, exif),
+    )
     summary = summarize(faces)
     console.show_summary(summary)
     if summary.sizes is not None:
@@ -35,11 +53,18 @@ def show(
         console.say(f"Contact sheet: {output}")
 
 
-def check(path: DataPath, dataset: DatasetKind = None, scheme: SchemeName = None) -> None:
+def check(
+    path: DataPath,
+    dataset: DatasetKind = None,
+    scheme: SchemeName = None,
+    missing: Missing = None,
+    exif: Exif = None,
+) -> None:
     """Print every fault with its file and row (exit code 1 if any), and suspect labels."""
     from nasion.data import summary
 
-    faults, suspects = summary.check(dataset, Path(path), scheme_or_none(scheme))
+    reading = label_reading(missing, exif)
+    faults, suspects = summary.check(dataset, Path(path), scheme_or_none(scheme), reading)
     for fault in faults:
         console.line("fault", str(fault), "bold red")
     for suspect in suspects:

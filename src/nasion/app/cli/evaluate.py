@@ -12,11 +12,14 @@ from nasion.app import console
 from nasion.app.cli.options import (
     Data,
     DatasetKind,
+    Exif,
+    Missing,
     RecipeFile,
     Run,
     SchemeName,
     SkipFaults,
     TTAMode,
+    label_reading,
     open_model,
     scheme_or_none,
 )
@@ -74,6 +77,8 @@ def evaluate(
     scheme: SchemeName = None,
     tta: TTAMode = None,
     skip_faults: SkipFaults = False,
+    missing: Missing = None,
+    exif: Exif = None,
     recipe: RecipeFile = None,
 ) -> None:
     """Evaluate a model, or any tool's predictions, on labelled faces."""
@@ -96,6 +101,7 @@ def evaluate(
         numbered=model.spec.scheme if model else None,
         skip_faults=skip_faults,
         whole_images=model.spec.whole_images if model else False,
+        reading=label_reading(missing, exif),
     )
     limit = None if threshold is None else threshold / 100
     evaluated = model if model is not None else read_predictions(subject, faces)

@@ -11,10 +11,13 @@ from nasion.app import console
 from nasion.app.cli.options import (
     Data,
     DatasetKind,
+    Exif,
+    Missing,
     Output,
     RecipeFile,
     Run,
     SkipFaults,
+    label_reading,
     open_model,
 )
 
@@ -33,6 +36,8 @@ def samples(
     output: Output = Path("samples.png"),
     dataset: DatasetKind = None,
     skip_faults: SkipFaults = False,
+    missing: Missing = None,
+    exif: Exif = None,
 ) -> None:
     """Draw training samples with their points, unchanged and augmented."""
     from nasion.data.load import load_faces
@@ -50,6 +55,7 @@ def samples(
         scheme=spec.scheme,
         skip_faults=skip_faults,
         whole_images=spec.whole_images,
+        reading=label_reading(missing, exif),
     )
     plots.save(inspect_network.samples(faces, value, count, seed), output)
     _written(output)
@@ -73,6 +79,8 @@ def responses(
     split: Split = "val",
     output: Output = Path("responses.png"),
     dataset: DatasetKind = None,
+    missing: Missing = None,
+    exif: Exif = None,
     recipe: RecipeFile = None,
 ) -> None:
     """Draw the response of each first-layer filter to a face."""
@@ -81,7 +89,14 @@ def responses(
     from nasion.evaluation import inspect_network, plots
 
     spec = model.spec
-    faces = load_faces(dataset, data, split, scheme=spec.scheme, whole_images=spec.whole_images)
+    faces = load_faces(
+        dataset,
+        data,
+        split,
+        scheme=spec.scheme,
+        whole_images=spec.whole_images,
+        reading=label_reading(missing, exif),
+    )
     plots.save(inspect_network.responses(model, faces, face), output)
     _written(output)
 
@@ -93,6 +108,8 @@ def faces(
     split: Split = "val",
     output: Output = Path("faces.png"),
     dataset: DatasetKind = None,
+    missing: Missing = None,
+    exif: Exif = None,
     recipe: RecipeFile = None,
 ) -> None:
     """Draw the best faces above the worst, and print a table of the largest errors.
@@ -106,7 +123,12 @@ def faces(
 
     spec = model.spec
     labelled = load_faces(
-        dataset, data, split, numbered=spec.scheme, whole_images=spec.whole_images
+        dataset,
+        data,
+        split,
+        numbered=spec.scheme,
+        whole_images=spec.whole_images,
+        reading=label_reading(missing, exif),
     )
     result = evaluate(model, labelled)
     sheets = report.best_and_worst(result, count)

@@ -11,6 +11,7 @@ from nasion.discovery import DATASETS, DETECTORS
 from nasion.errors import require
 
 if TYPE_CHECKING:
+    from nasion.data.label_reading import LabelReading
     from nasion.inference.predictor import Predictor
     from nasion.landmarks.scheme import Scheme
     from nasion.model_spec import TTA
@@ -44,6 +45,24 @@ SkipFaults = Annotated[
     bool,
     typer.Option(
         "--skip-faults", help="Leave out faulty rows and faces whose image cannot be read."
+    ),
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        "--missing",
+        help="Numbers that stand for missing points, as -1 or 0; occluded, if negative coordinates "
+        "are occluded points at their absolute value; several with commas; none: all are places.",
+        show_default="what only one reading explains",
+    ),
+]
+Exif = Annotated[
+    str | None,
+    typer.Option(
+        "--exif",
+        help="Labels of images that an EXIF tag turns: apply, if made on the turned image; ignore, "
+        "if made on the image as it is stored.",
+        show_default="as the faces stand upright",
     ),
 ]
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
@@ -83,6 +102,16 @@ def tta_or_none(name: str | None) -> TTA | None:
     found = [mode for mode in TTA_MODES if mode == name]
     require(name is None or bool(found), f"--tta {name}: one of {', '.join(TTA_MODES)} expected.")
     return found[0] if found else None
+
+
+def label_reading(missing: str | None, exif: str | None) -> LabelReading:
+    """How labels are read. Raises ``SettingError`` for settings that are none."""
+    from nasion.data.label_reading import EXIF_READINGS, LabelReading
+
+    found = [mode for mode in EXIF_READINGS if mode == exif]
+    modes = ", ".join(EXIF_READINGS)
+    require(exif is None or bool(found), f"--exif {exif}: one of {modes} expected.")
+    return LabelReading(missing, found[0] if found else None)
 
 
 def scheme_or_none(name: str | None) -> Scheme | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion.app import console
-from nasion.app.cli.options import SeveralData, SkipFaults
+from nasion.app.cli.options import Exif, Missing, SeveralData, SkipFaults, label_reading
 from nasion.errors import requires_extra
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def train(
         bool, typer.Option("--resume", help="Continue where the run in this folder stopped.")
     ] = False,
     skip_faults: SkipFaults = False,
+    missing: Missing = None,
+    exif: Exif = None,
 ) -> None:
     """Train a recipe on a dataset. Ctrl-C saves; --resume continues with the same numbers."""
     import nasion
@@ -50,7 +52,10 @@ def train(
     value = override(module.RECIPE, changes)
     if resume:
         value = run_folder.read_recipe(folder, module)
+    reading = label_reading(missing, exif)
     options = " --skip-faults" if skip_faults else ""
+    options += f" --missing {missing}" if missing else ""
+    options += f" --exif {exif}" if exif else ""
     paths = " ".join(f"--data {path}" for path in data)
     with TerminalBar(console.err) as bar:
         try:
@@ -61,6 +66,7 @@ def train(
                 changes=changes,
                 resume=resume,
                 skip_faults=skip_faults,
+                reading=reading,
                 observers=(bar, *_tensorboard(value, folder)),
             )
         except Interrupted as stop:

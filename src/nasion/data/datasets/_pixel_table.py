@@ -17,6 +17,8 @@ from nasion.media.files import ByteStream
 from nasion.media.number_text import parse_coordinate, parse_whole
 
 SIDE = 96  # pixels; coordinates lie in 0 .. SIDE
+_MISSING = -1.0
+_EXCEL_CELL = 32_767  # characters that a cell of Excel holds
 _BLOCK = 4 << 20  # bytes read at once
 
 
@@ -63,6 +65,11 @@ class PixelTable:
         try:
             _pixel_text.parse(cells[self._image], image)
         except ValueError as error:
+            if len(cells[self._image]) == _EXCEL_CELL:
+                raise ValueError(
+                    f"Image has {_EXCEL_CELL:,} characters, at which Excel cuts a cell: pixels are "
+                    "lost; take the table from where it came, and do not save it with Excel."
+                ) from None
             count = f"{SIDE * SIDE} expected"
             message = str(error).replace(count, f"{SIDE * SIDE} ({SIDE} x {SIDE}) expected")
             raise ValueError(f"Image {message}") from None
@@ -81,6 +88,11 @@ class PixelTable:
                     f"{self._columns[i]} is {_show(x)} but {self._columns[i + 1]} is {_show(y)}; "
                     "a point has both or none."
                 )
+            if (x == _MISSING) != (y == _MISSING):
+                at, value = (i, x) if x == _MISSING else (i + 1, y)
+                raise ValueError(
+                    f"{self._columns[at]} is {value:g}, outside the image (0 to {SIDE})."
+                )
 
 
 def _parse_number(cell: bytes, name: str) -> float:
@@ -95,7 +107,8 @@ def _parse_number(cell: bytes, name: str) -> float:
         value = parse_coordinate(text, missing=True)
     except ValueError as error:
         raise ValueError(f"{name} is {error}.") from None
-    if value < 0 or value > SIDE:
+    # -1 stands for a missing point in tables of other hands; whoever reads on decides.
+    if (value < 0 and value != _MISSING) or value > SIDE:
         raise ValueError(f"{name} is {value:g}, outside the image (0 to {SIDE}).")
     return value
 

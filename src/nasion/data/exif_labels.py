@@ -1,0 +1,143 @@
+"""Labels of images that an EXIF tag turns: of the upright image, or of the image as it is stored.
+
+nasion shows images upright, as browsers and phones do. Some programs do not turn them, so labels
+made there are of the stored image. Faces tell: in one of the two readings they stand upright.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from nasion.data.missing_boxes import reference_shape
+from nasion.errors import DataError
+from nasion.landmarks.faces import Faces
+from nasion.media.images import stored_orientation
+
+ExifReading = Literal["apply", "ignore"]
+_CLEARLY = 0.5  # by which one reading's uprightness exceeds the other's, of 2 at most
+_MOSTLY = 0.9  # of the faces that tell
+_log = logging.getLogger(__name__)
+
+Points = Float64[np.ndarray, "N K 2"]
+
+
+def upright_labels(faces: Faces, reading: ExifReading | None, source: str) -> Faces:
+    """The faces with their labels on upright images.
+
+    ``reading``: "apply" if they are so already, "ignore" if they were made on the stored images;
+    None: by which faces stand upright, and said. Raises ``DataError`` if they disagree.
+    """
+    turned = {} if reading == "apply" else _turned(faces)
+    if not turned:
+        return faces
+    moved = _turned_labels(faces, turned)
+    at = list(turned)
+    if reading is None:
+        stored, upright = _votes(faces, moved, at)
+        if stored <= (1 - _MOSTLY) * (stored + upright):
+            return faces
+        if stored < _MOSTLY * (stored + upright):
+            raise DataError(
+                f"{source}: {len(at)} images are turned by their EXIF tag; {stored} of their faces "
+                f"stand upright if the labels are of the image as it is stored, {upright} if they "
+                "are of the turned one. Say which: --exif ignore (as stored) or --exif apply."
+            )
+    _log.info(
+        "%s: %d of %d images are turned by their EXIF tag; their labels are taken as made on the "
+        "image as it is stored%s.",
+        source,
+        len(at),
+        len(faces),
+        ", since so the faces stand upright; the other reading: --exif apply"
+        if reading is None
+        else ", as --exif says",
+    )
+    return moved
+
+
+def to_upright(
+    points: Float64[np.ndarray, "*n 2"], orientation: int, size: tuple[int, int]
+) -> Float64[np.ndarray, "*n 2"]:
+    """Pixels of a stored image of this size (width, height) as those of the image EXIF makes of it."""
+    x, y = points[..., 0], points[..., 1]
+    # The eight orientations of EXIF 2.3: what is shown in x and in y.
+    right, down = size[0] - 1 - x, size[1] - 1 - y
+    shown = {
+        1: (x, y), 2: (right, y), 3: (right, down), 4: (x, down),
+        5: (y, x), 6: (down, x), 7: (down, right), 8: (y, right),
+    }[orientation]  # fmt: skip
+    return np.stack(shown, axis=-1)
+
+
+def _turned(faces: Faces) -> dict[int, tuple[int, tuple[int, int]]]:
+    """By face: the orientation and stored size of the images that are not stored upright."""
+    found: dict[int, tuple[int, tuple[int, int]]] = {}
+    known: dict[Path, tuple[int, tuple[int, int]]] = {}
+    for i, image in enumerate(faces.images):
+        if not isinstance(image, Path):
+            continue
+        if image not in known:
+            known[image] = stored_orientation(image)
+        if known[image][0] != 1:
+            found[i] = known[image]
+    return found
+
+
+def _turned_labels(faces: Faces, turned: dict[int, tuple[int, tuple[int, int]]]) -> Faces:
+    points = faces.points.astype(np.float64)
+    boxes = None if faces.boxes is None else faces.boxes.astype(np.float64)
+    for i, (orientation, size) in turned.items():
+        points[i] = to_upright(points[i], orientation, size)
+        if boxes is not None:
+            corners = to_upright(boxes[i].reshape(2, 2), orientation, size)
+            boxes[i] = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+    boxes = None if boxes is None else boxes.astype(np.float32)
+    return replace(faces, points=points.astype(np.float32), boxes=boxes)
+
+
+def _votes(faces: Faces, moved: Faces, at: list[int]) -> tuple[int, int]:
+    """(faces that stand upright if their labels are of the stored image, of the turned one)."""
+    as_given, as_stored = (side.points[at].astype(np.float64) for side in (faces, moved))
+    others = np.delete(faces.points, at, axis=0).astype(np.float64)
+    shape = reference_shape(others, faces.scheme)
+    gain = _uprightness(as_stored, shape) - _uprightness(as_given, shape)
+    if np.isnan(gain).all():
+        gain = _share_inside(moved, at) - _share_inside(faces, at)
+    return int((gain > _CLEARLY).sum()), int((gain < -_CLEARLY).sum())
+
+
+def _uprightness(points: Points, shape: np.ndarray) -> Float64[np.ndarray, " N"]:
+    """1 for faces as the shape in any place and size, -1 upside down, about 0 on the side.
+
+    NaN for faces of fewer than two points that the shape has.
+    """
+    difference = points - np.where(np.isnan(points), np.nan, shape)
+    known = ~np.isnan(difference)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    centred = []
+    for values in (points, np.broadcast_to(shape, points.shape)):
+        used = np.where(known, values, 0)
+        centred.append(np.where(known, values - used.sum(axis=1, keepdims=True) / count, 0))
+    product = (centred[0] * centred[1]).sum(axis=(1, 2))
+    lengths = [np.sqrt((values**2).sum(axis=(1, 2))) for values in centred]
+    length = lengths[0] * lengths[1]
+    return np.where(length > 0, product / np.maximum(length, 1e-12), np.nan)
+
+
+def _share_inside(faces: Faces, at: list[int]) -> Float64[np.ndarray, " N"]:
+    """The share of each face's labelled points that are in its upright image."""
+    shares = []
+    for i in at:
+        image = faces.images[i]
+        orientation, (width, height) = stored_orientation(Path(str(image)))
+        size = (height, width) if orientation > 4 else (width, height)
+        points = faces.points[i][faces.labelled[i]]
+        inside = ((points > -1) & (points < np.array(size))).all(axis=1)
+        shares.append(inside.mean() if len(points) else np.nan)
+    return np.array(shares, dtype=np.float64)

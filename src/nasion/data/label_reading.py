@@ -1,0 +1,54 @@
+"""What labels mean where a file leaves it open: stand-ins for missing points, images that EXIF turns.
+
+Each has one rule: what only one reading explains is read so, and said; where several readings are
+possible, the user is asked to name one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+from nasion.data.exif_labels import ExifReading, upright_labels
+from nasion.data.missing_values import parse_missing, with_missing_values
+from nasion.errors import SettingError
+from nasion.landmarks.faces import Faces
+
+EXIF_READINGS: tuple[ExifReading, ...] = ("apply", "ignore")
+
+
+@dataclass(frozen=True)
+class LabelReading:
+    """How labels are read. None: by what only one reading explains.
+
+    ``missing``: numbers that stand for missing points (``-1``), ``occluded`` (negative coordinates
+    are occluded points at their absolute value), several of these with commas, or ``none`` (every
+    number is a place). ``exif``: labels are of the image that its EXIF tag has turned (``apply``),
+    or of the image as it is stored (``ignore``). Raises ``SettingError``.
+    """
+
+    missing: str | None = None
+    exif: ExifReading | None = None
+
+    def __post_init__(self) -> None:
+        parse_missing(self.missing)
+        if self.exif is not None and self.exif not in EXIF_READINGS:
+            readings = " or ".join(EXIF_READINGS)
+            raise SettingError(f"exif is {self.exif!r}; {readings} expected.")
+
+
+AS_IT_SEEMS = LabelReading()
+
+
+def read_labels(faces: Faces, module: ModuleType, reading: LabelReading, source: str) -> Faces:
+    """The faces that a dataset's module has read, with what ``reading`` says, or what is evident.
+
+    ``source``: names the file or folder in messages. Raises ``DataError`` if several readings are
+    possible.
+    """
+    origin = getattr(module, "PIXEL_ORIGIN", 0)
+    read = with_missing_values(faces, reading.missing, origin, source)
+    if read is not faces and hasattr(module, "regrouped"):
+        # Groups that depend on which points are labelled.
+        read = module.regrouped(read)
+    return upright_labels(read, reading.exif, source)

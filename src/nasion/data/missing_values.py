@@ -1,0 +1,200 @@
+"""Numbers that stand for missing points (-1 -1, 0 0), and negative ones for occluded points.
+
+A place is impossible if the face's other points put the point elsewhere. Values that occur at an
+impossible place stand for missing points everywhere in a dataset. MERL-RAV (Kumar et al., 2020)
+marks occluded points by negative coordinates: then the absolute value fits the face.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from nasion.data.missing_boxes import complete, estimate_boxes, reference_shape
+from nasion.errors import DataError, SettingError
+from nasion.landmarks import geometry
+from nasion.landmarks.faces import Faces
+from nasion.media.number_text import parse_number
+
+_USUAL = (0.0, -1.0)  # stand-ins that people use; a single one is looked at
+_LARGE = -99.0  # from here down too, as -999 and -9999
+_FAR = 0.25  # of the face's size: a point so far from where the face expects it is impossible
+_SAME_BOX = 1e-2  # pixels, between a box and the tight one around all points
+_log = logging.getLogger(__name__)
+
+Points = Float64[np.ndarray, "N K 2"]
+Chosen = Bool[np.ndarray, "N K"]
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What the user says: numbers that stand for missing points, and what negative ones mean."""
+
+    numbers: tuple[float, ...]
+    negative_is_occluded: bool
+
+
+def parse_missing(text: str | None) -> _Meaning | None:
+    """The meaning of a setting, as ``-1``, ``-1,occluded`` or ``none``. Raises ``SettingError``."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if words == ["none"]:
+        return _Meaning((), False)
+    try:
+        numbers = tuple(parse_number(word) for word in words if word != "occluded")
+    except ValueError as error:
+        raise SettingError(
+            f"--missing {text}: {error}; give a number, as -1, or occluded, or several with "
+            "commas, or none."
+        ) from None
+    return _Meaning(numbers, "occluded" in words)
+
+
+def with_missing_values(faces: Faces, missing: str | None, origin: int, source: str) -> Faces:
+    """The faces with stand-ins as missing labels, and what is marked as occluded as such.
+
+    ``missing``: see ``parse_missing``; None: by which places are impossible. ``origin``: what the
+    file calls the first pixel, since stand-ins are the file's numbers. ``source``: for messages,
+    which say what was taken as what. Raises ``DataError`` if several readings are possible.
+    """
+    points = faces.points.astype(np.float64) + origin
+    # Nearly all files: nothing that could stand for anything.
+    if not ((points <= 0).all(axis=-1)).any() and missing is None:
+        return faces
+    meaning = parse_missing(missing)
+    if meaning is None:
+        gone, occluded = _evident(faces, points, origin, source)
+    else:
+        gone = np.zeros(points.shape[:2], dtype=bool)
+        for number in meaning.numbers:
+            gone |= (points == number).all(axis=-1)
+        negative = (points < 0).all(axis=-1) & ~gone
+        occluded = negative if meaning.negative_is_occluded else np.zeros_like(negative)
+        _say(source, gone, "are missing labels, as --missing says")
+        _say(source, occluded, "are occluded points at their absolute value, as --missing says")
+    return _changed(faces, points, gone, occluded, origin)
+
+
+def _evident(faces: Faces, points: Points, origin: int, source: str) -> tuple[Chosen, Chosen]:
+    """(missing, occluded): what only one reading explains."""
+    stand_ins = _stand_ins(points)
+    negative = (points < 0).all(axis=-1)
+    expected, size = _expected(faces, points, negative | np.isin(points, stand_ins).all(axis=-1))
+    gone = np.zeros(negative.shape, dtype=bool)
+    for number in stand_ins:
+        at = (points == number).all(axis=-1)
+        if _is_missing(at, _distance(points, expected, size), number, source):
+            _say(source, at, f"at {number:g} {number:g} are taken as missing labels")
+            gone |= at
+    negative &= ~gone
+    if _are_occluded(
+        negative,
+        _distance(points, expected, size),
+        _distance(np.abs(points), expected, size),
+        source,
+    ):
+        _say(
+            source,
+            negative,
+            "with negative coordinates are taken as occluded, at the absolute value",
+        )
+        return gone, negative
+    return gone, np.zeros_like(negative)
+
+
+def _stand_ins(points: Points) -> list[float]:
+    """Numbers of which both coordinates of a point are, and which could stand for "missing"."""
+    both = points[(points[..., 0] == points[..., 1]) & (points[..., 0] <= 0), 0]
+    numbers, counts = np.unique(both, return_counts=True)
+    found = zip(numbers.tolist(), counts.tolist(), strict=True)
+    return [
+        n for n, count in found if n in _USUAL or (n == round(n) and (n <= _LARGE or count > 1))
+    ]
+
+
+def _expected(
+    faces: Faces, points: Points, doubtful: Chosen
+) -> tuple[Points, Float64[np.ndarray, " N"]]:
+    """Where each face's other points put the doubtful ones, and the face's size; NaN if unknown."""
+    known = np.where(doubtful[..., None], np.nan, points)
+    expected = complete(known, reference_shape(known, faces.scheme))
+    box = geometry.points_box(expected)
+    return expected, (box[:, 2:] - box[:, :2]).max(axis=1)
+
+
+def _distance(points: Points, expected: Points, size: np.ndarray) -> Float64[np.ndarray, "N K"]:
+    """How far points are from where they are expected, as a fraction of the face's size."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.linalg.norm(points - expected, axis=-1) / size[:, None]
+
+
+def _is_missing(at: Chosen, distance: np.ndarray, number: float, source: str) -> bool:
+    """Whether a number stands for missing points. Raises ``DataError`` if nothing tells."""
+    if (distance[at] > _FAR).any():
+        return True
+    if (distance[at] <= _FAR).any():
+        shown = f"--missing {number:g}"
+        _say(source, at, f"at {number:g} {number:g} are taken as places, where they fit", shown)
+        return False
+    # Nothing is known of the faces. Two points at exactly one place stand for something else.
+    if at.sum() > 1:
+        return True
+    raise DataError(
+        f"{source}: a point is at {number:g} {number:g}: a place, or a missing label? Say it with "
+        f"--missing none or --missing {number:g}."
+    )
+
+
+def _are_occluded(negative: Chosen, place: np.ndarray, absolute: np.ndarray, source: str) -> bool:
+    """Whether negative coordinates mark occluded points. Raises ``DataError`` if both occur."""
+    fits = negative & (absolute < place) & (absolute <= _FAR)
+    outside = negative & ~fits & ~np.isnan(place)
+    if fits.any() and outside.any():
+        raise DataError(
+            f"{source}: of {negative.sum()} points with negative coordinates {fits.sum()} fit "
+            f"their faces at the absolute value, as of occluded points, and {outside.sum()} do not."
+            " Say what they are: --missing occluded, or --missing none if they are outside images; "
+            "with a number that stands for missing points, --missing -1,occluded."
+        )
+    return bool(fits.any())
+
+
+def _changed(faces: Faces, points: Points, gone: Chosen, occluded: Chosen, origin: int) -> Faces:
+    """The faces with these points missing and these at their absolute value."""
+    if not (gone | occluded).any():
+        return faces
+    changed = np.where(occluded[..., None], np.abs(points), points) - origin
+    changed[gone] = np.nan
+    boxes = faces.boxes
+    if boxes is not None:
+        # A box tight around the numbers as they were holds what is no place.
+        before = geometry.points_box(points - origin)
+        tight = (np.abs(boxes - before) < _SAME_BOX).all(axis=1) & (gone | occluded).any(axis=1)
+        boxes = np.where(tight[:, None], estimate_boxes(changed, faces.scheme), boxes)
+        boxes = boxes.astype(np.float32)
+    hidden = occluded if faces.occluded is None else faces.occluded | occluded
+    return replace(
+        faces,
+        points=changed.astype(np.float32),
+        boxes=boxes,
+        occluded=hidden if hidden.any() else faces.occluded,
+    )
+
+
+def _say(source: str, which: Chosen, what: str, remedy: str = "--missing none") -> None:
+    if which.any():
+        points, count = int(which.sum()), int(which.any(axis=1).sum())
+        _log.info(
+            "%s: %d %s of %d %s %s; the other reading: %s.",
+            source,
+            points,
+            "point" if points == 1 else "points",
+            count,
+            "face" if count == 1 else "faces",
+            what,
+            remedy,
+        )
