@@ -193,3 +193,31 @@ def test_real_files_of_dlib_with_several_boxes_an_image(real_data):
     faces = nasion.load_faces(None, folder / "training_with_face_landmarks.xml")
     assert len(faces) == 18 and faces.complete.all() and len(set(faces.images)) < 18
     assert np.isnan(nasion.load_faces(None, folder / "testing.xml").points).all()
+
+
+def test_boxes_marked_ignore_are_left_out_and_said(tmp_path, caplog):
+    box = "<box top='0' left='{}' width='10' height='20' ignore='{}'/>"
+    body = f"<image file='a.png'>{box.format(1, 0)}{box.format(2, 1)}{box.format(3, 0)}</image>"
+    with caplog.at_level("INFO", "nasion"):
+        found = imglab.read(file_of(tmp_path, body))
+    assert found.ids == ("a.png#0", "a.png#2") and found.boxes[:, 0].tolist() == [0.5, 2.5]
+    assert "faces.xml: 1 boxes with ignore='1' are left out" in caplog.text
+    assert len(imglab.read_boxes(tmp_path / "faces.xml")[0]) == 2
+
+
+@pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "b/../../a.png", "..\\a.png"])
+def test_an_image_outside_the_data_is_refused_with_the_remedy(tmp_path, name):
+    box = "<box top='0' left='1' width='10' height='20'/>"
+    body = f"<image file='b.png'>{box}</image>\n<image file='{name}'>{box}</image>"
+    path = file_of(tmp_path, body)
+    with pytest.raises(DataError, match=r"faces.xml line 7: the image .* is outside .*; move the"):
+        imglab.read(path)
+    assert imglab.read(path, faults=[]).ids == ("b.png",)
+    # Names of boxes to predict in are not opened.
+    assert len(imglab.read_boxes(path)[0]) == 2
+
+
+def test_windows_paths_are_read_on_every_system(tmp_path):
+    body = "<image file='x\\b.png'><box top='0' left='1' width='10' height='20'/></image>"
+    found = imglab.read(file_of(tmp_path, body))
+    assert found.ids == ("x/b.png",) and found.images == (tmp_path / "x" / "b.png",)

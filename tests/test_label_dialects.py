@@ -1,4 +1,4 @@
-"""Tables and .pts files as people have them: delimiters, encodings, column styles, several faces."""
+"""Tables and .pts files as people have them: delimiters, encodings, columns, several faces."""
 
 from dataclasses import replace
 
@@ -159,7 +159,7 @@ def results(faces):
     ]
 
 
-@pytest.mark.parametrize("form", ["csv", "pts"])
+@pytest.mark.parametrize("form", ["coco", "csv", "json", "jsonl", "pts"])
 def test_several_faces_of_an_image_that_predict_wrote_are_read_as_labels(table, form):
     folder, faces = table
     (folder / "ok.csv").unlink()

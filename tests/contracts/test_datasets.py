@@ -10,6 +10,7 @@ import pytest
 from helpers import cut
 from PIL import Image
 
+from nasion import prediction_formats
 from nasion.data import datasets
 from nasion.data.datasets import ibug68 as ibug_folder
 from nasion.data.datasets import imglab, imm, points_csv, toy
@@ -19,6 +20,7 @@ from nasion.discovery import DATASETS
 from nasion.errors import NasionError
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import fkd15, ibug68, imm58
+from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.faces import Faces
 from nasion.recipes import load_recipe
 
@@ -52,6 +54,7 @@ def originals(tmp_path_factory):
     boxed = replace(many, boxes=geometry.points_box(many.points).astype(np.float32))
     imglab.write(boxed, tmp_path / "ibug" / "labels.xml")
     frames(named(many, [f"Person_{i // 4}_{i:02d}.png" for i in range(60)]), tmp_path / "udacity")
+    predicted(toy.draw(60, ibug68, seed=1, size=48), tmp_path / "predicted")
     return tmp_path
 
 
@@ -62,10 +65,12 @@ def example(tmp_path, originals, kaggle_folder):
     """
     shutil.copytree(originals, tmp_path, dirs_exist_ok=True)
     return {
+        "coco": (tmp_path / "predicted" / "predictions.coco.json", ibug68),
         "fkd": (kaggle_folder, None),
         "ibug68": (tmp_path / "ibug", None),
         "imglab": (tmp_path / "ibug" / "labels.xml", None),
         "imm": (tmp_path / "imm", None),
+        "nasion_json": (tmp_path / "predicted" / "predictions.jsonl", ibug68),
         "points_csv": (tmp_path / "points.csv", fkd15),
         "toy": (Path("toy:60"), None),
         "udacity68": (tmp_path / "udacity", None),
@@ -84,6 +89,20 @@ def frames(faces, folder):
         Image.fromarray(image).save(folder / "training" / name)
         lines.append(",".join([name, *map(str, points.reshape(-1).tolist())]))
     (folder / "training_frames_keypoints.csv").write_text("\n".join(lines) + "\n")
+
+
+def predicted(faces, folder):
+    """Images, and their faces as predict writes them."""
+    results = []
+    folder.mkdir()
+    for i, (pixels, points) in enumerate(zip(faces.images, faces.points, strict=True)):
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        box = geometry.points_box(points).astype(np.float32)
+        face = Face(
+            scheme=faces.scheme, points=points, box=box, score=0.9, scores=None, expected=None
+        )
+        results.append(ImageResult(f"{i}.png", str(i), (48, 48), (face,), None))
+    prediction_formats.write(results, ["coco", "jsonl"], folder)
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
@@ -138,10 +157,11 @@ def test_an_unrecognised_dataset_is_refused_with_the_option_that_names_it(tmp_pa
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     for path in (tmp_path, tmp_path / "a.csv", tmp_path / "nowhere", tmp_path / "toys"):
         with pytest.raises(
-            NasionError, match=r"--dataset \(fkd, ibug68, imglab, imm, points_csv, toy, udacity68\)"
+            NasionError,
+            match=r"--dataset \(coco, fkd, ibug68, imglab, imm, nasion_json, points_csv, toy, udacity68\)",
         ):
             load_faces(None, path)
-    with pytest.raises(NasionError, match="No dataset 'kaggle'; there is fkd"):
+    with pytest.raises(NasionError, match="No dataset 'kaggle'; there is coco, fkd"):
         load_faces("kaggle", tmp_path)
 
 

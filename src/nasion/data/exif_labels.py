@@ -64,7 +64,7 @@ def upright_labels(faces: Faces, reading: ExifReading | None, source: str) -> Fa
 def to_upright(
     points: Float64[np.ndarray, "*n 2"], orientation: int, size: tuple[int, int]
 ) -> Float64[np.ndarray, "*n 2"]:
-    """Pixels of a stored image of this size (width, height) as those of the image EXIF makes of it."""
+    """Pixels of a stored image of this size (width, height) as those of the upright image."""
     x, y = points[..., 0], points[..., 1]
     # The eight orientations of EXIF 2.3: what is shown in x and in y.
     right, down = size[0] - 1 - x, size[1] - 1 - y

@@ -1,4 +1,4 @@
-"""What labels mean where a file leaves it open: stand-ins for missing points, images that EXIF turns.
+"""What labels mean where a file leaves it open: stand-ins for missing points, EXIF-turned images.
 
 Each has one rule: what only one reading explains is read so, and said; where several readings are
 possible, the user is asked to name one.

@@ -27,7 +27,7 @@ TRAIN_VAL = ("train", "val")  # the sides of a split, in the order in which func
 _WHOLE_FACE = 30  # labelled points that reach from ear to ear and from brow to chin
 
 
-def load_faces(
+def load_faces(  # noqa: PLR0913 - each setting by its name
     name: str | None,
     path: str | Path,
     split: str = "all",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
@@ -9,11 +10,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from nasion import prediction_formats
+from nasion.data.datasets._image_names import with_slashes
 from nasion.errors import SettingError
+from nasion.landmarks.catalog import SCHEMES
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
 from nasion.prediction_formats import PredictedFace
 
+_log = logging.getLogger(__name__)
 _Key = Callable[[str], str]
 
 
@@ -25,7 +29,25 @@ def read_predictions(path: Path, faces: Faces) -> Predictions:
     ``SettingError`` if no prediction is for any of these faces.
     """
     scheme, predicted = prediction_formats.read(path, faces.scheme)
+    scheme = _scheme_by_order(path, scheme, faces.scheme)
     return assign(faces, scheme, predicted)
+
+
+def _scheme_by_order(path: Path, theirs: Scheme, ours: Scheme) -> Scheme:
+    """The labels' scheme for predictions of as many points whose names mean nothing in it."""
+    if set(theirs.points) & set(ours.points) or len(theirs) != len(ours):
+        return theirs
+    # Places that the catalog knows are other places.
+    if set(theirs.points) & {point for scheme in SCHEMES.values() for point in scheme.points}:
+        return theirs
+    _log.info(
+        "%s: its points are named %s, ...; they are matched by their order to the %d points of %s.",
+        path.name,
+        theirs.points[0],
+        len(ours),
+        ours.name,
+    )
+    return ours
 
 
 def assign(faces: Faces, scheme: Scheme, predicted: Sequence[PredictedFace]) -> Predictions:
@@ -128,11 +150,11 @@ def _image_keys(faces: Faces, predicted: Sequence[PredictedFace]) -> tuple[list[
 
 
 def _file_name(name: str) -> str:
-    return PurePath(name).name
+    return PurePath(with_slashes(name)).name
 
 
 def _stem(name: str) -> str:
-    return PurePath(name).stem
+    return PurePath(with_slashes(name)).stem
 
 
 def _positions(keys: Sequence[str]) -> dict[str, list[int]]:

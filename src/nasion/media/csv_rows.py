@@ -10,7 +10,6 @@ from pathlib import Path
 
 from nasion.errors import DataError
 
-
 # Excel's hint of its delimiter, before the header.
 _EXCEL_HINT = re.compile(r"\ufeff?\"?sep=(.)\"?(?:\r\n|\n|\r)", re.I)
 _DELIMITERS = (",", ";", "\t")

@@ -12,38 +12,16 @@ formats but ``pts``, which counts from 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float64
-
+from nasion.data.datasets._face_records import FaceRecord
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, refusing_damage
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, write_text
-from nasion.media.json_document import Document
 
-
-@dataclass(frozen=True, eq=False)
-class PredictedFace:
-    """One face of a predictions file. ``place``: where a person finds it in that file."""
-
-    image: str
-    points: Float64[np.ndarray, "K 2"]
-    place: str
-    scores: list[float] | None = None
-
-
-def checked_scores(scores: Document | None, count: int) -> list[float] | None:
-    """The scores of ``count`` points, each a probability. ``DataError`` for anything else."""
-    if scores is None:
-        return None
-    values = scores.numbers(low=0, high=1)
-    if len(values) != count:
-        raise scores.error(f"{len(values)} scores, {count} expected, one for each point")
-    return values
+PredictedFace = FaceRecord
 
 
 def text_formats() -> list[str]:

@@ -11,20 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float64
-
+from nasion.data.datasets._coco_document import read_annotations, read_results
+from nasion.data.datasets._face_records import read_text_document
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
-from nasion.media.json_document import Document
-from nasion.media.number_text import MAX_COORDINATE
-from nasion.prediction_formats import PredictedFace, checked_scores, scheme_of_results
-from nasion.prediction_formats.json import own_scheme, read_text_document, rounded
+from nasion.prediction_formats import PredictedFace, scheme_of_results
+from nasion.prediction_formats.json import rounded
 
 SUFFIX = ".coco.json"
 MEDIA_TYPE = "application/json"
-_VISIBILITIES = (0, 1, 2)  # COCO: not labelled, labelled but hidden, visible
-_VISIBLE = 2
+_VISIBLE = 2  # COCO's visibility: 0 not labelled, 1 labelled but hidden
 
 
 def to_text(results: Sequence[ImageResult]) -> str:
@@ -72,62 +68,13 @@ def recognises(path: Path) -> bool:
     if path.suffix != ".json":
         return False
     value = read_text_document(path).value
-    return isinstance(value, dict) and "annotations" in value
+    # A list is one of results, as COCO's programs read them.
+    return isinstance(value, list) or (isinstance(value, dict) and "annotations" in value)
 
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
+    """The faces of an annotation file, or of a list of results in the labels' scheme."""
     document = read_text_document(path)
-    scheme = _category_scheme(document, scheme)
-    files = _image_files(document["images"])
-    faces: list[PredictedFace] = []
-    for i, annotation in enumerate(document["annotations"].elements()):
-        image_id = annotation.get("image_id")
-        if image_id is None or image_id.whole() not in files:
-            shown = None if image_id is None else image_id.value
-            raise annotation.error(f"image_id {shown} is not among the images")
-        own_id = annotation.get("id")
-        image = files[image_id.whole()]
-        place = f"{image} annotation {i if own_id is None else own_id.whole()}"
-        points = _keypoints(annotation["keypoints"], scheme)
-        scores = checked_scores(annotation.get("keypoint_scores"), len(scheme))
-        faces.append(PredictedFace(image, points, place, scores))
-    return scheme, faces
-
-
-def _category_scheme(document: Document, scheme: Scheme) -> Scheme:
-    """The scheme of the file's category; the given one if the file has none."""
-    categories = document.get("categories")
-    if categories is None or not categories.elements():
-        return scheme
-    # Of several, those without keypoints are boxes.
-    named = [each for each in categories.elements() if each.get("keypoints") is not None]
-    kinds = {tuple(name.text() for name in each["keypoints"].elements()) for each in named}
-    if len(kinds) > 1:
-        raise categories.error("categories with different keypoints; give one file per scheme")
-    return own_scheme(named[0]["keypoints"], scheme, "coco") if kinds - {()} else scheme
-
-
-def _image_files(images: Document) -> dict[int, str]:
-    """The images' files by their ids."""
-    files: dict[int, str] = {}
-    for image in images.elements():
-        number = image["id"].whole()
-        if number in files:
-            raise image["id"].error(f"two images have the id {number}")
-        files[number] = image["file_name"].file_name()
-    return files
-
-
-def _keypoints(keypoints: Document, scheme: Scheme) -> Float64[np.ndarray, "K 2"]:
-    """x and y of each point; NaN where visibility is 0, since 0, 0 is no place then."""
-    values = keypoints.numbers(-MAX_COORDINATE, MAX_COORDINATE)
-    if len(values) != 3 * len(scheme):
-        raise keypoints.error(
-            f"{len(values)} numbers; {3 * len(scheme)} expected, "
-            f"x, y and visibility of each point of scheme {scheme.name}"
-        )
-    rows = np.array(values, dtype=np.float64).reshape(-1, 3)
-    strange = rows[~np.isin(rows[:, 2], _VISIBILITIES), 2]
-    if len(strange):
-        raise keypoints.error(f"visibility {strange[0]:g} found, 0, 1 or 2 expected")
-    return np.where(rows[:, 2:] > 0, rows[:, :2], np.nan)
+    if isinstance(document.value, list):
+        return scheme, read_results(document, scheme, path)
+    return read_annotations(document, scheme)

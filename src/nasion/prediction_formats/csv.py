@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nasion.data.datasets import points_csv
+from nasion.data.datasets._image_names import image_of_face
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.prediction_formats import PredictedFace, face_ids, scheme_of_results
@@ -21,7 +21,6 @@ from nasion.prediction_formats import PredictedFace, face_ids, scheme_of_results
 SUFFIX = ".csv"
 MEDIA_TYPE = "text/csv"
 _BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
-_NUMBERED = re.compile(r"(.*)#\d+$", re.S)  # photo.jpg#2: the second face; re.S: any file name
 
 
 def to_text(results: Sequence[ImageResult]) -> str:
@@ -61,6 +60,5 @@ def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     table = points_csv.read_predictions(path, scheme)
     faces = []
     for name, points in zip(table.ids, table.points.astype(np.float64), strict=True):
-        numbered = _NUMBERED.match(name)
-        faces.append(PredictedFace(numbered[1] if numbered else name, points, name))
+        faces.append(PredictedFace(image_of_face(name, path.parent), points, name))
     return table.scheme, faces

@@ -8,22 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import nasion
-from nasion.errors import SettingError
-from nasion.landmarks.catalog import SCHEMES, scheme_of_points
+from nasion.data.datasets._face_records import read_text_document
+from nasion.data.datasets._predicted_json import read_json
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import read_text
-from nasion.media.json_document import Document, parse_document
-from nasion.prediction_formats import PredictedFace, checked_scores, scheme_of_results
+from nasion.prediction_formats import PredictedFace, scheme_of_results
 
 SUFFIX = ".json"
 MEDIA_TYPE = "application/json"
 COORDINATES = (
     "pixels of the upright image, x to the right, y down, the centre of the top left pixel at 0, 0"
-)
-_REMEDY = (
-    "nasion's json and jsonl have image, faces, points and point_names, "
-    "COCO's has images, annotations and categories."
 )
 
 
@@ -75,56 +69,8 @@ def recognises(path: Path) -> bool:
     if path.suffix != ".json":
         return False
     value = read_text_document(path).value
-    return not isinstance(value, dict) or "annotations" not in value
+    return not isinstance(value, list) and not (isinstance(value, dict) and "annotations" in value)
 
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
-    document = read_text_document(path)
-    names = document.get("point_names", "names")
-    # The file says which points it has; other files take the labels' scheme.
-    if names is not None and names.elements():
-        own = document.get("scheme")
-        scheme = own_scheme(names, scheme, "json" if own is None else own.text())
-    elif names is None:
-        raise document.error("it has no 'point_names', which name the points of each face")
-    faces: list[PredictedFace] = []
-    for image in one_of(document, "images", "pictures").elements():
-        faces += faces_of_image(image, scheme, "")
-    return scheme, faces
-
-
-def own_scheme(names: Document, scheme: Scheme, called: str) -> Scheme:
-    """The scheme of these names: ``scheme`` if it has them, the catalog's, or a new one."""
-    points = tuple(name.text() for name in names.elements())
-    if points == scheme.points:
-        return scheme
-    try:
-        return scheme_of_points(called, points)
-    except SettingError as error:
-        raise names.error(str(error).rstrip(".")) from error
-
-
-def faces_of_image(image: Document, scheme: Scheme, suffix: str) -> list[PredictedFace]:
-    """The faces of ``image_value``; ``suffix``: added to each face's place."""
-    name = one_of(image, "image", "picture").file_name()
-    found = []
-    for k, face in enumerate(image["faces"].elements(), start=1):
-        points = face["points"].points(len(scheme), f"scheme {scheme.name}")
-        scores = checked_scores(face.get("scores"), len(scheme))
-        found.append(PredictedFace(name, points, f"{name} face {k}{suffix}", scores))
-    return found
-
-
-def named_scheme(name: Document | None, scheme: Scheme) -> Scheme:
-    """The catalog's scheme of that name, else the given one."""
-    return scheme if name is None else SCHEMES.get(name.text(), scheme)
-
-
-def one_of(document: Document, key: str, old_key: str) -> Document:
-    """The value under a key, or under the name that nasion 0.1 had for it."""
-    return document[old_key if old_key in document.object() else key]
-
-
-def read_text_document(path: Path) -> Document:
-    """A JSON file, plain or packed."""
-    return parse_document(read_text(path), path, remedy=_REMEDY)
+    return read_json(path, scheme)

@@ -6,13 +6,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasion.errors import DataError
+from nasion.data.datasets._predicted_json import read_json_lines
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import read_text
-from nasion.media.json_document import parse_document
 from nasion.prediction_formats import PredictedFace
-from nasion.prediction_formats.json import faces_of_image, image_value, named_scheme
+from nasion.prediction_formats.json import image_value
 
 SUFFIX = ".jsonl"
 MEDIA_TYPE = "application/x-ndjson"
@@ -33,20 +31,4 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
-    faces: list[PredictedFace] = []
-    # Not splitlines, which also splits at characters that text in JSON may hold.
-    for number, text in enumerate(read_text(path).split("\n"), start=1):
-        if not text.strip():
-            continue
-        image = parse_document(text, f"{path} line {number}")
-        own = named_scheme(image.get("scheme"), scheme)
-        if not image["faces"].elements():
-            continue
-        if faces and own is not scheme:
-            raise DataError(
-                f"{image.place}: faces of scheme {own.name} after ones of {scheme.name}; "
-                "give one file per scheme."
-            )
-        scheme = own
-        faces += faces_of_image(image, scheme, f" (line {number})")
-    return scheme, faces
+    return read_json_lines(path, scheme)

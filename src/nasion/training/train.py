@@ -36,7 +36,7 @@ class TrainingResult:
     state: TrainingState
 
 
-def train(
+def train(  # noqa: PLR0913 - each setting by its name
     recipe: str | Path | Recipe,
     data: Data,
     *,

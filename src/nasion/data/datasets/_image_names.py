@@ -43,7 +43,7 @@ def image_name(name: str, folder: Path) -> str:
 
 
 def image_of_face(face: str, folder: Path) -> str:
-    """The image's name of a face's id: ``photo.jpg`` of ``photo.jpg#2``, if no file is called so."""
+    """The image of a face's id: ``photo.jpg`` of ``photo.jpg#2``, if no file is called so."""
     numbered = _NUMBERED.match(face)
     return numbered[1] if numbered and not (folder / face).is_file() else face
 

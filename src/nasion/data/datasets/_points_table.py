@@ -90,12 +90,13 @@ def _numbers(
         try:
             values.append(parse_coordinate(cell, missing=True))
         except ValueError as error:
+            problem: ValueError = error
             if _EXCEL_OVERFLOW.match(cell.strip()):
-                error = ValueError(
+                problem = ValueError(
                     f"{cell.strip()[:30]!r}, which Excel shows for a number that does not fit its "
                     "column; widen the column there and save the table again"
                 )
-            raise ValueError(f"{header[at]} is {error}") from None
+            raise ValueError(f"{header[at]} is {problem}") from None
     # Points and corners of the box alike are pairs.
     for i in range(0, len(values), 2):
         if math.isnan(values[i]) != math.isnan(values[i + 1]):

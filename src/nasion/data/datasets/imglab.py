@@ -2,11 +2,13 @@
 
 As the course's ``labels_ibug_300W_*.xml``. A box covers whole pixels, ``left`` to
 ``left + width - 1``, and may leave the image; parts are pixels counted from 0. A part that is
-absent is not labelled. The file is read as a stream, so only its faces take memory.
+absent is not labelled. Boxes with ``ignore='1'`` are left out. The file is read as a stream, so
+only its faces take memory.
 """
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from nasion.data.datasets._image_names import image_name
 from nasion.data.datasets._photographs import photograph
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, refusing_damage
@@ -34,6 +37,7 @@ from nasion.media.number_text import (
 
 SCHEME: Scheme = ibug68
 SPLITS = ("all",)
+_log = logging.getLogger(__name__)
 _HEADER_BYTES = 4096  # in which <dataset> is looked for
 _MAX_DIGITS = 5  # of a part's number: the highest one decides how large the scheme must be
 
@@ -61,6 +65,8 @@ def read(
         )
     reader = _Reader(root, faults)
     _parse(root, reader)
+    if reader.ignored:
+        _log.info("%s: %d boxes with ignore='1' are left out.", root.name, reader.ignored)
     if not reader.ids:
         raise DataError(f"{root}: it has no box; faces are <box> elements in <image> elements.")
     scheme, column = _columns(reader.names, scheme, root)
@@ -90,7 +96,7 @@ def read(
 
 def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
     """(image names, boxes (N, 4)), whatever the parts mean."""
-    reader = _Reader(path, None)
+    reader = _Reader(path, None, opens_images=False)
     _parse(path, reader)
     boxes = np.frombuffer(reader.boxes, dtype="f4").reshape(-1, 4)
     return [reader.files[i] for i in reader.file], boxes
@@ -132,14 +138,15 @@ class _Box:
     edges: tuple[float, float, float, float] | None
     parts: dict[str, tuple[float, float]] = field(default_factory=dict)
     problem: str = ""
+    ignored: bool = False  # marked in imglab, as faces too small or unclear to learn from
 
 
 class _Reader(ContentHandler):
     """Collects boxes into flat arrays as the parser meets them."""
 
-    def __init__(self, root: Path, faults: Faults) -> None:
+    def __init__(self, root: Path, faults: Faults, opens_images: bool = True) -> None:
         super().__init__()
-        self.root, self.faults = root, faults
+        self.root, self.faults, self.opens_images = root, faults, opens_images
         self.files: list[str] = []
         self.names: dict[str, int] = {}
         self.ids: list[str] = []
@@ -147,6 +154,7 @@ class _Reader(ContentHandler):
         # position in `files`; face and name: of each part, its face and its position in `names`.
         self.boxes, self.xy = array("f"), array("f")
         self.file, self.face, self.name = array("i"), array("i"), array("i")
+        self.ignored = 0
         self._boxes_of: dict[str, int] = {}
         self._open_boxes: list[_Box] = []
         self._box: _Box | None = None
@@ -179,16 +187,23 @@ class _Reader(ContentHandler):
         self._open_boxes = []
         self._in_image = False
         try:
-            self.files.append(check_file_name(attrs.get("file", "")))
-            self._in_image = True
+            name = check_file_name(attrs.get("file", ""))
         except ValueError as error:
             problem = f"an <image> without file='...' ({error}); its boxes belong to no image."
+            report_fault(self.faults, self._place, problem)
+            return
+        try:
+            name = image_name(name, self.root.parent) if self.opens_images else name
+            self.files.append(name)
+            self._in_image = True
+        except ValueError as error:
+            problem = f"{error}."
             report_fault(self.faults, self._place, problem)
 
     def _start_box(self, attrs: Any) -> None:
         found = {side: attrs.get(side) for side in ("left", "top", "width", "height")}
         # Kept even if it is faulty: boxes are numbered as they stand in the file.
-        self._box = _Box(self._place, None)
+        self._box = _Box(self._place, None, ignored=attrs.get("ignore") == "1")
         try:
             left, top, width, height = (parse_coordinate(text or "") for text in found.values())
             # Outer edges: a box of width 1 covers one pixel.
@@ -233,6 +248,9 @@ class _Reader(ContentHandler):
         before = self._boxes_of.get(file, 0)
         self._boxes_of[file] = before + len(self._open_boxes)
         for number, box in enumerate(self._open_boxes):
+            if box.ignored:
+                self.ignored += 1
+                continue
             if box.edges is None or box.problem:
                 report_fault(self.faults, box.place, box.problem)
                 continue

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
+from nasion.data.datasets._image_names import image_name
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, SplitNotFound
 from nasion.landmarks import geometry
@@ -97,7 +98,10 @@ def _read_shape(path: Path) -> tuple[Path, Float32[np.ndarray, "K 2"]]:
     with open_bytes(path) as stream:
         # Latin-1 decodes any bytes; only ASCII matters here, and comments may hold anything.
         shape = parse(stream.read().decode("latin-1"), path)
-    image = path.parent / shape.image
+    try:
+        image = path.parent / image_name(shape.image, path.parent)
+    except ValueError as error:
+        raise DataError(f"{path.name}: {error}.") from None
     if len(shape.points) != len(imm58):
         raise DataError(f"{path.name}: {len(shape.points)} points, {len(imm58)} expected.")
     if not image.is_file():

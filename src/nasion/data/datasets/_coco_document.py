@@ -1,0 +1,174 @@
+"""COCO keypoints in a JSON document: annotations of images, or a list of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from nasion.data.datasets._face_records import (
+    FaceRecord,
+    checked_box,
+    checked_scores,
+    own_scheme,
+    read_text_document,
+)
+from nasion.data.record_faults import Fault, Faults
+from nasion.errors import DataError
+from nasion.landmarks.catalog import scheme_by_count
+from nasion.landmarks.scheme import Scheme
+from nasion.media.json_document import Document
+from nasion.media.number_text import MAX_COORDINATE
+
+_VISIBILITIES = (0, 1, 2)  # COCO: not labelled, labelled but hidden, visible
+
+
+def read_annotations(
+    document: Document, scheme: Scheme | None, faults: Faults = None
+) -> tuple[Scheme, list[FaceRecord]]:
+    """(scheme, faces) of a document of images, annotations and categories.
+
+    ``scheme``: that of keypoints which the document does not name. Annotations without keypoints
+    are boxes of other things.
+    """
+    scheme = _category_scheme(document, scheme)
+    files = _image_files(document["images"])
+    faces: list[FaceRecord] = []
+    boxes = _box_categories(document)
+    for i, annotation in enumerate(document["annotations"].elements()):
+        category = annotation.get("category_id")
+        if category is not None and category.value in boxes and annotation.get("keypoints") is None:
+            continue
+        try:
+            faces.append(_face(annotation, i, files, scheme))
+        except DataError as error:
+            if faults is None:
+                raise
+            faults.append(Fault(annotation.file, str(error).removeprefix(f"{annotation.file} ")))
+    return scheme, faces
+
+
+def read_results(document: Document, scheme: Scheme, path: Path) -> list[FaceRecord]:
+    """The faces of a list of results, which has its images' ids only.
+
+    Their names are in the COCO file beside it that has all of these ids; without one the id stands
+    for the name.
+    """
+    results = document.elements()
+    ids = [_result_id(result) for result in results]
+    names = _names_beside(path, set(ids))
+    faces: list[FaceRecord] = []
+    for i, (result, image_id) in enumerate(zip(results, ids, strict=True)):
+        points, scores, _ = _keypoints(result["keypoints"], scheme, results=True)
+        image = names.get(image_id, str(image_id))
+        faces.append(FaceRecord(image, points, f"{image} result {i}", scores))
+    return faces
+
+
+def _result_id(result: Document) -> int | str:
+    value = result["image_id"]
+    return value.file_name() if isinstance(value.value, str) else value.whole()
+
+
+def _names_beside(path: Path, ids: set[int | str]) -> dict[int | str, str]:
+    """The images' names by their ids, from the annotation files beside the results."""
+    found: dict[int | str, str] = {}
+    for other in sorted(path.parent.glob("*.json")):
+        if other == path:
+            continue
+        try:
+            document = read_text_document(other)
+            files = _image_files(document["images"])
+        except DataError:
+            continue  # a file of another kind
+        if not ids <= set(files):
+            continue
+        if found and any(found[i] != files[i] for i in ids):
+            raise DataError(
+                f"{path}: files beside it name its images differently ({other.name} is one); leave "
+                "only the COCO file there that the results are of."
+            )
+        found |= files
+    return found
+
+
+def _face(
+    annotation: Document, number: int, files: dict[int | str, str], scheme: Scheme
+) -> FaceRecord:
+    image_id = annotation.get("image_id")
+    if image_id is None or image_id.whole() not in files:
+        shown = None if image_id is None else image_id.value
+        raise annotation.error(f"image_id {shown} is not among the images")
+    own_id = annotation.get("id")
+    image = files[image_id.whole()]
+    place = f"{image} annotation {number if own_id is None else own_id.whole()}"
+    points, scores, occluded = _keypoints(annotation["keypoints"], scheme)
+    own_scores = checked_scores(annotation.get("keypoint_scores"), len(scheme))
+    box = checked_box(annotation.get("bbox"), is_size=True)
+    return FaceRecord(image, points, place, own_scores or scores, box, occluded)
+
+
+def _category_scheme(document: Document, scheme: Scheme | None) -> Scheme:
+    """The scheme of the file's category; the given one if the file has none."""
+    categories = document.get("categories")
+    each = categories.elements() if categories is not None else []
+    # Of several, those without keypoints are boxes.
+    named = [category for category in each if category.get("keypoints") is not None]
+    kinds = {tuple(name.text() for name in one["keypoints"].elements()) for one in named}
+    if categories is not None and len(kinds) > 1:
+        raise categories.error("categories with different keypoints; give one file per scheme")
+    if kinds - {()}:
+        return own_scheme(named[0]["keypoints"], scheme, "coco")
+    if scheme is None:
+        first = next(iter(document["annotations"].elements()), None)
+        count = 0 if first is None else len(first["keypoints"].elements()) // 3
+        scheme = scheme_by_count(count)
+    if scheme is None:
+        raise document.error("its categories name no keypoints, so name the scheme (--scheme)")
+    return scheme
+
+
+def _box_categories(document: Document) -> list[object]:
+    """The ids of the categories without keypoints, if others have some."""
+    categories = document.get("categories")
+    each = categories.elements() if categories is not None else []
+    without = [one for one in each if one.get("keypoints") is None]
+    numbers = [one.get("id") for one in without] if len(without) < len(each) else []
+    return [number.value for number in numbers if number is not None]
+
+
+def _image_files(images: Document) -> dict[int | str, str]:
+    """The images' files by their ids."""
+    files: dict[int | str, str] = {}
+    for image in images.elements():
+        number = image["id"].whole()
+        if number in files:
+            raise image["id"].error(f"two images have the id {number}")
+        files[number] = image["file_name"].file_name()
+    return files
+
+
+def _keypoints(
+    keypoints: Document, scheme: Scheme, results: bool = False
+) -> tuple[Float64[np.ndarray, "K 2"], list[float] | None, np.ndarray | None]:
+    """(points, scores, occluded): NaN where visibility is 0, since 0, 0 is no place then.
+
+    Tools that predict write a score in place of the visibility, which is told by its fractions;
+    ``results``: of a list of results, in which a visibility means nothing.
+    """
+    values = keypoints.numbers(-MAX_COORDINATE, MAX_COORDINATE)
+    if len(values) != 3 * len(scheme):
+        raise keypoints.error(
+            f"{len(values)} numbers; {3 * len(scheme)} expected, "
+            f"x, y and visibility of each point of scheme {scheme.name}"
+        )
+    rows = np.array(values, dtype=np.float64).reshape(-1, 3)
+    third = rows[:, 2]
+    strange = third[~np.isin(third, _VISIBILITIES)]
+    if results or (len(strange) and ((third >= 0) & (third <= 1)).all()):
+        is_score = ((third >= 0) & (third <= 1)).all() and (third % 1 > 0).any()
+        return rows[:, :2].copy(), third.tolist() if is_score else None, None
+    if len(strange):
+        raise keypoints.error(f"visibility {strange[0]:g} found, 0, 1 or 2 expected")
+    return np.where(rows[:, 2:] > 0, rows[:, :2], np.nan), None, third == 1

@@ -1,0 +1,148 @@
+"""Faces as documents list them (COCO, nasion's JSON): labels, or predictions of any tool."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from nasion.data.datasets._image_names import image_name, numbered_faces, photograph_group
+from nasion.data.datasets._points_table import image_folder
+from nasion.data.record_faults import Faults, report_fault
+from nasion.errors import DataError, SettingError
+from nasion.landmarks.catalog import scheme_by_count, scheme_of_points
+from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme import Scheme
+from nasion.media.files import read_text
+from nasion.media.json_document import Document, parse_document
+
+_NUMBERED = re.compile(r"(?:p|point_?|part_?|kp_?)?(\d{1,5})$", re.ASCII | re.I)
+_HEAD = 1 << 26  # bytes of a document in which its keys are looked for
+_REMEDY = (
+    "nasion's json and jsonl have image, faces, points and point_names, "
+    "COCO's has images, annotations and categories."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class FaceRecord:
+    """One face of a file. ``place``: where a person finds it in that file."""
+
+    image: str
+    points: Float64[np.ndarray, "K 2"]
+    place: str
+    scores: list[float] | None = None
+    box: tuple[float, float, float, float] | None = None
+    occluded: Bool[np.ndarray, " K"] | None = None
+
+
+def read_text_document(path: Path) -> Document:
+    """A JSON file, plain or packed."""
+    return parse_document(read_text(path), path, remedy=_REMEDY)
+
+
+def has_keys(path: Path, *keys: str) -> bool:
+    """True if a JSON file seems to have all of these keys, without parsing it."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return all(f'"{key}"'.encode() in head for key in keys)
+
+
+def checked_scores(scores: Document | None, count: int) -> list[float] | None:
+    """The scores of ``count`` points, each a probability. ``DataError`` for anything else."""
+    if scores is None:
+        return None
+    values = scores.numbers(low=0, high=1)
+    if len(values) != count:
+        raise scores.error(f"{len(values)} scores, {count} expected, one for each point")
+    return values
+
+
+def checked_box(box: Document | None, is_size: bool) -> tuple[float, float, float, float] | None:
+    """Four numbers: x0 y0 x1 y1, or (``is_size``) x0 y0 width height. ``DataError`` if flat."""
+    if box is None:
+        return None
+    values = box.numbers()
+    if len(values) != 4:
+        raise box.error(f"{len(values)} numbers found, 4 expected")
+    x0, y0, x1, y1 = values
+    if is_size:
+        x1, y1 = x0 + x1, y0 + y1
+    # In the precision in which it is kept.
+    corners = np.array([x0, y0, x1, y1], dtype=np.float32)
+    if not (np.isfinite(corners).all() and corners[2] > corners[0] and corners[3] > corners[1]):
+        raise box.error(f"a box of {values}; width and height above 0 expected")
+    return x0, y0, x1, y1
+
+
+def own_scheme(names: Document, scheme: Scheme | None, called: str) -> Scheme:
+    """The scheme of these names: ``scheme`` if it has them, the catalog's, or a new one."""
+    points = tuple(name.text() for name in names.elements())
+    if scheme is not None and points == scheme.points:
+        return scheme
+    try:
+        return scheme_of_points(called, points)
+    except SettingError as error:
+        raise names.error(str(error).rstrip(".")) from error
+
+
+def is_numbered(points: Sequence[str]) -> bool:
+    """True for points that are only numbered in order, from 0 or 1: "0", "1" or "p1", "p2"."""
+    found = [_NUMBERED.match(point) for point in points]
+    numbers = [int(match[1]) for match in found if match]
+    first = numbers[0] if numbers else 0
+    return first in (0, 1) and numbers == list(range(first, first + len(points)))
+
+
+def meant_scheme(scheme: Scheme, requested: Scheme | None, path: Path) -> Scheme:
+    """What labels mean whose file only numbers the points: the scheme of as many points.
+
+    Raises ``SettingError`` if none has, or several have.
+    """
+    if not is_numbered(scheme.points):
+        return scheme
+    meant = scheme_by_count(len(scheme), requested)
+    if meant is None:
+        raise SettingError(
+            f"{path}: {len(scheme)} points that are only numbered fit no scheme, or several; name "
+            f"it (--scheme), or train with a recipe file whose scheme has {len(scheme)} points."
+        )
+    return meant
+
+
+def faces_of(records: Sequence[FaceRecord], scheme: Scheme, path: Path, faults: Faults) -> Faces:
+    """Labelled faces, their images beside the file or in a folder beside it.
+
+    Group: photograph (linked), if an image has several faces. Raises ``DataError``.
+    """
+    names: list[str] = []
+    kept: list[FaceRecord] = []
+    for record in records:
+        try:
+            names.append(image_name(record.image, path.parent))
+            kept.append(record)
+        except DataError:
+            raise
+        except ValueError as error:
+            report_fault(faults, f"{path.name} {record.place}", f"{error}.")
+    if not kept:
+        raise DataError(f"{path}: it has no face.")
+    folder = image_folder(path, names[0])
+    unknown = np.full(4, np.nan)
+    boxes = np.array([unknown if r.box is None else r.box for r in kept], dtype=np.float32)
+    occluded = [np.zeros(len(scheme), bool) if r.occluded is None else r.occluded for r in kept]
+    groups = photograph_group(names)
+    return Faces(
+        scheme=scheme,
+        ids=numbered_faces(names),
+        images=tuple(folder / name for name in names),
+        points=np.stack([record.points for record in kept]).astype(np.float32),
+        boxes=None if np.isnan(boxes).all() else boxes,
+        occluded=np.stack(occluded) if np.any(occluded) else None,
+        groups=groups,
+        linked=tuple(groups),
+    )

@@ -1,0 +1,80 @@
+"""The faces of nasion's JSON and JSON lines, as predict writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nasion.data.datasets._face_records import (
+    FaceRecord,
+    checked_box,
+    checked_scores,
+    own_scheme,
+    read_text_document,
+)
+from nasion.errors import DataError
+from nasion.landmarks.catalog import SCHEMES
+from nasion.landmarks.scheme import Scheme
+from nasion.media.files import read_text
+from nasion.media.json_document import Document, parse_document
+
+
+def read_json(path: Path, scheme: Scheme | None) -> tuple[Scheme, list[FaceRecord]]:
+    """(scheme, faces) of a JSON file. ``scheme``: that of files which found no face."""
+    document = read_text_document(path)
+    names = document.get("point_names", "names")
+    # The file says which points it has; other files take the given scheme.
+    if names is not None and names.elements():
+        own = document.get("scheme")
+        scheme = own_scheme(names, scheme, "json" if own is None else own.text())
+    elif names is None or scheme is None:
+        raise document.error("it has no 'point_names', which name the points of each face")
+    faces: list[FaceRecord] = []
+    for image in _one_of(document, "images", "pictures").elements():
+        faces += _faces_of_image(image, scheme, "")
+    return scheme, faces
+
+
+def read_json_lines(path: Path, scheme: Scheme | None) -> tuple[Scheme, list[FaceRecord]]:
+    """(scheme, faces) of a file with one JSON value per line and image, which names its scheme.
+
+    ``scheme``: that of lines which do not, or name one that the catalog does not know.
+    """
+    faces: list[FaceRecord] = []
+    # Not splitlines, which also splits at characters that text in JSON may hold.
+    for number, text in enumerate(read_text(path).split("\n"), start=1):
+        if not text.strip():
+            continue
+        image = parse_document(text, f"{path} line {number}")
+        named = image.get("scheme")
+        own = SCHEMES.get(named.text(), scheme) if named is not None else scheme
+        if not image["faces"].elements():
+            continue
+        if own is None:
+            raise image.error("it names no scheme that nasion knows, so name it (--scheme)")
+        if faces and scheme is not None and own is not scheme:
+            raise DataError(
+                f"{image.place}: faces of scheme {own.name} after ones of {scheme.name}; "
+                "give one file per scheme."
+            )
+        scheme = own
+        faces += _faces_of_image(image, scheme, f" (line {number})")
+    if scheme is None:
+        raise DataError(f"{path}: it has no face.")
+    return scheme, faces
+
+
+def _faces_of_image(image: Document, scheme: Scheme, suffix: str) -> list[FaceRecord]:
+    """The faces of an image's value; ``suffix``: added to each face's place."""
+    name = _one_of(image, "image", "picture").file_name()
+    found = []
+    for k, face in enumerate(image["faces"].elements(), start=1):
+        points = face["points"].points(len(scheme), f"scheme {scheme.name}")
+        scores = checked_scores(face.get("scores"), len(scheme))
+        box = checked_box(face.get("box"), is_size=False)
+        found.append(FaceRecord(name, points, f"{name} face {k}{suffix}", scores, box))
+    return found
+
+
+def _one_of(document: Document, key: str, old_key: str) -> Document:
+    """The value under a key, or under the name that nasion 0.1 had for it."""
+    return document[old_key if old_key in document.object() else key]
