@@ -18,7 +18,17 @@ from PIL import Image
 
 from nasion import prediction_formats
 from nasion.data import cache
-from nasion.data.datasets import fkd, ibug68, imglab, imm, points_csv, toy, udacity68
+from nasion.data.datasets import (
+    coco,
+    fkd,
+    ibug68,
+    imglab,
+    imm,
+    nasion_json,
+    points_csv,
+    toy,
+    udacity68,
+)
 from nasion.data.datasets._points_table import read_boxes
 from nasion.errors import DataError
 from nasion.evaluation import compare_runs
@@ -65,6 +75,16 @@ def _numbered_csv(folder: Path) -> Path:
     lines[0] = ",".join(["face", *(f"p{k}_{axis}" for k in range(15) for axis in "xy")])
     (folder / "t.csv").write_text("\n".join(lines) + "\n")
     return folder / "t.csv"
+
+
+def _semicolon_csv(folder: Path) -> Path:
+    text = _csv(folder).read_text().replace(",", ";").replace(".", ",")
+    (folder / "t.csv").write_text(text)
+    return folder / "t.csv"
+
+
+def _of_labels(faces: Faces) -> Read:
+    return [np.array(faces.ids), faces.points]
 
 
 def _boxes_csv(folder: Path) -> Path:
@@ -286,6 +306,12 @@ READERS = {
     "imglab xml": Reader("text", _xml, lambda p: _of_faces(imglab.read(p))),
     "imglab boxes": Reader("text", _xml, _read_boxes),
     "pts": Reader("text", _pts, lambda p: _of_faces(ibug68.read(p.parent))),
+    "semicolon csv": Reader("text", _semicolon_csv, lambda p: _of_faces(points_csv.read(p))),
+    "coco labels": Reader("json", _predictions("coco"), lambda p: _of_labels(coco.read(p))),
+    "json labels": Reader("json", _predictions("json"), lambda p: _of_labels(nasion_json.read(p))),
+    "jsonl labels": Reader(
+        "json", _predictions("jsonl"), lambda p: _of_labels(nasion_json.read(p))
+    ),
     "asf": Reader("text", _asf, lambda p: _of_faces(imm.read(p.parent))),
     "predicted csv": Reader("text", _predictions("csv"), _read_predictions),
     "predicted json": Reader("json", _predictions("json"), _read_predictions),

@@ -72,7 +72,7 @@ def with_missing_values(faces: Faces, missing: str | None, origin: int, source: 
         gone = np.zeros(points.shape[:2], dtype=bool)
         for number in meaning.numbers:
             gone |= (points == number).all(axis=-1)
-        negative = (points < 0).all(axis=-1) & ~gone
+        negative = _both_negative(points) & ~gone
         occluded = negative if meaning.negative_is_occluded else np.zeros_like(negative)
         _say(source, gone, "are missing labels, as --missing says")
         _say(source, occluded, "are occluded points at their absolute value, as --missing says")
@@ -82,8 +82,9 @@ def with_missing_values(faces: Faces, missing: str | None, origin: int, source: 
 def _evident(faces: Faces, points: Points, origin: int, source: str) -> tuple[Chosen, Chosen]:
     """(missing, occluded): what only one reading explains."""
     stand_ins = _stand_ins(points)
-    negative = (points < 0).all(axis=-1)
-    expected, size = _expected(faces, points, negative | np.isin(points, stand_ins).all(axis=-1))
+    negative = _both_negative(points)
+    doubtful = negative | np.all(np.isin(points, stand_ins), axis=-1)
+    expected, size = _expected(faces, points, doubtful)
     gone = np.zeros(negative.shape, dtype=bool)
     for number in stand_ins:
         at = (points == number).all(axis=-1)
@@ -104,6 +105,10 @@ def _evident(faces: Faces, points: Points, origin: int, source: str) -> tuple[Ch
         )
         return gone, negative
     return gone, np.zeros_like(negative)
+
+
+def _both_negative(points: Points) -> Chosen:
+    return np.all(points < 0, axis=-1)
 
 
 def _stand_ins(points: Points) -> list[float]:
@@ -165,15 +170,16 @@ def _are_occluded(negative: Chosen, place: np.ndarray, absolute: np.ndarray, sou
 
 def _changed(faces: Faces, points: Points, gone: Chosen, occluded: Chosen, origin: int) -> Faces:
     """The faces with these points missing and these at their absolute value."""
-    if not (gone | occluded).any():
+    either = np.asarray(gone | occluded)
+    if not either.any():
         return faces
-    changed = np.where(occluded[..., None], np.abs(points), points) - origin
+    changed: np.ndarray = np.where(occluded[..., None], np.abs(points), points) - origin
     changed[gone] = np.nan
     boxes = faces.boxes
     if boxes is not None:
         # A box tight around the numbers as they were holds what is no place.
         before = geometry.points_box(points - origin)
-        tight = (np.abs(boxes - before) < _SAME_BOX).all(axis=1) & (gone | occluded).any(axis=1)
+        tight = (np.abs(boxes - before) < _SAME_BOX).all(axis=1) & either.any(axis=1)
         boxes = np.where(tight[:, None], estimate_boxes(changed, faces.scheme), boxes)
         boxes = boxes.astype(np.float32)
     hidden = occluded if faces.occluded is None else faces.occluded | occluded

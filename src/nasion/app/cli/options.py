@@ -108,10 +108,9 @@ def label_reading(missing: str | None, exif: str | None) -> LabelReading:
     """How labels are read. Raises ``SettingError`` for settings that are none."""
     from nasion.data.label_reading import EXIF_READINGS, LabelReading
 
-    found = [mode for mode in EXIF_READINGS if mode == exif]
     modes = ", ".join(EXIF_READINGS)
-    require(exif is None or bool(found), f"--exif {exif}: one of {modes} expected.")
-    return LabelReading(missing, found[0] if found else None)
+    require(exif is None or exif in EXIF_READINGS, f"--exif {exif}: one of {modes} expected.")
+    return LabelReading(missing, EXIF_READINGS[EXIF_READINGS.index(exif)] if exif else None)
 
 
 def scheme_or_none(name: str | None) -> Scheme | None:

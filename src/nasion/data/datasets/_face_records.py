@@ -19,6 +19,7 @@ from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
 from nasion.media.json_document import Document, parse_document
+from nasion.media.number_text import MAX_COORDINATE
 
 _NUMBERED = re.compile(r"(?:p|point_?|part_?|kp_?)?(\d{1,5})$", re.ASCII | re.I)
 _HEAD = 1 << 26  # bytes of a document in which its keys are looked for
@@ -66,7 +67,7 @@ def checked_box(box: Document | None, is_size: bool) -> tuple[float, float, floa
     """Four numbers: x0 y0 x1 y1, or (``is_size``) x0 y0 width height. ``DataError`` if flat."""
     if box is None:
         return None
-    values = box.numbers()
+    values = box.numbers(-MAX_COORDINATE, MAX_COORDINATE)
     if len(values) != 4:
         raise box.error(f"{len(values)} numbers found, 4 expected")
     x0, y0, x1, y1 = values
