@@ -179,7 +179,7 @@ def _changed(faces: Faces, points: Points, gone: Chosen, occluded: Chosen, origi
     if boxes is not None:
         # A box tight around the numbers as they were holds what is no place.
         before = geometry.points_box(points - origin)
-        tight = (np.abs(boxes - before) < _SAME_BOX).all(axis=1) & either.any(axis=1)
+        tight = np.asarray((np.abs(boxes - before) < _SAME_BOX).all(axis=1) & either.any(axis=1))
         boxes = np.where(tight[:, None], estimate_boxes(changed, faces.scheme), boxes)
         boxes = boxes.astype(np.float32)
     hidden = occluded if faces.occluded is None else faces.occluded | occluded
