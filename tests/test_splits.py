@@ -113,7 +113,7 @@ def test_who_is_linked_through_others_is_one_cluster():
 
 
 def test_a_set_that_all_hangs_together_is_refused(toy_faces):
-    with pytest.raises(DataError, match="120 faces in one cluster .*--val PATH"):
+    with pytest.raises(DataError, match=r"120 faces in one cluster .*--val PATH"):
         honest_split(replace(toy_faces, groups={"person": ("p",) * 120}, linked=("person",)))
 
 
@@ -209,7 +209,7 @@ def test_folds_are_equal_parts_of_whole_clusters_and_of_each_source():
 def test_as_many_folds_as_clusters_have_one_each_and_more_are_refused():
     faces = plain([f"{i}.jpg" for i in range(6)])
     assert sorted(honest_folds(faces, 6, pairs=[])) == list(range(6))
-    with pytest.raises(SettingError, match="6 faces in 6 clusters .* into 7 folds"):
+    with pytest.raises(SettingError, match=r"6 faces in 6 clusters .* into 7 folds"):
         honest_folds(faces, 7, pairs=[])
     with pytest.raises(SettingError, match="two folds or more; found 1"):
         honest_folds(faces, 1, pairs=[])

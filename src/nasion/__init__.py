@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nasion.cross_validation import CrossValidationResult, cross_validate
     from nasion.data.load import load_faces
     from nasion.errors import DataError, NasionError, RunError, SettingError
     from nasion.evaluation.evaluate import EvaluationResult, evaluate
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
+    "CrossValidationResult",
     "DataError",
     "EvaluationResult",
     "Face",
@@ -42,6 +44,7 @@ __all__ = [
     "SettingError",
     "TrainingResult",
     "__version__",
+    "cross_validate",
     "evaluate",
     "join",
     "load_faces",
@@ -52,6 +55,7 @@ __all__ = [
 
 # Where each public name is defined; imported at its first use (PEP 562).
 _MODULES = {
+    "CrossValidationResult": "cross_validation",
     "DataError": "errors",
     "EvaluationResult": "evaluation.evaluate",
     "Face": "landmarks.face",
@@ -67,6 +71,7 @@ _MODULES = {
     "Scheme": "landmarks.scheme",
     "SettingError": "errors",
     "TrainingResult": "training.train",
+    "cross_validate": "cross_validation",
     "evaluate": "evaluation.evaluate",
     "join": "landmarks.faces",
     "load_faces": "data.load",

@@ -112,7 +112,7 @@ def load_joint_train_val(
             # The dataset's own `source` comes last and wins.
             groups = {GROUP: (name,) * len(faces), **faces.groups}
             ids = tuple(f"{prefix}/{face}" for face in faces.ids)
-            boxed = faces if whole_images else _with_tight_boxes(faces)
+            boxed = faces if whole_images else with_tight_boxes(faces)
             side.append(replace(boxed, ids=ids, groups=groups))
     train, val = (join(*side) for side in sides)
     if len(paths) > 1:
@@ -140,7 +140,7 @@ def _boxed(module: ModuleType, path: str | Path, faces: Faces, whole_images: boo
     return with_boxes(faces, Path(path).name)
 
 
-def _with_tight_boxes(faces: Faces) -> Faces:
+def with_tight_boxes(faces: Faces) -> Faces:
     """Give whole images the tight box around their points, if these span the whole face.
 
     Beside datasets with boxes, faces that fill their images would have another scale.

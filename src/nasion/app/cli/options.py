@@ -38,7 +38,11 @@ SchemeName = Annotated[
 ]
 RecipeFile = Annotated[
     Path | None,
-    typer.Option("--recipe", help="The recipe file of the run, if it defines parts of its own."),
+    typer.Option(
+        "--recipe",
+        help="The recipe file of the run, if it defines parts of its own. It is Python and is run: "
+        "use only files that you trust.",
+    ),
 ]
 SkipFaults = Annotated[
     bool,
