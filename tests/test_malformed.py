@@ -335,6 +335,53 @@ def test_weights_that_are_cut_or_nan_or_do_not_fit_are_refused(run, damage):
         load_model(run)
 
 
+def test_a_flipped_bit_anywhere_in_weights_or_checkpoint_is_noticed(tmp_path):
+    """Any of the bits of a small file: refused, or of no meaning to what is loaded."""
+    path = tmp_path / "model.safetensors"
+    arrays = {
+        "layer.weight": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
+        "steps": np.array(7),
+    }
+    checkpoint.save_tensors(path, arrays, {"epoch": 2})
+    whole, refused = path.read_bytes(), 0
+    for position in range(len(whole)):
+        for bit in range(8):
+            flipped = bytearray(whole)
+            flipped[position] ^= 1 << bit
+            path.write_bytes(flipped)
+            try:
+                found, facts = checkpoint.load_tensors(path, "np")
+            except RunError as error:
+                assert str(path) in str(error)
+                refused += 1
+                continue
+            # As in the name of the checksum's own entry.
+            assert facts == {"epoch": 2} and found.keys() == arrays.keys()
+            assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+    assert refused > 0.9 * 8 * len(whole)
+
+
+def test_weights_of_older_versions_have_no_checksum_and_load(run):
+    pytest.importorskip("torch")
+    from safetensors import safe_open
+
+    with safe_open(run / run_folder.WEIGHTS, "np") as file:
+        assert "checksum" not in file.metadata()
+    load_model(run)
+
+
+def test_bfloat16_weights_have_a_checksum_too(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "a.safetensors"
+    checkpoint.save_tensors(path, {"a": torch.arange(5, dtype=torch.bfloat16)}, {})
+    assert torch.equal(checkpoint.load_tensors(path)[0]["a"], torch.arange(5).bfloat16())
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(RunError, match="its checksum is not that of its contents"):
+        checkpoint.load_tensors(path)
+
+
 def test_a_network_that_outputs_nan_is_refused_not_sure_of_it(run):
     pytest.importorskip("torch")
     model = load_model(run)

@@ -7,7 +7,10 @@ used.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+# Not from typing: with `python -m nasion` the working folder is still first on the path here, and
+# may hold a file of that name. Type checkers know the variable by its name.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from nasion.cross_validation import CrossValidationResult, cross_validate
