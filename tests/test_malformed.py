@@ -9,7 +9,7 @@ from fuzz.readers import FIXTURES, READERS
 from PIL import Image
 
 from nasion import prediction_formats
-from nasion.data import cache, summary
+from nasion.data import cache, label_check
 from nasion.data.datasets import fkd, ibug68, toy
 from nasion.data.load import load_faces
 from nasion.errors import DataError, NasionError, RunError
@@ -431,7 +431,7 @@ def labelled_photographs(tmp_path):
 
 
 def test_damaged_images_are_faults_and_can_be_left_out(labelled_photographs):
-    faults, _ = summary.check(None, labelled_photographs)
+    faults = label_check.check(None, labelled_photographs).faults
     found = {fault.place: fault.problem for fault in faults}
     assert list(found) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
     assert "truncated" in found["1.jpg"] and "not a readable image" in found["2.jpg"]
@@ -445,7 +445,7 @@ def test_a_table_without_any_image_is_read_all_the_same(labelled_photographs):
     for path in labelled_photographs.parent.glob("*.jpg"):
         path.unlink()
     assert len(load_faces(None, labelled_photographs, skip_faults=True)) == 6
-    assert summary.check(None, labelled_photographs)[0] == []
+    assert label_check.check(None, labelled_photographs).faults == []
 
 
 def test_images_that_are_there_and_all_damaged_are_no_empty_dataset(labelled_photographs):

@@ -96,11 +96,11 @@ def _checksum(tensors: Mapping[str, Array], facts: str) -> str:
     return f"{value:08x}"
 
 
-def _bytes_of(tensor: Any) -> np.ndarray:
+def _bytes_of(tensor: Any) -> memoryview:
     if isinstance(tensor, np.ndarray):
-        return np.array(tensor, order="C").reshape(-1).view(np.uint8)
+        return np.array(tensor, order="C").reshape(-1).view(np.uint8).data
     import torch
 
     # NumPy has no bfloat16, so bytes are made before the array is.
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy()
+    return flat.view(torch.uint8).numpy().data

@@ -36,14 +36,20 @@ def show(
 
 
 def check(path: DataPath, dataset: DatasetKind = None, scheme: SchemeName = None) -> None:
-    """Print every fault with its file and row (exit code 1 if any), and suspect labels."""
-    from nasion.data import summary
+    """Print every fault with its file and row (exit code 1 if any), and suspect labels.
 
-    faults, suspects = summary.check(dataset, Path(path), scheme_or_none(scheme))
-    for fault in faults:
+    Also what was looked for, and what could not be.
+    """
+    from nasion.data import label_check
+
+    result = label_check.check(dataset, Path(path), scheme_or_none(scheme))
+    for fault in result.faults:
         console.line("fault", str(fault), "bold red")
-    for suspect in suspects:
+    for suspect in result.suspects:
         console.line("suspect", str(suspect), "yellow")
-    found = f"{console.count(len(faults), 'fault')}, {len(suspects)} suspect labels"
+    console.say(f"Looked for: {', '.join(result.looked_for)}.")
+    for what, reason in result.not_looked_for.items():
+        console.say(f"Not looked for: {what} ({reason}).")
+    found = f"{console.count(len(result.faults), 'fault')}, {len(result.suspects)} suspect labels"
     console.say(f"{found} (readable, but look at them)")
-    raise typer.Exit(1 if faults else 0)
+    raise typer.Exit(1 if result.faults else 0)
