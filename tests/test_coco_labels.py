@@ -9,6 +9,7 @@ from PIL import Image
 
 import nasion
 from nasion.data.datasets import points_csv, toy
+from nasion.data.label_reading import LabelReading
 from nasion.errors import DataError, SettingError
 from nasion.evaluation.evaluate import evaluate
 from nasion.evaluation.matching import read_predictions
@@ -135,7 +136,14 @@ def test_an_image_outside_the_data_is_refused(labelled, name):
     (folder / "labels.json").write_text(json.dumps(document))
     with pytest.raises(DataError, match=r"labels.json .*annotation 2: the image .* is outside"):
         nasion.load_faces("coco", folder / "labels.json")
-    assert len(nasion.load_faces("coco", folder / "labels.json", skip_faults=True)) == 3
+    assert (
+        len(
+            nasion.load_faces(
+                "coco", folder / "labels.json", reading=LabelReading(skip_faults=True)
+            )
+        )
+        == 3
+    )
 
 
 def test_a_faulty_annotation_is_left_out_on_demand(labelled):
@@ -145,7 +153,14 @@ def test_a_faulty_annotation_is_left_out_on_demand(labelled):
     (folder / "labels.json").write_text(json.dumps(document))
     with pytest.raises(DataError, match=r"annotations\[2\].bbox: a box of \[1.0, 2.0, 0.0, 4.0\]"):
         nasion.load_faces("coco", folder / "labels.json")
-    assert len(nasion.load_faces("coco", folder / "labels.json", skip_faults=True)) == 3
+    assert (
+        len(
+            nasion.load_faces(
+                "coco", folder / "labels.json", reading=LabelReading(skip_faults=True)
+            )
+        )
+        == 3
+    )
 
 
 def test_windows_paths_in_predictions_match(labelled):

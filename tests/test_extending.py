@@ -1,5 +1,7 @@
 """Parts that users add, and defects that adding them once showed."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -173,6 +175,23 @@ def test_a_recipe_file_may_have_the_name_of_any_module(tmp_path, name):
     import json
 
     assert json.loads("[1]") == [1]
+
+
+@pytest.mark.parametrize("name", ["copy", "typing", "numbers", "torch", "numpy", "typer", "random"])
+def test_a_recipe_file_in_the_working_folder_hides_no_module(tmp_path, name):
+    """Also with ``python -m``, which puts that folder first on the path."""
+    (tmp_path / f"{name}.py").write_text(
+        "import beside\nfrom nasion.recipes.toy_demo import RECIPE\n\nassert beside.HERE\n"
+    )
+    (tmp_path / "beside.py").write_text("HERE = True\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "nasion", "train", f"{name}.py", "--data", "toy:5", "--set", "x=1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    # As far as the recipe's settings: the file was found, and so was what lies beside it.
+    assert "--set x: no such setting" in done.stderr, done.stderr
 
 
 def test_a_run_with_own_parts_resumes_with_the_same_settings(command, tmp_path):

@@ -245,7 +245,9 @@ def test_damaged_and_missing_weights_are_named(trained, sides, tmp_path):
     with pytest.raises(RunError, match=r"model\.keras does not exist"):
         nasion.load_model(tmp_path)
     whole = (trained / run_folder.KERAS_WEIGHTS).read_bytes()
-    for content in (b"", b"PK nothing", whole[:1000], whole[:-100]):
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1  # among the weights
+    for content in (b"", b"PK nothing", whole[:1000], whole[:-100], bytes(flipped)):
         (tmp_path / run_folder.KERAS_WEIGHTS).write_bytes(content)
         with pytest.raises(RunError, match=r"model\.keras is damaged, or does not fit"):
             nasion.load_model(tmp_path)

@@ -11,6 +11,7 @@ from nasion import prediction_formats
 from nasion.data.datasets import ibug68 as folder_reader
 from nasion.data.datasets import points_csv, toy
 from nasion.data.datasets._pts_text import parse
+from nasion.data.label_reading import LabelReading
 from nasion.data.summary import check
 from nasion.errors import DataError
 from nasion.landmarks.catalog import ibug68, wflw98
@@ -137,7 +138,9 @@ def test_an_image_outside_the_data_is_refused_with_the_remedy(table, name):
     (folder / "ok.csv").write_text(text)
     with pytest.raises(DataError, match=r"ok.csv line 3: the image .* is outside .*; move the"):
         nasion.load_faces(None, folder / "ok.csv")
-    assert len(nasion.load_faces(None, folder / "ok.csv", skip_faults=True)) == 3
+    assert (
+        len(nasion.load_faces(None, folder / "ok.csv", reading=LabelReading(skip_faults=True))) == 3
+    )
 
 
 def results(faces):

@@ -9,8 +9,9 @@ from fuzz.readers import FIXTURES, READERS
 from PIL import Image
 
 from nasion import prediction_formats
-from nasion.data import cache, summary
+from nasion.data import cache, label_check
 from nasion.data.datasets import fkd, ibug68, toy
+from nasion.data.label_reading import LabelReading
 from nasion.data.load import load_faces
 from nasion.errors import DataError, NasionError, RunError
 from nasion.inference import checkpoint, run_folder
@@ -335,6 +336,53 @@ def test_weights_that_are_cut_or_nan_or_do_not_fit_are_refused(run, damage):
         load_model(run)
 
 
+def test_a_flipped_bit_anywhere_in_weights_or_checkpoint_is_noticed(tmp_path):
+    """Any of the bits of a small file: refused, or of no meaning to what is loaded."""
+    path = tmp_path / "model.safetensors"
+    arrays = {
+        "layer.weight": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
+        "steps": np.array(7),
+    }
+    checkpoint.save_tensors(path, arrays, {"epoch": 2})
+    whole, refused = path.read_bytes(), 0
+    for position in range(len(whole)):
+        for bit in range(8):
+            flipped = bytearray(whole)
+            flipped[position] ^= 1 << bit
+            path.write_bytes(flipped)
+            try:
+                found, facts = checkpoint.load_tensors(path, "np")
+            except RunError as error:
+                assert str(path) in str(error)
+                refused += 1
+                continue
+            # As in the name of the checksum's own entry.
+            assert facts == {"epoch": 2} and found.keys() == arrays.keys()
+            assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+    assert refused > 0.9 * 8 * len(whole)
+
+
+def test_weights_of_older_versions_have_no_checksum_and_load(run):
+    pytest.importorskip("torch")
+    from safetensors import safe_open
+
+    with safe_open(run / run_folder.WEIGHTS, "np") as file:
+        assert "checksum" not in file.metadata()
+    load_model(run)
+
+
+def test_bfloat16_weights_have_a_checksum_too(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "a.safetensors"
+    checkpoint.save_tensors(path, {"a": torch.arange(5, dtype=torch.bfloat16)}, {})
+    assert torch.equal(checkpoint.load_tensors(path)[0]["a"], torch.arange(5).bfloat16())
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(RunError, match="its checksum is not that of its contents"):
+        checkpoint.load_tensors(path)
+
+
 def test_a_network_that_outputs_nan_is_refused_not_sure_of_it(run):
     pytest.importorskip("torch")
     model = load_model(run)
@@ -384,25 +432,25 @@ def labelled_photographs(tmp_path):
 
 
 def test_damaged_images_are_faults_and_can_be_left_out(labelled_photographs):
-    faults, _ = summary.check(None, labelled_photographs)
+    faults = label_check.check(None, labelled_photographs).faults
     found = {fault.place: fault.problem for fault in faults}
     assert list(found) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
     assert "truncated" in found["1.jpg"] and "not a readable image" in found["2.jpg"]
     assert "the file is empty" in found["3.jpg"] and "its image is not at" in found["4.jpg"]
     assert load_faces(None, labelled_photographs).ids == tuple(f"{i}.jpg" for i in range(6))
-    kept = load_faces(None, labelled_photographs, skip_faults=True)
+    kept = load_faces(None, labelled_photographs, reading=LabelReading(skip_faults=True))
     assert kept.ids == ("0.jpg", "5.jpg")
 
 
 def test_a_table_without_any_image_is_read_all_the_same(labelled_photographs):
     for path in labelled_photographs.parent.glob("*.jpg"):
         path.unlink()
-    assert len(load_faces(None, labelled_photographs, skip_faults=True)) == 6
-    assert summary.check(None, labelled_photographs)[0] == []
+    assert len(load_faces(None, labelled_photographs, reading=LabelReading(skip_faults=True))) == 6
+    assert label_check.check(None, labelled_photographs).faults == []
 
 
 def test_images_that_are_there_and_all_damaged_are_no_empty_dataset(labelled_photographs):
     for i in range(6):
         (labelled_photographs.parent / f"{i}.jpg").write_bytes(b"")
     with pytest.raises(DataError, match=r"None of the 6 images can be read; the first: 0\.jpg"):
-        load_faces(None, labelled_photographs, skip_faults=True)
+        load_faces(None, labelled_photographs, reading=LabelReading(skip_faults=True))

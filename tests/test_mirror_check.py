@@ -55,3 +55,10 @@ def test_training_with_flips_checks_the_pairs(tmp_path):
     with pytest.raises(SettingError, match="has no mirror pairs"):
         nasion.train(recipe, faces, run_folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_one_wrong_label_among_few_faces_is_not_taken_for_wrong_pairs(toy_faces):
+    few = toy_faces[:12]
+    points = few.points.copy()
+    points[3, few.scheme.points.index("nose_tip")] = (5000, -4000)
+    check_mirror(replace(few, points=points))

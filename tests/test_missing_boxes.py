@@ -8,6 +8,7 @@ import pytest
 
 import nasion
 from nasion.data.datasets import points_csv, toy
+from nasion.data.label_reading import LabelReading
 from nasion.data.missing_boxes import estimate_boxes, with_boxes
 from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry
@@ -118,7 +119,7 @@ def test_training_evaluation_and_validation_crop_alike(tmp_path):
     changes = ["epochs=2", "batch_size=8", "architecture.widths=8,16", "spec.tta=none"]
     done = nasion.train("toy_demo", path, run_folder=tmp_path / "run", changes=changes)
     model = nasion.load_model(done.folder)
-    faces = nasion.load_faces(None, path, "val", numbered=model.spec.scheme)
+    faces = nasion.load_faces(None, path, "val", reading=LabelReading(scheme=model.spec.scheme))
     found = nasion.evaluate(model, faces).overall.rmse
     assert found == pytest.approx(done.state.best, rel=1e-4)
 
@@ -135,7 +136,7 @@ def test_numbered_points_mean_those_of_the_model(tmp_path):
     own = Scheme(name="own", points=names, mirror=())
     faces = photographs(3, ibug68)
     path = saved(replace(faces, scheme=own), tmp_path / "own")
-    assert nasion.load_faces(None, path, numbered=own).scheme == own
+    assert nasion.load_faces(None, path, reading=LabelReading(scheme=own)).scheme == own
     assert nasion.load_faces(None, path).scheme == ibug68
 
 

@@ -86,6 +86,12 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
         ("batch_size=x", "--set batch_size=x: a whole number expected"),
         ("batch_size=1.5", "--set batch_size=1.5: a whole number expected"),
         ("optim.lr=fast", "--set optim.lr=fast: a number expected"),
+        # Python reads these as 10, 3 and 0.5; nobody means them.
+        ("batch_size=1_0", "--set batch_size=1_0: a whole number expected"),
+        ("batch_size=\u0663", "--set batch_size=\u0663: a whole number expected"),
+        ("optim.lr=1_0", "--set optim.lr=1_0: a number expected"),
+        ("optim.lr=\u0660.\u0665", "--set optim.lr=\u0660.\u0665: a number expected"),
+        ("spec.input_size=9_6,96", "--set spec.input_size=9_6: a whole number expected"),
         ("missing=ignore", "one of mask, drop, forward_fill expected"),
         ("start_at_mean=perhaps", "true or false expected"),
         ("spec.input_size=96", "2 values separated by commas expected"),

@@ -12,11 +12,18 @@ from PIL import Image
 from nasion.data.augment import warp
 from nasion.data.datasets import toy
 from nasion.data.load import load_faces, load_train_val
-from nasion.data.splits import clusters, honest_split, same_photographs, similar_pairs
-from nasion.errors import DataError
+from nasion.data.splits import (
+    clusters,
+    honest_folds,
+    honest_split,
+    leaks,
+    same_photographs,
+    similar_pairs,
+)
+from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import fkd15
-from nasion.landmarks.faces import join
+from nasion.landmarks.faces import Faces, join
 
 
 def copies(faces, change, tag):
@@ -106,7 +113,7 @@ def test_who_is_linked_through_others_is_one_cluster():
 
 
 def test_a_set_that_all_hangs_together_is_refused(toy_faces):
-    with pytest.raises(DataError, match="in 1 clusters"):
+    with pytest.raises(DataError, match=r"120 faces in one cluster .*--val PATH"):
         honest_split(replace(toy_faces, groups={"person": ("p",) * 120}, linked=("person",)))
 
 
@@ -116,6 +123,102 @@ def test_the_split_depends_on_ids_alone_not_on_order(toy_faces):
     assert set(val.ids) == set(again.ids)
     # Worked out once; the same on every machine.
     assert len(val) == 27 and val.ids[:3] == ("toy/7/9", "toy/7/15", "toy/7/20")
+
+
+def plain(ids, groups=None, linked=()):
+    """Faces of which only ids and groups matter; ``split`` looks at no image."""
+    return Faces(
+        scheme=fkd15,
+        ids=tuple(ids),
+        images=np.zeros((len(ids), 2, 2), dtype=np.uint8),
+        points=np.zeros((len(ids), 15, 2), dtype=np.float32),
+        groups=groups or {},
+        linked=linked,
+    )
+
+
+def split(ids, groups=None, linked=()):
+    train, val = honest_split(plain(ids, groups, linked), pairs=[])
+    return train, val
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 10, 20, 40, 80, 150, 400])
+def test_a_fifth_is_held_out_of_any_small_set_whatever_its_names(count):
+    for tag in range(25):
+        train, val = split([f"{tag}-{i}.jpg" for i in range(count)])
+        slack = max(0.5, 0.15 * 0.2 * count)
+        assert 1 <= len(val) < count and len(train) + len(val) == count
+        assert abs(len(val) - 0.2 * count) <= max(slack, 1 - 0.2 * count)
+
+
+@pytest.mark.parametrize("name", ["{:04d}.png", "img_{}.jpg"])
+def test_a_face_keeps_its_side_when_a_set_grows_as_far_as_the_count_allows(name):
+    ids = [name.format(i) for i in range(300)]
+    before, moved = set(), 0
+    for count in range(10, 301):
+        now = set(split(ids[:count])[1].ids)
+        moved += len(before ^ (now - {ids[count - 1]}))
+        before = now
+    # 290 faces came one by one; a set drawn anew each time would move about 14,000.
+    assert moved < 100
+
+
+def test_clusters_stay_whole_while_counts_are_kept():
+    persons = tuple(f"p{i // 6}" for i in range(60))
+    train, val = split([f"{i}.jpg" for i in range(60)], {"person": persons}, ("person",))
+    assert not set(train.groups["person"]) & set(val.groups["person"])
+    assert len(val) == 12
+    # One person with most of the images: the rest is held out, not the person.
+    persons = ("star",) * 30 + tuple(f"p{i}" for i in range(6))
+    train, val = split([f"{i}.jpg" for i in range(36)], {"person": persons}, ("person",))
+    assert "star" not in val.groups["person"] and len(val) == 6
+
+
+def test_each_source_gives_its_share():
+    for tag in range(25):
+        ids = [f"{tag}-{i}" for i in range(120)]
+        sources = ("a",) * 80 + ("b",) * 30 + ("c",) * 10
+        _, val = split(ids, {"source": sources})
+        counts = [val.groups["source"].count(name) for name in "abc"]
+        assert 12 <= counts[0] <= 20 and 4 <= counts[1] <= 8 and 1 <= counts[2] <= 3
+        assert 20 <= sum(counts) <= 28
+
+
+def test_many_small_sources_are_one_set():
+    ids = [f"{i}.jpg" for i in range(40)]
+    _, val = split(ids, {"source": tuple(f"s{i // 2}" for i in range(40))})
+    assert 7 <= len(val) <= 9
+
+
+def test_folds_are_equal_parts_of_whole_clusters_and_of_each_source():
+    ids = [f"{i}.jpg" for i in range(103)]
+    persons = tuple(f"p{i // 2}" for i in range(40)) + ("",) * 63
+    groups = {"person": persons, "source": ("a",) * 50 + ("b",) * 53}
+    faces = plain(ids, groups, ("person",))
+    fold = honest_folds(faces, 5, pairs=[])
+    assert sorted(np.bincount(fold)) == [20, 20, 21, 21, 21]
+    for name in "ab":
+        counts = np.bincount(fold[faces.group("source") == name], minlength=5)
+        assert counts.max() - counts.min() <= 1
+    for person in set(persons) - {""}:
+        assert len(set(fold[faces.group("person") == person])) == 1
+    shuffled = np.random.default_rng(0).permutation(103)
+    assert (honest_folds(faces[shuffled], 5, pairs=[]) == fold[shuffled]).all()
+
+
+def test_as_many_folds_as_clusters_have_one_each_and_more_are_refused():
+    faces = plain([f"{i}.jpg" for i in range(6)])
+    assert sorted(honest_folds(faces, 6, pairs=[])) == list(range(6))
+    with pytest.raises(SettingError, match=r"6 faces in 6 clusters .* into 7 folds"):
+        honest_folds(faces, 7, pairs=[])
+    with pytest.raises(SettingError, match="two folds or more; found 1"):
+        honest_folds(faces, 1, pairs=[])
+
+
+def test_a_photograph_on_both_sides_is_a_leak_under_any_name(toy_faces):
+    train, val = toy_faces[:20], toy_faces[15:30]
+    assert {(15 + i, i) for i in range(5)} <= set(leaks(train, val))
+    assert len(leaks(train, toy_faces[60:80])) < 3
 
 
 def test_the_real_split_keeps_duplicates_together_and_is_the_same_everywhere(real_data):

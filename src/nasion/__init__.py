@@ -7,9 +7,14 @@ used.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+# Not from typing: with `python -m nasion` the working folder is still first on the path here, and
+# may hold a file of that name. Type checkers know the variable by its name.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from nasion.cross_validation import CrossValidationResult, cross_validate
+    from nasion.data.label_reading import LabelReading
     from nasion.data.load import load_faces
     from nasion.errors import DataError, NasionError, RunError, SettingError
     from nasion.evaluation.evaluate import EvaluationResult, evaluate
@@ -26,11 +31,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
+    "CrossValidationResult",
     "DataError",
     "EvaluationResult",
     "Face",
     "Faces",
     "Frame",
+    "LabelReading",
     "Landmarker",
     "ModelSpec",
     "NasionError",
@@ -42,6 +49,7 @@ __all__ = [
     "SettingError",
     "TrainingResult",
     "__version__",
+    "cross_validate",
     "evaluate",
     "join",
     "load_faces",
@@ -52,11 +60,13 @@ __all__ = [
 
 # Where each public name is defined; imported at its first use (PEP 562).
 _MODULES = {
+    "CrossValidationResult": "cross_validation",
     "DataError": "errors",
     "EvaluationResult": "evaluation.evaluate",
     "Face": "landmarks.face",
     "Faces": "landmarks.faces",
     "Frame": "media.video",
+    "LabelReading": "data.label_reading",
     "Landmarker": "inference.landmarker",
     "ModelSpec": "model_spec",
     "NasionError": "errors",
@@ -67,6 +77,7 @@ _MODULES = {
     "Scheme": "landmarks.scheme",
     "SettingError": "errors",
     "TrainingResult": "training.train",
+    "cross_validate": "cross_validation",
     "evaluate": "evaluation.evaluate",
     "join": "landmarks.faces",
     "load_faces": "data.load",

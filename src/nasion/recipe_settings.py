@@ -123,7 +123,12 @@ def _parse(text: str, kind: Any, path: str) -> Any:
                 "a recipe file puts another one in."
             )
         return _parse(text, next(item for item in inside if item is not type(None)), path)
+    if kind is str:
+        return text
     try:
+        # As in label files: Python reads 1_0 as 10, and digits of all scripts.
+        if not text.isascii() or "_" in text:
+            raise ValueError
         return _WORDS[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
         names = {int: "a whole number", float: "a number", bool: "true or false"}

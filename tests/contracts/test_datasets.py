@@ -14,8 +14,9 @@ from nasion import prediction_formats
 from nasion.data import datasets
 from nasion.data.datasets import ibug68 as ibug_folder
 from nasion.data.datasets import imglab, imm, points_csv, toy
+from nasion.data.label_check import check
 from nasion.data.load import load_faces, load_train_val
-from nasion.data.summary import check, summarize
+from nasion.data.summary import summarize
 from nasion.discovery import DATASETS
 from nasion.errors import NasionError
 from nasion.landmarks import geometry
@@ -126,7 +127,7 @@ def test_every_dataset_is_summarised_and_checked(name, example):
     path, scheme = example[name]
     found = summarize(load_faces(name, path, scheme=scheme))
     assert sum(count for count, _ in found.patterns) + found.other_patterns == len(found.faces)
-    assert check(name, path, scheme)[0] == []
+    assert check(name, path, scheme).faults == []
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
@@ -166,7 +167,7 @@ def test_an_unrecognised_dataset_is_refused_with_the_option_that_names_it(tmp_pa
 def test_a_missing_image_is_a_fault_and_stops_commands_that_need_it(example):
     path = example["imglab"][0]
     (path.parent / "afw" / "0_1.png").unlink()
-    found = check("imglab", path)[0]
+    found = check("imglab", path).faults
     assert len(found) == 1 and "afw/0_1.png: its image is not at" in str(found[0])
     with pytest.raises(NasionError, match=r"The image of face 'afw/0_1.png' is not at"):
         cut(load_faces(None, path), load_recipe("ibug_resnet18"))

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from nasion.cross_validation import CrossValidationResult
     from nasion.data.summary import Summary
     from nasion.evaluation.compare_runs import Comparison
     from nasion.evaluation.evaluate import EvaluationResult
@@ -124,6 +125,24 @@ def show_scores(result: EvaluationResult) -> None:
     for reason, ids in result.left_out.items():
         more = " ..." if len(ids) > 3 else ""
         say(f"Left out: {len(ids)} {reason} ({', '.join(ids[:3])}{more})")
+
+
+def show_folds(result: CrossValidationResult) -> None:
+    """A row for each fold, mean and standard deviation over them, and all faces pooled."""
+    from nasion.evaluation.reported_metrics import METRICS, headings, table_row
+
+    folds = [each.overall for each in result.folds]
+    rows = [table_row(f"fold {k}", each, brief=True) for k, each in enumerate(folds, start=1)]
+    brief = [metric for metric in METRICS if metric.brief]
+    spread = [result.spread(metric.key) for metric in brief]
+    for i, name in enumerate(("mean", "deviation")):
+        shown = (metric.shown(each[i]) for metric, each in zip(brief, spread, strict=True))
+        rows.append((name, "", *shown))
+    pooled = result.pooled
+    rows.append(table_row("all faces", pooled.overall, brief=True))
+    threshold = f"{100 * pooled.threshold:g} %"
+    title = f"Held-out errors (in % of {pooled.norm}, failures and AUC at {threshold})"
+    show_table(title, headings(brief=True), rows)
 
 
 def show_summary(summary: Summary) -> None:

@@ -13,6 +13,7 @@ from nasion.data.exif_labels import ExifReading, upright_labels
 from nasion.data.missing_values import parse_missing, with_missing_values
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme import Scheme
 
 EXIF_READINGS: tuple[ExifReading, ...] = ("apply", "ignore")
 
@@ -21,12 +22,17 @@ EXIF_READINGS: tuple[ExifReading, ...] = ("apply", "ignore")
 class LabelReading:
     """How labels are read. None: by what only one reading explains.
 
+    ``dataset``: the kind of dataset, where its path does not tell. ``scheme``: of points that a
+    file only numbers. ``skip_faults``: leave out faulty rows, and faces whose image cannot be read.
     ``missing``: numbers that stand for missing points (``-1``), ``occluded`` (negative coordinates
     are occluded points at their absolute value), several of these with commas, or ``none`` (every
     number is a place). ``exif``: labels are of the image that its EXIF tag has turned (``apply``),
     or of the image as it is stored (``ignore``). Raises ``SettingError``.
     """
 
+    dataset: str | None = None
+    scheme: Scheme | None = None
+    skip_faults: bool = False
     missing: str | None = None
     exif: ExifReading | None = None
 

@@ -27,14 +27,12 @@ TRAIN_VAL = ("train", "val")  # the sides of a split, in the order in which func
 _WHOLE_FACE = 30  # labelled points that reach from ear to ear and from brow to chin
 
 
-def load_faces(  # noqa: PLR0913 - each setting by its name
+def load_faces(
     name: str | None,
     path: str | Path,
     split: str = "all",
     *,
     scheme: Scheme | None = None,
-    numbered: Scheme | None = None,
-    skip_faults: bool = False,
     whole_images: bool = False,
     reading: LabelReading = AS_IT_SEEMS,
 ) -> Faces:
@@ -42,20 +40,16 @@ def load_faces(  # noqa: PLR0913 - each setting by its name
 
     ``name``: the dataset's or format's name; None to recognise it by the path. A dataset without
     its own ``train`` and ``val`` is split by ``splits.honest_split``. ``scheme``: convert the faces
-    to it. ``numbered``: only what points mean that a file numbers. ``whole_images``: images are
-    crops of one face; else faces without a box get the one around their points. ``reading``: what
-    labels mean where the file leaves it open, as -1 for a missing point. Raises
-    ``DataError`` at the first faulty row, unless ``skip_faults`` leaves them out, and
-    faces whose image file cannot be read.
+    to it. ``whole_images``: images are crops of one face; else faces without a box get the one
+    around their points. ``reading``: what labels mean where the file leaves it open, as -1 for a
+    missing point. Raises ``DataError`` at the first faulty row, unless ``reading.skip_faults``.
     """
-    module = _module(name, path)
+    module = _module(name or reading.dataset, path)
     if split in TRAIN_VAL and split not in module.SPLITS:
         sides = load_train_val(
             name,
             path,
             scheme=scheme,
-            numbered=numbered,
-            skip_faults=skip_faults,
             whole_images=whole_images,
             reading=reading,
         )
@@ -63,7 +57,7 @@ def load_faces(  # noqa: PLR0913 - each setting by its name
     if split not in module.SPLITS:
         existing = ", ".join(dict.fromkeys((*module.SPLITS, *TRAIN_VAL)))
         raise SettingError(f"No split {split!r} in {_short(module)}; it has {existing}.")
-    faces = _read(module, Path(path), split, scheme or numbered, skip_faults, reading)
+    faces = _read(module, Path(path), split, scheme, reading)
     faces = _boxed(module, path, faces, whole_images)
     return faces if scheme is None else faces.to(scheme)
 
@@ -73,23 +67,20 @@ def load_train_val(
     path: str | Path,
     *,
     scheme: Scheme | None = None,
-    numbered: Scheme | None = None,
-    skip_faults: bool = False,
     whole_images: bool = False,
     reading: LabelReading = AS_IT_SEEMS,
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces: the dataset's own splits, or a split without leakage."""
-    module, path = _module(name, path), Path(path)
-    meant = scheme or numbered
+    module, path = _module(name or reading.dataset, path), Path(path)
     if set(TRAIN_VAL) <= set(module.SPLITS):
-        sides = [_read(module, path, side, meant, skip_faults, reading) for side in TRAIN_VAL]
+        sides = [_read(module, path, side, scheme, reading) for side in TRAIN_VAL]
         train, val = (_boxed(module, path, side, whole_images) for side in sides)
     else:
         # POOL leaves a dataset's test folders out of both sides.
         pool = getattr(module, "POOL", "all")
-        faces = _read(module, path, pool, meant, skip_faults, reading)
+        faces = _read(module, path, pool, scheme, reading)
         # Before boxes are estimated: whole photographs are compared, as the file gives them.
-        pairs = _cached_pairs(module, path, faces, skip_faults)
+        pairs = _cached_pairs(module, path, faces, reading.skip_faults)
         train, val = honest_split(_boxed(module, path, faces, whole_images), pairs=pairs)
     return (train, val) if scheme is None else (train.to(scheme), val.to(scheme))
 
@@ -98,7 +89,6 @@ def load_joint_train_val(
     paths: Sequence[str | Path],
     scheme: Scheme,
     *,
-    skip_faults: bool = False,
     whole_images: bool = False,
     reading: LabelReading = AS_IT_SEEMS,
 ) -> tuple[Faces, Faces]:
@@ -108,7 +98,7 @@ def load_joint_train_val(
     Training faces from a photograph that another dataset validates on are left out.
     """
     sides: tuple[list[Faces], list[Faces]] = ([], [])
-    names = [datasets.recognise(Path(path)) for path in paths]
+    names = [reading.dataset or datasets.recognise(Path(path)) for path in paths]
     for i, (path, name) in enumerate(zip(paths, names, strict=True)):
         # Two folders of one kind may hold the same ids.
         prefix = f"{name}-{names[:i].count(name) + 1}" if name in names[:i] else name
@@ -116,7 +106,6 @@ def load_joint_train_val(
             name,
             path,
             scheme=scheme,
-            skip_faults=skip_faults,
             whole_images=whole_images,
             reading=reading,
         )
@@ -124,7 +113,7 @@ def load_joint_train_val(
             # The dataset's own `source` comes last and wins.
             groups = {GROUP: (name,) * len(faces), **faces.groups}
             ids = tuple(f"{prefix}/{face}" for face in faces.ids)
-            boxed = faces if whole_images else _with_tight_boxes(faces)
+            boxed = faces if whole_images else with_tight_boxes(faces)
             side.append(replace(boxed, ids=ids, groups=groups))
     train, val = (join(*side) for side in sides)
     if len(paths) > 1:
@@ -152,7 +141,7 @@ def _boxed(module: ModuleType, path: str | Path, faces: Faces, whole_images: boo
     return with_boxes(faces, Path(path).name)
 
 
-def _with_tight_boxes(faces: Faces) -> Faces:
+def with_tight_boxes(faces: Faces) -> Faces:
     """Give whole images the tight box around their points, if these span the whole face.
 
     Beside datasets with boxes, faces that fill their images would have another scale.
@@ -177,11 +166,10 @@ def _read(
     root: Path,
     split: str,
     scheme: Scheme | None,
-    skip_faults: bool,
     reading: LabelReading,
 ) -> Faces:
-    """Read a split, and what its labels mean."""
-    faces = _read_numbers(module, root, split, scheme, skip_faults)
+    """Read a split, and what its labels mean. ``scheme``: numbered points are its points."""
+    faces = _read_numbers(module, root, split, reading.scheme or scheme, reading.skip_faults)
     return read_labels(faces, module, reading, root.name)
 
 

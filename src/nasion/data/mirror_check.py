@@ -1,7 +1,7 @@
 """Whether a scheme's mirror pairs mirror: wrong or missing ones would train on wrong labels.
 
-A flipped face takes its labels by the pairs. On a mean face the mirrored shape then falls onto the
-shape itself; with wrong pairs left and right labels change places by tens of pixels.
+A flipped face takes its labels by the pairs. On a median face the mirrored shape then falls onto
+the shape itself; with wrong pairs left and right labels change places by tens of pixels.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from nasion.errors import SettingError
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
 
-_LEAST_FACES = 10  # whose mean shape says something
-# As fractions of the mean face's longer side. Right pairs of frontal faces are 0.05 off or less, a
-# swapped eye or corner of the mouth 0.3 and more.
+_LEAST_FACES = 10  # whose median shape says something
+# As fractions of the median face's longer side. Right pairs of frontal faces are 0.05 off or less,
+# a swapped eye or corner of the mouth 0.3 and more.
 _FAR = 0.15
 # The mean distance from a mirrored point to the nearest point of any name: 0.03 at most for frontal
 # sets, 0.07 and more for sets whose heads are all turned to one side, which no pairs can mirror.
@@ -28,7 +28,7 @@ def check_mirror(faces: Faces) -> None:
 
     Sets of fewer than ten faces, and of heads that are all turned to one side, are not checked.
     """
-    shape = _mean_shape(faces)
+    shape = _median_shape(faces)
     if shape is None or _asymmetry(shape) > _TURNED:
         return
     scheme = faces.scheme
@@ -49,8 +49,8 @@ def check_mirror(faces: Faces) -> None:
     )
 
 
-def _mean_shape(faces: Faces) -> Float64[np.ndarray, "K 2"] | None:
-    """The mean of all faces in the frames of their boxes; None if there are too few."""
+def _median_shape(faces: Faces) -> Float64[np.ndarray, "K 2"] | None:
+    """The median of all faces in the frames of their boxes; None if there are too few."""
     points = faces.points.astype(np.float64)
     mostly = faces.labelled.mean(axis=1) >= 0.5
     if mostly.sum() < _LEAST_FACES:
@@ -59,9 +59,11 @@ def _mean_shape(faces: Faces) -> Float64[np.ndarray, "K 2"] | None:
     size = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1e-9)
     center = (boxes[:, :2] + boxes[:, 2:]) / 2
     normalised = (points[mostly] - center[:, None]) / size[:, None, None]
-    counts = (~np.isnan(normalised)).sum(axis=0)
-    total = np.nansum(normalised, axis=0)
-    return np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
+    shape = np.full(points.shape[1:], np.nan)
+    known = ~np.isnan(normalised).all(axis=(0, 2))
+    # Not the mean, which a single wrong label could move anywhere.
+    shape[known] = np.nanmedian(normalised[:, known], axis=0)
+    return shape
 
 
 def _asymmetry(shape: Float64[np.ndarray, "K 2"]) -> float:

@@ -26,6 +26,7 @@ def report_fault(faults: Faults, place: str, problem: str) -> None:
     fault = Fault(place, problem)
     if faults is None:
         raise DataError(
-            f"{fault} Fix it, or leave such rows out with --skip-faults (skip_faults=True)."
+            f"{fault} Fix it, or leave such rows out with --skip-faults "
+            "(in Python: reading=LabelReading(skip_faults=True))."
         )
     faults.append(fault)

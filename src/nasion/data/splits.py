@@ -5,23 +5,23 @@ So do linked groups (persons, photographs). Two images are compared by the corre
 on they count as one image; from ``ALIKE`` on they are more often than not frames or crops of one
 photograph. Datasets that cut the same photographs differently are compared by thumbnails with the
 eyes in one place. Float32 only proposes pairs; they are decided in exact integers, and sides are
-drawn by a hash of ids, so a split is the same on every machine.
+drawn by a hash of ids (``sides.py``), so a split is the same on every machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from hashlib import blake2b
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from nasion.data.augment import warp
-from nasion.errors import DataError
+from nasion.data.sides import clusters_of, fold_numbers, validation_side
+from nasion.errors import DataError, require
 from nasion.landmarks import geometry
-from nasion.landmarks.faces import NO_GROUP, Faces
+from nasion.landmarks.faces import NO_GROUP, Faces, join
 from nasion.media.images import as_pixels
 
 # Correlations of thumbnails. From ALIKE on nearly every pair is one photograph or one film shot;
@@ -29,7 +29,7 @@ from nasion.media.images import as_pixels
 DUPLICATE = 0.985
 ALIKE = 0.94
 SAME_PHOTOGRAPH = 0.9  # with the eyes in one place (LOG.md, "One photograph in several data sets")
-FRACTION = 0.2  # of the clusters of faces that go to validation
+FRACTION = 0.2  # of the faces that go to validation
 THUMBNAIL = 32  # pixels
 _ROUNDING = 1e-3  # float32 correlations are off by less
 _BLOCK = 1024  # rows of the matrix of all correlations that are held at once
@@ -166,9 +166,40 @@ def honest_split(
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces that share no photograph, duplicate or linked group.
 
-    About ``fraction`` of the clusters of alike or linked faces go to validation. Raises
-    ``DataError`` if a side would be empty.
+    About ``fraction`` of the faces go to validation, also of each source and subset: see
+    ``sides.py``. Raises ``DataError`` if a side would be empty.
     """
+    found = clusters_of(faces, linked_clusters(faces, pairs))
+    if len(found) < 2:
+        raise DataError(
+            f"{len(faces)} faces in one cluster of linked or alike images cannot be split; "
+            "give validation faces of their own (--val PATH, or validation=...)."
+        )
+    validation = validation_side(found, fraction)
+    return faces[~validation], faces[validation]
+
+
+def honest_folds(
+    faces: Faces, count: int, pairs: list[SimilarPair] | None = None
+) -> Int64[np.ndarray, " N"]:
+    """The fold of each face, 0 to ``count - 1``; folds share no photograph, duplicate or group.
+
+    Raises ``SettingError`` if there are fewer than two folds, or fewer clusters than folds.
+    """
+    require(count >= 2, f"Cross-validation takes two folds or more; found {count}.")
+    found = clusters_of(faces, linked_clusters(faces, pairs))
+    require(
+        len(found) >= count,
+        f"{len(faces)} faces in {len(found)} clusters of linked or alike images cannot be divided "
+        f"into {count} folds; ask for fewer, or give validation faces of their own (--val PATH).",
+    )
+    return fold_numbers(found, count)
+
+
+def linked_clusters(
+    faces: Faces, pairs: list[SimilarPair] | None = None
+) -> Int64[np.ndarray, " N"]:
+    """For each face the first one of its cluster: alike images, and linked groups."""
     pairs = similar_pairs(faces) if pairs is None else pairs
     links = [(pair.first, pair.second) for pair in pairs]
     for name in faces.linked:
@@ -178,25 +209,21 @@ def honest_split(
                 # Each face is linked to the first of its group: as many links as faces, not as
                 # pairs.
                 links.append((first.setdefault(value, i), i))
-    cluster = clusters(len(faces), links)
-    # A cluster goes by its smallest id, so that the order of the faces does not matter.
-    named: dict[int, str] = {}
-    for face, root in zip(faces.ids, cluster.tolist(), strict=True):
-        named[root] = min(face, named.get(root, face))
-    draw = {root: _hash_fraction(face) for root, face in named.items()}
-    validation = np.array([draw[int(root)] < fraction for root in cluster], dtype=bool)
-    if validation.all() or not validation.any():
-        raise DataError(
-            f"{len(faces)} faces in {len(draw)} clusters of linked or alike images cannot be split "
-            f"by {fraction:g}; give a split of your own."
-        )
-    return faces[~validation], faces[validation]
+    return clusters(len(faces), links)
 
 
-def _hash_fraction(name: str) -> float:
-    """A number in 0 .. 1 that depends on the id alone."""
-    # Python's own hash() of a string differs from process to process.
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
+def leaks(train: Faces, val: Faces) -> list[tuple[int, int]]:
+    """Pairs (position in ``train``, position in ``val``) that show one photograph or duplicate.
+
+    Both are of one scheme.
+    """
+    border = len(train)
+    # Both sides may have the same ids.
+    sides = (("train", train), ("val", val))
+    renamed = [replace(s, ids=tuple(f"{name}/{face}" for face in s.ids)) for name, s in sides]
+    pairs = similar_pairs(join(*renamed))
+    across = {(p.first, p.second - border) for p in pairs if p.first < border <= p.second}
+    return sorted(across | set(same_photographs(train, val)))
 
 
 def _candidates(

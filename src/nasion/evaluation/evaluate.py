@@ -15,6 +15,7 @@ from nasion.errors import SettingError
 from nasion.evaluation.matching import match_by_id
 from nasion.evaluation.reliability import Reliability, reliability
 from nasion.evaluation.reported_metrics import Errors, Scores, rounded
+from nasion.inference.fold_runs import is_fold_folder, predict_held_out
 from nasion.inference.predictor import Predictor, load_model
 from nasion.landmarks import metrics
 from nasion.landmarks.faces import NO_GROUP, Faces, Predictions
@@ -81,7 +82,8 @@ def evaluate(
     """Evaluate a model, or predictions of any tool, on labelled faces.
 
     ``model``: a run folder, an exported file, a pretrained model's name, a ``Predictor``, or
-    ``Predictions``. ``norm``: box, outer_eye_corners, pupils or two groups of points ``a,b:c,d``
+    ``Predictions``; of a cross-validation's folder, each face is predicted by the run that held it
+    out. ``norm``: box, outer_eye_corners, pupils or two groups of points ``a,b:c,d``
     (None: the scheme's own). ``threshold``: of failure rate and AUC, as a fraction of the norm
     (None: 0.07 for the box, 0.10 for pupils, else 0.08). Raises ``SettingError`` for faces without
     labels, and if no prediction is for any of them.
@@ -91,7 +93,7 @@ def evaluate(
             f"None of the {len(faces)} faces has a label to evaluate on; "
             "choose another split (--split)."
         )
-    predictor = load_model(model) if isinstance(model, (str, Path)) else model
+    predictor = _opened(model, faces) if isinstance(model, (str, Path)) else model
     is_model = isinstance(predictor, Predictor)
     predictions = predictor.predict(faces) if is_model else predictor
     norm = norm or default_norm(faces)
@@ -136,6 +138,11 @@ def evaluate(
         reliability=reliability(replace(faces, points=truth), matched),
         warning=_warning(predictor, faces) if is_model else "",
     )
+
+
+def _opened(model: str | Path, faces: Faces) -> Predictor | Predictions:
+    folder = Path(model)
+    return predict_held_out(folder, faces) if is_fold_folder(folder) else load_model(model)
 
 
 def default_norm(faces: Faces) -> str:

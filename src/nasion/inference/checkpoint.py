@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+from zlib import crc32
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -23,7 +24,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Array], facts: Mapping[str, A
     """Save PyTorch tensors or NumPy arrays, and a JSON value, in one safetensors file."""
     with atomic_write(path) as temporary:
         try:
-            _save_file(tensors)(temporary, metadata={"facts": json.dumps(facts)})
+            text = json.dumps(facts)
+            metadata = {"facts": text, "checksum": _checksum(tensors, text)}
+            _save_file(tensors)(temporary, metadata=metadata)
         except SafetensorError as error:
             raise OSError(
                 f"{path} could not be written ({error}); the older file is unharmed."
@@ -48,13 +51,17 @@ def load_tensors(
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """The tensors (``np``: as NumPy arrays) and the JSON value of ``save_tensors``.
 
-    Raises ``RunError`` if the file is missing or damaged, or a tensor holds NaN or infinity.
+    Raises ``RunError`` if the file is missing or damaged, if its checksum is not that of its
+    contents (files of nasion 0.1 have none), or if a tensor holds NaN or infinity.
     """
     if not path.is_file():
         raise RunError(f"{path} does not exist: the run has not saved anything yet.")
     with refusing_damage(path, RunError, _REMEDY), safe_open(path, kind) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        facts = (file.metadata() or {}).get("facts", "")
+        metadata = file.metadata() or {}
+    facts, checksum = metadata.get("facts", ""), metadata.get("checksum")
+    if checksum not in (None, _checksum(tensors, facts)):
+        raise RunError(f"{path}: damaged (its checksum is not that of its contents); {_REMEDY}")
     for name, tensor in tensors.items():
         # Networks would predict NaN from them, or worse, plausible points from half of them.
         if not _all_finite(tensor):
@@ -76,3 +83,24 @@ def _all_finite(tensor: Any) -> bool:
     if isinstance(tensor, np.ndarray):
         return bool(np.isfinite(tensor).all())
     return bool(tensor.isfinite().all())
+
+
+def _checksum(tensors: Mapping[str, Array], facts: str) -> str:
+    """The CRC-32 of facts, names, types, shapes and bytes: no flipped bit escapes it."""
+    value = crc32(facts.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        kind = str(tensor.dtype).removeprefix("torch.")
+        value = crc32(f"{name} {kind} {tuple(tensor.shape)}".encode(), value)
+        value = crc32(_bytes_of(tensor), value)
+    return f"{value:08x}"
+
+
+def _bytes_of(tensor: Any) -> memoryview:
+    if isinstance(tensor, np.ndarray):
+        return np.array(tensor, order="C").reshape(-1).view(np.uint8).data
+    import torch
+
+    # NumPy has no bfloat16, so bytes are made before the array is.
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data

@@ -53,6 +53,11 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """
     path = folder / SETTINGS
     if not path.is_file():
+        if (folder / "fold-1").is_dir():
+            raise RunError(
+                f"{folder} is a cross-validation of several runs; name one of them, as "
+                f"{folder / 'fold-1'}."
+            )
         raise RunError(
             f"{folder} is not a run folder: it has no {SETTINGS}. `nasion train` makes one."
         )

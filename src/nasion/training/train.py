@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
 
-from nasion.data import splits
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading
-from nasion.data.load import load_joint_train_val, load_train_val
 from nasion.data.mirror_check import check_mirror
 from nasion.errors import RunError, SettingError, requires_extra
 from nasion.inference import backends, calibration, run_folder
 from nasion.inference.predictor import Predictor, calibrate
+from nasion.inference.run_folder_lock import locked
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.faces import Faces, join
 from nasion.recipe import Recipe
@@ -24,8 +23,7 @@ from nasion.recipe_settings import override
 from nasion.recipes import load_recipe, recipe_module
 from nasion.training.prepare import prepare_faces
 from nasion.training.state import Observer, TrainingState
-
-Data = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
+from nasion.training.training_faces import Data, Validation, faces_key, load_sides, paths_of
 
 
 @dataclass(frozen=True)
@@ -36,42 +34,47 @@ class TrainingResult:
     state: TrainingState
 
 
-def train(  # noqa: PLR0913 - each setting by its name
+def train(  # noqa: PLR0913 - what trains a recipe is one call
     recipe: str | Path | Recipe,
     data: Data,
     *,
+    validation: Validation | None = None,
     run_folder: str | Path | None = None,
     changes: Sequence[str] = (),
     resume: bool = False,
-    skip_faults: bool = False,
     reading: LabelReading = AS_IT_SEEMS,
     observers: tuple[Observer, ...] = (),
 ) -> TrainingResult:
     """Train a recipe (name, ``.py`` file or value) into ``run_folder`` (``runs/<name>``).
 
     ``data``: a dataset's path or those of several, (training, validation) faces, or faces that are
-    split without leakage. ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: continue
-    where the run stopped, with its own settings. ``reading``: what labels mean where files leave it
-    open. Raises ``DataError`` for bad data,
-    ``SettingError`` for bad settings, and ``RunError`` for a run folder that cannot be used.
+    split without leakage. ``validation``: path or faces to validate on; then all of ``data`` is
+    trained on. ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: continue where the run
+    stopped, with its own settings. ``reading``: what labels mean where files leave it open. Raises
+    ``DataError`` for bad data, ``SettingError`` for bad settings, and ``RunError`` for a run folder
+    that cannot be used or is in use. A recipe file is Python and is run: train only files that you
+    trust.
     """
     name, value = _named(recipe)
     value = override(value, changes)
     fit = _loop(value)  # first, since it says what is not installed
     folder = Path(run_folder) if run_folder else Path("runs") / name
-    if resume:
-        value = _resumed(folder, name, value, changes, recipe)
-    sides = _load(value, data, skip_faults, reading)
-    if value.augment.flip > 0 or value.spec.tta != "none":
-        check_mirror(sides[0].to(value.spec.scheme))
-    if not value.hold_out:
-        # Validation goes on with the same faces, but its scores then say nothing.
-        sides = join(*sides), sides[1]
-    _check_or_create(folder, name, value, data, sides, resume)
-    state = fit(value, *sides, folder, resume=resume, observers=observers)
-    if is_first_process():
-        TrainingRecord.of(value.data, prepare_faces(value, sides[0])).write(folder)
-        _calibrate(folder, value, sides[1])
+    # The processes that torchrun started beside the first train with it, in its folder.
+    with locked(folder) if is_first_process() else nullcontext():
+        if resume:
+            value = _resumed(folder, name, value, changes, recipe)
+        sides = load_sides(value, data, validation, reading)
+        if value.augment.flip > 0 or value.spec.tta != "none":
+            check_mirror(sides[0].to(value.spec.scheme))
+        if not value.hold_out:
+            # Validation goes on with the same faces, but its scores then say nothing.
+            sides = join(*sides), sides[1]
+        sources = {"data": " ".join(paths_of(data)), "validation": " ".join(paths_of(validation))}
+        _check_or_create(folder, name, value, sources, sides, resume)
+        state = fit(value, *sides, folder, resume=resume, observers=observers)
+        if is_first_process():
+            TrainingRecord.of(value.data, prepare_faces(value, sides[0])).write(folder)
+            _calibrate(folder, value, sides[1])
     return TrainingResult(folder, state)
 
 
@@ -135,45 +138,16 @@ def _resumed(
     return own
 
 
-def _load(
-    recipe: Recipe, data: Data, skip_faults: bool, reading: LabelReading
-) -> tuple[Faces, Faces]:
-    """(training, validation) faces."""
-    scheme, whole_images = recipe.spec.scheme, recipe.spec.whole_images
-    if isinstance(data, (str, Path)):
-        return load_train_val(
-            None,
-            data,
-            scheme=scheme,
-            skip_faults=skip_faults,
-            whole_images=whole_images,
-            reading=reading,
-        )
-    if isinstance(data, Faces):
-        return splits.honest_split(data)
-    paths = [path for path in data if isinstance(path, (str, Path))]
-    if paths:
-        return load_joint_train_val(
-            paths,
-            scheme,
-            skip_faults=skip_faults,
-            whole_images=whole_images,
-            reading=reading,
-        )
-    train_faces, val_faces = (side for side in data if isinstance(side, Faces))
-    return train_faces, val_faces
-
-
 def _check_or_create(
     folder: Path,
     name: str,
     recipe: Recipe,
-    data: Data,
+    sources: dict[str, str],
     sides: tuple[Faces, Faces],
     resume: bool,
 ) -> None:
     """Create the run folder; when resuming, check that the faces are the same."""
-    key = _faces_key(*sides)
+    key = faces_key(*sides)
     if resume:
         if run_folder.read_settings(folder)["faces_key"] != key:
             raise RunError(
@@ -183,25 +157,8 @@ def _check_or_create(
         return
     if is_first_process():
         counts = [len(side) for side in sides]
-        facts = {"command": sys.argv, "data": _paths(data), "faces": counts, "faces_key": key}
+        facts = {"command": sys.argv, **sources, "faces": counts, "faces_key": key}
         run_folder.create(folder, name, recipe, facts)
-
-
-def _paths(data: Data) -> str:
-    """The paths that the faces are from, if they are from paths."""
-    if isinstance(data, Faces):
-        return ""
-    several = [data] if isinstance(data, (str, Path)) else data
-    return " ".join(str(path) for path in several if isinstance(path, (str, Path)))
-
-
-def _faces_key(train_faces: Faces, val_faces: Faces) -> str:
-    """A hash of exactly these faces and labels, so that a run is not resumed on others."""
-    digest = blake2b(digest_size=16)
-    for faces in (train_faces, val_faces):
-        # \0 keeps ids apart: the ids ab, c and a, bc are not the same faces.
-        digest.update("\0".join(faces.ids).encode() + faces.points.tobytes())
-    return digest.hexdigest()
 
 
 def _calibrate(folder: Path, recipe: Recipe, val_faces: Faces) -> None:

@@ -3,49 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasion.app import console
-from nasion.app.cli.options import (
-    DataPath,
-    DatasetKind,
-    Exif,
-    Missing,
-    SchemeName,
-    SkipFaults,
-    label_reading,
-    scheme_or_none,
-)
+from nasion.app.cli.label_options import reads_labels
+from nasion.app.cli.options import DataPath
+
+if TYPE_CHECKING:
+    from nasion.data.label_reading import LabelReading
 
 
+@reads_labels
 def show(
     path: DataPath,
     split: Annotated[str, typer.Option(help="Which split.")] = "all",
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The contact sheet to write.")
     ] = Path("contact_sheet.png"),
-    dataset: DatasetKind = None,
-    scheme: SchemeName = None,
-    skip_faults: SkipFaults = False,
-    missing: Missing = None,
-    exif: Exif = None,
+    *,
+    reading: LabelReading,
 ) -> None:
     """Print counts, missing labels, sources, duplicates and sizes; draw a contact sheet."""
     from nasion.data.load import load_faces
     from nasion.data.summary import summarize
     from nasion.evaluation import face_tiles, plots
 
-    requested = scheme_or_none(scheme)
-    faces = load_faces(
-        dataset,
-        path,
-        split,
-        scheme=requested,
-        skip_faults=skip_faults,
-        reading=label_reading(missing, exif),
-    )
+    faces = load_faces(None, path, split, scheme=reading.scheme, reading=reading)
     summary = summarize(faces)
     console.show_summary(summary)
     if summary.sizes is not None:
@@ -53,22 +38,22 @@ def show(
         console.say(f"Contact sheet: {output}")
 
 
-def check(
-    path: DataPath,
-    dataset: DatasetKind = None,
-    scheme: SchemeName = None,
-    missing: Missing = None,
-    exif: Exif = None,
-) -> None:
-    """Print every fault with its file and row (exit code 1 if any), and suspect labels."""
-    from nasion.data import summary
+@reads_labels
+def check(path: DataPath, *, reading: LabelReading) -> None:
+    """Print every fault with its file and row (exit code 1 if any), and suspect labels.
 
-    reading = label_reading(missing, exif)
-    faults, suspects = summary.check(dataset, Path(path), scheme_or_none(scheme), reading)
-    for fault in faults:
+    Also what was looked for, and what could not be.
+    """
+    from nasion.data import label_check
+
+    result = label_check.check(Path(path), reading)
+    for fault in result.faults:
         console.line("fault", str(fault), "bold red")
-    for suspect in suspects:
+    for suspect in result.suspects:
         console.line("suspect", str(suspect), "yellow")
-    found = f"{console.count(len(faults), 'fault')}, {len(suspects)} suspect labels"
+    console.say(f"Looked for: {', '.join(result.looked_for)}.")
+    for what, reason in result.not_looked_for.items():
+        console.say(f"Not looked for: {what} ({reason}).")
+    found = f"{console.count(len(result.faults), 'fault')}, {len(result.suspects)} suspect labels"
     console.say(f"{found} (readable, but look at them)")
-    raise typer.Exit(1 if faults else 0)
+    raise typer.Exit(1 if result.faults else 0)

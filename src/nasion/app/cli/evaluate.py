@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from json import dumps
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasion.app import console
+from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import (
     Data,
-    DatasetKind,
-    Exif,
-    Missing,
     RecipeFile,
     Run,
-    SchemeName,
-    SkipFaults,
     TTAMode,
-    label_reading,
     open_model,
-    scheme_or_none,
+    tta_or_none,
 )
 from nasion.discovery import FORMATS
 from nasion.errors import MissingExtra, SettingError
 
 if TYPE_CHECKING:
+    from nasion.data.label_reading import LabelReading
     from nasion.evaluation.evaluate import EvaluationResult
     from nasion.inference.predictor import Predictor
 
 
+@reads_labels
 def evaluate(
     data: Data,
     run: Annotated[
@@ -48,7 +47,10 @@ def evaluate(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Which split.", show_default="val for a model, all for predictions"),
+        typer.Option(
+            help="Which split.",
+            show_default="val for a model, all for predictions and for folds",
+        ),
     ] = None,
     norm: Annotated[
         str | None,
@@ -73,38 +75,41 @@ def evaluate(
             show_default="RUN/evaluation-SPLIT",
         ),
     ] = None,
-    dataset: DatasetKind = None,
-    scheme: SchemeName = None,
     tta: TTAMode = None,
-    skip_faults: SkipFaults = False,
-    missing: Missing = None,
-    exif: Exif = None,
     recipe: RecipeFile = None,
+    *,
+    reading: LabelReading,
 ) -> None:
     """Evaluate a model, or any tool's predictions, on labelled faces."""
     import nasion
     from nasion.data.load import load_faces
+    from nasion.data.pool import pool_split
     from nasion.evaluation.matching import read_predictions
+    from nasion.inference.fold_runs import fold_folder, is_fold_folder, predict_held_out
     from nasion.media.files import write_text
 
     subject = run or predictions
     if subject is None or (run and predictions):
         raise SettingError("Say what to evaluate: a run folder, or --predictions FILE.")
-    split = split or ("val" if run else "all")
-    model = open_model(run, recipe, tta) if run else None
+    is_folds = run is not None and is_fold_folder(run)
+    split = split or (pool_split(reading.dataset, data) if is_folds else "val" if run else "all")
+    # The runs of all folds are of one kind.
+    opened = fold_folder(run, 1) if run and is_folds else run
+    model = open_model(opened, recipe, tta) if opened else None
+    # Points that a file only numbers are those of the model.
+    meant = reading.scheme or (model.spec.scheme if model else None)
     faces = load_faces(
-        dataset,
+        None,
         data,
         split,
-        scheme=scheme_or_none(scheme),
-        # Points that a file only numbers are those of the model.
-        numbered=model.spec.scheme if model else None,
-        skip_faults=skip_faults,
+        scheme=reading.scheme,
         whole_images=model.spec.whole_images if model else False,
-        reading=label_reading(missing, exif),
+        reading=replace(reading, scheme=meant),
     )
     limit = None if threshold is None else threshold / 100
     evaluated = model if model is not None else read_predictions(subject, faces)
+    if run and is_folds:
+        evaluated = predict_held_out(run, faces, _module(recipe), tta_or_none(tta))
     result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit)
     # Files first: what is printed may go to a pipe that closes.
     if json:
@@ -113,7 +118,7 @@ def evaluate(
     if run and run.is_dir():
         folder = out_folder or run / f"evaluation-{split}"
     title = f"{subject.name} on {Path(data).name}, {split}"
-    message = _write_report(result, folder, title, run, model, recipe)
+    message = _write_report(result, folder, title, None if is_folds else run, model, recipe)
     console.show_scores(result)
     console.say(message)
 
@@ -129,13 +134,11 @@ def _write_report(
     """Write the evaluation's files; returns a line that says where they are."""
     from nasion.evaluation import inspect_network, report
     from nasion.inference import run_folder
-    from nasion.recipes import recipe_module
 
     try:
         details = report.RunDetails()
         if run and model and run.is_dir():
-            module = recipe_module(recipe) if recipe else None
-            value = run_folder.read_recipe(run, module)
+            value = run_folder.read_recipe(run, _module(recipe))
             details = report.RunDetails(
                 history=run_folder.read_history(run),
                 settings=run_folder.settings_text(run),
@@ -145,6 +148,12 @@ def _write_report(
     except MissingExtra as error:
         return f"No report.html: {error}"
     return f"Report: {page.resolve()}"
+
+
+def _module(recipe: Path | None) -> ModuleType | None:
+    from nasion.recipes import recipe_module
+
+    return recipe_module(recipe) if recipe else None
 
 
 def report(

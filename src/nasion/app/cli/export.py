@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion.app import console
+from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import RecipeFile, Run, open_model
 from nasion.errors import SettingError
 
 if TYPE_CHECKING:
+    from nasion.data.label_reading import LabelReading
     from nasion.inference.export import Precision
     from nasion.inference.predictor import Predictor
     from nasion.landmarks.faces import Faces
 
 
+@reads_labels
 def export(
     run: Run,
     output: Annotated[
@@ -49,6 +52,8 @@ def export(
         ),
     ] = None,
     recipe: RecipeFile = None,
+    *,
+    reading: LabelReading,
 ) -> None:
     """Write a run's network as one file that needs no nasion, compared with the run."""
     model = open_model(run, recipe)
@@ -63,7 +68,9 @@ def export(
     spec = model.spec
     sides = None
     if data:
-        sides = load_train_val(None, data, scheme=spec.scheme, whole_images=spec.whole_images)
+        sides = load_train_val(
+            None, data, scheme=spec.scheme, whole_images=spec.whole_images, reading=reading
+        )
     train_faces = sides[0] if sides else None
     difference = export_model(model, output, precision, train_faces, licence)
     size = output.stat().st_size / 1e6

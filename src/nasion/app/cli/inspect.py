@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasion.app import console
+from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import (
     Data,
-    DatasetKind,
-    Exif,
-    Missing,
     Output,
     RecipeFile,
     Run,
-    SkipFaults,
-    label_reading,
     open_model,
 )
+
+if TYPE_CHECKING:
+    from nasion.data.label_reading import LabelReading
 
 Count = Annotated[int, typer.Option(min=1, help="How many faces.")]
 Split = Annotated[str, typer.Option(help="Which split.")]
 
 
+@reads_labels
 def samples(
     recipe: Annotated[
         str, typer.Argument(help="A recipe's name or file, or a run folder.", metavar="RECIPE")
@@ -34,10 +35,8 @@ def samples(
     split: Split = "train",
     seed: Annotated[int, typer.Option(min=0, help="Which faces and changes are drawn.")] = 0,
     output: Output = Path("samples.png"),
-    dataset: DatasetKind = None,
-    skip_faults: SkipFaults = False,
-    missing: Missing = None,
-    exif: Exif = None,
+    *,
+    reading: LabelReading,
 ) -> None:
     """Draw training samples with their points, unchanged and augmented."""
     from nasion.data.load import load_faces
@@ -49,13 +48,12 @@ def samples(
     value = run_folder.read_recipe(folder) if folder.is_dir() else load_recipe(recipe)
     spec = value.spec
     faces = load_faces(
-        dataset,
+        None,
         data,
         split,
         scheme=spec.scheme,
-        skip_faults=skip_faults,
         whole_images=spec.whole_images,
-        reading=label_reading(missing, exif),
+        reading=reading,
     )
     plots.save(inspect_network.samples(faces, value, count, seed), output)
     _written(output)
@@ -70,6 +68,7 @@ def filters(run: Run, output: Output = Path("filters.png"), recipe: RecipeFile =
     _written(output)
 
 
+@reads_labels
 def responses(
     run: Run,
     data: Data,
@@ -78,10 +77,9 @@ def responses(
     ] = None,
     split: Split = "val",
     output: Output = Path("responses.png"),
-    dataset: DatasetKind = None,
-    missing: Missing = None,
-    exif: Exif = None,
     recipe: RecipeFile = None,
+    *,
+    reading: LabelReading,
 ) -> None:
     """Draw the response of each first-layer filter to a face."""
     model = open_model(run, recipe)
@@ -90,27 +88,27 @@ def responses(
 
     spec = model.spec
     faces = load_faces(
-        dataset,
+        None,
         data,
         split,
         scheme=spec.scheme,
         whole_images=spec.whole_images,
-        reading=label_reading(missing, exif),
+        reading=reading,
     )
     plots.save(inspect_network.responses(model, faces, face), output)
     _written(output)
 
 
+@reads_labels
 def faces(
     run: Run,
     data: Data,
     count: Count = 8,
     split: Split = "val",
     output: Output = Path("faces.png"),
-    dataset: DatasetKind = None,
-    missing: Missing = None,
-    exif: Exif = None,
     recipe: RecipeFile = None,
+    *,
+    reading: LabelReading,
 ) -> None:
     """Draw the best faces above the worst, and print a table of the largest errors.
 
@@ -123,12 +121,11 @@ def faces(
 
     spec = model.spec
     labelled = load_faces(
-        dataset,
+        None,
         data,
         split,
-        numbered=spec.scheme,
         whole_images=spec.whole_images,
-        reading=label_reading(missing, exif),
+        reading=replace(reading, scheme=reading.scheme or spec.scheme),
     )
     result = evaluate(model, labelled)
     sheets = report.best_and_worst(result, count)

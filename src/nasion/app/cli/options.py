@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasion.discovery import DATASETS, DETECTORS
+from nasion.discovery import DETECTORS
 from nasion.errors import require
 
 if TYPE_CHECKING:
-    from nasion.data.label_reading import LabelReading
     from nasion.inference.predictor import Predictor
-    from nasion.landmarks.scheme import Scheme
     from nasion.model_spec import TTA
 
 _DATA_HELP = "Folder or file of the dataset (toy:COUNT for drawn faces)."
@@ -22,47 +20,12 @@ SeveralData = Annotated[
     list[str], typer.Option("--data", help=f"{_DATA_HELP} Repeat for several datasets.")
 ]
 DataPath = Annotated[str, typer.Argument(help=_DATA_HELP)]
-DatasetKind = Annotated[
-    str | None,
-    typer.Option(
-        "--dataset",
-        help=f"Kind of dataset, if the path does not tell: {', '.join(DATASETS.names())}.",
-        show_default="recognised by the path",
-    ),
-]
-SchemeName = Annotated[
-    str | None,
-    typer.Option(
-        "--scheme",
-        help="Landmark scheme of points whose file does not tell, as ibug68 (see: nasion schemes).",
-    ),
-]
 RecipeFile = Annotated[
     Path | None,
-    typer.Option("--recipe", help="The recipe file of the run, if it defines parts of its own."),
-]
-SkipFaults = Annotated[
-    bool,
     typer.Option(
-        "--skip-faults", help="Leave out faulty rows and faces whose image cannot be read."
-    ),
-]
-Missing = Annotated[
-    str | None,
-    typer.Option(
-        "--missing",
-        help="Numbers that stand for missing points, as -1 or 0; occluded, if negative coordinates "
-        "are occluded points at their absolute value; several with commas; none: all are places.",
-        show_default="what only one reading explains",
-    ),
-]
-Exif = Annotated[
-    str | None,
-    typer.Option(
-        "--exif",
-        help="Labels of images that an EXIF tag turns: apply, if made on the turned image; ignore, "
-        "if made on the image as it is stored.",
-        show_default="as the faces stand upright",
+        "--recipe",
+        help="The recipe file of the run, if it defines parts of its own. It is Python and is run: "
+        "use only files that you trust.",
     ),
 ]
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
@@ -102,18 +65,3 @@ def tta_or_none(name: str | None) -> TTA | None:
     found = [mode for mode in TTA_MODES if mode == name]
     require(name is None or bool(found), f"--tta {name}: one of {', '.join(TTA_MODES)} expected.")
     return found[0] if found else None
-
-
-def label_reading(missing: str | None, exif: str | None) -> LabelReading:
-    """How labels are read. Raises ``SettingError`` for settings that are none."""
-    from nasion.data.label_reading import EXIF_READINGS, LabelReading
-
-    modes = ", ".join(EXIF_READINGS)
-    require(exif is None or exif in EXIF_READINGS, f"--exif {exif}: one of {modes} expected.")
-    return LabelReading(missing, EXIF_READINGS[EXIF_READINGS.index(exif)] if exif else None)
-
-
-def scheme_or_none(name: str | None) -> Scheme | None:
-    from nasion.landmarks.catalog import scheme_named
-
-    return None if name is None else scheme_named(name)

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasion.app import console
-from nasion.app.cli.options import Exif, Missing, SeveralData, SkipFaults, label_reading
-from nasion.errors import requires_extra
+from nasion.app.cli.label_options import as_words, reads_labels
+from nasion.app.cli.options import SeveralData
+from nasion.errors import SettingError, requires_extra
 
 if TYPE_CHECKING:
+    from nasion.data.label_reading import LabelReading
     from nasion.recipe import Recipe
     from nasion.training.state import Observer
 
 
+@reads_labels
 def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="A recipe's name (see: nasion recipes), or a recipe file of your own.",
+            help="A recipe's name (see: nasion recipes), or a recipe file of your own (.py). "
+            "Recipe files are Python and are run: use only those that you trust.",
             metavar="RECIPE",
         ),
     ],
     data: SeveralData,
+    val: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--val",
+            help="Validate on this dataset, and train on all of --data. Repeat for several.",
+            show_default="a fifth of --data is held out",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            min=2,
+            help="Cross-validation: train once for each of so many parts, which it holds out.",
+        ),
+    ] = None,
     run: Annotated[
         Path | None, typer.Option(help="The run folder.", show_default="runs/RECIPE")
     ] = None,
@@ -35,56 +57,112 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue where the run in this folder stopped.")
     ] = False,
-    skip_faults: SkipFaults = False,
-    missing: Missing = None,
-    exif: Exif = None,
+    *,
+    reading: LabelReading,
 ) -> None:
     """Train a recipe on a dataset. Ctrl-C saves; --resume continues with the same numbers."""
-    import nasion
-    from nasion.inference import run_folder
-    from nasion.recipe_settings import override
-    from nasion.recipes import recipe_module
-    from nasion.training.progress import TerminalBar
     from nasion.training.state import Interrupted
 
-    folder, changes = run or Path("runs") / Path(recipe).stem, set or []
-    module = recipe_module(recipe)
-    value = override(module.RECIPE, changes)
-    if resume:
-        value = run_folder.read_recipe(folder, module)
-    reading = label_reading(missing, exif)
-    options = " --skip-faults" if skip_faults else ""
-    options += f" --missing {missing}" if missing else ""
-    options += f" --exif {exif}" if exif else ""
-    paths = " ".join(f"--data {path}" for path in data)
+    if val and folds:
+        raise SettingError("--val and --folds exclude each other: folds are parts of --data.")
+    folder = run or Path("runs") / Path(recipe).stem
+    sources = [*(f"--data {path}" for path in data), *(f"--val {path}" for path in val or ())]
+    sources += [f"--folds {folds}"] if folds else []
+    options = as_words(reading)
+    paths: str | list[str] = data[0] if len(data) == 1 else data
+    start = _Start(recipe, paths, folder, set or [], resume, reading)
+    try:
+        if folds:
+            _train_folds(start, folds)
+            # Of several datasets the faces have other names.
+            evaluated = None if len(data) > 1 else data[0]
+        else:
+            _train_once(start, val)
+            evaluated = f"{val[0]} --split all" if val else data[0]
+    except Interrupted as stop:
+        console.err.print(
+            f"{stop}\nContinue with: nasion train {recipe} {' '.join(sources)} --run {folder} "
+            f"--resume{options}",
+            soft_wrap=True,
+        )
+        # 128 + SIGINT, as shells report a command that Ctrl-C stopped.
+        raise typer.Exit(130) from stop
+    if evaluated:
+        console.say(f"Evaluate it with: nasion evaluate {folder} --data {evaluated}{options}")
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a training begins with, of one run or several."""
+
+    recipe: str
+    data: str | list[str]
+    folder: Path
+    changes: list[str]
+    resume: bool
+    reading: LabelReading
+
+    def settings(self, folder: Path) -> Recipe:
+        """The recipe of the run in this folder."""
+        from nasion.inference import run_folder
+        from nasion.recipe_settings import override
+        from nasion.recipes import recipe_module
+
+        module = recipe_module(self.recipe)
+        # Checked also when resuming: a wrong name is an error.
+        value = override(module.RECIPE, self.changes)
+        resumed = self.resume and (folder / run_folder.SETTINGS).is_file()
+        return run_folder.read_recipe(folder, module) if resumed else value
+
+
+def _train_once(start: _Start, val: list[str] | None) -> None:
+    import nasion
+    from nasion.training.progress import TerminalBar
+
+    value = start.settings(start.folder)
     with TerminalBar(console.err) as bar:
-        try:
-            done = nasion.train(
-                recipe,
-                data[0] if len(data) == 1 else data,
-                run_folder=folder,
-                changes=changes,
-                resume=resume,
-                skip_faults=skip_faults,
-                reading=reading,
-                observers=(bar, *_tensorboard(value, folder)),
-            )
-        except Interrupted as stop:
-            bar.__exit__()
-            console.err.print(
-                f"{stop}\nContinue with: nasion train {recipe} {paths} --run {folder} "
-                f"--resume{options}",
-                soft_wrap=True,
-            )
-            # 128 + SIGINT, as shells report a command that Ctrl-C stopped.
-            raise typer.Exit(130) from stop
+        done = nasion.train(
+            start.recipe,
+            start.data,
+            validation=val,
+            run_folder=start.folder,
+            changes=start.changes,
+            resume=start.resume,
+            reading=start.reading,
+            observers=(bar, *_tensorboard(value, start.folder)),
+        )
     state = done.state
     kept = ""
     if value.keep == "last":
         kept = f"; the last epoch, {state.history[-1]['val']:.4g}, is kept"
     best = f"Best epoch {state.best_epoch + 1}: validation score {state.best:.4g}{kept}."
     console.say(f"{best} The run is in {done.folder}")
-    console.say(f"Evaluate it with: nasion evaluate {done.folder} --data {data[0]}{options}")
+
+
+def _train_folds(start: _Start, folds: int) -> None:
+    import nasion
+    from nasion.training.progress import TerminalBar
+
+    with ExitStack() as bars:
+
+        def observers(run: Path) -> tuple[Observer, ...]:
+            bars.close()
+            console.err.print(f"{run.name} of {folds}", style="bold")
+            bar = bars.enter_context(TerminalBar(console.err))
+            return (bar, *_tensorboard(start.settings(run), run))
+
+        result = nasion.cross_validate(
+            start.recipe,
+            start.data,
+            folds=folds,
+            run_folder=start.folder,
+            changes=start.changes,
+            resume=start.resume,
+            reading=start.reading,
+            observers=observers,
+        )
+    console.show_folds(result)
+    console.say(f"The runs and cross_validation.json are in {result.folder}")
 
 
 def _tensorboard(recipe: Recipe, folder: Path) -> list[Observer]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 from jaxtyping import Float32
@@ -137,10 +138,18 @@ def load(folder: Path, recipe: Recipe, device: str | None = None) -> KerasNetwor
         raise RunError(f"{path} does not exist: the run has not saved anything yet.")
     model = build_model(recipe)
     try:
+        # Keras reads in the archive without comparing its checksums.
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"{damaged} in it is damaged")
         model.load_weights(path)
     except Exception as error:  # zipfile, h5py and Keras have errors of their own
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise RunError(
             f"{path} is damaged, or does not fit the recipe in {run_folder.SETTINGS} ({reason})."
         ) from error
+    for weight in model.weights:
+        if not np.isfinite(keras().ops.convert_to_numpy(weight)).all():
+            raise RunError(f"{path}: {weight.path} holds NaN or infinity; train again.")
     return KerasNetwork(model, recipe.spec)

@@ -1,0 +1,225 @@
+"""``nasion data check``: faults, suspect labels, and what was looked for and what could not be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from nasion.data import datasets, label_places, label_shapes
+from nasion.data.image_faults import image_faults, missing_files
+from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
+from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
+from nasion.data.mirror_check import check_mirror
+from nasion.data.missing_boxes import estimate_boxes
+from nasion.data.record_faults import Fault
+from nasion.data.splits import DUPLICATE, similar_pairs
+from nasion.discovery import DATASETS
+from nasion.errors import DataError, SettingError, SplitNotFound, refusing_damage
+from nasion.landmarks.faces import Faces
+
+_MAX_DISAGREEMENT = 0.1  # of the labels' extent, between two copies of one image
+_Found = Iterable[tuple[int, str]]  # positions of faces, and what is wrong with them
+
+
+@dataclass
+class CheckResult:
+    """``faults``: what breaks the format's rules. ``suspects``: valid, but look wrong.
+
+    ``looked_for``: what was searched for, by name. ``not_looked_for``: what could not be, and why.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    suspects: list[Fault] = field(default_factory=list)
+    looked_for: list[str] = field(default_factory=list)
+    not_looked_for: dict[str, str] = field(default_factory=dict)
+
+
+def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
+    """Check all of a dataset's files that exist; one that cannot be read at all is one fault."""
+    module = DATASETS.load(reading.dataset or datasets.recognise(path))
+    result = CheckResult()
+    result.looked_for += ["rows that break the format", "images that cannot be read"]
+    faults: list[Fault] = []
+    checked: list[set[str]] = []
+    for split in module.SPLITS:
+        is_first = split == module.SPLITS[0]
+        if hasattr(module, "files"):
+            try:
+                module.files(path, split)
+            except DataError as error:
+                if is_first:
+                    faults.append(Fault(str(path), str(error)))
+                continue
+        try:
+            with refusing_damage(path):
+                faces = module.read(path, split, scheme=reading.scheme, faults=faults)
+            faces = read_labels(faces, module, reading, path.name)
+        except DataError as error:
+            # Not every dataset comes with all of its published splits.
+            if is_first or not isinstance(error, SplitNotFound):
+                faults.append(Fault(split, str(error)))
+            continue
+        unreadable = image_faults(faces, images_optional=module.SCHEME is None)
+        faults += unreadable.values()
+        # A split whose faces are all in an earlier one would only repeat its suspects.
+        if faces.labelled.any() and not any(set(faces.ids) <= ids for ids in checked):
+            _Inspection(faces, set(unreadable), result).run()
+        checked.append(set(faces.ids))
+    # A faulty file belongs to several splits, but is one fault.
+    result.faults = list(dict.fromkeys(faults))
+    result.looked_for = list(dict.fromkeys(result.looked_for))
+    for what in result.looked_for:
+        result.not_looked_for.pop(what, None)
+    return result
+
+
+@dataclass
+class _Inspection:
+    """Searches the labels of one split, and records what it could not search for."""
+
+    faces: Faces
+    unreadable: set[int]
+    result: CheckResult
+
+    def run(self) -> None:
+        faces, missing = self.faces, set(missing_files(self.faces))
+        sizes = label_places.image_sizes(faces)
+        reference = label_shapes.reference_face(faces)
+        unseen = ""  # why images say nothing about the labels
+        if len(missing) == len(faces):
+            unseen = "no image is there"
+            self._no_images()
+        elif np.isnan(sizes).all():
+            unseen = "no image can be read"
+        outside = label_places.outside_image(faces, sizes)
+        turned = {} if unseen else label_places.orientations(faces)
+        stored = label_places.labels_as_stored(faces, sizes, turned, reference)
+        boxes = label_places.absurd_boxes(faces, sizes)
+        copies = _copies(faces, self.unreadable | missing)
+        self._record("points at -1 -1 or 0 0", label_places.sentinels(faces))
+        self._record("points far outside their images", outside, unseen)
+        self._record("labels of images as stored, before EXIF turns them", stored, unseen)
+        self._record(
+            "boxes far from their faces", boxes, "there are none" if faces.boxes is None else ""
+        )
+        self._shapes(reference)
+        self._mirror_pairs()
+        self._record("copies of an image with other labels", copies, unseen)
+
+    def _no_images(self) -> None:
+        faces = self.faces
+        problem = (
+            f"its image is not at {faces.images[0]}, nor is any other of the {len(faces)} faces'; "
+            "such points can be evaluated, not trained on."
+        )
+        self.result.suspects.append(Fault(faces.ids[0], problem))
+
+    def _record(self, what: str, found: _Found, reason: str = "") -> None:
+        """Take what is found; with a reason, it could not be looked for."""
+        if reason:
+            self.result.not_looked_for[what] = reason
+            return
+        self.result.looked_for.append(what)
+        self.result.suspects += [Fault(self.faces.ids[i], problem) for i, problem in found]
+
+    def _shapes(self, reference: np.ndarray | None) -> None:
+        """Outliers of the shapes of a hundred faces or more; of fewer, each face by itself."""
+        what, coarse = "points that do not form a face", "gross faults of single faces"
+        faces = _boxed(self.faces)
+        scores, suspect = outlier_scores(faces), suspect_labels(faces)
+        labelled = faces.labelled.any(axis=1)
+        found = [
+            (
+                i,
+                "its points lie together as no other face's do "
+                f"({scores[i]:.0f} times the usual distance); look at its labels.",
+            )
+            for i in np.flatnonzero(suspect).tolist()
+        ]
+        few = np.asarray(labelled & np.isnan(scores))
+        self._record(what, found, "" if (labelled & ~few).any() else _why_no_outliers(faces))
+        if not few.any():
+            return
+        if reference is None:
+            self.result.not_looked_for[coarse] = (
+                f"the scheme's names are not the catalog's, and fewer than "
+                f"{label_shapes.LEAST_FACES} faces have all points"
+            )
+        else:
+            self._record(coarse, label_shapes.misplaced_labels(faces, reference, few))
+
+    def _mirror_pairs(self) -> None:
+        self.result.looked_for.append("mirror pairs of the scheme")
+        try:
+            check_mirror(self.faces)
+        except SettingError as error:
+            self.result.suspects.append(Fault(f"scheme {self.faces.scheme.name}", str(error)))
+
+
+def _boxed(faces: Faces) -> Faces:
+    """Files of different sizes compare by boxes: those around the points, as in training."""
+    if faces.boxes is not None or isinstance(faces.images, np.ndarray):
+        return faces
+    boxes = estimate_boxes(faces.points, faces.scheme).astype(np.float32)
+    return replace(faces, boxes=boxes)
+
+
+def _why_no_outliers(faces: Faces) -> str:
+    per_source = " of a source" if "source" in faces.groups else ""
+    return f"it takes {MIN_FACES} faces{per_source} to learn how faces vary; here are {len(faces)}"
+
+
+def _copies(faces: Faces, unreadable: set[int]) -> Iterator[tuple[int, str]]:
+    """Images that occur twice, byte for byte, with labels far apart."""
+    for first, second in _same_images(faces, unreadable):
+        problem = _disagreement(faces, first, second)
+        if problem:
+            yield second, problem
+
+
+def _same_images(faces: Faces, unreadable: set[int]) -> Iterator[tuple[int, int]]:
+    if isinstance(faces.images, np.ndarray):
+        for pair in similar_pairs(faces, DUPLICATE):
+            if pair.exact:
+                yield pair.first, pair.second
+        return
+    files: dict[Path, list[int]] = defaultdict(list)
+    for i, image in enumerate(faces.images):
+        if isinstance(image, Path) and i not in unreadable:
+            files[image].append(i)
+    # Which face of a photograph of several belongs to which of its copy's is not known.
+    single = {path: at[0] for path, at in files.items() if len(at) == 1}
+    # Only files of one size can be equal: most are never read.
+    for same_size in _groups(single, lambda path: path.stat().st_size):
+        for copies in _groups(same_size, lambda path: blake2b(path.read_bytes()).digest()):
+            at = sorted(single[path] for path in copies)
+            for other in at[1:]:
+                yield at[0], other
+
+
+def _groups(paths: Iterable[Path], key: Callable[[Path], object]) -> list[list[Path]]:
+    """Those of two paths or more that share a key."""
+    found: dict[object, list[Path]] = defaultdict(list)
+    for path in paths:
+        found[key(path)].append(path)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _disagreement(faces: Faces, a: int, b: int) -> str:
+    """What is wrong with the labels of two copies of an image; empty if they agree."""
+    distances = np.linalg.norm(faces.points[a].astype(float) - faces.points[b], axis=-1)
+    both = ~np.isnan(distances)
+    if not both.any():
+        return ""
+    mean, extent = distances[both].mean(), np.ptp(faces.points[a][both], axis=0).max()
+    if mean <= _MAX_DISAGREEMENT * extent:
+        return ""
+    return (
+        f"the same image as {faces.ids[a]}, "
+        f"but their labels are {mean:.1f} pixels apart on average."
+    )

@@ -1,0 +1,172 @@
+"""Labels that cannot be right where they are: by the image's size, its EXIF tag, and the box.
+
+A point may lie outside its image, where a face is cut off by the edge; not far outside, though. An
+image that EXIF turns is shown turned by most tools but not by all, so its labels may be those of
+the image as it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from nasion.data.label_shapes import fit
+from nasion.errors import DataError
+from nasion.landmarks.faces import Faces
+from nasion.media.image_headers import exif_orientation
+from nasion.media.images import image_size
+
+_FAR_OUTSIDE = 0.5  # of the image's longer side, beyond its edge
+_LARGE_BOX = 4.0  # times the image's longer side
+_BOX_MARGIN = 0.25  # of a box's sides, by which points may lie outside
+_IN_BOX = 0.5  # of a face's points, that lie in its box at least
+# What tools write for a point that is not there, exactly.
+_SENTINELS = ((-1.0, -1.0), (0.0, 0.0))
+_SIDEWAYS = 5  # orientations from here on change width and height
+# Which way down is in the stored image, by the EXIF orientation; mirrored alone (2) it stays.
+_DOWN = {3: -1j, 4: -1j, 5: 1 + 0j, 6: 1 + 0j, 7: -1 + 0j, 8: -1 + 0j}
+_TURNED = 0.8  # cosine, between the way down in the labels and in the stored image
+_EDGE = 0.02  # of the image's longer side, that labels of a turned image may be beyond it
+
+
+def image_sizes(faces: Faces) -> Float64[np.ndarray, "N 2"]:
+    """(width, height) of each image, as EXIF turns it; NaN if it cannot be read."""
+    if isinstance(faces.images, np.ndarray):
+        height, width = faces.images.shape[1:3]
+        return np.tile(np.array([width, height], dtype=np.float64), (len(faces), 1))
+    known: dict[Path, tuple[float, float]] = {}
+    sizes = np.full((len(faces), 2), np.nan)
+    for i, image in enumerate(faces.images):
+        if not isinstance(image, Path):
+            sizes[i] = image_size(image)
+            continue
+        if image not in known:
+            try:
+                known[image] = image_size(image)
+            except (DataError, OSError):
+                known[image] = (np.nan, np.nan)
+        sizes[i] = known[image]
+    return sizes
+
+
+def sentinels(faces: Faces) -> Iterator[tuple[int, str]]:
+    """(position, what is wrong) of points that are exactly what tools write for a missing one."""
+    for value in _SENTINELS:
+        here = faces.points == np.array(value, dtype=np.float32)
+        face, point = np.nonzero(here.all(axis=2))
+        for i in dict.fromkeys(face.tolist()):
+            names = [faces.scheme.points[k] for k in point[face == i]]
+            shown = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+            yield (
+                i,
+                (
+                    f"{shown} at {value[0]:g} {value[1]:g}, which tools write for a point that is "
+                    "not labelled; leave its cells empty."
+                ),
+            )
+
+
+def outside_image(faces: Faces, sizes: Float64[np.ndarray, "N 2"]) -> Iterator[tuple[int, str]]:
+    """(position, what is wrong) of faces with points far outside, or with none inside."""
+    points, longer = faces.points.astype(np.float64), sizes.max(axis=1)
+    beyond = np.maximum(-0.5 - points, points - (sizes[:, None] - 0.5)).max(axis=2)
+    far = beyond / longer[:, None]
+    inside = (beyond <= 0).any(axis=1)
+    for i in np.flatnonzero(faces.labelled.any(axis=1) & ~np.isnan(longer)).tolist():
+        k = int(np.nanargmax(far[i]))
+        image = f"{sizes[i, 0]:.0f} x {sizes[i, 1]:.0f} pixels"
+        x, y = points[i, k]
+        if not inside[i]:
+            yield (
+                i,
+                f"none of its points lies in its image of {image}; {_name(faces, k)} {x:g} {y:g}.",
+            )
+        elif far[i, k] > _FAR_OUTSIDE:
+            count = int((far[i] > _FAR_OUTSIDE).sum())
+            more = f", and {count - 1} more" if count > 1 else ""
+            yield i, f"{_name(faces, k)} {x:g} {y:g}{more}, far outside its image of {image}."
+
+
+def absurd_boxes(faces: Faces, sizes: Float64[np.ndarray, "N 2"]) -> Iterator[tuple[int, str]]:
+    """(position, what is wrong) of boxes that are far too large, or not where the points are."""
+    if faces.boxes is None:
+        return
+    points = faces.points.astype(np.float64)
+    for i in np.flatnonzero(~np.isnan(faces.boxes).any(axis=1)).tolist():
+        box = faces.boxes[i].astype(np.float64)
+        x0, y0, x1, y1 = box.tolist()
+        shown = f"its box {x0:g} {y0:g} {x1:g} {y1:g}"
+        width, height = sizes[i].tolist()
+        image = f"its image of {width:.0f} x {height:.0f} pixels"
+        # Comparisons with NaN, an unknown size, are false.
+        if max(x1 - x0, y1 - y0) > _LARGE_BOX * max(width, height):
+            yield i, f"{shown} is far larger than {image}."
+        elif x1 < 0 or y1 < 0 or x0 > width or y0 > height:
+            yield i, f"{shown} lies outside {image}."
+        else:
+            labelled = points[i][~np.isnan(points[i]).any(axis=1)]
+            margin = _BOX_MARGIN * (box[2:] - box[:2])
+            held = (labelled >= box[:2] - margin) & (labelled <= box[2:] + margin)
+            if len(labelled) and held.all(axis=1).mean() < _IN_BOX:
+                count = int(held.all(axis=1).sum())
+                yield i, f"{shown} holds {count} of its {len(labelled)} points."
+
+
+def orientations(faces: Faces) -> Mapping[int, int]:
+    """The EXIF orientation of each face whose image is turned by it, by position."""
+    found: dict[Path, int] = {}
+    turned = {}
+    for i, image in enumerate(faces.images):
+        if not isinstance(image, Path):
+            continue
+        if image not in found:
+            try:
+                found[image] = exif_orientation(image)
+            except (DataError, OSError):
+                found[image] = 1
+        if found[image] != 1:
+            turned[i] = found[image]
+    return turned
+
+
+def labels_as_stored(
+    faces: Faces,
+    sizes: Float64[np.ndarray, "N 2"],
+    turned: Mapping[int, int],
+    reference: Float64[np.ndarray, "K 2"] | None,
+) -> Iterator[tuple[int, str]]:
+    """(position, what is wrong) of labels made on an image as stored, which EXIF turns.
+
+    ``reference``: an upright face, which tells which way down the labels are; None if unknown.
+    """
+    for i, orientation in turned.items():
+        points = faces.points[i].astype(np.float64)
+        labelled = points[~np.isnan(points).any(axis=1)]
+        if not len(labelled):
+            continue
+        slack = _EDGE * sizes[i].max()
+        stored = sizes[i][::-1] if orientation >= _SIDEWAYS else sizes[i]
+        fits_stored = (labelled >= -slack).all() and (labelled <= stored + slack).all()
+        fits_turned = (labelled <= sizes[i] + slack).all()
+        down = None if reference is None else fit(points, reference)
+        expected = _DOWN.get(orientation)
+        lies_as_stored = False
+        if down is not None and expected is not None and abs(down[0]) > 0:
+            # i is down in the reference; the similarity turns it as the labels are turned.
+            way = 1j * down[0] / abs(down[0])
+            lies_as_stored = float((way * np.conj(expected)).real) > _TURNED
+        if fits_stored and (not fits_turned or lies_as_stored):
+            yield (
+                i,
+                (
+                    f"EXIF turns its image (orientation {orientation}), but its labels fit the "
+                    "image as it is stored; turn the labels, or save the image without the tag."
+                ),
+            )
+
+
+def _name(faces: Faces, k: int) -> str:
+    return f"its point {faces.scheme.points[k]} is at"

@@ -1,0 +1,99 @@
+"""A folder of cross-validation: ``folds.json``, and a run folder for each fold, ``fold-1`` on.
+
+Every face was held out by one of the runs, and is predicted by that one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from nasion.errors import RunError, SettingError
+from nasion.inference.predictor import load_model
+from nasion.landmarks.faces import Faces, Predictions
+from nasion.media.files import write_text
+from nasion.media.json_document import read_document
+from nasion.model_spec import TTA
+
+FILE = "folds.json"
+FORMAT = 1
+
+
+def is_fold_folder(folder: Path) -> bool:
+    return (folder / FILE).is_file()
+
+
+def fold_folder(folder: Path, number: int) -> Path:
+    """The run folder of a fold, counted from 1."""
+    return folder / f"fold-{number}"
+
+
+def write_folds(folder: Path, ids: Sequence[Sequence[str]], faces_key: str) -> None:
+    """Record which faces each fold holds out. ``faces_key``: of all faces and labels."""
+    record = {"format": FORMAT, "faces_key": faces_key, "folds": [list(each) for each in ids]}
+    write_text(folder / FILE, json.dumps(record, indent=1))
+
+
+def read_folds(folder: Path) -> tuple[list[list[str]], str]:
+    """(ids of each fold, key of the faces). Raises ``RunError`` for a damaged record."""
+    path = folder / FILE
+    if not path.is_file():
+        raise RunError(
+            f"{folder} is no cross-validation: it has no {FILE}. `nasion train --folds` makes one."
+        )
+    document = read_document(path, kind=RunError, remedy="train the folds again.")
+    if document["format"].value != FORMAT:
+        raise document["format"].error(f"format {document['format'].value}, not {FORMAT}")
+    folds = [[face.text() for face in fold.elements()] for fold in document["folds"].elements()]
+    if len(folds) < 2:
+        raise document["folds"].error("two folds or more expected")
+    return folds, document["faces_key"].text()
+
+
+def predict_held_out(
+    folder: Path, faces: Faces, recipe: ModuleType | None = None, tta: TTA | None = None
+) -> Predictions:
+    """Each face predicted by the run that held it out.
+
+    ``recipe``: the recipe file's module, if it defines parts of its own. Raises ``SettingError``
+    for a face that is in no fold.
+    """
+    folds, _ = read_folds(folder)
+    number = {face: k for k, ids in enumerate(folds) for face in ids}
+    unknown = [face for face in faces.ids if face not in number]
+    if unknown:
+        raise SettingError(
+            f"{len(unknown)} of {len(faces)} faces are in no fold of {folder}, {unknown[0]!r} "
+            f"first; evaluate on the data that it was trained on, or one run of it "
+            f"({fold_folder(folder, 1)})."
+        )
+    fold = np.array([number[face] for face in faces.ids], dtype=np.int64)
+    parts: list[tuple[np.ndarray, Predictions]] = []
+    for k in sorted(set(fold.tolist())):
+        at = np.flatnonzero(fold == k)
+        model = load_model(fold_folder(folder, k + 1), recipe=recipe, tta=tta)
+        parts.append((at, model.predict(faces[at])))
+    return _in_order(faces, parts)
+
+
+def _in_order(faces: Faces, parts: list[tuple[np.ndarray, Predictions]]) -> Predictions:
+    """The predictions of all parts, in the order of the faces."""
+    order = np.argsort(np.concatenate([at for at, _ in parts]))
+    predicted = [each for _, each in parts]
+
+    def column(values: list[np.ndarray | None]) -> np.ndarray | None:
+        there = [value for value in values if value is not None]
+        return np.concatenate(there)[order] if len(there) == len(values) else None
+
+    return replace(
+        predicted[0],
+        ids=faces.ids,
+        points=np.concatenate([each.points for each in predicted])[order],
+        scores=column([each.scores for each in predicted]),
+        expected=column([each.expected for each in predicted]),
+    )

@@ -1,0 +1,101 @@
+"""The faces to train and to validate on: one set split, two sets, or labels of another path."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+
+from nasion.data import splits
+from nasion.data.label_reading import LabelReading
+from nasion.data.load import load_joint_train_val, load_train_val
+from nasion.data.pool import load_pool
+from nasion.errors import DataError, SettingError
+from nasion.landmarks.faces import Faces
+from nasion.recipe import Recipe
+
+Data = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
+Validation = Faces | str | Path | Sequence[str | Path]
+_log = logging.getLogger(__name__)
+
+
+def load_sides(
+    recipe: Recipe, data: Data, validation: Validation | None, reading: LabelReading
+) -> tuple[Faces, Faces]:
+    """(training, validation) faces. Raises ``DataError`` if the validation faces have no label."""
+    if validation is not None:
+        return _with_validation(recipe, data, validation, reading)
+    scheme, whole_images = recipe.spec.scheme, recipe.spec.whole_images
+    if isinstance(data, (str, Path)):
+        return load_train_val(None, data, scheme=scheme, whole_images=whole_images, reading=reading)
+    if isinstance(data, Faces):
+        return splits.honest_split(data)
+    paths = [path for path in data if isinstance(path, (str, Path))]
+    if paths:
+        return load_joint_train_val(paths, scheme, whole_images=whole_images, reading=reading)
+    train_faces, val_faces = (side for side in data if isinstance(side, Faces))
+    return train_faces, val_faces
+
+
+def paths_of(data: Data | Validation | None) -> list[str]:
+    """The paths that the faces are from, if they are from paths."""
+    if data is None or isinstance(data, Faces):
+        return []
+    several = [data] if isinstance(data, (str, Path)) else data
+    return [str(path) for path in several if isinstance(path, (str, Path))]
+
+
+def faces_key(train_faces: Faces, val_faces: Faces) -> str:
+    """A hash of exactly these faces and labels, so that a run is not resumed on others."""
+    digest = blake2b(digest_size=16)
+    for faces in (train_faces, val_faces):
+        # \0 keeps ids apart: the ids ab, c and a, bc are not the same faces.
+        digest.update("\0".join(faces.ids).encode() + faces.points.tobytes())
+    return digest.hexdigest()
+
+
+def _with_validation(
+    recipe: Recipe, data: Data, validation: Validation, reading: LabelReading
+) -> tuple[Faces, Faces]:
+    """All of ``data`` to train on, all of ``validation`` to validate on."""
+    sides = []
+    for given in (data, validation):
+        if isinstance(given, Faces):
+            sides.append(given.to(recipe.spec.scheme))
+        elif paths := paths_of(given):
+            whole_images = recipe.spec.whole_images
+            pool = load_pool(paths, recipe.spec.scheme, whole_images=whole_images, reading=reading)
+            sides.append(pool.faces)
+        else:
+            raise SettingError(
+                "Validation faces were given twice: data is a pair of training and validation "
+                "faces, and validation=... is another; give one of them."
+            )
+    train_faces, val_faces = sides
+    if not val_faces.labelled.any():
+        raise DataError(
+            f"None of the {len(val_faces)} validation faces has a label of scheme "
+            f"{recipe.spec.scheme.name}; validate on labels of points that the recipe has."
+        )
+    _warn_of_leaks(train_faces, val_faces)
+    # Two paths may name their images alike.
+    taken = set(train_faces.ids)
+    ids = tuple(f"val/{face}" if face in taken else face for face in val_faces.ids)
+    return train_faces, replace(val_faces, ids=ids)
+
+
+def _warn_of_leaks(train_faces: Faces, val_faces: Faces) -> None:
+    pairs = splits.leaks(train_faces, val_faces)
+    if not pairs:
+        return
+    first, second = pairs[0]
+    _log.warning(
+        "%d of %d validation faces show the same photograph as a training face (%s and %s first): "
+        "the validation score will be too good. Leave them out of one side.",
+        len({val for _, val in pairs}),
+        len(val_faces),
+        train_faces.ids[first],
+        val_faces.ids[second],
+    )

@@ -1,0 +1,63 @@
+"""Messages name options that exist, in every command that can print them."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+import nasion
+from nasion.app.cli import app
+
+PACKAGE = Path(nasion.__file__).parent
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+# Options of other programs that a message shows: curl's, tensorboard's.
+OTHER_PROGRAMS = {"--data-binary", "--logdir"}
+
+
+def commands() -> dict[str, set[str]]:
+    """The options of each command, by its name."""
+
+    def below(command, name: str) -> dict[str, set[str]]:
+        if not hasattr(command, "commands"):
+            return {name: {option for each in command.params for option in each.opts}}
+        found = {}
+        for inner, each in command.commands.items():
+            found |= below(each, f"{name} {inner}".strip())
+        return found
+
+    return below(get_command(app), "")
+
+
+def options_named_in(path: Path) -> set[str]:
+    """The options in a module's strings, its docstrings included."""
+    texts = [
+        node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)
+    ]
+    strings = [node.value for node in texts if isinstance(node.value, str)]
+    return {option for text in strings for option in OPTION.findall(text)} - OTHER_PROGRAMS
+
+
+def test_every_option_that_a_string_of_the_package_names_exists():
+    existing = set().union(*commands().values())
+    wrong = {
+        str(path.relative_to(PACKAGE)): unknown
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if (unknown := options_named_in(path) - existing)
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        name
+        for name, options in commands().items()
+        if "--data" in options or name.startswith("data")
+    ],
+)
+def test_commands_that_read_labels_have_the_options_that_label_readers_name(command):
+    named = set().union(*map(options_named_in, (PACKAGE / "data" / "datasets").rglob("*.py")))
+    assert named
+    assert named <= commands()[command]
