@@ -130,10 +130,10 @@ def as_pixels(image: Path | np.ndarray, colour: bool) -> np.ndarray:
     return open_image(image, colour) if isinstance(image, Path) else np.asarray(image)
 
 
-def jpeg_bytes(pixels: np.ndarray) -> bytes:
-    """An image as a JPEG file's contents."""
+def jpeg_bytes(pixels: np.ndarray, comment: str = "") -> bytes:
+    """An image as a JPEG file's contents, with this comment in its head."""
     from PIL import Image
 
     buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=92)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=92, comment=comment.encode())
     return buffer.getvalue()

@@ -59,6 +59,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    console.err.print("nasion: ", style="bold red", end="")
-    console.err.print(message, highlight=False, soft_wrap=True)
+    console.fail(message)
     sys.exit(1)

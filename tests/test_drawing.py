@@ -5,7 +5,7 @@ import pytest
 
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face, ImageResult
-from nasion.prediction_formats._track_boxes import _COLOURS, caption_place
+from nasion.prediction_formats._face_boxes import _COLOURS, caption_place
 from nasion.prediction_formats.image import _radius, draw
 
 SIZE = (200, 100)
