@@ -36,8 +36,8 @@ _silent = os.environ.get("RANK", "0") != "0"
 # No markup: paths and names may contain brackets.
 out: Console = Console(quiet=_silent, markup=False, emoji=False)
 err: Console = Console(stderr=True, quiet=_silent, markup=False, emoji=False)
-# C0 and C1 controls, line and paragraph separators, bidirectional marks, and surrogates, which stand
-# for bytes that are not UTF-8.
+# C0 and C1 controls, line and paragraph separators, bidirectional marks, and surrogates, which
+# stand for bytes that are not UTF-8.
 _NOT_PRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )

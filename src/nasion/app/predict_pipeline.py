@@ -195,6 +195,8 @@ def refusal(name: str, error: Exception) -> UnreadableInput:
         raise error
     if isinstance(error, NasionError):
         return UnreadableInput(name, str(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        return UnreadableInput(name, f"{error.filename}: {error.strerror}")
     # The traceback for those who look for it; the reason is for the user.
     _log.debug("%s", name, exc_info=error)
     lines = str(error).strip().splitlines()

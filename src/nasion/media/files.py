@@ -59,7 +59,7 @@ def naming(path: Path) -> Iterator[None]:
         named = error.filename
         is_own = isinstance(named, str) and Path(named).name.startswith(".nasion-")
         if error.errno is not None and (named is None or is_own):
-            error.filename, error.filename2 = str(path), None
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
@@ -97,7 +97,8 @@ def move_into_place(temporary: Path, path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # Bytes of file names that are not UTF-8: as in `file_names`.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager

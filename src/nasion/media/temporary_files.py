@@ -97,7 +97,7 @@ def _machine() -> str:
     import socket  # late: most commands write nothing
 
     try:
-        namespace = os.readlink("/proc/self/ns/pid")
+        namespace = Path("/proc/self/ns/pid").readlink()
     except OSError:
-        namespace = ""
+        namespace = Path()
     return sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]

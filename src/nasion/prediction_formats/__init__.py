@@ -116,9 +116,12 @@ def write(
         module = FORMATS.load(name)
         if is_text(name):
             written.append(folder / f"predictions{module.SUFFIX}")
-            with atomic_write(written[-1]) as temporary:
-                with temporary.open("w", encoding="utf-8", newline="") as file:
-                    file.writelines(_pieces(name, results, TextContents.of(results, folder)))
+            contents = TextContents.of(results, folder)
+            with (
+                atomic_write(written[-1]) as temporary,
+                temporary.open("w", encoding="utf-8", newline="") as file,
+            ):
+                file.writelines(_pieces(name, results, contents))
         else:
             for result in results:
                 write_files(result, name, folder, labels)

@@ -100,11 +100,13 @@ def place_labels(
     ``reach``, or whose point is not known.
     """
     places = np.full((len(points), 4), np.nan)
-    known = np.isfinite(points).all(1)
+    known = np.isfinite(points[:, 0])
     middle = points[known].mean(0) if known.any() else np.zeros(2)
     # Outer points first: they are not in each other's way, and inner ones find room between.
     order = np.argsort(-np.linalg.norm(points - middle, axis=1))
-    for k in order[known[order]]:
+    for k in order:
+        if not known[k]:
+            continue
         outwards = 1.0 if points[k, 0] >= middle[0] else -1.0
         offsets = _offsets(sizes[k], 1.3 * radius, reach, outwards)
         for start in range(0, len(offsets), _CHUNK):
@@ -118,7 +120,7 @@ def place_labels(
 
 
 def _offsets(
-    size: Float64[np.ndarray, "2"], gap: float, reach: float, outwards: float
+    size: Float64[np.ndarray, 2], gap: float, reach: float, outwards: float
 ) -> Float64[np.ndarray, "N 2"]:
     """Top left corners of a label relative to its point, the best first."""
     height = size[1]
@@ -134,10 +136,10 @@ def _offsets(
 
 def _first_free(
     corners: Float64[np.ndarray, "N 2"],
-    size: Float64[np.ndarray, "2"],
+    size: Float64[np.ndarray, 2],
     occupied: Float64[np.ndarray, "M 4"],
     bounds: tuple[int, int],
-) -> Float64[np.ndarray, "2"] | None:
+) -> Float64[np.ndarray, 2] | None:
     """The first of these corners at which a label of this size is free; None for none."""
     ends = corners + size
     inside = (corners >= 0).all(1) & (ends <= np.array(bounds)).all(1)

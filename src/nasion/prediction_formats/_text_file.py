@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nasion.discovery import FORMATS
+from nasion.errors import SettingError
 from nasion.landmarks.face import ImageResult
 from nasion.media.files import move_into_place, naming
 from nasion.media.temporary_files import temporary_path
@@ -19,10 +20,10 @@ class TextFile:
         self.path: Path = folder / f"predictions{module.SUFFIX}"
         self.incomplete_path: Path = folder / f"predictions-incomplete{module.SUFFIX}"
         self._text = module.Text(contents)
+        if self.path.is_dir():
+            raise SettingError(f"{self.path} is a folder, a file expected; name another --out.")
         with naming(self.path):
             folder.mkdir(parents=True, exist_ok=True)
-            if self.path.is_dir():
-                raise IsADirectoryError(21, "it is a folder, and in the way of a file", None)
             self._temporary = temporary_path(folder)
             self._file = self._temporary.open("w", encoding="utf-8", newline="")
         self._write(self._text.begin())

@@ -36,8 +36,10 @@ class Text:
 
     def __init__(self, contents: TextContents) -> None:
         self._scheme, self._images, self._faces = contents.scheme, 0, 0
-        self._annotations = SpooledTemporaryFile(
-            _IN_MEMORY, "w+", encoding="ascii", dir=contents.folder
+        folder = None if contents.folder is None else str(contents.folder)
+        # Closed by `end`; its name is gone already, so nothing is left if that is never called.
+        self._annotations = SpooledTemporaryFile(  # noqa: SIM115
+            _IN_MEMORY, "w+", encoding="ascii", dir=folder
         )
 
     def begin(self) -> str:

@@ -111,7 +111,7 @@ class PredictionOutput:
             file.finish()
 
     def _keep_incomplete(self) -> None:
-        """After an error, as of a full disk: keep what there is, but not in an older file's place."""
+        """After an error, as of a full disk: keep what there is, in no older file's place."""
         for file in self._files if self.summary.found else []:
             with suppress(OSError):
                 path = file.finish(complete=False)
@@ -121,4 +121,3 @@ class PredictionOutput:
 def _print_piece(piece: str) -> None:
     # Names in a table may hold escape sequences, which a program reads and a terminal obeys.
     print(console.printable(piece, "\n") if sys.stdout.isatty() else piece, end="", flush=True)
-

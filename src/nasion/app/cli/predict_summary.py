@@ -115,17 +115,19 @@ class PredictionSummary:
             console.warn(f"{problem.name}: {problem.reason}")
         for each in self.unreadable:
             console.warn(f"not read: {each.name}: {each.reason}")
-        if summary := self._summary():
+        if summary := self._summary(folder):
             say(f"{'; '.join(summary)}.")
         if folder is not None and self.found:
             say(f"Written to {folder.resolve()}")
 
-    def _summary(self) -> list[str]:
+    def _summary(self, folder: Path | None) -> list[str]:
         summary = []
         if self._images or not (self._videos or self.unreadable):
             faces = console.count(self._faces, "face")
             without = f", {self._without} without any" if self._without else ""
-            below = self._below(self._candidates, "image")
+            # Where each image has a line of its own, that says it.
+            in_lines = folder is not None and self._images == len(self._lines)
+            below = "" if in_lines else self._below(self._candidates, "image")
             summary.append(f"{faces} in {console.count(self._images, 'image')}{without}{below}")
         if self.unreadable:
             summary.append(f"{len(self.unreadable)} could not be read")
@@ -139,20 +141,25 @@ class PredictionSummary:
         if not candidates.images:
             return ""
         where = console.count(candidates.images, kind)
-        return f" (in {where} of these candidates score {self._at_most(candidates.best)})"
+        count = console.count(candidates.count, "candidate")
+        return f" ({count} in {where} {self._scored(candidates)})"
 
-    def _at_most(self, best: float) -> str:
+    def _scored(self, candidates: _Candidates) -> str:
+        most = "at most " if candidates.count > 1 else ""
         # Down, not to the nearest: 0.599 is not 0.60 where the minimum is 0.6.
-        return f"at most {int(100 * best) / 100:.2f}, below --min-score {self._min_score:g}"
+        best = int(100 * candidates.best) / 100
+        return f"scored {most}{best:.2f}, below --min-score {self._min_score:g}"
 
     def _faces_of(self, result: ImageResult) -> str:
         """``2 faces (scores 0.98, 0.91)``."""
         count = len(result.faces)
-        if not count and result.dropped:
-            candidates = console.count(len(result.dropped), "candidate")
-            return f"0 faces ({candidates}, scores {self._at_most(max(result.dropped))})"
         if not count:
-            return "0 faces"
+            candidates = _Candidates()
+            candidates.add(result)
+            if not candidates.count:
+                return "0 faces"
+            dropped = console.count(candidates.count, "candidate")
+            return f"0 faces ({dropped} {self._scored(candidates)})"
         scores = ", ".join(f"{face.score:.2f}" for face in result.faces[:5])
         more = ", ..." if count > 5 else ""
         word = "score" if count == 1 else "scores"
