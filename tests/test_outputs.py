@@ -22,6 +22,7 @@ from nasion.app.cli.predict_output import PredictionOutput
 from nasion.app.cli.predict_summary import PredictionSummary
 from nasion.app.own_drawings import without_drawings
 from nasion.app.predict_pipeline import PredictOptions, predict_images
+from nasion.app.stopping import exit_code
 from nasion.data.datasets import toy
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import ibug68
@@ -185,6 +186,36 @@ def test_after_ctrl_c_the_text_holds_what_was_done(kind, tmp_path):
     (path,) = tmp_path.iterdir()
     _, faces = prediction_formats.read(path, ibug68)
     assert [face.image for face in faces] == ["0.jpg", "1.jpg", "2.jpg"]
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_result_is_written_does_not_tear_it_apart(kind, number, tmp_path):
+    """The signal comes while the second face's numbers are turned into text."""
+
+    to_send = [number]
+
+    class Signalling(Face):
+        def __getattribute__(self, name):
+            if name == "score" and to_send:
+                signal.raise_signal(to_send.pop())
+            return super().__getattribute__(name)
+
+    plain = found("a.jpg", faces=2)
+    face = plain.faces[0]
+    sent = Signalling(face.scheme, face.points, face.box, 0.9, face.scores)
+    results = [plain, replace(plain, name="b.jpg", faces=(face, sent)), replace(plain, name="c")]
+    contents = TextContents(ibug68, folder=tmp_path)
+    output = PredictionOutput([kind], tmp_path, contents, PredictionSummary(0.6))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        output.take((each for each in results), (each for each in ()), lambda: None)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert exit_code(output.stopped) == 128 + number
+    (path,) = tmp_path.iterdir()
+    _, faces = prediction_formats.read(path, ibug68)
+    assert [each.image for each in faces] == ["a.jpg", "a.jpg", "b.jpg", "b.jpg"]
 
 
 def test_stopped_before_the_first_result_an_older_file_stays(tmp_path, capsys):

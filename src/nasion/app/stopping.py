@@ -1,4 +1,4 @@
-"""SIGTERM handled as Ctrl-C: what was done is kept, and the exit code tells who stopped it."""
+"""Ctrl-C and SIGTERM alike: what was done is kept, and the exit code tells who stopped it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from types import FrameType
 from typing import Any
 
 import typer
@@ -17,22 +18,48 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which service managers and batch systems send before they kill."""
 
 
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Raise ``Terminated`` in the main thread on SIGTERM."""
+class StopSignals:
+    """Within its block Ctrl-C raises ``KeyboardInterrupt`` in the main thread, SIGTERM its kind."""
 
-    def stop(number: int, frame: Any) -> None:
-        raise Terminated
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._is_held = False
+        self._waiting: list[int] = []
 
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def __enter__(self) -> StopSignals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Shells start background jobs with Ctrl-C ignored; that stays.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                try:
+                    self._before[number] = signal.signal(number, self._on_signal)
+                except ValueError:
+                    break  # not the main thread
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A block that a signal does not tear apart: it is raised at its end; a second at once."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+        if self._waiting:
+            raise _stop_of(self._waiting.pop())
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._is_held and not self._waiting:
+            self._waiting.append(number)
+            return
+        raise _stop_of(number)
+
+
+def _stop_of(number: int) -> KeyboardInterrupt:
+    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
 
 
 def exit_code(stopped: BaseException) -> int:
@@ -47,7 +74,7 @@ def stops_on_sigterm(command: Callable[..., None]) -> Callable[..., None]:
     # Typer reads the options of the function that is wrapped.
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
-        with sigterm_as_interrupt():
+        with StopSignals():
             try:
                 command(*arguments, **options)
             except Terminated as stopped:

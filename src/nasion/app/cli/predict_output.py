@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nasion.app import console
 from nasion.app.cli.predict_summary import PredictionSummary
+from nasion.app.stopping import StopSignals
 from nasion.discovery import FORMATS
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class PredictionOutput:
         self.stopped: KeyboardInterrupt | None = None
         self._formats, self._folder, self._contents = formats, folder, contents
         self._files: list[TextFile] = []
+        # A result is written to all files or to none, and never half.
+        self._signals = StopSignals()
 
     def take(
         self,
@@ -45,15 +48,13 @@ class PredictionOutput:
         advance: Callable[[], None],
     ) -> None:
         """Write all results as they come."""
-        with self, closing(image_results), closing(video_results):
+        with self._signals, self, closing(image_results), closing(video_results):
             if self._folder is None:
                 self._print(chain(image_results, video_results), advance)
                 return
             for result in chain(image_results, video_results):
-                # Counted first: what was counted can be finished when writing fails.
-                if (found := self.summary.add(result)) is not None:
-                    for file in self._files:
-                        file.add(found)
+                with self._signals.held():
+                    self._add(result)
                 advance()
 
     def __enter__(self) -> PredictionOutput:
@@ -68,18 +69,24 @@ class PredictionOutput:
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> bool:
         try:
-            if error is None:
-                self._finish()
-            elif isinstance(error, KeyboardInterrupt):
-                self.stopped = error
-                self._stop()
-            else:
-                self._keep_incomplete()
+            with self._signals.held():
+                if error is None:
+                    self._finish()
+                elif isinstance(error, KeyboardInterrupt):
+                    self.stopped = error
+                    self._stop()
+                else:
+                    self._keep_incomplete()
         finally:
             for file in self._files:
                 file.discard()
         # True swallows the KeyboardInterrupt: the summary still follows.
         return self.stopped is not None
+
+    def _add(self, result: Result) -> None:
+        if (found := self.summary.add(result)) is not None:
+            for file in self._files:
+                file.add(found)
 
     def _print(self, results: chain[Result], advance: Callable[[], None]) -> None:
         """Print the first format, piece by piece."""
@@ -87,8 +94,9 @@ class PredictionOutput:
         _print_piece(text.begin())
         try:
             for result in results:
-                if (found := self.summary.add(result)) is not None:
-                    _print_piece(text.add(found))
+                with self._signals.held():
+                    if (found := self.summary.add(result)) is not None:
+                        _print_piece(text.add(found))
                 advance()
         except KeyboardInterrupt as error:
             self.stopped = error
