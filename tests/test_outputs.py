@@ -459,3 +459,22 @@ def test_candidates_of_a_clip_are_counted_over_its_frames():
         "c.mp4: 0 faces in 3 frames (3 candidates in 2 frames scored at most 0.41, "
         "below --min-score 0.6)"
     ) in said.get()
+
+
+def test_the_place_of_a_file_that_cannot_be_opened_is_said_once(predict, tmp_path, monkeypatch):
+    from nasion.errors import refusing_damage
+    from nasion.media.images import open_image
+
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"x")
+    with pytest.raises(DataError) as raised, refusing_damage(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+    assert str(raised.value) == f"{path}: cannot be read (Permission denied)."
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(DataError, match="Permission denied") as raised:
+        open_image(path, colour=False)
+    assert str(raised.value).count(str(path)) == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nasion.errors import DataError
+from nasion.errors import DataError, reason_of
 from nasion.media.image_headers import FORMATS, FORMATS_TEXT, check_cost
 
 MAX_PIXELS = 100_000_000  # decoded, 300 MB in colour
@@ -60,7 +60,7 @@ def _require_contents(image: Path | bytes, name: str) -> None:
 
 def _unreadable(name: str, error: Exception) -> DataError:
     """The refusal of a file that Pillow failed to read."""
-    return DataError(f"{name}: not a readable image ({str(error) or type(error).__name__}).")
+    return DataError(f"{name}: not a readable image ({reason_of(error)}).")
 
 
 def _upright(file: Any, name: str) -> Any:
