@@ -83,7 +83,7 @@ def test_no_faces_still_make_a_valid_file(kind, found, tmp_path):
 
 def test_points_files_count_pixels_from_one_and_number_the_faces_of_an_image(found, tmp_path):
     prediction_formats.write(found, ["pts"], tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"one.pts", "one-2.pts", "two.pts"}
+    assert {path.name for path in tmp_path.iterdir()} == {"one.pts", "one#2.pts", "two.pts"}
     first = (tmp_path / "one.pts").read_text().splitlines()
     x, y = map(float, first[3].split())
     np.testing.assert_allclose([x - 1, y - 1], found[0].faces[0].points[0], atol=1e-3)

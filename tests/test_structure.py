@@ -73,8 +73,10 @@ def test_new_plugin_files_are_found_everywhere(tmp_path):
     package = tmp_path / "nasion"
     (package / "prediction_formats" / "plain.py").write_text(
         '"""Plain lines, one per face."""\n\nMEDIA_TYPE = "text/plain"\n\n\n'
-        "def to_text(results):\n"
-        '    return "".join(f"{r.name} {len(r.faces)}\\n" for r in results)\n\n\n'
+        "class Text:\n    def __init__(self, contents):\n        pass\n\n"
+        '    def begin(self):\n        return ""\n\n'
+        '    def add(self, result):\n        return f"{result.name} {len(result.faces)}\\n"\n\n'
+        "    def end(self):\n        return []\n\n\n"
         'SUFFIX = ".txt"\n'
     )
     (package / "inference" / "detectors" / "center.py").write_text(

@@ -266,7 +266,7 @@ def test_ctrl_c_keeps_the_results_so_far(moving, tmp_path):
     time.sleep(1)
     running.send_signal(signal.SIGINT)
     said, _ = running.communicate(timeout=60)
-    assert running.returncode == 0 and "Stopped; what was found until now is kept." in said, said
+    assert running.returncode == 130 and "Stopped; what was found until now is kept." in said, said
     found = len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines())
     with av.open(str(tmp_path / "out" / "long-points.mp4")) as made:
         drawn = sum(1 for _ in made.decode(video=0))

@@ -74,7 +74,14 @@ def refusing_damage(
     except Exception as error:
         # The traceback for those who look for it; the message is for the user.
         _log.debug("%s cannot be read", place, exc_info=True)
+        if isinstance(error, OSError) and error.strerror:  # rights and disks; damaged gzip has none
+            raise kind(f"{place}: cannot be read ({reason_of(error)}).") from error
         lines = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
         problem = f"damaged or truncated, or not of this format ({reason})"
         raise kind(f"{place}: {problem}; {remedy}") from error
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, without the place: the text of an ``OSError`` would say it a second time."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -17,11 +17,13 @@ from typing import Any
 
 import nasion
 from nasion.app.bulk_inputs import Part, parquet_module, part_images
-from nasion.errors import DataError, SettingError, require, requires_extra
+from nasion.app.predict_pipeline import refusal
+from nasion.errors import SettingError, require, requires_extra
 from nasion.inference import detectors, pretrained
 from nasion.inference.landmarker import MIN_SCORE, Landmarker
 from nasion.inference.predictor import load_model
 from nasion.landmarks.face import Face
+from nasion.media.file_names import name_as_text
 from nasion.media.files import atomic_write
 from nasion.model_spec import TTA
 
@@ -122,16 +124,18 @@ class Worker:
         spec = self.landmarker.predictor.spec
         for name, load in part_images(part, spec.colour):
             counts["images"] += 1
+            shown = name_as_text(name)
             try:
                 pixels = load()
-            except DataError as error:
+                faces = self.landmarker(pixels)
+            except Exception as error:
                 counts["unreadable"] += 1
-                rows.append({"image": name, "error": str(error)})
+                reason = name_as_text(refusal(name, error).reason)
+                rows.append({"image": shown, "error": reason})
                 continue
-            faces = self.landmarker(pixels)
             counts["faces"] += len(faces)
             height, width = pixels.shape[:2]
-            image = {"image": name, "width": width, "height": height, "scheme": spec.scheme.name}
+            image = {"image": shown, "width": width, "height": height, "scheme": spec.scheme.name}
             rows += [image | {"face": i} | _columns(face) for i, face in enumerate(faces)]
             # An image without a face keeps a row, so that it is known to be done.
             rows += [] if faces else [image]

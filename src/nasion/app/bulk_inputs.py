@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from nasion.app.own_drawings import without_drawings
 from nasion.errors import DataError, SettingError, require, requires_extra
 from nasion.media.images import open_image
 from nasion.media.inputs import SUFFIXES, ImageInput, resolve_inputs
@@ -39,7 +41,8 @@ def make_parts(words: Sequence[str], size: int = PART_SIZE) -> list[Part]:
     others = [word for word in words if not word.endswith(".parquet")]
     parts: list[Part] = []
     names = []
-    for image in resolve_inputs(others) if others or not tables else []:
+    resolved = resolve_inputs(others) if others or not tables else []
+    for image in without_drawings(resolved, others):
         # Of an animated image the first frame is taken.
         is_image = isinstance(image, ImageInput) or Path(image.name).suffix.lower() in SUFFIXES
         if not is_image or isinstance(image.source, bytes):
@@ -72,21 +75,40 @@ def part_images(part: Part, colour: bool) -> Iterator[tuple[str, Callable[[], An
     existing = [name for name in _NAME_COLUMNS if name in file.schema_arrow.names]
     names = next((name for name in existing if name != column), None)
     for number, row in _rows(file, part, [column, *([names] if names else [])]):
+        if isinstance(row, Exception):
+            name = f"{part.table}#{number}"
+            yield name, partial(_refuse, f"{name}: damaged or truncated ({row})")
+            continue
         name = str(row[names]) if names else f"{part.table}#{number}"
-        value = row[column]
-        # Hugging Face datasets store an image as a struct of bytes and path.
-        data = value.get("bytes") if isinstance(value, dict) else value
-        yield name, lambda data=data, name=name: open_image(bytes(data or b""), colour, name)
+        yield name, partial(_decode, row[column], colour, name)
 
 
-def _rows(file: Any, part: Part, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number, row) of a part of a table; reads only the row groups that it lies in."""
+def _decode(value: Any, colour: bool, name: str) -> Any:
+    # Hugging Face datasets store an image as a struct of bytes and path.
+    data = value.get("bytes") if isinstance(value, dict) else value
+    return open_image(bytes(data or b""), colour, name)
+
+
+def _refuse(reason: str) -> Any:
+    raise DataError(reason)
+
+
+def _rows(
+    file: Any, part: Part, columns: list[str]
+) -> Iterator[tuple[int, dict[str, Any] | Exception]]:
+    """(number, row) of a part of a table; reads only the row groups that it lies in.
+
+    Of a damaged row group each row is the error.
+    """
     first = 0
     for group in range(file.num_row_groups):
         count = file.metadata.row_group(group).num_rows
         if first < part.stop and first + count > part.start:
             low, high = max(part.start - first, 0), min(part.stop - first, count)
-            rows = file.read_row_group(group, columns).slice(low, high - low).to_pylist()
+            try:
+                rows = file.read_row_group(group, columns).slice(low, high - low).to_pylist()
+            except Exception as error:
+                rows = [error] * (high - low)
             yield from ((first + low + i, row) for i, row in enumerate(rows))
         first += count
 
@@ -96,8 +118,9 @@ def _open_table(path: Path) -> Any:
         raise DataError(f"{path}: no such file.")
     try:
         return parquet_module().ParquetFile(path)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    # Damaged heads raise what Thrift, Arrow and the codecs raise.
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path}: not a readable Parquet file ({reason}).") from error
 
 

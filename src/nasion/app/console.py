@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -36,6 +37,11 @@ _silent = os.environ.get("RANK", "0") != "0"
 # No markup: paths and names may contain brackets.
 out: Console = Console(quiet=_silent, markup=False, emoji=False)
 err: Console = Console(stderr=True, quiet=_silent, markup=False, emoji=False)
+# C0 and C1 controls, line and paragraph separators, bidirectional marks, and surrogates, which
+# stand for bytes that are not UTF-8.
+_NOT_PRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 @contextmanager
@@ -67,7 +73,22 @@ class Notes(logging.Handler):
         message = record.getMessage()
         if message not in self._said:
             self._said.add(message)
-            err.print(message, highlight=False, soft_wrap=True)
+            err.print(printable(message), highlight=False, soft_wrap=True)
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Text that a terminal shows and does not obey, for all that may hold a file's name.
+
+    Control characters, line ends, what turns the direction of writing, and bytes that are not UTF-8
+    become escapes, as ``\x1b``. ``keep``: those that stay.
+    """
+    return _NOT_PRINTABLE.sub(lambda found: _escaped(found[0], keep), text)
+
+
+def _escaped(sign: str, keep: str) -> str:
+    if sign in keep:
+        return sign
+    return sign.encode("unicode_escape").decode("ascii")
 
 
 def show_notes() -> None:
@@ -80,18 +101,29 @@ def show_notes() -> None:
 
 def line(word: str, text: str, style: str = "bold") -> None:
     """A line that begins with a word in a style of its own."""
-    out.print(word, style=style, end="  ")
-    out.print(text, highlight=False, soft_wrap=True)
+    out.print(printable(word), style=style, end="  ")
+    out.print(printable(text), highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
     """A plain line."""
-    out.print(text, highlight=False, soft_wrap=True)
+    out.print(printable(text), highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """A warning, on standard error."""
-    err.print(text, style="yellow", highlight=False, soft_wrap=True)
+    err.print(printable(text), style="yellow", highlight=False, soft_wrap=True)
+
+
+def fail(text: str) -> None:
+    """An error that ends the command, on standard error."""
+    err.print("nasion: ", style="bold red", end="")
+    err.print(printable(text), highlight=False, soft_wrap=True)
+
+
+def page(text: str) -> None:
+    """Several lines, of a file of nasion's own."""
+    out.print(printable(text, "\n"), highlight=False, soft_wrap=True)
 
 
 def count(number: int, noun: str) -> str:
@@ -121,7 +153,7 @@ def show_scores(result: EvaluationResult) -> None:
         relative = f", MSE of relative coordinates {overall.mse_relative:.3e}"
     say(f"MAE {overall.mae:.3f} pixels{relative}")
     if result.warning:
-        out.print(result.warning, style="yellow", soft_wrap=True)
+        out.print(printable(result.warning), style="yellow", soft_wrap=True)
     for reason, ids in result.left_out.items():
         more = " ..." if len(ids) > 3 else ""
         say(f"Left out: {len(ids)} {reason} ({', '.join(ids[:3])}{more})")
@@ -188,9 +220,9 @@ def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]
     table = Table(title=title, padding=(0, 1, 0, 0), **style)
     for i, column in enumerate(columns):
         is_text = i == 0 or (column == "missing" and len(columns) == 2)
-        table.add_column(column, justify="left" if is_text else "right", no_wrap=i == 0)
+        table.add_column(printable(column), justify="left" if is_text else "right", no_wrap=i == 0)
     for cells in rows:
-        table.add_row(*cells)
+        table.add_row(*map(printable, cells))
     out.print(table)
 
 

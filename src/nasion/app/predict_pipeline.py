@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import logging
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,34 +11,37 @@ from pathlib import Path
 
 from nasion.app.known_boxes import KnownBoxes
 from nasion.discovery import FORMATS
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError, NasionError, SettingError
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
+from nasion.media.files import DISK_ERRORS
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
 from nasion.media.video import VideoInput
-from nasion.media.video_reading import VideoProblem
+from nasion.media.video_reading import Frame, VideoProblem
 from nasion.prediction_formats import stems, write_files
 from nasion.prediction_formats.image import draw
 
 Result = ImageResult | UnreadableInput | VideoProblem
+_log = logging.getLogger("nasion")
 
 
 @dataclass(frozen=True)
 class PredictOptions:
     """How inputs are processed.
 
-    ``boxes``: known faces; None: faces are searched for. ``formats``: those that need an image's
-    pixels and are written at once, into ``folder``. ``labels``: beside drawn points.
-    ``smoothing``, ``patience`` (seconds): of tracking in videos. ``threads``: for images.
+    ``boxes``: known faces; None: faces are searched for. ``formats``: those of several files, which
+    are written at once, into ``folder``. ``labels``, ``draw_boxes``: as in ``draw``. ``smoothing``,
+    ``patience`` (seconds): of tracking in videos. ``threads``: for images.
     """
 
     boxes: KnownBoxes | None = None
     formats: tuple[str, ...] = ()
     folder: Path = Path("predictions")
     labels: str = "none"
+    draw_boxes: bool | None = None
     smoothing: OneEuro | None = DEFAULT_SMOOTHING
     patience: float = DEFAULT_PATIENCE
     threads: int = 1
@@ -49,47 +53,80 @@ def needs_pixels(name: str) -> bool:
 
 
 def predict_images(
-    images: Sequence[ImageInput], landmarker: Landmarker, options: PredictOptions
+    images: Sequence[ImageInput],
+    landmarker: Landmarker,
+    options: PredictOptions,
+    stem_of: Mapping[str, str],
 ) -> Generator[Result]:
     """The faces of each image, in order, or why there are none; results hold no pixels.
 
-    Raises ``SettingError`` if an output would overwrite an input.
+    ``stem_of``: of ``output_stems``.
     """
-    stem_of = _stems(images, options)
     process = partial(_process_image, landmarker=landmarker, options=options, stem_of=stem_of)
     return map_in_order(process, images, options.threads)
 
 
 def predict_videos(
-    videos: Sequence[VideoInput], landmarker: Landmarker, options: PredictOptions
+    videos: Sequence[VideoInput],
+    landmarker: Landmarker,
+    options: PredictOptions,
+    stem_of: Mapping[str, str],
 ) -> Generator[Result]:
     """The faces of each frame of each video, in order, as ``predict_images``.
 
     After a video's frames comes what was damaged in it, and what became of its sound.
     """
-    stem_of = _stems(videos, options)
+    for video in videos:
+        yield from _frames(video, stem_of[video.name], landmarker, options)
 
-    def results() -> Generator[Result]:
-        for video in videos:
-            yield from _frames(video, stem_of[video.name], landmarker, options)
 
-    return results()
+def output_stems(
+    images: Sequence[ImageInput], videos: Sequence[VideoInput], options: PredictOptions
+) -> dict[str, str]:
+    """The name of each input's output files, without suffix.
+
+    Raises ``SettingError`` if one would overwrite an input.
+    """
+    video_names = [video.name for video in videos]
+    video_stems = stems(video_names)
+    names = [image.name for image in images]
+    stem_of = dict(zip(names, stems(names, video_stems), strict=True))
+    stem_of |= dict(zip(video_names, video_stems, strict=True))
+    if any(map(needs_pixels, options.formats)):
+        sources = {
+            each.source.resolve() for each in (*images, *videos) if isinstance(each.source, Path)
+        }
+        drawn = set()
+        for stem in stem_of.values():
+            for suffix in (".jpg", ".mp4", ".mkv"):
+                drawn.add((options.folder / f"{stem}-points{suffix}").resolve())
+        for path in sorted(sources & drawn):
+            raise SettingError(
+                f"{path} is an input and would be overwritten by the drawn output; "
+                "name another folder with --out."
+            )
+    return stem_of
 
 
 def _process_image(
-    image: ImageInput, landmarker: Landmarker, options: PredictOptions, stem_of: dict[str, str]
+    image: ImageInput,
+    landmarker: Landmarker,
+    options: PredictOptions,
+    stem_of: Mapping[str, str],
 ) -> Result:
     try:
-        pixels = image.pixels(bool(options.formats) or landmarker.predictor.spec.colour)
+        in_colour = any(map(needs_pixels, options.formats)) or landmarker.predictor.spec.colour
+        pixels = image.pixels(in_colour)
         boxes = None if options.boxes is None else options.boxes.of(image.name)
-        faces = landmarker(pixels, boxes)
-    except DataError as error:
-        return UnreadableInput.of(image.name, error)
-    size = (pixels.shape[1], pixels.shape[0])
-    result = ImageResult(image.name, stem_of[image.name], size, tuple(faces), pixels)
-    for name in options.formats:
-        write_files(result, name, options.folder, options.labels)
-    # Pixels are let go here: results are collected until the end.
+        faces, dropped = landmarker.find(pixels, boxes)
+        size = (pixels.shape[1], pixels.shape[0])
+        stem = stem_of[image.name]
+        result = ImageResult(image.name, stem, size, tuple(faces), pixels, dropped=dropped)
+        for name in options.formats:
+            write_files(result, name, options.folder, options.labels, options.draw_boxes)
+    except Exception as error:
+        return refusal(image.name, error)
+    # Pixels are let go here: many results may wait to be written.
     return replace(result, image=None)
 
 
@@ -101,16 +138,8 @@ def _frames(
     # Handed from the loop below to `rewrite`, which draws a frame after the consumer has had it.
     latest: list[ImageResult] = []
     problems: list[VideoProblem] = []
-    if options.formats:
-        frames = video.rewrite(
-            options.folder,
-            stem,
-            lambda _: draw(latest.pop(), options.labels, enlarge=False),
-            problems.append,
-        )
-    else:
-        frames = video.frames(problems.append)
     try:
+        frames = _open_frames(video, stem, options, latest, problems)
         # If the consumer stops, the clip is finished at once, not when the generator is collected.
         with closing(frames):
             for frame in frames:
@@ -122,29 +151,54 @@ def _frames(
                     faces=tuple(tracker(frame.pixels, frame.seconds)),
                     image=frame.pixels,
                     seconds=frame.seconds,
+                    dropped=tracker.dropped,
                 )
                 latest[:] = [result]
+                for name in options.formats:
+                    # Drawn frames are written by `rewrite`.
+                    if not needs_pixels(name):
+                        write_files(result, name, options.folder)
                 yield replace(result, image=None)
-    except DataError as error:
-        yield UnreadableInput.of(video.name, error)
+    except Exception as error:
+        yield refusal(video.name, error)
     yield from problems
 
 
-def _stems(
-    inputs: Sequence[ImageInput] | Sequence[VideoInput], options: PredictOptions
-) -> dict[str, str]:
-    """The name of each input's output files; ``SettingError`` if one would overwrite an input."""
-    names = [each.name for each in inputs]
-    stem_of = dict(zip(names, stems(names), strict=True))
-    if options.formats:
-        sources = {each.source.resolve() for each in inputs if isinstance(each.source, Path)}
-        drawn = set()
-        for stem in stem_of.values():
-            for suffix in (".jpg", ".mp4", ".mkv"):
-                drawn.add((options.folder / f"{stem}-points{suffix}").resolve())
-        for path in sorted(sources & drawn):
-            raise SettingError(
-                f"{path} is an input and would be overwritten by the drawn output; "
-                "name another folder with --out."
-            )
-    return stem_of
+def _open_frames(
+    video: VideoInput,
+    stem: str,
+    options: PredictOptions,
+    latest: list[ImageResult],
+    problems: list[VideoProblem],
+) -> Generator[Frame]:
+    """The frames of a video; if they are drawn, each of ``latest`` is taken from there."""
+    if not any(map(needs_pixels, options.formats)):
+        return video.frames(problems.append)
+    return video.rewrite(
+        options.folder,
+        stem,
+        lambda _: draw(latest.pop(), options.labels, options.draw_boxes, enlarge=False),
+        problems.append,
+    )
+
+
+def refusal(name: str, error: Exception) -> UnreadableInput:
+    """That one input could not be processed, whatever was raised; the others go on.
+
+    Raises what is no fault of the input: settings, and disks that are full or read-only.
+    """
+    if isinstance(error, DataError):
+        return UnreadableInput.of(name, error)
+    if isinstance(error, SettingError):
+        raise error
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        raise error
+    if isinstance(error, NasionError):
+        return UnreadableInput(name, str(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        return UnreadableInput(name, f"{error.filename}: {error.strerror}")
+    # The traceback for those who look for it; the reason is for the user.
+    _log.debug("%s", name, exc_info=error)
+    lines = str(error).strip().splitlines()
+    kind = type(error).__name__
+    return UnreadableInput(name, f"{kind}: {lines[0][:200]}" if lines else kind)

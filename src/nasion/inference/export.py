@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -24,6 +23,7 @@ from nasion.inference.crops import crop_faces
 from nasion.inference.predictor import Predictor, load_model
 from nasion.landmarks.faces import Faces
 from nasion.media.files import move_into_place
+from nasion.media.temporary_files import temporary_folder
 from nasion.models.keras_backend import keras
 
 MAX_DIFFERENCE = 0.05  # pixels of the input, between the file and the run in float32
@@ -51,8 +51,8 @@ def export_model(
     _check(model, path, precision, faces)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the finished file can be renamed to it.
-    with TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
-        temporary = Path(folder) / f"model{path.suffix}"
+    with temporary_folder(path.parent) as folder:
+        temporary = folder / f"model{path.suffix}"
         try:
             model.network.export(temporary)
             if path.suffix == ".onnx":

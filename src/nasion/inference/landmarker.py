@@ -19,7 +19,7 @@ from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.landmarks import geometry
-from nasion.landmarks.boxes import nms
+from nasion.landmarks.boxes import nms, overlaps_any
 from nasion.landmarks.face import Face
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.media.images import open_image
@@ -98,13 +98,22 @@ class Landmarker:
         x0 y0 x1 y1 of known faces, so that none are searched for; then the order is theirs. Raises
         ``DataError`` for an unreadable image.
         """
+        return self.find(image, boxes)[0]
+
+    def find(
+        self, image: ImageLike, boxes: ArrayLike | None = None
+    ) -> tuple[list[Face], tuple[float, ...]]:
+        """The faces as above, and the scores of dropped candidates, best first.
+
+        A candidate is what the detector proposed and ``min_score`` dropped, where no face is.
+        """
         pixels = _pixels(image, colour=self.predictor.spec.colour)
         if boxes is not None:
             known = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-            return self.predictor.faces_in(pixels, known)
+            return self.predictor.faces_in(pixels, known), ()
         if self.detector is None:
             whole_image = np.full((1, 4), np.nan, dtype=np.float32)
-            return self.predictor.faces_in(pixels, whole_image)
+            return self.predictor.faces_in(pixels, whole_image), ()
         faces: list[Face] = []
         for degrees in self.rotations:
             rotated, back = _rotate(pixels, degrees)
@@ -115,7 +124,13 @@ class Landmarker:
             faces += [_map_back(face, back) for face in in_rotated]
         sure = [face for face in faces if face.score >= self.min_score]
         # One face may be found in several rotations.
-        return nms(sure, _SAME_FACE)[: self.max_faces]
+        return nms(sure, _SAME_FACE)[: self.max_faces], self.dropped_scores(faces, sure)
+
+    def dropped_scores(self, faces: list[Face], sure: list[Face]) -> tuple[float, ...]:
+        """The scores of ``faces`` below ``min_score`` that are none of the sure ones."""
+        unsure = nms([face for face in faces if face.score < self.min_score], _SAME_FACE)
+        others = [face for face in unsure if not overlaps_any(face.box, sure, _SAME_FACE)]
+        return tuple(face.score for face in others)
 
     def detect(
         self, pixels: UInt8[np.ndarray, "H W ..."]

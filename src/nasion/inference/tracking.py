@@ -64,9 +64,12 @@ class Tracker:
         self._tracks: list[Track] = []
         self._lost: list[Track] = []
         self._frames = self._numbers = 0
+        # Scores of the candidates that were dropped in the last frame, where no face is.
+        self.dropped: tuple[float, ...] = ()
 
     def __call__(self, pixels: UInt8[np.ndarray, "H W ..."], seconds: float) -> list[Face]:
         """The faces in this frame, each with its ``track``; ``seconds``: the frame's time."""
+        self.dropped = ()
         paused = any(seconds - track.seconds > _MAX_PAUSE for track in self._tracks)
         found: list[tuple[Track | None, Face]] = []
         if self._can_follow and not paused:
@@ -132,7 +135,8 @@ class Tracker:
         """Faces that the detector finds where none is followed, best first."""
         landmarker = self.landmarker
         if not self._can_follow:
-            return landmarker(pixels)
+            found, self.dropped = landmarker.find(pixels)
+            return found
         if landmarker.detector is None:
             return [] if followed else landmarker(pixels)
         boxes, scores = landmarker.detect(pixels)
@@ -141,6 +145,7 @@ class Tracker:
         at = np.array(free, dtype=bool)
         faces = landmarker.predictor.faces_in(pixels, boxes[at], scores[at])
         sure = nms([face for face in faces if face.score >= landmarker.min_score], _NMS)
+        self.dropped = landmarker.dropped_scores(faces, [*sure, *followed])
         return [face for face in sure if not overlaps_any(face.box, followed, _SAME_FACE)]
 
     def _keep(

@@ -45,6 +45,7 @@ class ImageResult:
 
     ``stem``: the name of output files for this image, without suffix. ``size``: (width, height).
     ``image``: the pixels or the file, for formats that draw on it. ``seconds``: a frame's time.
+    ``dropped``: scores of candidates that were not sure enough to be faces, best first.
     """
 
     name: str
@@ -53,3 +54,4 @@ class ImageResult:
     faces: tuple[Face, ...]
     image: Path | np.ndarray | None = None
     seconds: float | None = None
+    dropped: tuple[float, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import os
 import zipfile
@@ -10,12 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
-from uuid import uuid4
 
-from nasion.errors import DataError, refusing_damage
+from nasion.errors import DataError, SettingError, refusing_damage
+from nasion.media.temporary_files import temporary_path
 
 MAX_UNPACKED = 4 << 30  # bytes; the largest known table of keypoints is a fifth of it
+# Of writing: the next file would fail too.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _DAMAGED = "download it again."
+_PROBE = 1 << 16  # bytes that a folder must have room for before work begins
 
 
 @runtime_checkable
@@ -29,18 +33,57 @@ class ByteStream(Protocol):
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``, renamed to it when the block succeeds.
 
-    A full disk or a killed process leaves the older file whole.
+    A full disk or a killed process leaves the older file whole. ``OSError`` names ``path``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, since a rename is atomic only within a file system; with a random part,
-    # since two processes may write the same file.
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the target, since a rename is atomic only within a file system.
+        temporary = temporary_path(path.parent)
+        try:
+            yield temporary
+            move_into_place(temporary, path)
+        finally:
+            # After a success there is nothing left to remove.
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an ``OSError`` of writing name this file.
+
+    That of a full disk names no file at all, and others name the temporary one.
+    """
     try:
-        yield temporary
-        move_into_place(temporary, path)
-    finally:
-        # After a success there is nothing left to remove.
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        named = error.filename
+        is_own = isinstance(named, str) and Path(named).name.startswith(".nasion-")
+        if error.errno is not None and (named is None or is_own):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def check_output_folder(folder: Path) -> None:
+    """Raise ``SettingError`` if files cannot be written into a folder, which need not exist yet."""
+    from tempfile import TemporaryFile
+
+    existing = folder
+    while not existing.exists() and not existing.is_symlink() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        kind = "a file" if existing.exists() else "a dangling link"
+        where = "" if existing == folder else f"{folder}: "
+        raise SettingError(f"{where}{existing} is {kind}, a folder expected; name another folder.")
+    try:
+        # Nameless; rights, read-only file systems and quotas show only when something is written.
+        with TemporaryFile(dir=existing, buffering=0) as file:
+            file.write(bytes(_PROBE))
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise SettingError(
+            f"{folder}: nothing can be written there ({error.strerror or error}); "
+            "name another folder, or make room or give the rights."
+        ) from error
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
@@ -54,7 +97,8 @@ def move_into_place(temporary: Path, path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # Bytes of file names that are not UTF-8: as in `file_names`.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager

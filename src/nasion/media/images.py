@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nasion.errors import DataError
+from nasion.errors import DataError, reason_of
 from nasion.media.image_headers import FORMATS, FORMATS_TEXT, check_cost
 
 MAX_PIXELS = 100_000_000  # decoded, 300 MB in colour
@@ -60,7 +60,7 @@ def _require_contents(image: Path | bytes, name: str) -> None:
 
 def _unreadable(name: str, error: Exception) -> DataError:
     """The refusal of a file that Pillow failed to read."""
-    return DataError(f"{name}: not a readable image ({str(error) or type(error).__name__}).")
+    return DataError(f"{name}: not a readable image ({reason_of(error)}).")
 
 
 def _upright(file: Any, name: str) -> Any:
@@ -143,10 +143,10 @@ def as_pixels(image: Path | np.ndarray, colour: bool) -> np.ndarray:
     return open_image(image, colour) if isinstance(image, Path) else np.asarray(image)
 
 
-def jpeg_bytes(pixels: np.ndarray) -> bytes:
-    """An image as a JPEG file's contents."""
+def jpeg_bytes(pixels: np.ndarray, comment: str = "") -> bytes:
+    """An image as a JPEG file's contents, with this comment in its head."""
     from PIL import Image
 
     buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=92)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=92, comment=comment.encode())
     return buffer.getvalue()

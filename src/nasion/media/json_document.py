@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from nasion.errors import DataError, NasionError
+from nasion.errors import DataError, NasionError, reason_of
 from nasion.media.number_text import MAX_COORDINATE, check_file_name
 
 _LARGEST = sys.float_info.max
@@ -192,7 +192,7 @@ def read_document(path: Path, **settings: Any) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise root.error(f"it cannot be read ({error})") from error
+        raise root.error(f"it cannot be read ({reason_of(error)})") from error
     return parse_document(text, path, **settings)
 
 

@@ -5,6 +5,7 @@ Sound is copied where the container holds it, else encoded as AAC, else left out
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nasion.errors import DataError
-from nasion.media.files import atomic_write
+from nasion.media.drawn_marks import DRAWN_MARK
+from nasion.media.files import DISK_ERRORS, atomic_write
 from nasion.media.video_reading import Colours, Frame, Reader, VideoProblem, load_av
 
 # By the names of codecs, not of decoders: MP3 is decoded by `mp3float`.
@@ -63,6 +65,7 @@ def video_writer(path: Path, like: Reader, plans: Sequence[SoundPlan]) -> Iterat
     kind = "matroska" if path.suffix == ".mkv" else "mp4"
     try:
         with atomic_write(path) as temporary, av.open(str(temporary), "w", format=kind) as output:
+            output.metadata["comment"] = DRAWN_MARK
             writer = VideoWriter(output, like.rate, like.colours, plans)
             yield writer
             if not writer.started:
@@ -72,6 +75,9 @@ def video_writer(path: Path, like: Reader, plans: Sequence[SoundPlan]) -> Iterat
         raise
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
+        number = getattr(error, "errno", None)
+        if number in DISK_ERRORS:
+            raise OSError(number, os.strerror(number), str(path)) from error
         raise DataError(f"{path}: cannot be written ({reason}).") from error
 
 

@@ -1,32 +1,87 @@
 """File formats of predicted points, one file each: written by ``predict``, read by ``evaluate``.
 
-A format is one text file (``to_text(results)``, with ``SUFFIX``), or several files per image
-(``files(result, labels)``); ``MEDIA_TYPE`` is what one of its files is over HTTP. Optional:
-``line(result)``, one image's part of a text that can be printed as it comes; ``NEEDS_PIXELS`` and
-``draw(result, labels, enlarge)`` of a format that shows the image; ``recognises(path)`` and
-``read(path, scheme)``, to evaluate files of this format.
+A format is one text (``Text``, with ``SUFFIX``), or several files per image
+(``files(result, labels, draw_boxes)``); ``MEDIA_TYPE`` is what one of its files is over HTTP.
+Optional:
+``NEEDS_PIXELS`` of a format that shows the image; ``recognises(path)`` and ``read(path, scheme)``,
+to evaluate files of this format.
 Coordinates are pixels of the upright image, the centre of its top-left pixel at (0, 0), in all
-formats but ``pts``, which counts from 1.
+formats but ``pts``, which counts from 1. Names of images are written as ``media/file_names.py``
+says, so that every text is valid UTF-8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from nasion.data.datasets._face_records import FaceRecord
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, refusing_damage
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import atomic_write, write_text
+from nasion.media.file_names import name_from_text
+from nasion.media.files import atomic_write
+from nasion.prediction_formats._stems import stems as stems
+
 
 PredictedFace = FaceRecord
 
 
+@dataclass(frozen=True)
+class TextContents:
+    """What a text will hold, known before its results.
+
+    ``scheme``: of the faces; None if it is not known, and there are none. ``timed``: True if frames
+    of videos are among the images. ``folder``: for files without a name; None: the system's.
+    """
+
+    scheme: Scheme | None = None
+    timed: bool = False
+    folder: Path | None = None
+
+    @classmethod
+    def of(cls, results: Sequence[ImageResult], folder: Path | None = None) -> TextContents:
+        scheme = next((face.scheme for result in results for face in result.faces), None)
+        return cls(scheme, any(result.seconds is not None for result in results), folder)
+
+
+class Text(Protocol):
+    """A text made piece by piece, so that no result needs to be kept."""
+
+    def __init__(self, contents: TextContents) -> None: ...
+
+    def begin(self) -> str: ...
+
+    def add(self, result: ImageResult) -> str:
+        """One image's piece."""
+        ...
+
+    def end(self) -> Iterable[str]: ...
+
+
 def text_formats() -> list[str]:
     """The formats that are one text."""
-    return [name for name in FORMATS.names() if hasattr(FORMATS.load(name), "to_text")]
+    return [name for name in FORMATS.names() if is_text(name)]
+
+
+def is_text(name: str) -> bool:
+    """True if this format is one text, False if it has files for each image."""
+    return hasattr(FORMATS.load(name), "Text")
+
+
+def to_text(name: str, results: Sequence[ImageResult]) -> str:
+    """The whole text of these results in a format."""
+    return "".join(_pieces(name, results, TextContents.of(results)))
+
+
+def _pieces(name: str, results: Iterable[ImageResult], contents: TextContents) -> Iterator[str]:
+    text: Text = FORMATS.load(name).Text(contents)
+    yield text.begin()
+    yield from map(text.add, results)
+    yield from text.end()
 
 
 def write(
@@ -39,9 +94,14 @@ def write(
     written: list[Path] = []
     for name in formats:
         module = FORMATS.load(name)
-        if hasattr(module, "to_text"):
+        if is_text(name):
             written.append(folder / f"predictions{module.SUFFIX}")
-            write_text(written[-1], module.to_text(results))
+            contents = TextContents.of(results, folder)
+            with (
+                atomic_write(written[-1]) as temporary,
+                temporary.open("w", encoding="utf-8", newline="") as file,
+            ):
+                file.writelines(_pieces(name, results, contents))
         else:
             for result in results:
                 write_files(result, name, folder, labels)
@@ -49,9 +109,15 @@ def write(
     return list(dict.fromkeys(written))
 
 
-def write_files(result: ImageResult, name: str, folder: Path, labels: str = "none") -> None:
-    """Write one image's files of a format of several files."""
-    for file, data in FORMATS.load(name).files(result, labels).items():
+def write_files(
+    result: ImageResult,
+    name: str,
+    folder: Path,
+    labels: str = "none",
+    draw_boxes: bool | None = None,
+) -> None:
+    """Write one image's files of a format of several files; the last two as in ``image.draw``."""
+    for file, data in FORMATS.load(name).files(result, labels, draw_boxes).items():
         with atomic_write(folder / file) as temporary:
             temporary.write_bytes(data)
 
@@ -68,38 +134,12 @@ def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
         module = FORMATS.load(name)
         with refusing_damage(path):
             if hasattr(module, "recognises") and module.recognises(path):
-                return module.read(path, scheme)
+                own, faces = module.read(path, scheme)
+                # Names of files are what they are; those within a text may be escaped.
+                if is_text(name):
+                    faces = [replace(face, image=name_from_text(face.image)) for face in faces]
+                return own, faces
     readable = [name for name in FORMATS.names() if hasattr(FORMATS.load(name), "read")]
     raise DataError(
         f"{path}: not a predictions file of a known format; {', '.join(readable)} can be read."
     )
-
-
-def face_ids(results: Sequence[ImageResult]) -> list[str]:
-    """A name for each face: the image's; from the second face on with its number after ``#``."""
-    ids: list[str] = []
-    for result in results:
-        count = len(result.faces)
-        ids += [result.name + (f"#{i + 1}" if i else "") for i in range(count)]
-    return ids
-
-
-def scheme_of_results(results: Sequence[ImageResult]) -> Scheme | None:
-    """The scheme of the faces; None if there are none."""
-    return next((face.scheme for result in results for face in result.faces), None)
-
-
-def stems(names: Sequence[str]) -> list[str]:
-    """A unique file name without suffix for each image; equal names are numbered."""
-    taken: set[str] = set()
-    chosen: list[str] = []
-    for name in names:
-        # Images of different folders may have the same name, but share one output folder.
-        plain, number = Path(name.rstrip("/")).stem or "image", 1
-        stem = plain
-        while stem in taken:
-            number += 1
-            stem = f"{plain}-{number}"
-        taken.add(stem)
-        chosen.append(stem)
-    return chosen

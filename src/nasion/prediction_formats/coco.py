@@ -7,38 +7,67 @@ Keypoints are x, y, visibility (always 2, visible: the network does not tell), b
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from nasion.data.datasets._coco_document import read_annotations, read_results
 from nasion.data.datasets._face_records import read_text_document
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
-from nasion.prediction_formats import PredictedFace, scheme_of_results
+from nasion.media.file_names import name_as_text
+from nasion.prediction_formats import PredictedFace, TextContents
 from nasion.prediction_formats.json import rounded
 
 SUFFIX = ".coco.json"
 MEDIA_TYPE = "application/json"
 _VISIBLE = 2  # COCO's visibility: 0 not labelled, 1 labelled but hidden
+_IN_MEMORY = 1 << 20  # characters of annotations
+_PIECE = 1 << 16  # characters
 
 
-def to_text(results: Sequence[ImageResult]) -> str:
-    scheme = scheme_of_results(results)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for image_id, result in enumerate(results, start=1):
-        width, height = result.size
-        images.append({"id": image_id, "file_name": result.name, "width": width, "height": height})
+class Text:
+    """Images first; annotations wait in a file without a name, since they come after all images."""
+
+    def __init__(self, contents: TextContents) -> None:
+        self._scheme, self._images, self._faces = contents.scheme, 0, 0
+        folder = None if contents.folder is None else str(contents.folder)
+        # Closed by `end`; its name is gone already, so nothing is left if that is never called.
+        self._annotations = SpooledTemporaryFile(  # noqa: SIM115
+            _IN_MEMORY, "w+", encoding="ascii", dir=folder
+        )
+
+    def begin(self) -> str:
+        return '{"images": ['
+
+    def add(self, result: ImageResult) -> str:
+        self._images += 1
         for face in result.faces:
-            annotations.append(_annotation(face, len(annotations) + 1, image_id))
-    category = {"id": 1, "name": "face", "supercategory": "person", "keypoints": [], "skeleton": []}
-    if scheme:
-        category["keypoints"] = list(scheme.points)
+            before = ", " if self._faces else ""
+            self._faces += 1
+            annotation = _annotation(face, self._faces, self._images)
+            self._annotations.write(before + json.dumps(annotation))
+        width, height = result.size
+        name = name_as_text(result.name)
+        image = {"id": self._images, "file_name": name, "width": width, "height": height}
+        return (", " if self._images > 1 else "") + json.dumps(image)
+
+    def end(self) -> Iterator[str]:
+        yield '], "annotations": ['
+        with self._annotations as file:
+            file.seek(0)
+            while piece := file.read(_PIECE):
+                yield piece
+        yield f'], "categories": {json.dumps([self._category()])}}}\n'
+
+    def _category(self) -> dict[str, Any]:
+        category: dict[str, Any] = {"id": 1, "name": "face", "supercategory": "person"}
+        if self._scheme is None:
+            return category | {"keypoints": [], "skeleton": []}
         # COCO counts keypoints from 1.
-        category["skeleton"] = (scheme.edge_index + 1).tolist()
-    value = {"images": images, "annotations": annotations, "categories": [category]}
-    return json.dumps(value) + "\n"
+        skeleton = (self._scheme.edge_index + 1).tolist()
+        return category | {"keypoints": list(self._scheme.points), "skeleton": skeleton}
 
 
 def _annotation(face: Face, annotation_id: int, image_id: int) -> dict[str, Any]:

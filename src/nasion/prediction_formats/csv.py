@@ -5,42 +5,66 @@ In video also time and track. Tables of other tools are read as ``datasets/point
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nasion.data.datasets import points_csv
-from nasion.data.datasets._image_names import image_of_face
+from nasion.data.datasets._image_names import NUMBERED_FACE, image_of_face
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
-from nasion.prediction_formats import PredictedFace, face_ids, scheme_of_results
+from nasion.media.file_names import name_as_text
+from nasion.prediction_formats import PredictedFace, TextContents
 
 SUFFIX = ".csv"
 MEDIA_TYPE = "text/csv"
 _BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 
 
-def to_text(results: Sequence[ImageResult]) -> str:
-    scheme = scheme_of_results(results)
-    points = scheme.points if scheme else ()
-    is_video = any(result.seconds is not None for result in results)
-    coordinates = [f"{point}_{axis}" for point in points for axis in "xy"]
-    scores = [f"{point}_score" for point in points]
-    time = ["seconds", "track"] if is_video else []
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["face", *_BOX, "face_score", *coordinates, *scores, *time])
-    faces = [(face, result.seconds) for result in results for face in result.faces]
-    for name, (face, seconds) in zip(face_ids(results), faces, strict=True):
-        row = [name, *_face_cells(face)]
-        if is_video:
-            row.append("" if seconds is None else f"{seconds:.4f}")
-            row.append("" if face.track is None else str(face.track))
-        writer.writerow(row)
-    return text.getvalue()
+class Text:
+    """A header, then a line for each face."""
+
+    def __init__(self, contents: TextContents) -> None:
+        self._points = contents.scheme.points if contents.scheme else ()
+        self._timed = contents.timed
+
+    def begin(self) -> str:
+        coordinates = [f"{point}_{axis}" for point in self._points for axis in "xy"]
+        scores = [f"{point}_score" for point in self._points]
+        time = ["seconds", "track"] if self._timed else []
+        return _line(["face", *_BOX, "face_score", *coordinates, *scores, *time])
+
+    def add(self, result: ImageResult) -> str:
+        lines = []
+        for number, face in enumerate(result.faces, start=1):
+            cells = [_face_name(name_as_text(result.name), number), *_face_cells(face)]
+            if self._timed:
+                cells.append("" if result.seconds is None else f"{result.seconds:.4f}")
+                cells.append("" if face.track is None else str(face.track))
+            lines.append(_line(cells))
+        return "".join(lines)
+
+    def end(self) -> Iterator[str]:
+        yield from ()
+
+
+def _face_name(image: str, number: int) -> str:
+    """The image's name, from the second face on with its number behind it."""
+    # An image called photo.jpg#2 would be taken for the second face of another.
+    is_numbered = NUMBERED_FACE.fullmatch(image) is not None
+    return f"{image}#{number}" if number > 1 or is_numbered else image
+
+
+def _line(cells: Sequence[str]) -> str:
+    return ",".join(map(_quoted, cells)) + "\n"
+
+
+def _quoted(cell: str) -> str:
+    """As RFC 4180 says; Python's writer leaves a carriage return unquoted."""
+    if any(sign in cell for sign in ',"\r\n'):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
 
 
 def _face_cells(face: Face) -> list[str]:

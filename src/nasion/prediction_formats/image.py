@@ -8,12 +8,14 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from nasion.landmarks.face import Face, ImageResult
+from nasion.media.drawn_marks import DRAWN_MARK
 from nasion.media.images import as_pixels, jpeg_bytes
-from nasion.prediction_formats._track_boxes import draw_track_boxes
+from nasion.prediction_formats._face_boxes import draw_face_boxes
+from nasion.prediction_formats._point_labels import LABELS as LABELS
+from nasion.prediction_formats._point_labels import draw_point_labels
 
 MEDIA_TYPE = "image/jpeg"
 NEEDS_PIXELS = True
-LABELS = ("none", "numbers", "names")
 # From low to high scores, dark to light, so that everyone can tell them apart (plasma).
 _COLOURS = np.array(
     [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]], dtype=np.float64
@@ -22,24 +24,28 @@ _MIN_SIDE = 700  # pixels: images whose longer side is less are enlarged before 
 _MIN_FACE = 260  # and so are images with smaller faces, if points are labelled
 _MAX_SIDE = 3000  # but not beyond this
 _SUPERSAMPLING = 2  # layer pixels per image pixel and axis
-# Space around a face for labels, as a fraction of its side; names reach far to the right.
-_LABEL_MARGIN = {"none": 0.1, "numbers": 0.3, "names": 1.0}
-_LABEL_SIZE = {"numbers": 40, "names": 60}  # a label's height is the face's side over this
 
 
-def files(result: ImageResult, labels: str = "none") -> dict[str, bytes]:
+def files(
+    result: ImageResult, labels: str = "none", draw_boxes: bool | None = None
+) -> dict[str, bytes]:
     """The drawn image as a JPEG; nothing if its pixels are not known."""
     if result.image is None:
         return {}
-    return {f"{result.stem}-points.jpg": jpeg_bytes(draw(result, labels))}
+    drawn = draw(result, labels, draw_boxes)
+    return {f"{result.stem}-points.jpg": jpeg_bytes(drawn, DRAWN_MARK)}
 
 
 def draw(
-    result: ImageResult, labels: str = "none", enlarge: bool = True
+    result: ImageResult,
+    labels: str = "none",
+    draw_boxes: bool | None = None,
+    enlarge: bool = True,
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """The image with all faces; those with a track have their box, number and score.
+    """The image with all faces.
 
-    ``labels``: one of ``LABELS``; ``enlarge``: small images.
+    ``labels``: one of ``LABELS``, beside the points. ``draw_boxes``: each face's box with its score
+    and track number; None: of tracked faces only. ``enlarge``: small images.
     """
     from PIL import Image
 
@@ -51,8 +57,12 @@ def draw(
         size = (image.width * factor, image.height * factor)
         image = image.resize(size, Image.Resampling.BICUBIC)
     for face in result.faces:
-        _draw_face(image, face, factor, labels)
-    draw_track_boxes(image, result.faces, factor)
+        _draw_face(image, face, factor)
+    boxed = [f for f in result.faces if (f.track is not None if draw_boxes is None else draw_boxes)]
+    captions = draw_face_boxes(image, boxed, factor)
+    if labels != "none":
+        radii = [_radius(_side(face) * factor, 1) for face in result.faces]
+        draw_point_labels(image, result.faces, factor, labels, radii, captions)
     return np.asarray(image)
 
 
@@ -79,7 +89,7 @@ def _side(face: Face) -> float:
     return max(float((face.box[2:] - face.box[:2]).max()), 1.0)
 
 
-def _draw_face(image: Any, face: Face, factor: int, labels: str) -> None:
+def _draw_face(image: Any, face: Face, factor: int) -> None:
     """Draw a face into an image that was enlarged by ``factor``."""
     from PIL import Image
 
@@ -87,10 +97,9 @@ def _draw_face(image: Any, face: Face, factor: int, labels: str) -> None:
     # On a finer layer around the face that is averaged down: Pillow's own lines are jagged.
     # Bounds the layer of a very large face.
     fine = _SUPERSAMPLING if side * _SUPERSAMPLING <= 2 * _MAX_SIDE else 1
-    margin = side * np.array([0.1, 0.1, _LABEL_MARGIN[labels], 0.1]) + 8
-    # The layer covers the face and its labels only, clipped to the image (size * 2: width, height,
-    # width, height).
-    area = np.concatenate([face.box[:2] * factor - margin[:2], face.box[2:] * factor + margin[2:]])
+    margin = 0.1 * side + 8
+    # The layer covers the face only, clipped to the image (size * 2: width, height, width, height).
+    area = np.concatenate([face.box[:2] * factor - margin, face.box[2:] * factor + margin])
     x0, y0, x1, y1 = np.clip(area, 0, image.size * 2).astype(int).tolist()
     if x1 <= x0 or y1 <= y0:
         return
@@ -98,8 +107,6 @@ def _draw_face(image: Any, face: Face, factor: int, labels: str) -> None:
     points = ((face.points.astype(np.float64) + 0.5) * factor - [x0, y0]) * fine
     layer = Image.new("RGBA", ((x1 - x0) * fine, (y1 - y0) * fine))
     _draw_points(layer, face, points, side * fine, fine)
-    if labels != "none":
-        _draw_labels(layer, face, points, side * fine, fine, labels)
     seen = layer.resize((x1 - x0, y1 - y0), Image.Resampling.BOX) if fine > 1 else layer
     image.paste(seen, (x0, y0), seen)
 
@@ -117,30 +124,6 @@ def _draw_points(
     for (x, y), score in zip(points.tolist(), scores.tolist(), strict=True):
         circle = [x - radius, y - radius, x + radius, y + radius]
         pen.ellipse(circle, fill=(*score_colour(score), 255), outline=(0, 0, 0, 255))
-
-
-def _draw_labels(
-    layer: Any,
-    face: Face,
-    points: Float64[np.ndarray, "K 2"],
-    side: float,
-    fine: int,
-    labels: str,
-) -> None:
-    from PIL import ImageDraw, ImageFont
-
-    pen, radius = ImageDraw.Draw(layer), _radius(side, fine)
-    font = ImageFont.load_default(max(side / _LABEL_SIZE[labels], 8 * fine))
-    for number, (name, (x, y)) in enumerate(zip(face.names, points.tolist(), strict=True)):
-        pen.text(
-            (x + 1.3 * radius, y),
-            str(number) if labels == "numbers" else name,
-            font=font,
-            anchor="lm",
-            fill=(255, 255, 255, 255),
-            stroke_width=fine,
-            stroke_fill=(0, 0, 0, 255),
-        )
 
 
 def _radius(side: float, fine: int) -> float:

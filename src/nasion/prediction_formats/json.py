@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from nasion.data.datasets._face_records import read_text_document
 from nasion.data.datasets._predicted_json import read_json
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
-from nasion.prediction_formats import PredictedFace, scheme_of_results
+from nasion.media.file_names import name_as_text
+from nasion.prediction_formats import PredictedFace, TextContents
 
 SUFFIX = ".json"
 MEDIA_TYPE = "application/json"
@@ -21,22 +22,38 @@ COORDINATES = (
 )
 
 
-def to_text(results: Sequence[ImageResult]) -> str:
-    scheme = scheme_of_results(results)
-    value = {
-        "nasion": nasion.__version__,
-        "coordinates": COORDINATES,
-        "scheme": scheme.name if scheme else None,
-        "point_names": list(scheme.points) if scheme else [],
-        "images": [image_value(result) for result in results],
-    }
-    return json.dumps(value, indent=1) + "\n"
+class Text:
+    """Images are written one by one, between a head and the closing brackets."""
+
+    def __init__(self, contents: TextContents) -> None:
+        self._scheme, self._is_first = contents.scheme, True
+
+    def begin(self) -> str:
+        scheme = self._scheme
+        head = {
+            "nasion": nasion.__version__,
+            "coordinates": COORDINATES,
+            "scheme": scheme.name if scheme else None,
+            "point_names": list(scheme.points) if scheme else [],
+            "images": [],
+        }
+        return json.dumps(head, indent=1).removesuffix("]\n}")
+
+    def add(self, result: ImageResult) -> str:
+        before = "\n" if self._is_first else ",\n"
+        self._is_first = False
+        # No text in JSON has a line end of its own: they are escaped.
+        lines = json.dumps(image_value(result), indent=1).split("\n")
+        return before + "\n".join(f"  {line}" for line in lines)
+
+    def end(self) -> Iterator[str]:
+        yield "]\n}\n" if self._is_first else "\n ]\n}\n"
 
 
 def image_value(result: ImageResult) -> dict[str, Any]:
     """One image and its faces."""
     width, height = result.size
-    value: dict[str, Any] = {"image": result.name}
+    value: dict[str, Any] = {"image": name_as_text(result.name)}
     if result.seconds is not None:
         value["seconds"] = round(result.seconds, 4)
     faces = [face_value(face) for face in result.faces]

@@ -1,6 +1,6 @@
 """A ``.pts`` file per face, as iBUG's, pixels counted from 1.
 
-The first face of an image has the image's name, others a number after it.
+The first face of an image has the image's name, others ``#`` and their number after it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from nasion.prediction_formats import PredictedFace
 MEDIA_TYPE = "text/plain"
 
 
-def files(result: ImageResult, labels: str = "none") -> dict[str, bytes]:
-    """The image's files by name."""
+def files(
+    result: ImageResult, labels: str = "none", draw_boxes: bool | None = None
+) -> dict[str, bytes]:
+    """The image's files by name; nothing is drawn."""
     found = {}
     for number, face in enumerate(result.faces, start=1):
         # From 0 to the format's 1.
         rows = [f"{x + 1:.3f} {y + 1:.3f}" for x, y in face.points.tolist()]
         text = "\n".join(["version: 1", f"n_points:  {len(rows)}", "{", *rows, "}"]) + "\n"
-        suffix = f"-{number}" if number > 1 else ""
+        suffix = f"#{number}" if number > 1 else ""
         found[f"{result.stem}{suffix}.pts"] = text.encode()
     return found
 
@@ -36,7 +38,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(folder: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
-    """All ``.pts`` files of a folder; ``name-2.pts`` is the second face of ``name``."""
+    """All ``.pts`` files of a folder; ``name#2.pts`` is the second face of ``name``."""
     paths = sorted(folder.glob("*.pts"))
     if not paths:
         raise DataError(f"{folder}: no .pts files in this folder.")
@@ -44,8 +46,8 @@ def read(folder: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     faces = []
     for path in paths:
         points = read_points(path, str(path))
-        # Only a second face if there is a first: "photo-2.pts" alone is the image photo-2.
-        base = re.sub(r"-\d+$", "", path.stem)
+        # Only a second face if there is a first: "photo#2.pts" alone is the image photo#2.
+        base = re.sub(r"#\d+$", "", path.stem)
         image = base if base in stems else path.stem
         if len(points) != len(scheme):
             raise DataError(

@@ -55,10 +55,10 @@ def main() -> None:
         _fail(str(error))
     # Full disks, missing rights: the user's to mend, so no traceback.
     except OSError as error:
-        _fail(f"{error.filename or ''} {error.strerror or error}".strip())
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(f"{place}{error.strerror or error}")
 
 
 def _fail(message: str) -> None:
-    console.err.print("nasion: ", style="bold red", end="")
-    console.err.print(message, highlight=False, soft_wrap=True)
+    console.fail(message)
     sys.exit(1)

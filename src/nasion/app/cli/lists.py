@@ -17,7 +17,7 @@ def models(
     from nasion.inference import pretrained
 
     if name is not None:
-        console.say(pretrained.card(name))
+        console.page(pretrained.card(name))
         return
     for each in pretrained.names():
         console.line(each, pretrained.headline(each))

@@ -21,6 +21,8 @@ from nasion.app.cli.options import (
     tta_or_none,
 )
 from nasion.app.cli.predict_output import PredictionOutput
+from nasion.app.cli.predict_summary import PredictionSummary
+from nasion.app.stopping import exit_code, stops_on_sigterm
 from nasion.discovery import FORMATS
 from nasion.errors import SettingError
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_FORMATS = ("image", "json")
 _STDOUT = "-"
+_CTRL_C = 130  # 128 and SIGINT
 _ENGINE_ALONE = (
     "--engine writes Parquet and detects faces itself; "
     "leave --box, --boxes, --format, --max-faces and --recipe out."
@@ -62,6 +65,14 @@ BoxTable = Annotated[
     Path | None,
     typer.Option(help="Known boxes: a CSV with face,box_x0,box_y0,box_x1,box_y1, or imglab XML."),
 ]
+DrawBoxes = Annotated[
+    bool | None,
+    typer.Option(
+        "--draw-boxes/--no-draw-boxes",
+        help="Draw each face's box with its score, in videos also its track number.",
+        show_default="in videos",
+    ),
+]
 MinFace = Annotated[
     int | None,
     typer.Option(
@@ -78,6 +89,7 @@ Engine = Annotated[
 ]
 
 
+@stops_on_sigterm
 def predict(
     inputs: Inputs,
     run: Model = Path("face68"),
@@ -88,6 +100,7 @@ def predict(
     labels: Annotated[
         str, typer.Option(help="Labels beside drawn points: none, numbers or names.")
     ] = "none",
+    draw_boxes: DrawBoxes = None,
     box: KnownBox = None,
     boxes: BoxTable = None,
     no_detect: Annotated[
@@ -135,15 +148,18 @@ def predict(
     """Find the faces in images, videos or a camera's frames, and predict their points."""
     from nasion.app.bulk import BulkSettings
     from nasion.app.known_boxes import known_boxes
-    from nasion.app.predict_pipeline import PredictOptions, needs_pixels
+    from nasion.app.predict_pipeline import PredictOptions
     from nasion.inference import detectors
     from nasion.inference.landmarker import Landmarker
     from nasion.inference.smoothing import OneEuro
+    from nasion.media.files import check_output_folder
+    from nasion.prediction_formats import is_text
     from nasion.prediction_formats.image import LABELS
 
     if engine is not None:
         if box or boxes or formats or max_faces or recipe:
             raise SettingError(_ENGINE_ALONE)
+        check_output_folder(folder)
         settings = BulkSettings(
             model=str(run.resolve() if run.exists() else run),
             detector=detector,
@@ -159,6 +175,8 @@ def predict(
     names = _output_formats(formats or _DEFAULT_FORMATS, to_stdout)
     if labels not in LABELS:
         raise SettingError(f"--labels {labels}: one of {', '.join(LABELS)} expected.")
+    if not to_stdout:
+        check_output_folder(folder)
     images, videos = _resolve(inputs, seconds)
     known = known_boxes(box or [], boxes, [each.name for each in (*images, *videos)])
     if known is not None and videos:
@@ -172,47 +190,67 @@ def predict(
     )
     options = PredictOptions(
         boxes=known,
-        formats=tuple(name for name in names if needs_pixels(name)),
+        formats=tuple(name for name in names if not is_text(name)),
         folder=folder,
         labels=labels,
+        draw_boxes=draw_boxes,
         smoothing=OneEuro(min_cutoff, beta) if smooth else None,
         patience=patience,
         threads=min(workers or os.cpu_count() or 1, len(images) + len(videos)),
     )
-    at_end = [name for name in names if not needs_pixels(name)]
-    collected = PredictionOutput(at_end, None if to_stdout else folder)
-    _collect(collected, images, videos, landmarker, options)
-    collected.report()
-    if not collected.complete:
-        raise typer.Exit(1)
+    texts = [name for name in names if is_text(name)]
+    stopped = _predict(images, videos, landmarker, options, texts, to_stdout)
+    # A camera has no end of its own: Ctrl-C is how it is stopped.
+    cameras_only = not images and all(isinstance(video.source, int) for video in videos)
+    if stopped is not None and not (cameras_only and exit_code(stopped) == _CTRL_C):
+        raise typer.Exit(exit_code(stopped))
 
 
 def _resolve(inputs: list[str], seconds: float | None) -> tuple[list[ImageInput], list[VideoInput]]:
     """Images, and videos that end after ``seconds``."""
+    from nasion.app.own_drawings import without_drawings
     from nasion.media.inputs import ImageInput, resolve_inputs
     from nasion.media.video import VideoInput
 
-    resolved = resolve_inputs(inputs)
+    resolved = without_drawings(resolve_inputs(inputs), inputs)
     images = [each for each in resolved if isinstance(each, ImageInput)]
     videos = [each for each in resolved if isinstance(each, VideoInput)]
     return images, [replace(video, seconds=seconds) for video in videos]
 
 
-def _collect(
-    collected: PredictionOutput,
+def _predict(
     images: list[ImageInput],
     videos: list[VideoInput],
     landmarker: Landmarker,
     options: PredictOptions,
-) -> None:
-    """Predict everything, with a progress bar."""
-    from nasion.app.predict_pipeline import predict_images, predict_videos
+    texts: list[str],
+    to_stdout: bool,
+) -> KeyboardInterrupt | None:
+    """Predict everything, with a progress bar; returns what stopped it."""
+    from nasion.app.predict_pipeline import output_stems, predict_images, predict_videos
+    from nasion.prediction_formats import TextContents
 
-    total = len(images) + sum(video.frame_count() for video in videos)
+    folder = None if to_stdout else options.folder
+    contents = TextContents(landmarker.predictor.spec.scheme, bool(videos), folder)
+    summary = PredictionSummary(landmarker.min_score)
+    output = PredictionOutput(texts, folder, contents, summary)
+    stem_of = output_stems(images, videos, options)
+    total = len(images) + sum(map(_frame_count, videos))
     with console.progress_bar("frames" if videos else "images", total) as advance:
-        image_results = predict_images(images, landmarker, options)
-        video_results = predict_videos(videos, landmarker, options)
-        collected.take(image_results, video_results, advance)
+        image_results = predict_images(images, landmarker, options, stem_of)
+        video_results = predict_videos(videos, landmarker, options, stem_of)
+        output.take(image_results, video_results, advance)
+    summary.report(folder)
+    if not summary.complete and output.stopped is None:
+        raise typer.Exit(1)
+    return output.stopped
+
+
+def _frame_count(video: VideoInput) -> int:
+    try:
+        return video.frame_count()
+    except Exception:
+        return 0  # its frames will be refused with the reason
 
 
 def _predict_in_bulk(
@@ -238,13 +276,13 @@ def _predict_in_bulk(
 
 def _output_formats(requested: Sequence[str], to_stdout: bool) -> list[str]:
     """The formats to write; for standard output, the first requested text format."""
+    from nasion.prediction_formats import is_text, text_formats
+
     names = list(dict.fromkeys(requested))
-    texts = [name for name in names if hasattr(FORMATS.load(name), "to_text")]
+    texts = [name for name in names if is_text(name)]
     if not to_stdout:
         return names
     if not texts:
-        from nasion.prediction_formats import text_formats
-
         known = ", ".join(text_formats())
         raise SettingError(f"--out - prints one of {known}; name one with --format.")
     return texts[:1]

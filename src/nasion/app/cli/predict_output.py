@@ -1,48 +1,45 @@
-"""What ``nasion predict`` writes and prints: output files, standard output, a summary."""
+"""What ``nasion predict`` writes: text formats as results come, into files or standard output."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from nasion.app import console
+from nasion.app.cli.predict_summary import PredictionSummary
+from nasion.app.stopping import StopSignals
 from nasion.discovery import FORMATS
 
 if TYPE_CHECKING:
     from nasion.app.predict_pipeline import Result
-    from nasion.landmarks.face import ImageResult
-    from nasion.media.inputs import UnreadableInput
-    from nasion.media.video_reading import VideoProblem
-
-_MAX_LINES = 20  # images with a line of their own in the terminal
+    from nasion.prediction_formats import TextContents
+    from nasion.prediction_formats._text_file import TextFile
 
 
 class PredictionOutput:
-    """Collects results; at the end, or after Ctrl-C, writes what there is.
+    """Writes results as they come and counts them; no result is kept.
 
-    ``folder``: None for standard output.
+    ``formats``: of one text each. ``folder``: None for standard output, which gets the first. Files
+    appear at the end, or after Ctrl-C or SIGTERM with what was found until then.
     """
 
-    def __init__(self, formats: list[str], folder: Path | None) -> None:
-        self.found: list[ImageResult] = []
-        self.unreadable: list[UnreadableInput] = []
-        self.problems: list[VideoProblem] = []
-        self._formats, self._folder, self._started = formats, folder, perf_counter()
-        # Some formats can be printed line by line as results come.
-        self._line = None if folder else getattr(FORMATS.load(formats[0]), "line", None)
-
-    @property
-    def complete(self) -> bool:
-        """False if an input could not be read, or not all of it."""
-        return not self.unreadable and not any(problem.damaged for problem in self.problems)
-
-    def __enter__(self) -> PredictionOutput:
-        return self
+    def __init__(
+        self,
+        formats: list[str],
+        folder: Path | None,
+        contents: TextContents,
+        summary: PredictionSummary,
+    ) -> None:
+        self.summary: PredictionSummary = summary
+        self.stopped: KeyboardInterrupt | None = None
+        self._formats, self._folder, self._contents = formats, folder, contents
+        self._files: list[TextFile] = []
+        # A result is written to all files or to none, and never half.
+        self._signals = StopSignals()
 
     def take(
         self,
@@ -50,99 +47,85 @@ class PredictionOutput:
         video_results: Generator[Result],
         advance: Callable[[], None],
     ) -> None:
-        """Collect all results as they come."""
-        with self, closing(image_results), closing(video_results):
+        """Write all results as they come."""
+        with self._signals, self, closing(image_results), closing(video_results):
+            if self._folder is None:
+                self._print(chain(image_results, video_results), advance)
+                return
             for result in chain(image_results, video_results):
-                self.add(result)
+                with self._signals.held():
+                    self._add(result)
                 advance()
 
-    def add(self, result: Result) -> None:
-        from nasion.media.inputs import UnreadableInput
-        from nasion.media.video_reading import VideoProblem
+    def __enter__(self) -> PredictionOutput:
+        from nasion.prediction_formats._text_file import TextFile
 
-        if isinstance(result, UnreadableInput):
-            self.unreadable.append(result)
-            return
-        if isinstance(result, VideoProblem):
-            self.problems.append(result)
-            return
-        self.found.append(result)
-        if self._line is not None:
-            print(self._line(result), end="", flush=True)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        from nasion.prediction_formats import write
-
-        stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
-        if stopped:
-            console.warn("Stopped; what was found until now is kept.")
         if self._folder is not None:
-            write(self.found, self._formats, self._folder)
-        elif self._line is None:
-            sys.stdout.write(FORMATS.load(self._formats[0]).to_text(self.found))
+            for name in self._formats:
+                self._files.append(TextFile(name, self._folder, self._contents))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> bool:
+        try:
+            with self._signals.held():
+                if error is None:
+                    self._finish()
+                elif isinstance(error, KeyboardInterrupt):
+                    self.stopped = error
+                    self._stop()
+                else:
+                    self._keep_incomplete()
+        finally:
+            for file in self._files:
+                file.discard()
         # True swallows the KeyboardInterrupt: the summary still follows.
-        return stopped
+        return self.stopped is not None
 
-    def report(self) -> None:
-        """Print what was found; on standard error if results go to standard output."""
-        out = console.err if self._folder is None else console.out
+    def _add(self, result: Result) -> None:
+        if (found := self.summary.add(result)) is not None:
+            for file in self._files:
+                file.add(found)
 
-        def say(text: str) -> None:
-            out.print(text, soft_wrap=True, highlight=False)
+    def _print(self, results: chain[Result], advance: Callable[[], None]) -> None:
+        """Print the first format, piece by piece."""
+        text = FORMATS.load(self._formats[0]).Text(self._contents)
+        _print_piece(text.begin())
+        try:
+            for result in results:
+                with self._signals.held():
+                    if (found := self.summary.add(result)) is not None:
+                        _print_piece(text.add(found))
+                advance()
+        except KeyboardInterrupt as error:
+            self.stopped = error
+            console.warn("Stopped; what was found until now is printed.")
+        for piece in text.end():
+            _print_piece(piece)
 
-        images = [result for result in self.found if result.seconds is None]
-        if self._folder is not None:
-            for result in images[:_MAX_LINES]:
-                say(f"{result.name}: {_faces_with_scores(result)}")
-            if len(images) > _MAX_LINES:
-                say(f"... and {len(images) - _MAX_LINES} more images")
-        videos = self._frames_by_video()
-        seconds = perf_counter() - self._started
-        for name, frames in videos.items():
-            tracks = len({face.track for frame in frames for face in frame.faces})
-            rate = ""
-            if not images and len(videos) == 1:
-                rate = f", {len(frames) / seconds:.0f} frames per second"
-            counts = f"{console.count(tracks, 'face')} in {console.count(len(frames), 'frame')}"
-            say(f"{name}: {counts}{rate}")
-        for problem in self.problems:
-            console.warn(f"{problem.name}: {problem.reason}")
-        for each in self.unreadable:
-            console.warn(f"not read: {each.name}: {each.reason}")
-        summary = self._summary(images, bool(videos))
-        if summary:
-            say(f"{'; '.join(summary)}.")
-        if self._folder is not None and self.found:
-            say(f"Written to {self._folder.resolve()}")
+    def _finish(self) -> None:
+        # Where nothing could be read, an older file is worth more than an empty one.
+        if self.summary.found or not self.summary.unreadable:
+            for file in self._files:
+                file.finish()
 
-    def _frames_by_video(self) -> dict[str, list[ImageResult]]:
-        videos: dict[str, list[ImageResult]] = {}
-        for result in self.found:
-            if result.seconds is not None:
-                videos.setdefault(result.name.rpartition("@")[0], []).append(result)
-        return videos
+    def _stop(self) -> None:
+        if not self.summary.found:
+            console.warn("Stopped before the first result; nothing is written.")
+            return
+        console.warn("Stopped; what was found until now is kept.")
+        for file in self._files:
+            file.finish()
 
-    def _summary(self, images: list[ImageResult], has_video: bool) -> list[str]:
-        summary = []
-        if images or not (has_video or self.unreadable):
-            faces = console.count(sum(len(result.faces) for result in images), "face")
-            without = sum(not result.faces for result in images)
-            without_any = f", {without} without any" if without else ""
-            summary.append(f"{faces} in {console.count(len(images), 'image')}{without_any}")
-        if self.unreadable:
-            summary.append(f"{len(self.unreadable)} could not be read")
-        damaged = len({problem.name for problem in self.problems if problem.damaged})
-        if damaged:
-            summary.append(f"{damaged} damaged, read in part")
-        return summary
+    def _keep_incomplete(self) -> None:
+        """After an error, as of a full disk: keep what there is, in no older file's place."""
+        for file in self._files if self.summary.found else []:
+            with suppress(OSError):
+                path = file.finish(complete=False)
+                console.warn(f"Stopped by an error; what was found until then is in {path}.")
 
 
-def _faces_with_scores(result: ImageResult) -> str:
-    """``2 faces (scores 0.98, 0.91)``."""
-    count = len(result.faces)
-    if not count:
-        return console.count(count, "face")
-    scores = ", ".join(f"{face.score:.2f}" for face in result.faces[:5])
-    more = ", ..." if count > 5 else ""
-    word = "score" if count == 1 else "scores"
-    return f"{console.count(count, 'face')} ({word} {scores}{more})"
+def _print_piece(piece: str) -> None:
+    # Names in a table may hold escape sequences, which a program reads and a terminal obeys.
+    print(console.printable(piece, "\n") if sys.stdout.isatty() else piece, end="", flush=True)

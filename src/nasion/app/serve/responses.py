@@ -25,7 +25,7 @@ from nasion.landmarks.face import ImageResult
 from nasion.media.decoder_process import ImageDecoder
 from nasion.media.images import jpeg_bytes
 from nasion.media.inputs import UnreadableInput
-from nasion.prediction_formats import stems
+from nasion.prediction_formats import is_text, stems, to_text
 
 _MAX_FILES_BYTES = 64 << 20  # of all files of a response
 
@@ -117,9 +117,9 @@ def respond(done: Processed, name: str) -> Response:
         summary = "; ".join(f"{each['image']}: {each['error']}" for each in errors)
         return JSONResponse({"error": summary, "errors": errors}, 422)
     if name == "json":
-        return JSONResponse({**json.loads(module.to_text(done.results)), "errors": errors})
-    if hasattr(module, "to_text"):
-        return Response(module.to_text(done.results), media_type=module.MEDIA_TYPE)
+        return JSONResponse({**json.loads(to_text(name, done.results)), "errors": errors})
+    if is_text(name):
+        return Response(to_text(name, done.results), media_type=module.MEDIA_TYPE)
     if len(done.files) == 1:
         (data,) = done.files.values()
         return Response(data, media_type=module.MEDIA_TYPE)

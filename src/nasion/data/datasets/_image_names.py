@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nasion.data.datasets._photographs import photograph
+from nasion.media.file_names import name_from_text
 from nasion.media.number_text import check_file_name
 
-_NUMBERED = re.compile(r"(.+)#\d+$", re.S)  # photo.jpg#2: the second face; re.S: any file name
+NUMBERED_FACE = re.compile(r"(.+)#\d+$", re.S)  # photo.jpg#2: the second face; re.S: any file name
 _DRIVE = re.compile(r"[A-Za-z]:/")
 
 
@@ -26,7 +27,8 @@ def image_name(name: str, folder: Path) -> str:
     check_file_name(name)
     # On other systems a file's name may have a backslash.
     if "\\" in name and not (folder / name).is_file():
-        name = with_slashes(name)
+        unescaped = name_from_text(name)
+        name = unescaped if unescaped != name else with_slashes(name)
     path, depth = Path(name), 0
     if path.is_absolute() and path.is_relative_to(folder.absolute()):
         return str(path.relative_to(folder.absolute()))
@@ -44,7 +46,7 @@ def image_name(name: str, folder: Path) -> str:
 
 def image_of_face(face: str, folder: Path) -> str:
     """The image of a face's id: ``photo.jpg`` of ``photo.jpg#2``, if no file is called so."""
-    numbered = _NUMBERED.match(face)
+    numbered = NUMBERED_FACE.match(face)
     return numbered[1] if numbered and not (folder / face).is_file() else face
 
 

@@ -35,7 +35,7 @@ PIXEL_ORIGIN = 1  # what the files call the first pixel
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm")
 _CHALLENGE = "ibug"
-_NUMBERED = re.compile(r"(.+)-(\d+)$", re.S)
+_NUMBERED = re.compile(r"(.+)[-#](\d+)$", re.S)  # NAME#2: the second face; NAME-2: older files
 
 
 def recognises(root: Path) -> bool:

@@ -23,6 +23,7 @@ from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
+from nasion.media.file_names import name_as_text
 from nasion.media.files import write_text
 
 SCHEME = None
@@ -87,5 +88,5 @@ def write(predictions: Predictions | Faces, path: Path) -> None:
     writer.writerow(["face", *(f"{point}_{axis}" for point in points for axis in "xy")])
     for name, xy in zip(predictions.ids, predictions.points, strict=True):
         values = ["" if math.isnan(v) else f"{v:.9g}" for v in xy.reshape(-1).tolist()]
-        writer.writerow([name, *values])
+        writer.writerow([name_as_text(name), *values])
     write_text(path, text.getvalue())
