@@ -9,14 +9,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from nasion.errors import DataError, requires_extra
+from nasion.errors import DataError
 from nasion.media.images import MAX_PIXELS
+from nasion.media.video_containers import load_av
 
 _UNREADABLE = 20  # so many errors of a container in a row are its end
 _MISSING = 0.5  # seconds short of its stated duration from which a file counts as cut off
@@ -268,12 +268,6 @@ def _dominant(matrix: Int[np.ndarray, "2 2"]) -> Int[np.ndarray, "2 2"]:
     upright = size[0, 0] + size[1, 1] >= size[0, 1] + size[1, 0]
     eye = np.eye(2, dtype=np.int64)
     return eye if upright else 1 - eye
-
-
-def load_av() -> Any:
-    """PyAV. Raises ``MissingExtra``."""
-    with requires_extra("Reading videos and cameras", "video"):
-        return import_module("av")
 
 
 def _from_start(packet: Any, start: float) -> Any:
