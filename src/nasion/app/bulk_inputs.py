@@ -42,7 +42,9 @@ def make_parts(words: Sequence[str], size: int = PART_SIZE) -> list[Part]:
     names = []
     for image in resolve_inputs(others) if others or not tables else []:
         # Of an animated image the first frame is taken.
-        is_image = isinstance(image, ImageInput) or Path(image.name).suffix.lower() in IMAGE_SUFFIXES
+        is_image = (
+            isinstance(image, ImageInput) or Path(image.name).suffix.lower() in IMAGE_SUFFIXES
+        )
         if not is_image or isinstance(image.source, bytes):
             raise SettingError(
                 f"{image.name}: only image files and URLs can be written to Parquet; omit it."

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import IPv6Address, ip_address
+from tempfile import TemporaryFile
 from threading import Timer
-from typing import Any
+from typing import IO, Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import (
@@ -172,7 +173,8 @@ class _Redirects(HTTPRedirectHandler):
 class WebFile:
     """A file of a web server that is read where it is needed, as PyAV reads videos.
 
-    Without ranges, as for a live stream, it is read once from its beginning.
+    A server that sends no parts of files sends all of it first, at most ``MAX_DOWNLOAD`` bytes;
+    where it does not say how long it is, as a live stream, it is read once from its beginning.
     """
 
     def __init__(self, url: str) -> None:
@@ -180,10 +182,13 @@ class WebFile:
         self._at = 0
         self._block: Any = None
         self._response: Any = None
+        self._whole: IO[bytes] | None = None
         headers = self._open(0).headers
         length = headers.get("Content-Length", "")
         ranges = headers.get("Accept-Ranges", "") == "bytes"
-        self._size = int(length) if ranges and length.isdecimal() else None
+        self._size = int(length) if length.isdecimal() else None
+        if self._size is not None and not ranges:
+            self._whole = self._copy(self._size)
 
     def seekable(self) -> bool:
         return self._size is not None
@@ -193,6 +198,10 @@ class WebFile:
 
     def read(self, size: int) -> bytes:
         """Up to ``size`` bytes; none at the end. Raises ``DataError``."""
+        if self._whole is not None:
+            data = self._whole.read(size)
+            self._at += len(data)
+            return data
         if self._response is None and self._at >= (self._size or 0):
             return b""
         response = self._response or self._open(self._at)
@@ -208,11 +217,40 @@ class WebFile:
             raise OSError("This stream has no ranges.")
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         if start + offset != self._at:
-            self.close()
+            self._end_response()
             self._at = start + offset
+            if self._whole is not None:
+                self._whole.seek(self._at)
         return self._at
 
     def close(self) -> None:
+        self._end_response()
+        if self._whole is not None:
+            self._whole.close()
+
+    def _copy(self, size: int) -> IO[bytes]:
+        """All of the file on disk, from its beginning."""
+        whole = TemporaryFile()  # noqa: SIM115 (it stays open until close)
+        try:
+            if size > MAX_DOWNLOAD:
+                raise DataError(
+                    f"{self._url}: {size:,} bytes from a server that sends no parts of files; "
+                    f"the limit is {MAX_DOWNLOAD:,}; download it first."
+                )
+            while self._at < size and (piece := self.read(_PIECE)):
+                whole.write(piece)
+            if self._at < size:
+                raise DataError(f"{self._url}: the download was cut off at {self._at:,} bytes.")
+            whole.seek(0)
+        except BaseException:
+            whole.close()
+            self._end_response()
+            raise
+        self._end_response()
+        self._at = 0
+        return whole
+
+    def _end_response(self) -> None:
         if self._block is not None:
             self._block.__exit__(None, None, None)
         self._block = self._response = None
@@ -222,6 +260,6 @@ class WebFile:
         self._block = web_response(self._url, headers)
         self._response = self._block.__enter__()
         if at and self._response.status != 206:
-            self.close()
+            self._end_response()
             raise DataError(f"{self._url}: the server does not send parts of files.")
         return self._response

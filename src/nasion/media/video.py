@@ -112,7 +112,8 @@ class VideoInput:
             if not container.streams.video:
                 kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
                 raise DataError(f"{self.name}: it has no video stream; it holds {kinds}.")
-            yield VideoReader(container, self.name, self.seconds)
+            is_live = isinstance(self.source, str)
+            yield VideoReader(container, self.name, self.seconds, is_live)
 
 
 def camera_number(word: str) -> int | None:

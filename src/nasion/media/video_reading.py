@@ -97,11 +97,15 @@ class _Damage:
 
 @dataclass
 class VideoReader:
-    """Reads a container that PyAV has opened. ``until``: seconds at which to stop."""
+    """Reads a container that PyAV has opened. ``until``: seconds at which to stop.
+
+    ``is_live``: a stream, which ends with the first packet that does not come.
+    """
 
     container: Any
     name: str
     until: float | None = None
+    is_live: bool = False
     stream: Any = field(init=False)
     _damage: _Damage = field(init=False, default_factory=_Damage)
     _ends_at: float = field(init=False, default=0.0)
@@ -171,7 +175,9 @@ class VideoReader:
             what = "frame" if damage.frames == 1 else "frames"
             reasons.append(f"{damage.frames} {what} decoded with errors")
         whole = (self.container.duration or 0) / 1e6
-        if not self._stopped and (whole - self._ends_at > _MISSING or damage.unreadable):
+        if self.is_live and damage.unreadable:
+            reasons.append(f"the stream ended at {self._ends_at:.2f} s: nothing came any more")
+        elif not self._stopped and (whole - self._ends_at > _MISSING or damage.unreadable):
             reasons.append(f"cut off: it ends at {self._ends_at:.2f} of {whole:.2f} s")
         return [VideoProblem(self.name, "; ".join(reasons))] if reasons else []
 
@@ -184,7 +190,7 @@ class VideoReader:
         """All packets of the video, and those of its sound that are whole."""
         av, errors = load_av(), 0
         known = {self.stream.index, *(sound.index for sound in self.sounds)}
-        while errors < _UNREADABLE:
+        while errors < (1 if self.is_live else _UNREADABLE):
             try:
                 # Of all streams, since the longest one tells whether the end is there.
                 for packet in self.container.demux():
