@@ -27,7 +27,8 @@ FORMATS_TEXT = "MP4 and MOV, Matroska and WebM, AVI, MPEG, ASF and WMV, FLV, Ogg
 _RTSP = ("rtsp://", "rtsps://")
 _RTSP_PROTOCOLS = "rtsp,tcp,udp,rtp,tls,crypto"
 _OPEN_SECONDS, _READ_SECONDS = 20.0, 20.0  # for a stream to begin, and for its next packet
-_PREFIX_OF_FILES = {"protocol_whitelist": "file"}
+_CUT = " If it was cut off, its index is missing."  # MP4 and MOV have it at their end
+_FILES_ALONE = {"protocol_whitelist": "file"}
 _NO_OTHERS = {"protocol_whitelist": "none"}
 
 
@@ -53,19 +54,30 @@ def open_container(source: Path | bytes | str | int, name: str) -> Iterator[Any]
         opened = _open(av, source)
     except DataError:
         raise
-    except av.error.ArgumentError as error:
-        raise DataError(
-            f"{name}: not a readable video; {FORMATS_TEXT} are known. Lists of other files, as "
-            "playlists, are not opened; name the files themselves."
-        ) from error
+    # A format that is not in the list, or none at all.
+    except (av.error.ArgumentError, av.error.InvalidDataError) as error:
+        lists = " Lists of other files, as playlists, are not opened; name the files themselves."
+        hint = _CUT if _is_indexed(source) else lists
+        raise DataError(f"{name}: not a readable video; {FORMATS_TEXT} are known.{hint}") from error
     except Exception as error:  # FFmpeg's errors, and any of a damaged header
         reason = getattr(error, "strerror", None) or error or type(error).__name__
-        # MP4 and MOV have it at their end.
-        is_indexed = isinstance(source, Path) and source.suffix in (".mp4", ".mov")
-        hint = " If it was cut off, its index is missing." if is_indexed else ""
+        hint = _CUT if _is_indexed(source) else ""
         raise DataError(f"{name}: not a readable video ({reason}).{hint}") from error
     with opened as container:
         yield container
+
+
+def _is_indexed(source: Path | bytes | str | int) -> bool:
+    """Whether it is an MP4 or MOV, as its suffix or its first bytes say."""
+    if isinstance(source, bytes):
+        return source[4:8] == b"ftyp"
+    try:
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                return file.read(8)[4:] == b"ftyp"
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager
@@ -80,7 +92,7 @@ def _open(av: Any, source: Path | bytes | str | int) -> Any:
         return _open_camera(av, source)
     if isinstance(source, Path):
         # Absolute, so that no name looks like a protocol's.
-        return av.open(str(source.absolute()), options=known | _PREFIX_OF_FILES)
+        return av.open(str(source.absolute()), options=known | _FILES_ALONE)
     if isinstance(source, bytes):
         return av.open(BytesIO(source), options=known | _NO_OTHERS)
     if is_url(source):

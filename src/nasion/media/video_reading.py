@@ -99,13 +99,15 @@ class _Damage:
 class VideoReader:
     """Reads a container that PyAV has opened. ``until``: seconds at which to stop.
 
-    ``is_live``: a stream, which ends with the first packet that does not come.
+    ``is_live``: a stream, which ends with the first packet that does not come. ``threads``: of the
+    decoder, and of the conversion of colours; None: as many as FFmpeg likes.
     """
 
     container: Any
     name: str
     until: float | None = None
     is_live: bool = False
+    threads: int | None = None
     stream: Any = field(init=False)
     _damage: _Damage = field(init=False, default_factory=_Damage)
     _ends_at: float = field(init=False, default=0.0)
@@ -115,6 +117,8 @@ class VideoReader:
         self.stream = self.container.streams.video[0]
         # Not by frames: with those threads a damaged packet takes sound frames at the end with it.
         self.stream.thread_type = "SLICE"
+        if self.threads is not None:
+            self.stream.thread_count = self.threads
 
     @property
     def sounds(self) -> Sequence[Any]:
@@ -235,7 +239,7 @@ class VideoReader:
         aspect = self.stream.sample_aspect_ratio or Fraction(1)
         if is_sideways(matrix):
             aspect = 1 / aspect
-        pixels = turn(image.to_ndarray(format="rgb24"), matrix)
+        pixels = turn(image.to_ndarray(format="rgb24", threads=self.threads), matrix)
         return Frame(pixels, seconds, number, delay, aspect)
 
 

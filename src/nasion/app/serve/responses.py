@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from nasion.app.serve.admission import Rejected
 from nasion.app.serve.settings import check_boxes, with_min_face
-from nasion.app.serve.uploads import Upload, refuse_text
+from nasion.app.serve.uploads import Upload, refuse_others
 from nasion.data.datasets import toy
 from nasion.discovery import FORMATS
 from nasion.errors import DataError
@@ -87,7 +87,7 @@ class Work:
         return done
 
     def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:
-        refuse_text(upload)
+        refuse_others(upload)
         pixels = self.decode(upload.data, True, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
         check_boxes(self.boxes, size, upload.name)
@@ -124,6 +124,22 @@ def respond(done: Processed, name: str) -> Response:
         (data,) = done.files.values()
         return Response(data, media_type=module.MEDIA_TYPE)
     return Response(_zip(done.files), media_type="application/zip")
+
+
+def respond_clip(done: Processed, name: str) -> Response:
+    """The response for a video.
+
+    Formats other than JSON have no place for what was damaged: then nothing else is sent.
+    """
+    errors = [{"video": each.name, "error": each.reason} for each in done.unreadable]
+    if errors and (not done.results or name != "json"):
+        summary = "; ".join(f"{each['video']}: {each['error']}" for each in errors)
+        return JSONResponse({"error": summary, "errors": errors}, 422)
+    module = FORMATS.load(name)
+    text = module.to_text(done.results)
+    if name == "json":
+        return JSONResponse({**json.loads(text), "errors": errors})
+    return Response(text, media_type=module.MEDIA_TYPE)
 
 
 def _zip(files: Mapping[str, bytes]) -> bytes:
