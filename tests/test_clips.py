@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from test_serve import Server
+from test_serve import Server, encoded
 
 from nasion.app import serve
 from nasion.app.serve.responses import sample_image
@@ -168,3 +168,26 @@ def test_a_clip_s_decoder_is_killed_when_it_takes_too_long_and_ends_with_its_cli
     with pytest.raises(DataError, match=r"a.mp4: decoding took longer than 0.001 seconds"):
         list(ClipDecoder(0.001, 300_000)(clip, "a.mp4", problems.append))
     assert problems == []
+
+
+def test_whatever_goes_wrong_with_one_file_is_its_own_refusal(caplog):
+    """A detector that fails for one image: the other is answered, and its error is named."""
+
+    class Fails:
+        def __call__(self, image):
+            if image.shape[:2] == (50, 50):
+                raise MemoryError
+            return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+
+    good, bad = (np.zeros((side, side, 3), np.uint8) for side in (60, 50))
+    with Server(LIMITS, Landmarker("face68_light", detector=Fails())) as running:
+        status, _, body = running.form(
+            "/v1/landmarks", [("good.png", encoded(good)), ("bad.png", encoded(bad))]
+        )
+        value = json.loads(body)
+        assert status == 200 and [each["image"] for each in value["images"]] == ["good.png"]
+        (error,) = value["errors"]
+        assert error == {"image": "bad.png", "error": "MemoryError while it was processed"}
+        status, _, body = running.ask("/v1/clips", written([bad] * 3), "video/mp4")
+        assert status == 422 and "MemoryError while" in json.loads(body)["error"]
+    assert "bad.png: MemoryError" in caplog.text

@@ -56,9 +56,12 @@ def open_container(source: Path | bytes | str | int, name: str) -> Iterator[Any]
         raise
     # A format that is not in the list, or none at all.
     except (av.error.ArgumentError, av.error.InvalidDataError) as error:
-        lists = " Lists of other files, as playlists, are not opened; name the files themselves."
-        hint = _CUT if _is_indexed(source) else lists
-        raise DataError(f"{name}: not a readable video; {FORMATS_TEXT} are known.{hint}") from error
+        if _is_indexed(source):
+            raise DataError(f"{name}: not a readable video ({error.strerror}).{_CUT}") from error
+        raise DataError(
+            f"{name}: not a readable video; {FORMATS_TEXT} are known. Lists of other files, as "
+            "playlists, are not opened; name the files themselves."
+        ) from error
     except Exception as error:  # FFmpeg's errors, and any of a damaged header
         reason = getattr(error, "strerror", None) or error or type(error).__name__
         hint = _CUT if _is_indexed(source) else ""

@@ -13,10 +13,9 @@ from pydantic import BaseModel, Field
 
 from nasion.app.serve.admission import AdmissionControl, Limits, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
-from nasion.app.serve.responses import Processed, respond_clip
+from nasion.app.serve.responses import Processed, refusal, respond
 from nasion.app.serve.settings import refuse_unknown_parameters, with_min_face
 from nasion.app.serve.uploads import CLIP_BODY, Upload, read_uploads
-from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
@@ -96,7 +95,7 @@ def add_clips(
         work = _ClipWork(landmarker, decode, settings, limits)
         done = await admission.run(client_of(request.scope), work.process, uploads[0])
         metrics.count_images(done)
-        return respond_clip(done, getattr(settings.format, "value", settings.format))
+        return respond(done, getattr(settings.format, "value", settings.format))
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,8 @@ class _ClipWork:
                         )
                     )
                     self._check(frame, done)
-        except DataError as error:
-            done.unreadable.append(UnreadableInput.of(name, error))
+        except Exception as error:
+            done.unreadable.append(refusal(name, error))
         done.unreadable += [UnreadableInput(name, reason) for reason in damage]
         return done
 
