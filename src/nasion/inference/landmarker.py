@@ -22,7 +22,7 @@ from nasion.landmarks import geometry
 from nasion.landmarks.boxes import nms
 from nasion.landmarks.face import Face
 from nasion.landmarks.face_extent import boxes_of_points
-from nasion.media.downloads import is_url
+from nasion.media.addresses import is_stream, is_url
 from nasion.media.image_values import array_pixels, pixels_of
 from nasion.media.inputs import map_in_order
 from nasion.model_spec import TTA
@@ -151,7 +151,6 @@ class Landmarker:
         """
         from nasion.inference.tracking import Tracker
         from nasion.media.video import VideoInput
-        from nasion.media.video_containers import is_stream
 
         tracker = Tracker(self, smoothing, detect_every, patience)
         if isinstance(source, str) and not (is_url(source) or is_stream(source)):

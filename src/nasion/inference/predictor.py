@@ -24,7 +24,7 @@ from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks import geometry, metrics
 from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces, Images, Predictions, crop_boxes
-from nasion.media.downloads import is_url
+from nasion.media.addresses import is_url
 from nasion.media.image_values import pixels_of
 from nasion.media.images import as_pixels
 from nasion.model_spec import TTA, TTA_MODES, ModelSpec

@@ -31,17 +31,12 @@ from urllib.request import (
 
 from nasion.errors import DataError
 
-MAX_DOWNLOAD = 200 << 20  # bytes, of a URL or of standard input
+MAX_DOWNLOAD = 200 << 20  # bytes
 _SCHEMES = ("http", "https")
 _WAIT = 30.0  # seconds for an answer, or for the next bytes of it
 _SECONDS = 120.0  # for all of a download
 _PIECE = 1 << 20
 _ALLOW = "NASION_ALLOW_PRIVATE_REDIRECTS"
-
-
-def is_url(word: str) -> bool:
-    """True for ``http://`` and ``https://``, in small or capital letters."""
-    return word[:8].lower().startswith(("http://", "https://"))
 
 
 def download(url: str, seconds: float = _SECONDS) -> bytes:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nasion.errors import DataError, refusing_damage
-from nasion.media.downloads import download, is_url
+from nasion.media.addresses import is_url
 from nasion.media.images import open_image, pillow_pixels
 from nasion.media.sample_depth import to_uint8
 from nasion.media.signatures import kind_of_contents
@@ -35,6 +35,8 @@ def pixels_of(image: Any, colour: bool) -> UInt8[np.ndarray, "H W ..."]:
     if isinstance(image, np.ndarray):
         return array_pixels(image, colour)
     if isinstance(image, str) and is_url(image):
+        from nasion.media.downloads import download
+
         return open_image(download(image), colour, image)
     if isinstance(image, str) and "://" in image:
         raise DataError(f"{image}: images are downloaded from http:// and https:// addresses only.")

@@ -14,16 +14,16 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from nasion.errors import DataError, SettingError
+from nasion.media.addresses import is_stream, is_url
 from nasion.media.animation import is_animation
-from nasion.media.downloads import MAX_DOWNLOAD, download, is_url
 from nasion.media.files import read_text
 from nasion.media.folders import media_below
 from nasion.media.images import open_image
 from nasion.media.signatures import VIDEO_SUFFIXES, kind_of
 from nasion.media.video import VideoInput, camera_number
-from nasion.media.video_containers import is_stream
 
 _LIVE_SUFFIXES = (".mjpg", ".mjpeg")  # of URLs of cameras
+_MAX_STDIN = 200 << 20  # bytes
 _PREFETCH = 2  # results beyond the number of threads that are computed before they are asked for
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,8 +38,11 @@ class ImageInput:
 
     def pixels(self, colour: bool) -> np.ndarray:
         """uint8 (H, W) or (H, W, 3), upright. Raises ``DataError``."""
-        source = download(self.source) if isinstance(self.source, str) else self.source
-        return open_image(source, colour, self.name)
+        if isinstance(self.source, str):
+            from nasion.media.downloads import download
+
+            return open_image(download(self.source), colour, self.name)
+        return open_image(self.source, colour, self.name)
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def resolve_inputs(words: Sequence[str]) -> list[ImageInput | VideoInput]:
 def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
     path, camera = Path(word), camera_number(word)
     if word == "-":
-        yield ImageInput("standard input", sys.stdin.buffer.read(MAX_DOWNLOAD))
+        yield ImageInput("standard input", sys.stdin.buffer.read(_MAX_STDIN))
     elif is_url(word):
         yield _at_url(word)
     elif is_stream(word):

@@ -13,10 +13,13 @@ from contextlib import closing, contextmanager
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasion.errors import DataError, requires_extra
-from nasion.media.downloads import WebFile, is_url
+from nasion.media.addresses import is_url
+
+if TYPE_CHECKING:
+    from nasion.media.downloads import WebFile
 
 # FFmpeg's names of the formats that are opened.
 FORMATS = (
@@ -24,17 +27,11 @@ FORMATS = (
     "hevc", "mjpeg", "mpjpeg", "mxf", "dv", "ivf", "nut", "rm",
 )  # fmt: skip
 FORMATS_TEXT = "MP4 and MOV, Matroska and WebM, AVI, MPEG, ASF and WMV, FLV, Ogg, MJPEG and MXF"
-_RTSP = ("rtsp://", "rtsps://")
 _RTSP_PROTOCOLS = "rtsp,tcp,udp,rtp,tls,crypto"
 _OPEN_SECONDS, _READ_SECONDS = 20.0, 20.0  # for a stream to begin, and for its next packet
 _CUT = " If it was cut off, its index is missing."  # MP4 and MOV have it at their end
 _FILES_ALONE = {"protocol_whitelist": "file"}
 _NO_OTHERS = {"protocol_whitelist": "none"}
-
-
-def is_stream(word: str) -> bool:
-    """True for the address of a camera's or a server's stream (RTSP)."""
-    return word[:8].lower().startswith(_RTSP)
 
 
 def load_av() -> Any:
@@ -99,6 +96,8 @@ def _open(av: Any, source: Path | bytes | str | int) -> Any:
     if isinstance(source, bytes):
         return av.open(BytesIO(source), options=known | _NO_OTHERS)
     if is_url(source):
+        from nasion.media.downloads import WebFile
+
         file = WebFile(source)
         try:
             return _closing_both(av.open(file, options=known | _NO_OTHERS), file)
