@@ -255,6 +255,32 @@ def test_public_addresses_do_not_lead_into_private_networks(monkeypatch):
         assert download(f"{outside.url}/a.jpg") == b"secret"
 
 
+def test_a_password_goes_to_its_own_server_and_into_no_result_or_message():
+    given = []
+
+    def image(request):
+        given.append(request.headers.get("Authorization"))
+        data = io.BytesIO()
+        Image.new("L", (5, 4)).save(data, "PNG")
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write(data.getvalue())
+
+    with served({"/a.png": image}) as server:
+        server.files["/moved.png"] = redirect_to(f"{server.url}/a.png")
+        address = server.url.replace("http://", "http://me:pass%40word@")
+        (found,) = inputs.resolve_inputs([f"{address}/a.png"])
+        assert found.name == f"{server.url}/a.png" and found.pixels(False).shape == (4, 5)
+        download(f"{address}/moved.png")
+        assert given == ["Basic bWU6cGFzc0B3b3Jk", None]
+        with pytest.raises(DataError) as refused:
+            download(f"{address}/gone.png")
+        assert "word" not in str(refused.value) and "/gone.png: could not" in str(refused.value)
+        with pytest.raises(DataError) as refused:
+            brightness(VideoInput(f"{address}/gone.mp4"))
+        assert "word" not in str(refused.value)
+
+
 def test_which_addresses_are_public():
     public = ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8"]
     private = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "::1", "fe80::1%eth0"]

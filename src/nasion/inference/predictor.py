@@ -25,7 +25,7 @@ from nasion.landmarks import geometry, metrics
 from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces, Images, Predictions, crop_boxes
 from nasion.media.addresses import is_url
-from nasion.media.image_values import pixels_of
+from nasion.media.image_values import array_pixels, pixels_of
 from nasion.media.images import as_pixels
 from nasion.model_spec import TTA, TTA_MODES, ModelSpec
 
@@ -117,7 +117,7 @@ class Predictor:
 
         ``detector_scores``: the faces' scores if the network predicts none.
         """
-        scheme, images = self.spec.scheme, (image,) * len(boxes)
+        scheme, images = self.spec.scheme, (array_pixels(image),) * len(boxes)
         points, sigma = self._estimate(images, crop_boxes(images, boxes, self.spec.box_scale))
         # Which annotator would have labelled an image is not known: the shared outputs, which come
         # first.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlsplit, urlunsplit
+
 _WEB = ("http://", "https://")
 _RTSP = ("rtsp://", "rtsps://")
 
@@ -9,6 +11,19 @@ _RTSP = ("rtsp://", "rtsps://")
 def is_url(word: str) -> bool:
     """True for ``http://`` and ``https://``, in small or capital letters."""
     return word[:8].lower().startswith(_WEB)
+
+
+def split_password(url: str) -> tuple[str, str]:
+    """(address without name and password, ``name:password``), the latter empty if there is none.
+
+    Addresses go into results and messages, where a password has no place.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url, ""
+    known, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=host)) if at else url, unquote(known)
 
 
 def is_stream(word: str) -> bool:

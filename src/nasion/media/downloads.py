@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -30,6 +31,7 @@ from urllib.request import (
 )
 
 from nasion.errors import DataError
+from nasion.media.addresses import split_password
 
 MAX_DOWNLOAD = 200 << 20  # bytes
 _SCHEMES = ("http", "https")
@@ -41,13 +43,14 @@ _ALLOW = "NASION_ALLOW_PRIVATE_REDIRECTS"
 
 def download(url: str, seconds: float = _SECONDS) -> bytes:
     """The contents of a URL. Raises ``DataError`` that names it."""
+    name = split_password(url)[0]
     with web_response(url, seconds=seconds) as response:
         # One byte more than the limit tells a larger file; its declared length may be wrong.
         data = bytearray()
         while len(data) <= MAX_DOWNLOAD and (piece := response.read(_PIECE)):
             data += piece
     if len(data) > MAX_DOWNLOAD:
-        raise DataError(f"{url}: more than {MAX_DOWNLOAD:,} bytes, the limit.")
+        raise DataError(f"{name}: more than {MAX_DOWNLOAD:,} bytes, the limit.")
     return bytes(data)
 
 
@@ -59,13 +62,17 @@ def web_response(
 
     ``seconds``: for all of it; None: as long as bytes keep coming. Raises ``DataError``.
     """
-    route = _Route()
+    route, (url, known) = _Route(), split_password(url)
     timer = Timer(seconds or 0, route.stop)
     timer.daemon = True
     try:
         if seconds is not None:
             timer.start()
         request = Request(url, headers={"User-Agent": "nasion", **(headers or {})})
+        if known:
+            # Of this address alone: a redirect must not take it elsewhere.
+            basic = b64encode(known.encode()).decode()
+            request.add_unredirected_header("Authorization", f"Basic {basic}")
         with _opener(route).open(request, timeout=min(_WAIT, seconds or _WAIT)) as response:
             yield response
         if route.late:  # what was read may be cut off
@@ -173,7 +180,7 @@ class WebFile:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url, self._name = url, split_password(url)[0]
         self._at = 0
         self._block: Any = None
         self._response: Any = None
@@ -203,7 +210,7 @@ class WebFile:
         try:
             data = response.read1(size)
         except (HTTPException, OSError, ValueError) as error:
-            raise DataError(f"{self._url}: the stream ended ({error}).") from error
+            raise DataError(f"{self._name}: the stream ended ({error}).") from error
         self._at += len(data)
         return data
 
@@ -229,13 +236,13 @@ class WebFile:
         try:
             if size > MAX_DOWNLOAD:
                 raise DataError(
-                    f"{self._url}: {size:,} bytes from a server that sends no parts of files; "
+                    f"{self._name}: {size:,} bytes from a server that sends no parts of files; "
                     f"the limit is {MAX_DOWNLOAD:,}; download it first."
                 )
             while self._at < size and (piece := self.read(_PIECE)):
                 whole.write(piece)
             if self._at < size:
-                raise DataError(f"{self._url}: the download was cut off at {self._at:,} bytes.")
+                raise DataError(f"{self._name}: the download was cut off at {self._at:,} bytes.")
             whole.seek(0)
         except BaseException:
             whole.close()
@@ -256,5 +263,5 @@ class WebFile:
         self._response = self._block.__enter__()
         if at and self._response.status != 206:
             self._end_response()
-            raise DataError(f"{self._url}: the server does not send parts of files.")
+            raise DataError(f"{self._name}: the server does not send parts of files.")
         return self._response

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from nasion.errors import DataError, SettingError
-from nasion.media.addresses import is_stream, is_url
+from nasion.media.addresses import is_stream, is_url, split_password
 from nasion.media.animation import is_animation
 from nasion.media.files import read_text
 from nasion.media.folders import media_below
@@ -81,13 +81,9 @@ def resolve_inputs(words: Sequence[str]) -> list[ImageInput | VideoInput]:
 def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
     path, camera = Path(word), camera_number(word)
     if word == "-":
-        yield ImageInput("standard input", sys.stdin.buffer.read(_MAX_STDIN))
-    elif is_url(word):
-        yield _at_url(word)
-    elif is_stream(word):
-        yield VideoInput(word)
+        yield ImageInput("standard input", _standard_input())
     elif "://" in word and not path.exists():
-        raise DataError(f"{word}: of addresses only http, https and rtsp are read.")
+        yield _at_address(word)
     elif path.is_dir():
         yield from map(_file, media_below(path))
     # A file that exists is taken by its name, even if that contains a wildcard. The same holds for
@@ -101,17 +97,31 @@ def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
         yield from map(_file, files)
     elif path.suffix.lower() == ".txt" and path.is_file():
         for line in filter(None, map(str.strip, read_text(path).splitlines())):
-            yield _at_url(line) if is_url(line) else _file(path.parent / line)
+            yield _at_address(line) if "://" in line else _file(path.parent / line)
     elif not path.exists() and camera is not None:
         yield VideoInput(camera)
     else:
         yield _file(path)
 
 
-def _at_url(url: str) -> ImageInput | VideoInput:
-    suffix = PurePosixPath(urlsplit(url).path).suffix.lower()
+def _standard_input() -> bytes:
+    data = sys.stdin.buffer.read(_MAX_STDIN + 1)
+    if len(data) > _MAX_STDIN:
+        raise DataError(f"standard input: more than {_MAX_STDIN:,} bytes, the limit.")
+    return data
+
+
+def _at_address(url: str) -> ImageInput | VideoInput:
+    if is_stream(url):
+        return VideoInput(url)
+    if not is_url(url):
+        raise DataError(f"{url}: of addresses only http, https and rtsp are read.")
+    try:
+        suffix = PurePosixPath(urlsplit(url).path).suffix.lower()
+    except ValueError as error:
+        raise DataError(f"{url}: not a readable address ({error}).") from error
     is_video = suffix in (*VIDEO_SUFFIXES, *_LIVE_SUFFIXES)
-    return VideoInput(url) if is_video else ImageInput(url, url)
+    return VideoInput(url) if is_video else ImageInput(split_password(url)[0], url)
 
 
 def _file(path: Path) -> ImageInput | VideoInput:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 from jaxtyping import UInt8
 
 from nasion.errors import DataError
+from nasion.media.addresses import split_password
 from nasion.media.animation import AnimationReader, is_animation
 from nasion.media.video_containers import open_container
 from nasion.media.video_reading import Frame, Reader, VideoProblem, VideoReader, warn_of
@@ -31,9 +31,7 @@ class VideoInput:
     @property
     def name(self) -> str:
         if isinstance(self.source, str):
-            # Names go into results, where a password has no place.
-            user, at, host = urlsplit(self.source).netloc.rpartition("@")
-            return self.source.replace(f"{user}{at}{host}", host) if at else self.source
+            return split_password(self.source)[0]
         return f"camera {self.source}" if isinstance(self.source, int) else str(self.source)
 
     def frames(self, report: Callable[[VideoProblem], None] = warn_of) -> Generator[Frame]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from nasion.errors import DataError
+from nasion.errors import DataError, refusing_damage
 from nasion.media.images import MAX_PIXELS
 from nasion.media.video_containers import load_av
 
@@ -239,7 +239,8 @@ class VideoReader:
         aspect = self.stream.sample_aspect_ratio or Fraction(1)
         if is_sideways(matrix):
             aspect = 1 / aspect
-        pixels = turn(image.to_ndarray(format="rgb24", threads=self.threads), matrix)
+        with refusing_damage(f"{self.name} frame {number}"):
+            pixels = turn(image.to_ndarray(format="rgb24", threads=self.threads), matrix)
         return Frame(pixels, seconds, number, delay, aspect)
 
 
