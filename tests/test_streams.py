@@ -186,6 +186,7 @@ def rtsp_server(listening, packets, silent):
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_stream_of_rtsp_is_read_until_its_end_or_until_it_goes_silent(monkeypatch, silent):
+    monkeypatch.setattr(video_containers, "_OPEN_SECONDS", 3.0)
     monkeypatch.setattr(video_containers, "_READ_SECONDS", 1.0)
     data = clip("mpegts")
     packets = [data[start : start + 1316] for start in range(0, len(data), 1316)]
