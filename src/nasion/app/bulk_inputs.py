@@ -12,7 +12,8 @@ from typing import Any
 from nasion.app.own_drawings import without_drawings
 from nasion.errors import DataError, SettingError, require, requires_extra
 from nasion.media.images import open_image
-from nasion.media.inputs import SUFFIXES, ImageInput, resolve_inputs
+from nasion.media.inputs import ImageInput, resolve_inputs
+from nasion.media.signatures import IMAGE_SUFFIXES
 
 PART_SIZE = 64  # images
 _IMAGE_COLUMNS = ("image", "picture", "bytes", "content", "jpg")
@@ -44,7 +45,9 @@ def make_parts(words: Sequence[str], size: int = PART_SIZE) -> list[Part]:
     resolved = resolve_inputs(others) if others or not tables else []
     for image in without_drawings(resolved, others):
         # Of an animated image the first frame is taken.
-        is_image = isinstance(image, ImageInput) or Path(image.name).suffix.lower() in SUFFIXES
+        is_image = (
+            isinstance(image, ImageInput) or Path(image.name).suffix.lower() in IMAGE_SUFFIXES
+        )
         if not is_image or isinstance(image.source, bytes):
             raise SettingError(
                 f"{image.name}: only image files and URLs can be written to Parquet; omit it."

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 from numpy.typing import ArrayLike
 
-from nasion.errors import require
+from nasion.errors import DataError, require
 from nasion.inference import detectors, pretrained
 from nasion.inference.detectors import Detector
 from nasion.inference.predictor import Predictor, load_model
@@ -22,7 +22,8 @@ from nasion.landmarks import geometry
 from nasion.landmarks.boxes import nms, overlaps_any
 from nasion.landmarks.face import Face
 from nasion.landmarks.face_extent import boxes_of_points
-from nasion.media.images import open_image
+from nasion.media.addresses import is_stream, is_url
+from nasion.media.image_values import array_pixels, pixels_of
 from nasion.media.inputs import map_in_order
 from nasion.model_spec import TTA
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from nasion.media.video import Frame
 
-    ImageLike = str | os.PathLike[str] | np.ndarray | Image.Image
+    ImageLike = str | os.PathLike[str] | bytes | BinaryIO | np.ndarray | Image.Image
 
 MIN_SCORE = 0.6  # boxes without a face scored 0.42 at most, faces 0.78 or more (LOG.md)
 _SAME_FACE = 0.4  # IoU from which two faces are one
@@ -46,7 +47,8 @@ class Landmarker:
     ``detector``: a name of ``discovery.DETECTORS`` or any ``Detector``; None: every image is one
     face from edge to edge. ``min_score``: drop faces with a lower score. ``any_rotation``: also
     find faces on their side or upside down; four times the time. ``max_faces``: of each image, the
-    best. ``tta``: as in ``Predictor``. Several threads may use one Landmarker.
+    best. ``tta``: as in ``Predictor``. Several threads may use one Landmarker; other processes may
+    have a pickled one, which opens its files there.
 
     >>> faces = Landmarker()("photo.jpg")
     >>> faces[0].points, faces[0]["nose_tip"], faces[0].scores
@@ -94,9 +96,12 @@ class Landmarker:
     def __call__(self, image: ImageLike, boxes: ArrayLike | None = None) -> list[Face]:
         """The faces of one image, best first.
 
-        ``image``: a path, a Pillow image, or uint8 (H, W) grey or (H, W, 3) RGB. ``boxes``:
-        x0 y0 x1 y1 of known faces, so that none are searched for; then the order is theirs. Raises
-        ``DataError`` for an unreadable image.
+        ``image``: a path or URL, a file's contents (``bytes``) or an open file, a Pillow image, or
+        an array (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA: uint8, floats 0 to 1 or 0 to 255, or
+        whole numbers of more bits (``nasion.media.sample_depth`` says what is white then). OpenCV
+        gives BGR: hand over ``image[..., ::-1]``. ``boxes``: x0 y0 x1 y1 of known faces, so that
+        none are searched for; then the order is theirs. Raises ``DataError`` for an unreadable
+        image, or one whose meaning is not clear.
         """
         return self.find(image, boxes)[0]
 
@@ -107,10 +112,9 @@ class Landmarker:
 
         A candidate is what the detector proposed and ``min_score`` dropped, where no face is.
         """
-        pixels = _pixels(image, colour=self.predictor.spec.colour)
+        pixels = pixels_of(image, self.predictor.spec.colour)
         if boxes is not None:
-            known = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-            return self.predictor.faces_in(pixels, known), ()
+            return self.predictor.faces_in(pixels, _known_boxes(boxes)), ()
         if self.detector is None:
             whole_image = np.full((1, 4), np.nan, dtype=np.float32)
             return self.predictor.faces_in(pixels, whole_image), ()
@@ -141,7 +145,7 @@ class Landmarker:
         """
         if self.detector is None:
             return np.full((1, 4), np.nan, dtype=np.float32), np.ones(1, dtype=np.float32)
-        boxes, scores = self.detector(pixels)
+        boxes, scores = self.detector(array_pixels(pixels))
         spec = self.predictor.spec
         if not spec.whole_images:
             boxes = boxes_of_points(boxes, spec.scheme).astype(np.float32)
@@ -154,7 +158,7 @@ class Landmarker:
         detect_every: int = 5,
         patience: float = DEFAULT_PATIENCE,
     ) -> Iterator[tuple[Frame, list[Face]]]:
-        """Each frame of a video file, or of a camera by its number, with its faces.
+        """Each frame of a video file, a stream (URL) or a camera (number), with its faces.
 
         Each face keeps its ``track``, and its points are smoothed (None: not).
         ``detect_every``: run the detector on every n-th frame. ``patience``: seconds for which a
@@ -164,7 +168,9 @@ class Landmarker:
         from nasion.media.video import VideoInput
 
         tracker = Tracker(self, smoothing, detect_every, patience)
-        video = VideoInput(source if isinstance(source, int) else Path(source))
+        if isinstance(source, str) and not (is_url(source) or is_stream(source)):
+            source = Path(source)
+        video = VideoInput(source)
         for frame in video.frames():
             yield frame, tracker(frame.pixels, frame.seconds)
 
@@ -181,12 +187,24 @@ def _rotations(detector: Detector | None) -> tuple[int, ...]:
     return _RIGHT_ANGLES if reach >= 45 else _HALF_RIGHT_ANGLES
 
 
-def _pixels(image: ImageLike, colour: bool) -> UInt8[np.ndarray, "H W ..."]:
-    if isinstance(image, (str, os.PathLike)):
-        return open_image(Path(image), colour)
-    if isinstance(image, np.ndarray):
-        return image
-    return np.asarray(image.convert("RGB"))
+def _known_boxes(boxes: ArrayLike) -> Float32[np.ndarray, "N 4"]:
+    """(N, 4) boxes, or one as four numbers; a box of NaN is the whole image."""
+    try:
+        known = np.asarray(boxes, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"boxes are N x 4 numbers, x0 y0 x1 y1 of each face ({error}).") from error
+    if known.size == 0:
+        return known.reshape(0, 4)
+    known = known[None] if known.ndim == 1 else known
+    if known.shape[1:] != (4,):
+        shape = " x ".join(map(str, known.shape))
+        raise DataError(f"boxes are N x 4 numbers, x0 y0 x1 y1 of each face; found {shape}.")
+    for number, box in enumerate(known):
+        good = np.isnan(box).all() or (np.isfinite(box).all() and (box[2:] > box[:2]).all())
+        if not good:
+            text = " ".join(f"{value:g}" for value in box)
+            raise DataError(f"boxes[{number}] is {text}; x0 < x1 and y0 < y1, in pixels, expected.")
+    return known
 
 
 def _rotate(

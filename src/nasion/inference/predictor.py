@@ -24,6 +24,8 @@ from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks import geometry, metrics
 from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces, Images, Predictions, crop_boxes
+from nasion.media.addresses import is_url
+from nasion.media.image_values import array_pixels, pixels_of
 from nasion.media.images import as_pixels
 from nasion.model_spec import TTA, TTA_MODES, ModelSpec
 
@@ -58,18 +60,18 @@ class Predictor:
 
     def __call__(
         self,
-        images: Images | Sequence[str],
+        images: Images | Sequence[object],
         boxes: ArrayLike | None = None,
         ids: Sequence[str] | None = None,
     ) -> Predictions:
         """Points of one face per image, in the image's pixels.
 
-        ``images``: uint8 (N, H, W[, 3]), or a list of arrays and paths. ``boxes``: (N, 4), where
-        the face is (None: the whole image). ``ids``: names of the predictions (None: positions).
-        Raises ``DataError`` for images that are not uint8 or cannot be read.
+        ``images``: uint8 (N, H, W[, 3]), or a list of what ``Landmarker`` takes. ``boxes``: (N, 4),
+        where the face is (None: the whole image). ``ids``: names of the predictions (None:
+        positions). Raises ``DataError`` for images that are not uint8 or cannot be read.
         """
         if not isinstance(images, np.ndarray):
-            images = tuple(Path(each) if isinstance(each, str) else each for each in images)
+            images = tuple(self._image(each) for each in images)
         scheme = self.spec.scheme
         faces = Faces(
             scheme=scheme,
@@ -79,6 +81,12 @@ class Predictor:
             boxes=None if boxes is None else np.asarray(boxes, dtype=np.float32),
         )
         return self.predict(faces)
+
+    def _image(self, image: object) -> np.ndarray | Path:
+        """Files are opened when it is their turn."""
+        if isinstance(image, (str, Path)) and not is_url(str(image)):
+            return Path(image)
+        return pixels_of(image, self.spec.colour)
 
     def predict(self, faces: Faces) -> Predictions:
         """Points for faces, by their ids. Labels are not used.
@@ -109,7 +117,7 @@ class Predictor:
 
         ``detector_scores``: the faces' scores if the network predicts none.
         """
-        scheme, images = self.spec.scheme, (image,) * len(boxes)
+        scheme, images = self.spec.scheme, (array_pixels(image),) * len(boxes)
         points, sigma = self._estimate(images, crop_boxes(images, boxes, self.spec.box_scale))
         # Which annotator would have labelled an image is not known: the shared outputs, which come
         # first.

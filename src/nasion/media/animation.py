@@ -17,7 +17,6 @@ from nasion.media.video_reading import Colours, Frame, VideoProblem
 
 SUFFIXES = (".gif", ".webp", ".png", ".apng")
 _FORMATS = ("GIF", "WEBP", "PNG")  # Pillow opens nothing else here, whatever a file holds
-_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, EOFError)  # of Pillow's readers
 _HEAD, _WEBP_ANIMATION = 4096, 0x02  # bytes that tell; the flag in WebP's extended header
 _SHOWN = 0.1  # seconds for which browsers show a frame that names a hundredth or less
 _SHORTEST = 0.011
@@ -35,7 +34,7 @@ def is_animation(path: Path) -> bool:
                 return False
         with Image.open(path, formats=_FORMATS) as file:
             return bool(getattr(file, "is_animated", False))
-    except (*_ERRORS, Image.DecompressionBombError):
+    except Exception:  # of any type, as where images are opened
         return False
 
 
@@ -67,8 +66,9 @@ class AnimationReader:
 
         try:
             file = Image.open(path, formats=_FORMATS)
-        except (*_ERRORS, Image.DecompressionBombError) as error:
-            raise DataError(f"{path}: not a readable image ({error}).") from error
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            raise DataError(f"{path}: not a readable image ({reason}).") from error
         with file:
             if file.width * file.height > MAX_PIXELS:
                 raise DataError(
@@ -92,9 +92,10 @@ class AnimationReader:
             try:
                 self.file.seek(number)
                 image = self.file.convert("RGBA")
-            except _ERRORS as error:
+            except Exception as error:
                 if not number:
-                    raise DataError(f"{self.name}: not a readable image ({error}).") from error
+                    reason = str(error) or type(error).__name__
+                    raise DataError(f"{self.name}: not a readable image ({reason}).") from error
                 self._damage = f"damaged: read up to frame {number} of {self.file.n_frames}"
                 return
             if self.until is not None and seconds > self.until:

@@ -15,7 +15,8 @@ from nasion.errors import DataError
 # Pillow's names of the formats that are opened. Nothing else: its EPS reader starts Ghostscript.
 # TGA has no signature of its own, so it comes last.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM", "JPEG2000", "ICO", "TGA")
-FORMATS_TEXT = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, PPM, JPEG 2000, ICO and TGA"
+# HEIC needs the extra nasion[heic] (images.py).
+FORMATS_TEXT = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC, PPM, JPEG 2000, ICO and TGA"
 # Of a JPEG. Encoders write 1 to 18; libtiff allows as many in the JPEGs inside a TIFF.
 MAX_SCANS = 100
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -41,7 +42,7 @@ def check_cost(file: Any, name: str, limit: int) -> None:
             f"the limit is {limit * _COLOUR_BYTES:,}; make it smaller, or save it without alpha."
         )
     if file.format in ("JPEG", "MPO"):
-        scans = count_scans(_contents(file))
+        scans = count_scans(file_contents(file))
         if scans > MAX_SCANS:
             raise DataError(
                 f"{name}: a JPEG of {scans:,} scans; the limit is {MAX_SCANS}; save it again."
@@ -84,7 +85,7 @@ def count_scans(data: bytes) -> int:
     return scans
 
 
-def _contents(file: Any) -> bytes:
+def file_contents(file: Any) -> bytes:
     """The bytes of an opened Pillow file, whose position stays where it is."""
     position = file.fp.tell()
     file.fp.seek(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 import numpy as np
 
 from nasion.errors import DataError, reason_of
-from nasion.media.image_headers import FORMATS, FORMATS_TEXT, check_cost
+from nasion.media import sample_depth
+from nasion.media.image_headers import FORMATS, FORMATS_TEXT, check_cost, file_contents
+from nasion.media.signatures import is_heic
 
 MAX_PIXELS = 100_000_000  # decoded, 300 MB in colour
 _ORIENTATION, _FIRST_SIDEWAYS = 0x0112, 5  # the EXIF tag; from this value on an image lies sideways
+_IMAGE_WIDTH = 256  # TIFF's tag
+_LOOK = 64  # bytes that tell HEIC
 _STRIP_PIXELS = 1 << 20  # that are converted at once, so that large images are not held twice
 
 
@@ -26,57 +31,105 @@ def open_image(
     unreadable, has more pixels than ``limit``, decodes to more bytes than that many pixels in
     colour, or is a JPEG of more than ``MAX_SCANS`` scans.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import ImageOps, UnidentifiedImageError
 
     name = name or (str(image) if isinstance(image, Path) else "The image")
     _require_contents(image, name)
     try:
         source = BytesIO(image) if isinstance(image, bytes) else image
-        with Image.open(source, formats=FORMATS) as file:
+        with _identify(source) as file:
             # By the headers, before anything is decoded.
             check_cost(file, name, limit)
             if not colour and file.format == "JPEG" and file.mode == "RGB":
                 # A JPEG stores brightness separately; decoding it alone takes half the time.
                 file.draft("L", file.size)
+            depth = sample_depth.prepare(file)
+
+            def reopen() -> Any:
+                # A file in memory has been read on.
+                source = BytesIO(image) if isinstance(image, bytes) else image
+                return _identify(source)
+
             # Decoding happens here, inside the `try`: Image.open has only read the header.
-            return _to_array(_upright(file, name), "RGB" if colour else "L")
+            shallow = sample_depth.in_eight_bits(file, depth, reopen)
+            # In place: otherwise an image without the tag is copied.
+            ImageOps.exif_transpose(shallow, in_place=True)
+            return _to_array(shallow, "RGB" if colour else "L")
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not a readable image; {FORMATS_TEXT} are known.") from error
     # A DataError is an Exception too: it must not be wrapped by the next clause.
-    except DataError:
-        raise
+    except DataError as error:
+        raise _named(name, error) from error.__cause__
     # Of any type: Pillow's readers meet damaged files with struct.error, KeyError, EOFError, ...
     except Exception as error:
         raise _unreadable(name, error) from error
 
 
+def pillow_pixels(image: Any, colour: bool, name: str) -> np.ndarray:
+    """A Pillow image as ``open_image`` gives a file: upright, in 8 bits, on white."""
+    from PIL import ImageOps
+
+    try:
+        if not all(image.size):
+            raise DataError(f"{name}: {image.width} x {image.height} pixels, so it is empty.")
+        # Opened and not decoded yet, so all of the file is at hand, as its depth.
+        if getattr(image, "tile", None) and getattr(image, "fp", None) and not image.tell():
+            return open_image(file_contents(image), colour, name)
+        upright = ImageOps.exif_transpose(image)
+        shallow = sample_depth.in_eight_bits(upright, sample_depth.Depth(), lambda: None)
+        return _to_array(shallow, "RGB" if colour else "L")
+    except DataError:
+        raise
+    except Exception as error:
+        raise _unreadable(name, error) from error
+
+
+def _identify(source: Path | BytesIO) -> Any:
+    """An open Pillow file of a known format. Raises ``DataError`` if only HEIC's reader lacks."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        file = Image.open(source, formats=FORMATS)
+        if file.format == "TIFF":
+            # With a name, Pillow maps plain TIFFs into memory; those that EXIF turns are garbled.
+            file.filename = ""
+        return file
+    except UnidentifiedImageError:
+        if isinstance(source, BytesIO):
+            head = source.getvalue()[:_LOOK]
+        else:
+            with source.open("rb") as file:
+                head = file.read(_LOOK)
+        if not is_heic(head):
+            raise
+    try:
+        import_module("pillow_heif").register_heif_opener()
+    except ModuleNotFoundError as error:
+        raise DataError(
+            "HEIC needs a package that is not installed; install it with: "
+            "pip install 'nasion[heic]'."
+        ) from error
+    return Image.open(source, formats=("HEIF",))
+
+
 def _require_contents(image: Path | bytes, name: str) -> None:
     """Raise ``DataError`` for a file that is not there or empty."""
+    if isinstance(image, Path) and image.is_dir():
+        raise DataError(f"{name}: a folder; name an image in it.")
     if isinstance(image, Path) and not image.is_file():
         raise DataError(f"{name}: no such file.")
     if image == b"" or (isinstance(image, Path) and not image.stat().st_size):
         raise DataError(f"{name}: the file is empty.")
 
 
+def _named(name: str, error: DataError) -> DataError:
+    text = str(error)
+    return error if text.startswith(name) else DataError(f"{name}: {text}")
+
+
 def _unreadable(name: str, error: Exception) -> DataError:
     """The refusal of a file that Pillow failed to read."""
     return DataError(f"{name}: not a readable image ({reason_of(error)}).")
-
-
-def _upright(file: Any, name: str) -> Any:
-    """The Pillow image after EXIF rotation, in 8 bits."""
-    from PIL import Image, ImageOps
-
-    # In place: otherwise an image without the tag is copied.
-    ImageOps.exif_transpose(file, in_place=True)
-    if file.mode.startswith("I;16"):
-        # Pillow would clip 16 bits to 8, all to white; the upper 8 bits are the image.
-        return Image.fromarray((np.asarray(file) >> 8).astype(np.uint8))
-    if file.mode in ("I", "F"):
-        raise DataError(
-            f"{name}: pixels of mode {file.mode} have no known range; save it with 8 or 16 bits."
-        )
-    return file
 
 
 def _to_array(image: Any, mode: str) -> np.ndarray:
@@ -113,14 +166,17 @@ def image_problem(path: Path) -> str:
 
 def image_size(image: Path | np.ndarray) -> tuple[int, int]:
     """(width, height) of an array, or of a file as ``open_image`` turns it, from its header."""
-    from PIL import Image
-
     if isinstance(image, np.ndarray):
         return image.shape[1], image.shape[0]
     try:
-        with Image.open(image, formats=FORMATS) as file:
+        with _identify(image) as file:
             sideways = file.getexif().get(_ORIENTATION, 1) >= _FIRST_SIDEWAYS
+            # Pillow has the size of a TIFF as it is turned, where it turns it on decoding.
+            stored = getattr(file, "tag_v2", {}).get(_IMAGE_WIDTH, file.width)
+            sideways = sideways and stored == file.width
             return (file.height, file.width) if sideways else file.size
+    except DataError as error:
+        raise _named(str(image), error) from error.__cause__
     except Exception as error:
         raise _unreadable(str(image), error) from error
 

@@ -7,25 +7,23 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from nasion.errors import DataError, SettingError
-from nasion.media import video
+from nasion.media.addresses import is_stream, is_url, split_password
 from nasion.media.animation import is_animation
 from nasion.media.files import read_text
+from nasion.media.folders import media_below
 from nasion.media.images import open_image
+from nasion.media.signatures import VIDEO_SUFFIXES, kind_of
 from nasion.media.video import VideoInput, camera_number
 
-SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".apng", ".avif",
-    ".ppm", ".pgm",
-)  # fmt: skip
-_URL = ("http://", "https://")
-_MAX_DOWNLOAD = 200 << 20  # bytes, of a URL or of standard input
-_TIMEOUT = 30  # seconds
+_LIVE_SUFFIXES = (".mjpg", ".mjpeg")  # of URLs of cameras
+_MAX_STDIN = 200 << 20  # bytes
 _PREFETCH = 2  # results beyond the number of threads that are computed before they are asked for
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,8 +38,11 @@ class ImageInput:
 
     def pixels(self, colour: bool) -> np.ndarray:
         """uint8 (H, W) or (H, W, 3), upright. Raises ``DataError``."""
-        source = _download(self.source) if isinstance(self.source, str) else self.source
-        return open_image(source, colour, self.name)
+        if isinstance(self.source, str):
+            from nasion.media.downloads import download
+
+            return open_image(download(self.source), colour, self.name)
+        return open_image(self.source, colour, self.name)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def resolve_inputs(words: Sequence[str]) -> list[ImageInput | VideoInput]:
     """
     if not words:
         raise SettingError(
-            "Name an image, a video, a folder, a glob, a list of files (.txt), a URL, "
+            "Name an image, a video, a folder, a glob, a list of files (.txt), a URL (http, rtsp), "
             "a camera number, or - for standard input."
         )
     found: dict[str, ImageInput | VideoInput] = {}
@@ -80,11 +81,11 @@ def resolve_inputs(words: Sequence[str]) -> list[ImageInput | VideoInput]:
 def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
     path, camera = Path(word), camera_number(word)
     if word == "-":
-        yield ImageInput("standard input", sys.stdin.buffer.read(_MAX_DOWNLOAD))
-    elif word.startswith(_URL):
-        yield ImageInput(word, word)
+        yield ImageInput("standard input", _standard_input())
+    elif "://" in word and not path.exists():
+        yield _at_address(word)
     elif path.is_dir():
-        yield from map(_file, _files_below(path))
+        yield from map(_file, media_below(path))
     # A file that exists is taken by its name, even if that contains a wildcard. The same holds for
     # a file called 0 and the camera below.
     elif not path.exists() and any(sign in word for sign in "*?["):
@@ -96,26 +97,35 @@ def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
         yield from map(_file, files)
     elif path.suffix.lower() == ".txt" and path.is_file():
         for line in filter(None, map(str.strip, read_text(path).splitlines())):
-            yield ImageInput(line, line) if line.startswith(_URL) else _file(path.parent / line)
+            yield _at_address(line) if "://" in line else _file(path.parent / line)
     elif not path.exists() and camera is not None:
         yield VideoInput(camera)
     else:
         yield _file(path)
 
 
-def _files_below(folder: Path) -> list[Path]:
-    suffixes = (*SUFFIXES, *video.SUFFIXES)
-    files = [file for file in folder.rglob("*") if file.suffix.lower() in suffixes]
-    # Sorted, since the file system has no order that can be relied on.
-    files = sorted(file for file in files if file.is_file())
-    if not files:
-        known = ", ".join(SUFFIXES)
-        raise DataError(f"{folder}: no images in this folder or below it ({known}), nor videos.")
-    return files
+def _standard_input() -> bytes:
+    data = sys.stdin.buffer.read(_MAX_STDIN + 1)
+    if len(data) > _MAX_STDIN:
+        raise DataError(f"standard input: more than {_MAX_STDIN:,} bytes, the limit.")
+    return data
+
+
+def _at_address(url: str) -> ImageInput | VideoInput:
+    if is_stream(url):
+        return VideoInput(url)
+    if not is_url(url):
+        raise DataError(f"{url}: of addresses only http, https and rtsp are read.")
+    try:
+        suffix = PurePosixPath(urlsplit(url).path).suffix.lower()
+    except ValueError as error:
+        raise DataError(f"{url}: not a readable address ({error}).") from error
+    is_video = suffix in (*VIDEO_SUFFIXES, *_LIVE_SUFFIXES)
+    return VideoInput(url) if is_video else ImageInput(split_password(url)[0], url)
 
 
 def _file(path: Path) -> ImageInput | VideoInput:
-    is_video = path.suffix.lower() in video.SUFFIXES or is_animation(path)
+    is_video = is_animation(path) or kind_of(path) == "video"
     return VideoInput(path) if is_video else ImageInput(str(path), path)
 
 
@@ -140,22 +150,3 @@ def map_in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Ge
             # The caller stopped early, or an item failed: what has not begun is not done.
             for future in pending:
                 future.cancel()
-
-
-def _download(url: str) -> bytes:
-    """The contents of a URL. Raises ``DataError`` that names it."""
-    from http.client import HTTPException
-    from urllib.error import URLError
-    from urllib.request import Request, urlopen
-
-    try:
-        request = Request(url, headers={"User-Agent": "nasion"})
-        with urlopen(request, timeout=_TIMEOUT) as response:
-            # One byte more than the limit tells a larger file; its declared length may be wrong.
-            data = response.read(_MAX_DOWNLOAD + 1)
-    except (URLError, HTTPException, OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DataError(f"{url}: could not be downloaded ({reason}).") from error
-    if len(data) > _MAX_DOWNLOAD:
-        raise DataError(f"{url}: more than {_MAX_DOWNLOAD:,} bytes, the limit.")
-    return data

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from nasion.errors import DataError
+from nasion.media.addresses import split_password
 from nasion.media.animation import AnimationReader, is_animation
-from nasion.media.video_reading import Frame, Reader, VideoProblem, VideoReader, load_av, warn_of
+from nasion.media.video_containers import open_container
+from nasion.media.video_reading import Frame, Reader, VideoProblem, VideoReader, warn_of
 from nasion.media.video_writing import plan_sound, video_writer
-
-SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
 
 
 @dataclass(frozen=True)
 class VideoInput:
-    """A video file, or a camera by its number. ``seconds``: where to stop; None for the end."""
+    """A video file, a stream by its URL (http, https, rtsp), or a camera by its number.
 
-    source: Path | int
+    ``seconds``: where to stop; None for the end.
+    """
+
+    source: Path | int | str
     seconds: float | None = None
 
     @property
     def name(self) -> str:
+        if isinstance(self.source, str):
+            return split_password(self.source)[0]
         return f"camera {self.source}" if isinstance(self.source, int) else str(self.source)
 
     def frames(self, report: Callable[[VideoProblem], None] = warn_of) -> Generator[Frame]:
@@ -44,8 +47,8 @@ class VideoInput:
                 report(problem)
 
     def frame_count(self) -> int:
-        """About how many frames there are; 0 if unknown, as for cameras."""
-        if isinstance(self.source, int):
+        """About how many frames there are; 0 if unknown, as for streams and cameras."""
+        if not isinstance(self.source, Path):
             return 0
         try:
             with self._open() as reader:
@@ -95,46 +98,23 @@ class VideoInput:
     @contextmanager
     def _open(self) -> Iterator[Reader]:
         if isinstance(self.source, Path):
+            if self.source.is_dir():
+                raise DataError(f"{self.source}: a folder; name a video in it.")
             if not self.source.is_file():
                 raise DataError(f"{self.source}: no such file.")
             if is_animation(self.source):
                 with AnimationReader.open(self.source, self.seconds) as reader:
                     yield reader
                 return
-        av = load_av()
-        try:
-            if isinstance(self.source, int):
-                container = _open_camera(av, self.source)
-            else:
-                container = av.open(str(self.source))
-        except DataError:
-            raise
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            # MP4 and MOV have it at their end.
-            is_indexed = isinstance(self.source, Path) and self.source.suffix in (".mp4", ".mov")
-            hint = " If it was cut off, its index is missing." if is_indexed else ""
-            raise DataError(f"{self.name}: not a readable video ({reason}).{hint}") from error
-        with container:
+        with open_container(self.source, self.name) as container:
             if not container.streams.video:
                 kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
                 raise DataError(f"{self.name}: it has no video stream; it holds {kinds}.")
-            yield VideoReader(container, self.name, self.seconds)
+            is_live = isinstance(self.source, str)
+            yield VideoReader(container, self.name, self.seconds, is_live)
 
 
 def camera_number(word: str) -> int | None:
     """The number if the word is a camera's number, as ``0``."""
     # Longer numbers are more likely the name of a file that is missing.
     return int(word) if word.isdecimal() and len(word) < 3 else None
-
-
-def _open_camera(av: Any, number: int) -> Any:
-    if sys.platform == "linux":
-        devices = sorted(str(path) for path in Path("/dev").glob("video*"))
-        if f"/dev/video{number}" not in devices:
-            found = ", ".join(devices) or "none"
-            raise DataError(f"camera {number}: there is no /dev/video{number}; cameras: {found}.")
-        return av.open(f"/dev/video{number}", format="v4l2")
-    if sys.platform == "darwin":
-        return av.open(str(number), format="avfoundation", options={"framerate": "30"})
-    return av.open(f"video={number}", format="dshow")

@@ -9,14 +9,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from nasion.errors import DataError, requires_extra
+from nasion.errors import DataError, refusing_damage
 from nasion.media.images import MAX_PIXELS
+from nasion.media.video_containers import load_av
 
 _UNREADABLE = 20  # so many errors of a container in a row are its end
 _MISSING = 0.5  # seconds short of its stated duration from which a file counts as cut off
@@ -97,11 +97,17 @@ class _Damage:
 
 @dataclass
 class VideoReader:
-    """Reads a container that PyAV has opened. ``until``: seconds at which to stop."""
+    """Reads a container that PyAV has opened. ``until``: seconds at which to stop.
+
+    ``is_live``: a stream, which ends with the first packet that does not come. ``threads``: of the
+    decoder, and of the conversion of colours; None: as many as FFmpeg likes.
+    """
 
     container: Any
     name: str
     until: float | None = None
+    is_live: bool = False
+    threads: int | None = None
     stream: Any = field(init=False)
     _damage: _Damage = field(init=False, default_factory=_Damage)
     _ends_at: float = field(init=False, default=0.0)
@@ -111,6 +117,8 @@ class VideoReader:
         self.stream = self.container.streams.video[0]
         # Not by frames: with those threads a damaged packet takes sound frames at the end with it.
         self.stream.thread_type = "SLICE"
+        if self.threads is not None:
+            self.stream.thread_count = self.threads
 
     @property
     def sounds(self) -> Sequence[Any]:
@@ -171,7 +179,9 @@ class VideoReader:
             what = "frame" if damage.frames == 1 else "frames"
             reasons.append(f"{damage.frames} {what} decoded with errors")
         whole = (self.container.duration or 0) / 1e6
-        if not self._stopped and (whole - self._ends_at > _MISSING or damage.unreadable):
+        if self.is_live and damage.unreadable:
+            reasons.append(f"the stream ended at {self._ends_at:.2f} s: nothing came any more")
+        elif not self._stopped and (whole - self._ends_at > _MISSING or damage.unreadable):
             reasons.append(f"cut off: it ends at {self._ends_at:.2f} of {whole:.2f} s")
         return [VideoProblem(self.name, "; ".join(reasons))] if reasons else []
 
@@ -184,7 +194,7 @@ class VideoReader:
         """All packets of the video, and those of its sound that are whole."""
         av, errors = load_av(), 0
         known = {self.stream.index, *(sound.index for sound in self.sounds)}
-        while errors < _UNREADABLE:
+        while errors < (1 if self.is_live else _UNREADABLE):
             try:
                 # Of all streams, since the longest one tells whether the end is there.
                 for packet in self.container.demux():
@@ -229,7 +239,8 @@ class VideoReader:
         aspect = self.stream.sample_aspect_ratio or Fraction(1)
         if is_sideways(matrix):
             aspect = 1 / aspect
-        pixels = turn(image.to_ndarray(format="rgb24"), matrix)
+        with refusing_damage(f"{self.name} frame {number}"):
+            pixels = turn(image.to_ndarray(format="rgb24", threads=self.threads), matrix)
         return Frame(pixels, seconds, number, delay, aspect)
 
 
@@ -268,12 +279,6 @@ def _dominant(matrix: Int[np.ndarray, "2 2"]) -> Int[np.ndarray, "2 2"]:
     upright = size[0, 0] + size[1, 1] >= size[0, 1] + size[1, 0]
     eye = np.eye(2, dtype=np.int64)
     return eye if upright else 1 - eye
-
-
-def load_av() -> Any:
-    """PyAV. Raises ``MissingExtra``."""
-    with requires_extra("Reading videos and cameras", "video"):
-        return import_module("av")
 
 
 def _from_start(packet: Any, start: float) -> Any:

@@ -36,6 +36,9 @@ def serve(
     max_pixels: Annotated[int, typer.Option(help="Largest image, in pixels.")] = 25_000_000,
     max_faces: Annotated[int, typer.Option(help="Most faces per image.")] = 50,
     max_seconds: Annotated[float, typer.Option(help="Longest time per request.")] = 30.0,
+    max_clip_seconds: Annotated[
+        float, typer.Option(help="Longest video (1,000 frames at most).")
+    ] = 20.0,
     root_path: Annotated[
         str, typer.Option(help="The path under which a proxy shows this server, as /faces.")
     ] = "",
@@ -78,6 +81,7 @@ def serve(
         pixels=max_pixels,
         faces=max_faces,
         seconds=max_seconds,
+        clip_seconds=max_clip_seconds,
         workers=workers,
     )
     # A wildcard is an address to listen on, not to be called by.

@@ -21,6 +21,7 @@ with requires_extra("The server", "serve"):
 from nasion.app.serve.access import Access, AllowedHosts, PathPrefix
 from nasion.app.serve.admission import AdmissionControl, ChunkedResponses, Limits, Rejected
 from nasion.app.serve.bodies import BodyLimit
+from nasion.app.serve.clips import add_clips
 from nasion.app.serve.landmarks import add_landmarks
 from nasion.app.serve.pages import SecurityHeaders, add_pages
 from nasion.app.serve.prometheus import Measuring, ServerMetrics
@@ -28,7 +29,7 @@ from nasion.app.serve.websocket import add_camera
 from nasion.media.decoder_process import ImageDecoder
 
 _DESCRIPTION = (
-    "Facial landmarks. Images come in the request's body; nothing is read or downloaded "
+    "Facial landmarks. Images and videos come in the request's body; nothing is read or downloaded "
     "because a request names it."
 )
 
@@ -54,6 +55,7 @@ def build_app(
     _add_middleware(app, admission, metrics, access)
     _add_errors(app)
     add_landmarks(app, landmarker, admission, metrics, decode)
+    add_clips(app, landmarker, admission, metrics)
     add_pages(app, landmarker)
     add_camera(app, landmarker, admission, access, decode)
 

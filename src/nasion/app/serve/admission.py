@@ -53,8 +53,8 @@ class Limits:
     ``seconds``: per request; ``decode_seconds``: per image, to decode it. ``header_seconds``: until
     a request's headers are complete; ``idle_seconds``: between two pieces of its body.
     ``memory_bytes``, ``requests``, ``connections``: of all clients together; a client may take half
-    of the memory and ``client_connections``. ``cameras``: at once. ``workers``: threads (None:
-    cores).
+    of the memory and ``client_connections``. ``cameras``: at once. ``clip_seconds``,
+    ``clip_frames``: of a video. ``workers``: threads (None: cores).
     """
 
     body_bytes: int = 32 << 20
@@ -70,6 +70,8 @@ class Limits:
     connections: int = 512
     client_connections: int = 128
     cameras: int = 4
+    clip_seconds: float = 20.0
+    clip_frames: int = 1000
     workers: int | None = None
 
     def __post_init__(self) -> None:

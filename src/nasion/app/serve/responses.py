@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,10 @@ from starlette.responses import JSONResponse, Response
 
 from nasion.app.serve.admission import Rejected
 from nasion.app.serve.settings import check_boxes, with_min_face
-from nasion.app.serve.uploads import Upload, refuse_text
+from nasion.app.serve.uploads import Upload, refuse_others
 from nasion.data.datasets import toy
 from nasion.discovery import FORMATS
-from nasion.errors import DataError
+from nasion.errors import DataError, NasionError
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import ImageResult
@@ -27,6 +28,7 @@ from nasion.media.images import jpeg_bytes
 from nasion.media.inputs import UnreadableInput
 from nasion.prediction_formats import is_text, stems, to_text
 
+_log = logging.getLogger("nasion")
 _MAX_FILES_BYTES = 64 << 20  # of all files of a response
 
 
@@ -40,6 +42,19 @@ def response_descriptions() -> dict[int | str, dict[str, Any]]:
         422: {"description": "No readable image."},
         503: {"description": "Too busy; try again."},
     }
+
+
+def refusal(name: str, error: Exception) -> UnreadableInput:
+    """That one file of a request could not be processed, whatever was raised; the others go on.
+
+    Raises what is no fault of the file: refusals of the request, and a network's damage.
+    """
+    if isinstance(error, DataError):
+        return UnreadableInput.of(name, error)
+    if isinstance(error, (Rejected, NasionError)):
+        raise error
+    _log.warning("%s: %s", name, type(error).__name__, exc_info=error)
+    return UnreadableInput(name, f"{type(error).__name__} while it was processed")
 
 
 @dataclass
@@ -82,12 +97,12 @@ class Work:
                 break
             try:
                 self._process_one(upload, stem, done)
-            except DataError as error:
-                done.unreadable.append(UnreadableInput.of(upload.name, error))
+            except Exception as error:
+                done.unreadable.append(refusal(upload.name, error))
         return done
 
     def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:
-        refuse_text(upload)
+        refuse_others(upload)
         pixels = self.decode(upload.data, True, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
         check_boxes(self.boxes, size, upload.name)

@@ -1,4 +1,4 @@
-"""Images from a request: the body itself, or the files of a form; never more than the limit."""
+"""Files from a request: the body itself, or the files of a form; never more than the limit."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from nasion.app.serve.admission import Limits, Rejected
 from nasion.errors import DataError
+from nasion.media.signatures import kind_of_contents
 
 _SEND_BYTES = (
     "send the file's own bytes as the body (curl --data-binary @photo.jpg), or as a file of a form "
@@ -32,18 +33,23 @@ REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {"image/*": {"schema": _BINARY}, "multipart/form-data": {"schema": _FORM}},
 }
+_CLIP_FORM = {"type": "object", "properties": {"clip": _BINARY}}
+CLIP_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {"video/*": {"schema": _BINARY}, "multipart/form-data": {"schema": _CLIP_FORM}},
+}
 
 
 @dataclass(frozen=True)
 class Upload:
-    """An image file as it was sent, and its name."""
+    """An image or video file as it was sent, and its name."""
 
     name: str
     data: bytes
 
 
-async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
-    """The images of a request.
+async def read_uploads(request: Request, limits: Limits, what: str = "image") -> list[Upload]:
+    """The files of a request. ``what``: they are, for messages.
 
     Raises ``Rejected`` for a body that is too large (413), too slow (408), or has none (422).
     """
@@ -51,27 +57,27 @@ async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
     if declared.isdecimal() and int(declared) > limits.body_bytes:
         raise Rejected(413, f"{int(declared):,} bytes; the limit is {limits.body_bytes:,}.")
     try:
-        return await asyncio.wait_for(_read(request, limits), limits.seconds)
+        return await asyncio.wait_for(_read(request, limits, what), limits.seconds)
     except TimeoutError as error:
         raise Rejected(
-            408, f"The images did not arrive within {limits.seconds:g} seconds."
+            408, f"The body did not arrive within {limits.seconds:g} seconds."
         ) from error
     except ClientDisconnect as error:
-        raise Rejected(400, "The connection was closed before the image was complete.") from error
+        raise Rejected(400, "The connection was closed before the body was complete.") from error
 
 
-async def _read(request: Request, limits: Limits) -> list[Upload]:
+async def _read(request: Request, limits: Limits, what: str) -> list[Upload]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         data = await request.body()
         if not data:
             raise Rejected(
                 422,
-                "No image: send one as the body, or a form (multipart/form-data) with files.",
+                f"No {what}: send one as the body, or a form (multipart/form-data) with files.",
             )
         if kind == "application/json":
             raise Rejected(422, f"The body is JSON; {_SEND_BYTES}.")
-        return [Upload("image", data)]
+        return [Upload(what, data)]
     uploads = []
     try:
         async with request.form(max_files=limits.images, max_fields=limits.images) as form:
@@ -83,15 +89,17 @@ async def _read(request: Request, limits: Limits) -> list[Upload]:
     if not uploads:
         raise Rejected(
             422,
-            "No file in the form; send images as files of multipart/form-data, with curl as "
-            "-F images=@photo.jpg.",
+            f"No file in the form; send {what}s as files of multipart/form-data, with curl as "
+            f"-F {what}s=@FILE.",
         )
     return uploads
 
 
-def refuse_text(upload: Upload) -> None:
-    """Raise ``DataError`` if an image came as base64 or as a data URL."""
+def refuse_others(upload: Upload) -> None:
+    """Raise ``DataError`` for a video, and an image as base64 or as a data URL."""
     start = upload.data[:_LOOK]
+    if kind_of_contents(upload.data[:512]) == "video":
+        raise DataError(f"{upload.name}: a video; send it to /v1/clips.")
     if start.startswith(b"data:"):
         raise DataError(f"{upload.name}: a data URL; {_SEND_BYTES}.")
     text = start.translate(_URL_SAFE, b"\r\n\"' ")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,19 @@ _RENAMED = {"1": {"refine_steps": "passes", "tta": "views"}, "2": {}}
 
 @dataclass(frozen=True, eq=False)
 class OnnxNetwork:
-    """Pixel values 0 .. 255 in; x, y and log sigma of each point out, in pixels of the input."""
+    """Pixel values 0 .. 255 in; x, y and log sigma of each point out, in pixels of the input.
+
+    ``file``: what the session is of. A pickled network is this file, opened again where it is
+    unpickled; each process has one session for it.
+    """
 
     session: Any
     input_name: str
+    file: Path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        file = self.file.absolute()
+        return _unpickled, (str(file), _stamp(file))
 
     def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B ..."]:
         points, *sigma = self.session.run(None, {self.input_name: as_numpy(images)})
@@ -85,6 +95,24 @@ def open_session(path: Path, threads: int = 1) -> Any:
         raise RunError(f"{path} is not a network that ONNX Runtime can read ({reason}).") from error
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """What tells that a file is not the one that it was: its size and time."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise RunError(f"{path}: the network's file is gone; it is needed here too.") from error
+    return status.st_size, status.st_mtime_ns
+
+
+@cache
+def _unpickled(file: str, stamp: tuple[int, int]) -> OnnxNetwork:
+    path = Path(file)
+    if _stamp(path) != stamp:
+        raise RunError(f"{path} has changed since its network was pickled; open it again.")
+    session = open_session(path)
+    return OnnxNetwork(session, session.get_inputs()[0].name, path)
+
+
 def open_file(path: Path) -> ExportedModel:
     """Open a file that ``nasion export`` wrote. Raises ``RunError`` for any other."""
     # The runtime reads text of the file again whenever it is asked for it.
@@ -105,7 +133,7 @@ def _open_file(path: Path) -> ExportedModel:
     values, record = (_document(path, metadata, name) for name in ("calibration", "trained_on"))
     return ExportedModel(
         spec=_spec(session, path, metadata, _RENAMED[version]),
-        network=OnnxNetwork(session, session.get_inputs()[0].name),
+        network=OnnxNetwork(session, session.get_inputs()[0].name, path),
         calibration=None if values.value is None else calibration.from_json(values),
         trained_on=None if record.value is None else TrainingRecord.from_json(record),
     )
