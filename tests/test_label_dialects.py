@@ -71,6 +71,18 @@ def test_every_style_of_columns_names_the_same_points(table, style):
     np.testing.assert_array_equal(nasion.load_faces(None, folder).points, faces.points)
 
 
+@pytest.mark.parametrize(
+    "style", ["p{}_{}", "P{}_{}", "part_{}_{}", "{}_{}", "{1}{0}", "{1}_{0}", "{1}.{0}"]
+)
+@pytest.mark.parametrize("first", [0, 1])
+def test_points_numbered_from_0_or_1_are_the_same(table, style, first):
+    folder, faces = table
+    header = [style.format(k + first, axis) for k in range(15) for axis in "xy"]
+    (folder / "ok.csv").write_text(rows(folder / "ok.csv", ",", ["image", *header]))
+    found = nasion.load_faces(None, folder, scheme=faces.scheme)
+    np.testing.assert_array_equal(found.points, faces.points)
+
+
 @pytest.mark.parametrize("name", ["image", "filename", "Face", "image_path"])
 @pytest.mark.parametrize("at", [1, 5, -1])
 def test_the_column_of_the_image_may_stand_anywhere(table, name, at):

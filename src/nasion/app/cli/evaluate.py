@@ -104,7 +104,7 @@ def evaluate(
         reading=label_reading(missing, exif),
     )
     limit = None if threshold is None else threshold / 100
-    evaluated = model if model is not None else read_predictions(subject, faces)
+    evaluated = model if model is not None else read_predictions(subject, faces, missing)
     result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit)
     # Files first: what is printed may go to a pipe that closes.
     if json:
