@@ -26,6 +26,11 @@ _FAR = 0.25  # of the face's size: a point so far from where the face expects it
 _SAME_BOX = 1e-2  # pixels, between a box and the tight one around all points
 _log = logging.getLogger(__name__)
 
+_WORDS = {
+    True: {"are": "is", "labels": "a missing label", "places": "a place that fits"},
+    False: {"are": "are", "labels": "missing labels", "places": "places that fit"},
+}
+
 Points = Float64[np.ndarray, "N K 2"]
 Chosen = Bool[np.ndarray, "N K"]
 
@@ -70,10 +75,10 @@ def with_missing_values(faces: Faces, missing: str | None, origin: int, source: 
     meaning = parse_missing(missing)
     negative = _both_negative(points) & ~gone
     if meaning is None:
-        how = "with negative coordinates are taken as occluded, at the absolute value"
+        how = "with negative coordinates {are} taken as occluded, at the absolute value"
         occluded = _occluded(negative, points, faces.scheme, source)
     else:
-        how = "are occluded points at their absolute value, as --missing says"
+        how = "{are} occluded, at the absolute value, as --missing says"
         occluded = negative if meaning.negative_is_occluded else np.zeros_like(negative)
     _say(source, occluded, how)
     return _changed(faces, points, gone, occluded, origin)
@@ -89,7 +94,7 @@ def missing_points(points: Points, scheme: Scheme, missing: str | None, source: 
     if meaning is not None:
         for number in meaning.numbers:
             gone |= np.all(points == number, axis=-1)
-        _say(source, gone, "are missing labels, as --missing says")
+        _say(source, gone, "{are} {labels}, as --missing says")
         return gone
     stand_ins = _stand_ins(points)
     if not stand_ins:
@@ -98,7 +103,7 @@ def missing_points(points: Points, scheme: Scheme, missing: str | None, source: 
     for number in stand_ins:
         at = np.all(points == number, axis=-1)
         if _is_missing(at, distance.from_place(points), number, source):
-            _say(source, at, f"at {number:g} {number:g} are taken as missing labels")
+            _say(source, at, f"at {number:g} {number:g} {{are}} taken as {{labels}}")
             gone |= at
     return gone
 
@@ -145,7 +150,7 @@ def _is_missing(at: Chosen, distance: np.ndarray, number: float, source: str) ->
         return True
     if (distance[at] <= _FAR).any():
         shown = f"--missing {number:g}"
-        _say(source, at, f"at {number:g} {number:g} are taken as places, where they fit", shown)
+        _say(source, at, f"at {number:g} {number:g} {{are}} taken as {{places}}", shown)
         return False
     # Nothing is known of the faces. Two points at exactly one place stand for something else.
     if at.sum() > 1:
@@ -208,6 +213,6 @@ def _say(source: str, which: Chosen, what: str, remedy: str = "--missing none") 
             "point" if points == 1 else "points",
             count,
             "face" if count == 1 else "faces",
-            what,
+            what.format(**_WORDS[points == 1]),
             remedy,
         )
