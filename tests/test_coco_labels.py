@@ -163,6 +163,22 @@ def test_a_faulty_annotation_is_left_out_on_demand(labelled):
     )
 
 
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_stand_ins_of_predictions_are_points_not_predicted(labelled, number, caplog):
+    folder, faces = labelled
+    lines = [line.split(",") for line in (folder / "truth.csv").read_text().splitlines()]
+    lines[2][1:3] = lines[3][5:7] = [number, number]
+    (folder / "p.csv").write_text("\n".join(map(",".join, lines)))
+    with caplog.at_level("INFO", "nasion"):
+        found = read_predictions(folder / "p.csv", faces)
+    missing = np.isnan(found.points[..., 0])
+    order = [found.ids.index(name) for name in faces.ids]
+    assert np.argwhere(missing[order]).tolist() == [[1, 0], [2, 2]]
+    assert f"p.csv: 2 points of 2 faces at {number} {number} are taken as missing" in caplog.text
+    found = read_predictions(folder / "p.csv", faces, missing="none")
+    assert np.isfinite(found.points).all()
+
+
 def test_windows_paths_in_predictions_match(labelled):
     folder, faces = labelled
     text = (folder / "truth.csv").read_text()

@@ -201,7 +201,7 @@ def test_boxes_marked_ignore_are_left_out_and_said(tmp_path, caplog):
     with caplog.at_level("INFO", "nasion"):
         found = imglab.read(file_of(tmp_path, body))
     assert found.ids == ("a.png#0", "a.png#2") and found.boxes[:, 0].tolist() == [0.5, 2.5]
-    assert "faces.xml: 1 boxes with ignore='1' are left out" in caplog.text
+    assert "faces.xml: boxes with ignore='1' are left out: 1." in caplog.text
     assert len(imglab.read_boxes(tmp_path / "faces.xml")[0]) == 2
 
 

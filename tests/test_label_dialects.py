@@ -11,6 +11,7 @@ from nasion import prediction_formats
 from nasion.data.datasets import ibug68 as folder_reader
 from nasion.data.datasets import points_csv, toy
 from nasion.data.datasets._pts_text import parse
+from nasion.data.label_frames import write_frames
 from nasion.data.label_reading import LabelReading
 from nasion.data.summary import check
 from nasion.errors import DataError
@@ -69,6 +70,18 @@ def test_every_style_of_columns_names_the_same_points(table, style):
     header = [axes[axis].format(point) for point in faces.scheme.points for axis in "xy"]
     (folder / "ok.csv").write_text(rows(folder / "ok.csv", ",", ["image", *header]))
     np.testing.assert_array_equal(nasion.load_faces(None, folder).points, faces.points)
+
+
+@pytest.mark.parametrize(
+    "style", ["p{}_{}", "P{}_{}", "part_{}_{}", "{}_{}", "{1}{0}", "{1}_{0}", "{1}.{0}"]
+)
+@pytest.mark.parametrize("first", [0, 1])
+def test_points_numbered_from_0_or_1_are_the_same(table, style, first):
+    folder, faces = table
+    header = [style.format(k + first, axis) for k in range(15) for axis in "xy"]
+    (folder / "ok.csv").write_text(rows(folder / "ok.csv", ",", ["image", *header]))
+    found = nasion.load_faces(None, folder, scheme=faces.scheme)
+    np.testing.assert_array_equal(found.points, faces.points)
 
 
 @pytest.mark.parametrize("name", ["image", "filename", "Face", "image_path"])
@@ -235,12 +248,39 @@ def test_pts_files_that_fit_no_scheme_are_refused_with_remedies_that_exist(tmp_p
     np.testing.assert_allclose(found.points, faces.points, atol=1e-4)
 
 
+def write_video(path, frames):
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25, options={"qscale": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for level in frames:
+            pixels = np.full((48, 64, 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+
+
 def test_frames_of_a_video_without_images_say_how_to_write_them(tmp_path):
-    (tmp_path / "001" / "annot").mkdir(parents=True)
-    (tmp_path / "001" / "vid.avi").write_bytes(b"x")
-    (tmp_path / "001" / "annot" / "000001.pts").write_text("1 2\n3 4\n")
-    faults = check(None, tmp_path)[0]
-    command = f"ffmpeg -i {tmp_path}/001/vid.avi -qscale:v 2 {tmp_path}/001/annot/%06d.jpg"
-    assert f"it is a frame of vid.avi: write the frames beside the labels, with {command}" in str(
-        faults[0]
-    )
+    annot = tmp_path / "001" / "annot"
+    annot.mkdir(parents=True)
+    write_video(tmp_path / "001" / "vid.avi", [0, 50, 100, 150])
+    rows = "".join(f"{k} {k + 1}\n" for k in range(68))
+    for number in (1, 3, 4):
+        (annot / f"{number:06d}.pts").write_text(rows)
+    fault = str(check(None, tmp_path)[0][0])
+    command = f"nasion data frames {annot}"
+    assert f"of vid.avi: write the frames beside their labels with {command}" in fault
+    assert len(write_frames(tmp_path)) == 3 and write_frames(tmp_path) == []
+    found = nasion.load_faces(None, tmp_path)
+    levels = [np.asarray(Image.open(image)).mean() for image in found.images]
+    np.testing.assert_allclose(levels, [0, 100, 150], atol=3)
+    assert check(None, tmp_path)[0] == []
+    (annot / "000007.pts").write_text(rows)
+    with pytest.raises(DataError, match=r"vid.avi: it ends before frame 7, which 000007.pts is of"):
+        write_frames(tmp_path)
+
+
+def test_files_of_no_video_have_no_frames_to_write(tmp_path):
+    (tmp_path / "a.pts").write_text("1 2\n")
+    with pytest.raises(DataError, match=r"no \.pts file here is of a frame: named by its number"):
+        write_frames(tmp_path)

@@ -1,13 +1,17 @@
 """Stand-ins for missing points, occluded points with negative coordinates, EXIF-turned images."""
 
+import json
 import logging
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from rich.console import Console
 
 import nasion
+from nasion.app import cli, console
 from nasion.data.datasets import fkd, points_csv, toy
 from nasion.data.datasets import ibug68 as folder_reader
 from nasion.data.exif_labels import to_upright
@@ -67,7 +71,7 @@ def test_a_corner_of_the_image_where_the_face_is_stays_a_place(tmp_path, points,
     with caplog.at_level(logging.INFO, "nasion"):
         found = nasion.load_faces(None, set_of(tmp_path, points))
     np.testing.assert_array_equal(found.points, points)
-    assert "1 point of 1 face at 0 0 are taken as places, where they fit" in caplog.text
+    assert "1 point of 1 face at 0 0 is taken as a place that fits" in caplog.text
     assert "--missing 0" in caplog.text
 
 
@@ -199,3 +203,49 @@ def test_labels_of_both_kinds_are_asked(tmp_path, points):
     path = set_of(tmp_path, points, orientation=3)
     with pytest.raises(DataError, match=r"3 of their faces stand upright.*--exif ignore"):
         nasion.load_faces(None, path)
+
+
+def command(monkeypatch, capsys, *words):
+    """(exit code, what the command printed)."""
+    monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
+    monkeypatch.setattr(console, "out", Console(width=300, markup=False))
+    monkeypatch.setattr(console, "err", Console(width=300, stderr=True, markup=False))
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
+
+
+def test_the_commands_ask_and_take_the_answer(tmp_path, monkeypatch, capsys):
+    points = np.array([[[30, 40]], [[-1, -1]], [[35, 45]]], np.float32)
+    path = set_of(tmp_path, points, imm_nose)
+    words = ("data", "check", path, "--scheme", "imm_nose")
+    code, said = command(monkeypatch, capsys, *words)
+    assert code == 1 and "--missing none or --missing -1" in said
+    code, said = command(monkeypatch, capsys, *words, "--missing", "-1")
+    assert code == 0
+    assert "labels.csv: 1 point of 1 face is a missing label, as --missing says" in said
+    code, said = command(monkeypatch, capsys, *words, "--missing", "none")
+    assert code == 0 and "missing labels" not in said
+    code, said = command(monkeypatch, capsys, *words, "--exif", "turn")
+    assert code == 1 and "--exif turn: one of apply, ignore expected" in said
+
+
+def test_predictions_are_evaluated_on_the_labels_that_are_there(tmp_path, monkeypatch, capsys):
+    points = toy.draw(6, ibug68, seed=3).points.copy()
+    points_csv.write(
+        replace(toy.draw(6, ibug68, seed=3), ids=tuple(f"{i}.jpg" for i in range(6))),
+        tmp_path / "p.csv",
+    )
+    points[1, :9] = -1
+    path = set_of(tmp_path, points)
+    words = ("evaluate", "--predictions", tmp_path / "p.csv", "--data", path)
+    scores, out = tmp_path / "s.json", ("--out", tmp_path / "out")
+    code, said = command(monkeypatch, capsys, *words, "--json", scores, *out)
+    assert code == 0 and "9 points of 1 face at -1 -1 are taken as missing labels" in said
+    assert json.loads(scores.read_text())["nme"] == 0
+    code, said = command(monkeypatch, capsys, *words, "--json", scores, "--missing", "none", *out)
+    assert code == 0 and json.loads(scores.read_text())["nme"] > 1

@@ -17,6 +17,7 @@ from nasion.data.missing_boxes import complete, estimate_boxes, reference_shape
 from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme import Scheme
 from nasion.media.number_text import parse_number
 
 _USUAL = (0.0, -1.0)  # stand-ins that people use; a single one is looked at
@@ -24,6 +25,11 @@ _LARGE = -99.0  # from here down too, as -999 and -9999
 _FAR = 0.25  # of the face's size: a point so far from where the face expects it is impossible
 _SAME_BOX = 1e-2  # pixels, between a box and the tight one around all points
 _log = logging.getLogger(__name__)
+
+_WORDS = {
+    True: {"are": "is", "labels": "a missing label", "places": "a place that fits"},
+    False: {"are": "are", "labels": "missing labels", "places": "places that fit"},
+}
 
 Points = Float64[np.ndarray, "N K 2"]
 Chosen = Bool[np.ndarray, "N K"]
@@ -63,48 +69,43 @@ def with_missing_values(faces: Faces, missing: str | None, origin: int, source: 
     """
     points = faces.points.astype(np.float64) + origin
     # Nearly all files: nothing that could stand for anything.
-    if not ((points <= 0).all(axis=-1)).any() and missing is None:
+    if not np.all(points <= 0, axis=-1).any() and missing is None:
         return faces
+    gone = missing_points(points, faces.scheme, missing, source)
     meaning = parse_missing(missing)
+    negative = _both_negative(points) & ~gone
     if meaning is None:
-        gone, occluded = _evident(faces, points, origin, source)
+        how = "with negative coordinates {are} taken as occluded, at the absolute value"
+        occluded = _occluded(negative, points, faces.scheme, source)
     else:
-        gone = np.zeros(points.shape[:2], dtype=bool)
-        for number in meaning.numbers:
-            gone |= (points == number).all(axis=-1)
-        negative = _both_negative(points) & ~gone
+        how = "{are} occluded, at the absolute value, as --missing says"
         occluded = negative if meaning.negative_is_occluded else np.zeros_like(negative)
-        _say(source, gone, "are missing labels, as --missing says")
-        _say(source, occluded, "are occluded points at their absolute value, as --missing says")
+    _say(source, occluded, how)
     return _changed(faces, points, gone, occluded, origin)
 
 
-def _evident(faces: Faces, points: Points, origin: int, source: str) -> tuple[Chosen, Chosen]:
-    """(missing, occluded): what only one reading explains."""
+def missing_points(points: Points, scheme: Scheme, missing: str | None, source: str) -> Chosen:
+    """Which points, in a file's numbers, are stand-ins for missing ones; and say so.
+
+    ``missing`` and ``source`` as for ``with_missing_values``. Raises ``DataError``.
+    """
+    gone = np.zeros(points.shape[:2], dtype=bool)
+    meaning = parse_missing(missing)
+    if meaning is not None:
+        for number in meaning.numbers:
+            gone |= np.all(points == number, axis=-1)
+        _say(source, gone, "{are} {labels}, as --missing says")
+        return gone
     stand_ins = _stand_ins(points)
-    negative = _both_negative(points)
-    doubtful = negative | np.all(np.isin(points, stand_ins), axis=-1)
-    expected, size = _expected(faces, points, doubtful)
-    gone = np.zeros(negative.shape, dtype=bool)
+    if not stand_ins:
+        return gone
+    distance = _Expected.of(points, scheme, np.all(np.isin(points, stand_ins), axis=-1))
     for number in stand_ins:
-        at = (points == number).all(axis=-1)
-        if _is_missing(at, _distance(points, expected, size), number, source):
-            _say(source, at, f"at {number:g} {number:g} are taken as missing labels")
+        at = np.all(points == number, axis=-1)
+        if _is_missing(at, distance.from_place(points), number, source):
+            _say(source, at, f"at {number:g} {number:g} {{are}} taken as {{labels}}")
             gone |= at
-    negative &= ~gone
-    if _are_occluded(
-        negative,
-        _distance(points, expected, size),
-        _distance(np.abs(points), expected, size),
-        source,
-    ):
-        _say(
-            source,
-            negative,
-            "with negative coordinates are taken as occluded, at the absolute value",
-        )
-        return gone, negative
-    return gone, np.zeros_like(negative)
+    return gone
 
 
 def _both_negative(points: Points) -> Chosen:
@@ -121,20 +122,26 @@ def _stand_ins(points: Points) -> list[float]:
     ]
 
 
-def _expected(
-    faces: Faces, points: Points, doubtful: Chosen
-) -> tuple[Points, Float64[np.ndarray, " N"]]:
+@dataclass(frozen=True, eq=False)
+class _Expected:
     """Where each face's other points put the doubtful ones, and the face's size; NaN if unknown."""
-    known = np.where(doubtful[..., None], np.nan, points)
-    expected = complete(known, reference_shape(known, faces.scheme))
-    box = geometry.points_box(expected)
-    return expected, (box[:, 2:] - box[:, :2]).max(axis=1)
 
+    points: Points
+    size: Float64[np.ndarray, " N"]
 
-def _distance(points: Points, expected: Points, size: np.ndarray) -> Float64[np.ndarray, "N K"]:
-    """How far points are from where they are expected, as a fraction of the face's size."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.linalg.norm(points - expected, axis=-1) / size[:, None]
+    @classmethod
+    def of(cls, points: Points, scheme: Scheme, doubtful: Chosen) -> _Expected:
+        # Negative ones may mark occluded points.
+        unsure = doubtful | _both_negative(points)
+        known = np.where(unsure[..., None], np.nan, points)
+        expected = complete(known, reference_shape(known, scheme))
+        box = geometry.points_box(expected)
+        return cls(expected, (box[:, 2:] - box[:, :2]).max(axis=1))
+
+    def from_place(self, points: Points) -> Float64[np.ndarray, "N K"]:
+        """How far points are from where they are expected, as a fraction of the face's size."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.linalg.norm(points - self.points, axis=-1) / self.size[:, None]
 
 
 def _is_missing(at: Chosen, distance: np.ndarray, number: float, source: str) -> bool:
@@ -143,7 +150,7 @@ def _is_missing(at: Chosen, distance: np.ndarray, number: float, source: str) ->
         return True
     if (distance[at] <= _FAR).any():
         shown = f"--missing {number:g}"
-        _say(source, at, f"at {number:g} {number:g} are taken as places, where they fit", shown)
+        _say(source, at, f"at {number:g} {number:g} {{are}} taken as {{places}}", shown)
         return False
     # Nothing is known of the faces. Two points at exactly one place stand for something else.
     if at.sum() > 1:
@@ -154,8 +161,13 @@ def _is_missing(at: Chosen, distance: np.ndarray, number: float, source: str) ->
     )
 
 
-def _are_occluded(negative: Chosen, place: np.ndarray, absolute: np.ndarray, source: str) -> bool:
-    """Whether negative coordinates mark occluded points. Raises ``DataError`` if both occur."""
+def _occluded(negative: Chosen, points: Points, scheme: Scheme, source: str) -> Chosen:
+    """Points that negative coordinates mark as occluded: all or none of these.
+
+    Raises ``DataError`` if some are and others are not.
+    """
+    expected = _Expected.of(points, scheme, np.all(np.isin(points, _stand_ins(points)), axis=-1))
+    place, absolute = expected.from_place(points), expected.from_place(np.abs(points))
     fits = negative & (absolute < place) & (absolute <= _FAR)
     outside = negative & ~fits & ~np.isnan(place)
     if fits.any() and outside.any():
@@ -165,7 +177,7 @@ def _are_occluded(negative: Chosen, place: np.ndarray, absolute: np.ndarray, sou
             " Say what they are: --missing occluded, or --missing none if they are outside images; "
             "with a number that stands for missing points, --missing -1,occluded."
         )
-    return bool(fits.any())
+    return negative if fits.any() else np.zeros_like(negative)
 
 
 def _changed(faces: Faces, points: Points, gone: Chosen, occluded: Chosen, origin: int) -> Faces:
@@ -201,6 +213,6 @@ def _say(source: str, which: Chosen, what: str, remedy: str = "--missing none") 
             "point" if points == 1 else "points",
             count,
             "face" if count == 1 else "faces",
-            what,
+            what.format(**_WORDS[points == 1]),
             remedy,
         )

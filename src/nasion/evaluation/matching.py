@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 import numpy as np
 from jaxtyping import Float64
 
 from nasion import prediction_formats
+from nasion.data.datasets import ibug68
 from nasion.data.datasets._image_names import with_slashes
+from nasion.data.missing_values import missing_points
 from nasion.errors import SettingError
 from nasion.landmarks.catalog import SCHEMES
 from nasion.landmarks.faces import Faces, Predictions
@@ -21,16 +24,35 @@ _log = logging.getLogger(__name__)
 _Key = Callable[[str], str]
 
 
-def read_predictions(path: Path, faces: Faces) -> Predictions:
+def read_predictions(path: Path, faces: Faces, missing: str | None = None) -> Predictions:
     """Predictions for these faces from a file of any format in ``prediction_formats``.
 
-    If an image has several faces, each labelled one gets the nearest predicted one. Raises
+    If an image has several faces, each labelled one gets the nearest predicted one. ``missing``:
+    numbers that stand for points not predicted, as in ``data.missing_values``. Raises
     ``DataError`` for a file of no known format, with its line if it has lines, and
     ``SettingError`` if no prediction is for any of these faces.
     """
     scheme, predicted = prediction_formats.read(path, faces.scheme)
     scheme = _scheme_by_order(path, scheme, faces.scheme)
-    return assign(faces, scheme, predicted)
+    return assign(faces, scheme, _without_stand_ins(path, scheme, predicted, missing))
+
+
+def _without_stand_ins(
+    path: Path, scheme: Scheme, predicted: Sequence[PredictedFace], missing: str | None
+) -> Sequence[PredictedFace]:
+    """The faces with NaN for points whose numbers stand for "not predicted"."""
+    if not predicted:
+        return predicted
+    points = np.stack([each.points for each in predicted])
+    # In the numbers of the file: .pts count from 1.
+    origin = ibug68.PIXEL_ORIGIN if path.is_dir() else 0
+    gone = missing_points(points + origin, scheme, missing, path.name)
+    if not gone.any():
+        return predicted
+    return [
+        replace(each, points=np.where(gone[i][:, None], np.nan, each.points))
+        for i, each in enumerate(predicted)
+    ]
 
 
 def _scheme_by_order(path: Path, theirs: Scheme, ours: Scheme) -> Scheme:

@@ -57,3 +57,13 @@ def check(path: DataPath, *, reading: LabelReading) -> None:
     found = f"{console.count(len(result.faults), 'fault')}, {len(result.suspects)} suspect labels"
     console.say(f"{found} (readable, but look at them)")
     raise typer.Exit(1 if result.faults else 0)
+
+
+def frames(
+    folder: Annotated[Path, typer.Argument(help="Folder of .pts files named by frame numbers.")],
+) -> None:
+    """Write the video frames that .pts files are of as images beside them (300-VW)."""
+    from nasion.data.label_frames import write_frames
+
+    written = write_frames(folder)
+    console.say(f"{console.count(len(written), 'image')} written below {folder}")

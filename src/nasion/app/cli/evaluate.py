@@ -107,7 +107,7 @@ def evaluate(
         reading=replace(reading, scheme=meant),
     )
     limit = None if threshold is None else threshold / 100
-    evaluated = model if model is not None else read_predictions(subject, faces)
+    evaluated = model if model is not None else read_predictions(subject, faces, reading.missing)
     if run and is_folds:
         evaluated = predict_held_out(run, faces, _module(recipe), tta_or_none(tta))
     result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit)

@@ -24,7 +24,7 @@ _NAME_COLUMNS = (
     "path", "frame", "name", "id",
 )  # fmt: skip
 # p0_x, part_0_x or 0_x.
-_NUMBERED = re.compile(r"(?:p|part_)?(\d{1,5})_([xy])$", re.ASCII)
+_NUMBERED = re.compile(r"(?:[pP]|[pP]art_)?(\d{1,5})_([xy])$", re.ASCII)
 _AXIS_LAST = re.compile(r"(.+)[_. ]([xyXY])$", re.S)  # name_x, name.x, name x
 _AXIS_FIRST = re.compile(r"([xyXY])[_. ](.+)$", re.S)  # x_name, x.name
 _AXIS_NUMBER = re.compile(r"([xyXY])(\d{1,5})$", re.ASCII)  # x0, y0
@@ -76,8 +76,8 @@ def name_column(columns: Sequence[str]) -> int:
 
 def is_points_header(columns: Sequence[str]) -> bool:
     """True if these columns hold boxes or points: those of a table of points."""
-    # With the pixels in a column named Image, it is Kaggle's.
-    if len(columns) < 3 or "Image" in columns:
+    # With the pixels in a column named Image, after the points, it is Kaggle's.
+    if len(columns) < 3 or "Image" in columns[1:]:
         return False
     if "box_x0" in columns or {"0", "1"} <= set(columns):
         return True
@@ -151,8 +151,12 @@ def point_columns(columns: Sequence[str], scheme: Scheme, path: Path) -> list[in
             f"{path} line 1: columns for {len(found) / 2:g} points, scheme {scheme.name} has "
             f"{len(scheme)}; name the right scheme or correct the header."
         )
+    if {number for number, _ in found} == set(range(1, len(scheme) + 1)):
+        # Numbered from 1: as many points, and none is 0.
+        found = {(number - 1, axis): at for (number, axis), at in found.items()}
     if set(found) != {(i, axis) for i in range(len(scheme)) for axis in "xy"}:
         raise DataError(
-            f"{path} line 1: the points must be numbered 0 to {len(scheme) - 1}, each with x and y."
+            f"{path} line 1: the points must be numbered 0 to {len(scheme) - 1}, or 1 to "
+            f"{len(scheme)}, each with x and y."
         )
     return [found[i, axis][0] for i in range(len(scheme)) for axis in "xy"]

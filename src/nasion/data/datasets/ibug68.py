@@ -20,6 +20,7 @@ from PIL import Image
 
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._pts_text import read_points
+from nasion.data.label_frames import video_of
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, SplitNotFound
 from nasion.landmarks import geometry
@@ -33,7 +34,6 @@ SPLITS = ("all", "training", "common", "challenge", "full")
 POOL = "training"  # what train and val are sides of
 PIXEL_ORIGIN = 1  # what the files call the first pixel
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-_VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm")
 _CHALLENGE = "ibug"
 _NUMBERED = re.compile(r"(.+)[-#](\d+)$", re.S)  # NAME#2: the second face; NAME-2: older files
 
@@ -158,17 +158,12 @@ def _image_beside(path: Path) -> Path | None:
 
 def _of_a_video(path: Path) -> str:
     """What to do with the labels of a video's frames, as 300-VW has them."""
-    if not path.stem.isdecimal():
-        return ""
-    folders = (path.parent, path.parent.parent)
-    videos = (v for folder in folders for v in sorted(folder.iterdir()) if v.suffix in _VIDEOS)
-    video = next(videos, None)
+    video = video_of(path)
     if video is None:
         return ""
-    digits = f"%0{len(path.stem)}d.jpg"
     return (
-        f"; it is a frame of {video.name}: write the frames beside the labels, with "
-        f"ffmpeg -i {video} -qscale:v 2 {path.parent / digits}"
+        f"; it is a frame of {video.name}: write the frames beside their labels with "
+        f"nasion data frames {path.parent}"
     )
 
 

@@ -66,7 +66,7 @@ def read(
     reader = _Reader(root, faults)
     _parse(root, reader)
     if reader.ignored:
-        _log.info("%s: %d boxes with ignore='1' are left out.", root.name, reader.ignored)
+        _log.info("%s: boxes with ignore='1' are left out: %d.", root.name, reader.ignored)
     if not reader.ids:
         raise DataError(f"{root}: it has no box; faces are <box> elements in <image> elements.")
     scheme, column = _columns(reader.names, scheme, root)
