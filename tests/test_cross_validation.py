@@ -57,7 +57,7 @@ def write_table(folder, faces, prefix=""):
 
 
 def test_every_face_is_held_out_once_and_predicted_by_that_run(result, faces):
-    folds, _ = read_folds(result.folder)
+    folds = read_folds(result.folder).ids
     assert sorted(face for fold in folds for face in fold) == sorted(faces.ids)
     assert [len(fold) for fold in folds] == [10, 10, 10]
     expected = np.empty_like(faces.points)
@@ -121,6 +121,38 @@ def test_folds_that_were_stopped_go_on_as_if_they_had_not_been(tmp_path, faces, 
         assert weights == (result.folder / f"fold-{k}" / run_folder.WEIGHTS).read_bytes()
 
 
+def test_folds_resumed_without_settings_go_on_with_those_they_began_with(tmp_path, faces):
+    """As the message after Ctrl-C says: --resume alone."""
+
+    class Stop:
+        def step(self, state, faces_per_second):
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def epoch(self, state, row):
+            pass
+
+    folder, few = tmp_path / "run", faces[:12]
+    with pytest.raises(Interrupted):
+        nasion.cross_validate(
+            SMALL,
+            few,
+            folds=2,
+            run_folder=folder,
+            changes=["epochs=1", "seed=3"],
+            observers=lambda run: (Stop(),),
+        )
+    with pytest.raises(SettingError, match="was started with other settings"):
+        nasion.cross_validate(
+            SMALL, few, folds=2, run_folder=folder, changes=["epochs=2"], resume=True
+        )
+    nasion.cross_validate(SMALL, few, folds=2, run_folder=folder, resume=True)
+    for k in (1, 2):
+        recipe = run_folder.read_recipe(folder / f"fold-{k}")
+        assert (recipe.epochs, recipe.seed) == (1, 3)
+    with pytest.raises(RunError, match="is no cross-validation"):
+        nasion.cross_validate(SMALL, few, folds=2, run_folder=tmp_path / "no", resume=True)
+
+
 def test_resuming_folds_with_other_faces_or_another_number_is_refused(result, faces):
     for changes in ({"folds": 2}, {"data": faces[1:]}):
         asked = {"data": faces, "folds": 3, **changes}
@@ -139,9 +171,9 @@ def test_what_cannot_be_folded_is_refused(tmp_path, faces):
 def test_a_damaged_record_of_folds_is_refused_with_its_place(tmp_path):
     for text, message in (
         ("{", "not JSON"),
-        ('{"format": 2, "faces_key": "", "folds": []}', "format 2"),
-        ('{"format": 1, "faces_key": "", "folds": [["a"]]}', "two folds or more"),
-        ('{"format": 1, "faces_key": "", "folds": [["a"], [3]]}', r"folds\[1\]\[0\]: 3 found"),
+        ('{"format": 2, "faces_key": "", "ids": []}', "format 2"),
+        ('{"format": 1, "faces_key": "", "ids": [["a"]]}', "two folds or more"),
+        ('{"format": 1, "faces_key": "", "ids": [["a"], [3]]}', r"ids\[1\]\[0\]: 3 found"),
     ):
         (tmp_path / "folds.json").write_text(text)
         with pytest.raises(RunError, match=rf"folds.json.*{message}"):

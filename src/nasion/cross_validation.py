@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from nasion.evaluation.evaluate import EvaluationResult, evaluate
 from nasion.evaluation.reported_metrics import METRICS, rounded
 from nasion.inference import run_folder as runs
 from nasion.inference.fold_runs import (
+    Folds,
     fold_folder,
     is_fold_folder,
     predict_held_out,
@@ -97,11 +99,15 @@ def cross_validate(  # noqa: PLR0913 - as nasion.train
         "Cross-validation trains in one process; start it without torchrun.",
     )
     name = recipe.data if isinstance(recipe, Recipe) else Path(recipe).stem
-    value = override(recipe if isinstance(recipe, Recipe) else load_recipe(recipe), changes)
-    require(value.hold_out, "hold_out=false trains on all faces, but folds are held out.")
     folder = Path(run_folder) if run_folder else Path("runs") / name
     with locked(folder):
-        faces, number = _folds(value, data, folds, folder, resume, reading)
+        # Without --set, a resumed cross-validation goes on with its own.
+        changes = tuple(changes) or (read_folds(folder).changes if resume else ())
+        value = override(recipe if isinstance(recipe, Recipe) else load_recipe(recipe), changes)
+        require(value.hold_out, "hold_out=false trains on all faces, but folds are held out.")
+        if resume:
+            _check_settings(folder, value, recipe)
+        faces, number = _folds(value, data, folds, folder, changes, resume, reading)
         for k in range(folds):
             run = fold_folder(folder, k + 1)
             train(
@@ -119,8 +125,24 @@ def cross_validate(  # noqa: PLR0913 - as nasion.train
     return result
 
 
+def _check_settings(folder: Path, value: Recipe, recipe: str | Path | Recipe) -> None:
+    """Raise ``SettingError`` if the folds so far were trained with other settings."""
+    first = fold_folder(folder, 1)
+    if (first / runs.SETTINGS).is_file() and runs.read_recipe(first, _module(recipe)) != value:
+        raise SettingError(
+            f"{folder} was started with other settings, or the recipe was changed since; continue "
+            "with the recipe as it was and --resume alone, or start anew with --run FOLDER."
+        )
+
+
 def _folds(
-    recipe: Recipe, data: Data, count: int, folder: Path, resume: bool, reading: LabelReading
+    recipe: Recipe,
+    data: Data,
+    count: int,
+    folder: Path,
+    changes: Sequence[str],
+    resume: bool,
+    reading: LabelReading,
 ) -> tuple[Faces, np.ndarray]:
     """All labelled faces and the fold of each, recorded in the folder or compared with it."""
     if is_fold_folder(folder) and not resume:
@@ -143,14 +165,14 @@ def _folds(
     number = honest_folds(faces, count, pairs)[labelled]
     # Nothing is learnt from the others, and nothing evaluated on them.
     faces = faces[labelled]
-    ids = [[faces.ids[i] for i in np.flatnonzero(number == k)] for k in range(count)]
-    key = faces_key(faces, faces[:0])
-    if not is_fold_folder(folder):
-        write_folds(folder, ids, key)
-    elif read_folds(folder) != (ids, key):
+    ids = tuple(tuple(faces.ids[i] for i in np.flatnonzero(number == k)) for k in range(count))
+    found = Folds(ids, faces_key(faces, faces[:0]), tuple(changes))
+    if not resume:
+        write_folds(folder, found)
+    elif read_folds(folder) != found:
         raise RunError(
             f"{folder} was begun with other faces or another number of folds "
-            f"({len(read_folds(folder)[0])}); continue with those, or name another folder with "
+            f"({len(read_folds(folder).ids)}); continue with those, or name another folder with "
             "--run."
         )
     return faces, number
@@ -159,9 +181,7 @@ def _folds(
 def _evaluate(
     folder: Path, faces: Faces, number: np.ndarray, recipe: str | Path | Recipe
 ) -> CrossValidationResult:
-    is_file = not isinstance(recipe, Recipe) and str(recipe).endswith(".py")
-    module = recipe_module(str(recipe)) if is_file else None
-    predictions = predict_held_out(folder, faces, module)
+    predictions = predict_held_out(folder, faces, _module(recipe))
     parts = []
     for k in range(number.max() + 1):
         at = np.flatnonzero(number == k)
@@ -169,3 +189,9 @@ def _evaluate(
         own = Predictions(scheme=predictions.scheme, ids=ids, points=predictions.points[at])
         parts.append(evaluate(own, faces[at]))
     return CrossValidationResult(folder, tuple(parts), evaluate(predictions, faces))
+
+
+def _module(recipe: str | Path | Recipe) -> ModuleType | None:
+    """The module of a recipe file, whose parts nasion does not know."""
+    is_file = not isinstance(recipe, Recipe) and str(recipe).endswith(".py")
+    return recipe_module(str(recipe)) if is_file else None

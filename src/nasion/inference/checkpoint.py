@@ -17,6 +17,7 @@ from nasion.errors import RunError, refusing_damage
 from nasion.media.files import atomic_write
 from nasion.media.json_document import parse_document
 
+_CHECKSUM = "checksum"  # among the facts in the file
 _REMEDY = "train again, or copy the file again from where it was trained."
 
 
@@ -24,9 +25,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Array], facts: Mapping[str, A
     """Save PyTorch tensors or NumPy arrays, and a JSON value, in one safetensors file."""
     with atomic_write(path) as temporary:
         try:
-            text = json.dumps(facts)
-            metadata = {"facts": text, "checksum": _checksum(tensors, text)}
-            _save_file(tensors)(temporary, metadata=metadata)
+            # In one entry: safetensors writes several in any order, and the same training must
+            # give the same file.
+            text = json.dumps({**facts, _CHECKSUM: _checksum(tensors, facts)})
+            _save_file(tensors)(temporary, metadata={"facts": text})
         except SafetensorError as error:
             raise OSError(
                 f"{path} could not be written ({error}); the older file is unharmed."
@@ -58,16 +60,15 @@ def load_tensors(
         raise RunError(f"{path} does not exist: the run has not saved anything yet.")
     with refusing_damage(path, RunError, _REMEDY), safe_open(path, kind) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        metadata = file.metadata() or {}
-    facts, checksum = metadata.get("facts", ""), metadata.get("checksum")
-    if checksum not in (None, _checksum(tensors, facts)):
+        text = (file.metadata() or {}).get("facts", "")
+    facts = parse_document(text, f"{path} facts", kind=RunError, remedy=_REMEDY).object()
+    if facts.pop(_CHECKSUM, None) not in (None, _checksum(tensors, facts)):
         raise RunError(f"{path}: damaged (its checksum is not that of its contents); {_REMEDY}")
     for name, tensor in tensors.items():
         # Networks would predict NaN from them, or worse, plausible points from half of them.
         if not _all_finite(tensor):
             raise RunError(f"{path}: {name} holds NaN or infinity; {_REMEDY}")
-    document = parse_document(facts, f"{path} facts", kind=RunError, remedy=_REMEDY)
-    return tensors, document.object()
+    return tensors, facts
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -85,9 +86,9 @@ def _all_finite(tensor: Any) -> bool:
     return bool(tensor.isfinite().all())
 
 
-def _checksum(tensors: Mapping[str, Array], facts: str) -> str:
+def _checksum(tensors: Mapping[str, Array], facts: Mapping[str, Any]) -> str:
     """The CRC-32 of facts, names, types, shapes and bytes: no flipped bit escapes it."""
-    value = crc32(facts.encode())
+    value = crc32(json.dumps(facts).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         kind = str(tensor.dtype).removeprefix("torch.")

@@ -6,8 +6,7 @@ Every face was held out by one of the runs, and is predicted by that one.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -33,14 +32,25 @@ def fold_folder(folder: Path, number: int) -> Path:
     return folder / f"fold-{number}"
 
 
-def write_folds(folder: Path, ids: Sequence[Sequence[str]], faces_key: str) -> None:
-    """Record which faces each fold holds out. ``faces_key``: of all faces and labels."""
-    record = {"format": FORMAT, "faces_key": faces_key, "folds": [list(each) for each in ids]}
-    write_text(folder / FILE, json.dumps(record, indent=1))
+@dataclass(frozen=True)
+class Folds:
+    """``ids``: of the faces that each fold holds out. ``faces_key``: of all faces and labels.
+
+    ``changes``: of the recipe's settings, which all folds were started with.
+    """
+
+    ids: tuple[tuple[str, ...], ...]
+    faces_key: str
+    changes: tuple[str, ...] = ()
 
 
-def read_folds(folder: Path) -> tuple[list[list[str]], str]:
-    """(ids of each fold, key of the faces). Raises ``RunError`` for a damaged record."""
+def write_folds(folder: Path, folds: Folds) -> None:
+    """Record which faces each fold holds out."""
+    write_text(folder / FILE, json.dumps({"format": FORMAT, **asdict(folds)}, indent=1))
+
+
+def read_folds(folder: Path) -> Folds:
+    """The record of a folder. Raises ``RunError`` if it has none, or a damaged one."""
     path = folder / FILE
     if not path.is_file():
         raise RunError(
@@ -49,10 +59,14 @@ def read_folds(folder: Path) -> tuple[list[list[str]], str]:
     document = read_document(path, kind=RunError, remedy="train the folds again.")
     if document["format"].value != FORMAT:
         raise document["format"].error(f"format {document['format'].value}, not {FORMAT}")
-    folds = [[face.text() for face in fold.elements()] for fold in document["folds"].elements()]
+    folds = document["ids"].elements()
     if len(folds) < 2:
-        raise document["folds"].error("two folds or more expected")
-    return folds, document["faces_key"].text()
+        raise document["ids"].error("two folds or more expected")
+    return Folds(
+        ids=tuple(tuple(face.text() for face in fold.elements()) for fold in folds),
+        faces_key=document["faces_key"].text(),
+        changes=tuple(change.text() for change in document["changes"].elements()),
+    )
 
 
 def predict_held_out(
@@ -63,8 +77,7 @@ def predict_held_out(
     ``recipe``: the recipe file's module, if it defines parts of its own. Raises ``SettingError``
     for a face that is in no fold.
     """
-    folds, _ = read_folds(folder)
-    number = {face: k for k, ids in enumerate(folds) for face in ids}
+    number = {face: k for k, ids in enumerate(read_folds(folder).ids) for face in ids}
     unknown = [face for face in faces.ids if face not in number]
     if unknown:
         raise SettingError(

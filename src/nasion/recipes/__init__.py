@@ -31,7 +31,7 @@ def recipe_module(recipe: str | Path) -> ModuleType:
             names = ", ".join(RECIPES.names())
             raise SettingError(
                 f"No recipe {str(recipe)!r}; there is {names}, "
-                "or give the path of a recipe file (.py)."
+                "or give the path of a recipe file (.py), which is Python and is run."
             )
     if not hasattr(module, "RECIPE"):
         raise SettingError(f"{recipe}: a recipe file must define RECIPE = Recipe(...).")
