@@ -9,6 +9,7 @@ from PIL import Image
 
 from nasion.data.datasets import points_csv, toy
 from nasion.data.label_check import check
+from nasion.data.label_reading import LabelReading
 from nasion.data.label_shapes import misfit, reference_face
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import fkd15
@@ -48,7 +49,7 @@ def written(folder, faces, boxes=None, exif=None):
 
 def suspects(path, scheme=fkd15):
     """What is wrong, by the face's number."""
-    result = check(None, path, scheme)
+    result = check(path, LabelReading(scheme=scheme))
     assert result.faults == []
     return {fault.place.removesuffix(".png"): fault.problem for fault in result.suspects}
 
@@ -60,7 +61,7 @@ def moved(faces, face, point, to):
 
 
 def test_sound_labels_of_few_faces_are_not_suspect_and_what_was_not_seen_is_said(tmp_path, faces):
-    result = check(None, written(tmp_path, faces), fkd15)
+    result = check(written(tmp_path, faces), LabelReading(scheme=fkd15))
     assert result.faults == [] and result.suspects == []
     assert "gross faults of single faces" in result.looked_for
     assert result.not_looked_for == {
@@ -73,7 +74,9 @@ def test_a_point_far_outside_its_image_is_found(tmp_path, faces):
     found = suspects(written(tmp_path, moved(faces, 3, "nose_tip", (1000, 40))))
     assert list(found) == ["3"]
     # Further faults of the same point may follow; each has its own line.
-    all_found = [s.problem for s in check(None, tmp_path / "labels.csv", fkd15).suspects]
+    all_found = [
+        s.problem for s in check(tmp_path / "labels.csv", LabelReading(scheme=fkd15)).suspects
+    ]
     assert all_found[0] == (
         "its point nose_tip is at 1000 40, far outside its image of 120 x 90 pixels."
     )
@@ -95,7 +98,7 @@ def test_a_face_with_no_point_in_its_image_is_found(tmp_path, faces):
 @pytest.mark.parametrize("value", [(-1, -1), (0, 0)])
 def test_a_single_sentinel_is_found(tmp_path, faces, value):
     path = written(tmp_path, moved(faces, 7, "left_eye_center", value))
-    found = [(s.place, s.problem) for s in check(None, path, fkd15).suspects]
+    found = [(s.place, s.problem) for s in check(path, LabelReading(scheme=fkd15)).suspects]
     assert (
         "7.png",
         (
@@ -156,7 +159,7 @@ def test_a_scheme_of_other_names_is_compared_with_its_own_median_face(tmp_path, 
     points[4, 2] += (0, 55)
     found = suspects(written(tmp_path, replace(mine, points=points)), own)
     assert list(found) == ["4"] and "its point q2 is far from where" in found["4"]
-    few = check(None, written(tmp_path, mine[:9]), own)
+    few = check(written(tmp_path, mine[:9]), LabelReading(scheme=own))
     assert few.not_looked_for["gross faults of single faces"] == (
         "the scheme's names are not the catalog's, and fewer than 10 faces have all points"
     )
@@ -191,7 +194,7 @@ def test_a_table_without_any_image_is_said_and_its_points_are_checked(tmp_path, 
     path = written(tmp_path, moved(faces, 2, "nose_tip", (400, 40)))
     for image in tmp_path.glob("*.png"):
         image.unlink()
-    result = check(None, path, fkd15)
+    result = check(path, LabelReading(scheme=fkd15))
     assert result.faults == []
     assert "nor is any other of the 12 faces'" in str(result.suspects[0])
     assert "evaluated, not trained on" in str(result.suspects[0])
@@ -216,14 +219,14 @@ def test_many_faces_without_boxes_are_compared_with_each_other(tmp_path):
     drawn = toy.draw(120, fkd15, seed=6, size=48)
     points = drawn.points.copy()
     points[30] = points[30, fkd15.flip]
-    result = check(None, written(tmp_path, replace(drawn, points=points)), fkd15)
+    result = check(written(tmp_path, replace(drawn, points=points)), LabelReading(scheme=fkd15))
     assert result.suspects[0].place == "30.png" and len(result.suspects) <= 2
     assert "points that do not form a face" in result.looked_for
 
 
 def test_mirror_pairs_that_do_not_mirror_are_suspect(tmp_path, faces):
     wrong = replace(fkd15, name="mine", mirror=())
-    result = check(None, written(tmp_path, faces), wrong)
+    result = check(written(tmp_path, faces), LabelReading(scheme=wrong))
     assert any("scheme mine" in str(s) and "no mirror pairs" in str(s) for s in result.suspects)
 
 
@@ -243,5 +246,5 @@ def test_labels_of_real_faces_are_not_suspect_in_small_sets(real_data, tmp_path)
         for name, path in zip(names, part.images, strict=True):
             shutil.copy(path, folder / name)
         imglab.write(replace(part, ids=names), folder / "labels.xml")
-        wrong += len(check("imglab", folder / "labels.xml").suspects)
+        wrong += len(check(folder / "labels.xml", LabelReading(dataset="imglab")).suspects)
     assert wrong <= 1

@@ -11,9 +11,9 @@ from nasion import prediction_formats
 from nasion.data.datasets import ibug68 as folder_reader
 from nasion.data.datasets import points_csv, toy
 from nasion.data.datasets._pts_text import parse
+from nasion.data.label_check import check
 from nasion.data.label_frames import write_frames
 from nasion.data.label_reading import LabelReading
-from nasion.data.summary import check
 from nasion.errors import DataError
 from nasion.landmarks.catalog import ibug68, wflw98
 from nasion.landmarks.face import Face, ImageResult
@@ -60,7 +60,7 @@ def test_every_dialect_reads_as_the_plain_table(table, dialect):
     found = nasion.load_faces(None, path)
     assert found.ids == faces.ids and all(image.is_file() for image in found.images)
     np.testing.assert_array_equal(found.points, faces.points)
-    assert check(None, path)[0] == []
+    assert check(path).faults == []
 
 
 @pytest.mark.parametrize("style", ["x_{}", "x.{}", "{}.x", "{} x", "X_{}", "{}_X"])
@@ -267,14 +267,14 @@ def test_frames_of_a_video_without_images_say_how_to_write_them(tmp_path):
     rows = "".join(f"{k} {k + 1}\n" for k in range(68))
     for number in (1, 3, 4):
         (annot / f"{number:06d}.pts").write_text(rows)
-    fault = str(check(None, tmp_path)[0][0])
+    fault = str(check(tmp_path).faults[0])
     command = f"nasion data frames {annot}"
     assert f"of vid.avi: write the frames beside their labels with {command}" in fault
     assert len(write_frames(tmp_path)) == 3 and write_frames(tmp_path) == []
     found = nasion.load_faces(None, tmp_path)
     levels = [np.asarray(Image.open(image)).mean() for image in found.images]
     np.testing.assert_allclose(levels, [0, 100, 150], atol=3)
-    assert check(None, tmp_path)[0] == []
+    assert check(tmp_path).faults == []
     (annot / "000007.pts").write_text(rows)
     with pytest.raises(DataError, match=r"vid.avi: it ends before frame 7, which 000007.pts is of"):
         write_frames(tmp_path)

@@ -15,8 +15,8 @@ from nasion.app import cli, console
 from nasion.data.datasets import fkd, points_csv, toy
 from nasion.data.datasets import ibug68 as folder_reader
 from nasion.data.exif_labels import to_upright
+from nasion.data.label_check import check
 from nasion.data.label_reading import LabelReading
-from nasion.data.summary import check
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import ibug68, imm_nose
 
@@ -82,9 +82,11 @@ def test_where_nothing_tells_a_repeated_stand_in_is_missing_and_a_single_one_is_
     path = set_of(tmp_path, points[:3], imm_nose)
     with pytest.raises(DataError, match=r"a point is at -1 -1.*--missing none or --missing -1"):
         nasion.load_faces(None, path, scheme=imm_nose)
-    assert "--missing none or --missing -1" in str(check(None, path, imm_nose)[0][0])
+    assert "--missing none or --missing -1" in str(
+        check(path, LabelReading(scheme=imm_nose)).faults[0]
+    )
     reading = LabelReading(missing="-1")
-    assert check(None, path, imm_nose, reading)[0] == []
+    assert check(path, replace(reading, scheme=imm_nose)).faults == []
     found = nasion.load_faces(None, path, scheme=imm_nose, reading=reading)
     assert found.labelled.sum() == 2
 

@@ -16,8 +16,7 @@ from jaxtyping import Float64
 from nasion.data.label_shapes import fit
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
-from nasion.media.image_headers import exif_orientation
-from nasion.media.images import image_size
+from nasion.media.images import image_size, stored_orientation
 
 _FAR_OUTSIDE = 0.5  # of the image's longer side, beyond its edge
 _LARGE_BOX = 4.0  # times the image's longer side
@@ -123,10 +122,7 @@ def orientations(faces: Faces) -> Mapping[int, int]:
         if not isinstance(image, Path):
             continue
         if image not in found:
-            try:
-                found[image] = exif_orientation(image)
-            except (DataError, OSError):
-                found[image] = 1
+            found[image] = stored_orientation(image)[0]
         if found[image] != 1:
             turned[i] = found[image]
     return turned

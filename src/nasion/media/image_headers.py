@@ -7,7 +7,6 @@ a thousandfold.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from nasion.errors import DataError
@@ -19,7 +18,6 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM", "JPEG2000
 FORMATS_TEXT = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC, PPM, JPEG 2000, ICO and TGA"
 # Of a JPEG. Encoders write 1 to 18; libtiff allows as many in the JPEGs inside a TIFF.
 MAX_SCANS = 100
-_ORIENTATION = 0x0112  # the EXIF tag
 _COLOUR_BYTES = 3  # per pixel
 _SAMPLE_BYTES = {"I": 4, "F": 4}  # by Pillow's mode; 2 for its modes of 16 bits, otherwise 1
 # A marker that is neither a stuffed byte, nor padding, nor a restart within a scan.
@@ -53,18 +51,6 @@ def decoded_bytes(file: Any) -> int:
     """Width x height x channels (alpha is one) x bytes per sample of a Pillow file."""
     sample = 2 if ";16" in file.mode else _SAMPLE_BYTES.get(file.mode, 1)
     return file.width * file.height * len(file.getbands()) * sample
-
-
-def exif_orientation(path: Path) -> int:
-    """The EXIF orientation of a file, 1 (upright as stored) to 8; 1 if it has none."""
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=FORMATS) as file:
-            value = file.getexif().get(_ORIENTATION, 1)
-    except Exception as error:  # of any type, as when an image is opened
-        raise DataError(f"{path}: not a readable image ({error}).") from error
-    return value if value in range(1, 9) else 1
 
 
 def count_scans(data: bytes) -> int:

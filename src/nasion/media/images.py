@@ -170,11 +170,8 @@ def image_size(image: Path | np.ndarray) -> tuple[int, int]:
         return image.shape[1], image.shape[0]
     try:
         with _identify(image) as file:
-            sideways = file.getexif().get(_ORIENTATION, 1) >= _FIRST_SIDEWAYS
-            # Pillow has the size of a TIFF as it is turned, where it turns it on decoding.
-            stored = getattr(file, "tag_v2", {}).get(_IMAGE_WIDTH, file.width)
-            sideways = sideways and stored == file.width
-            return (file.height, file.width) if sideways else file.size
+            orientation, (width, height) = _as_stored(file)
+            return (height, width) if orientation >= _FIRST_SIDEWAYS else (width, height)
     except DataError as error:
         raise _named(str(image), error) from error.__cause__
     except Exception as error:
@@ -183,15 +180,21 @@ def image_size(image: Path | np.ndarray) -> tuple[int, int]:
 
 def stored_orientation(path: Path) -> tuple[int, tuple[int, int]]:
     """(EXIF orientation 1 to 8, size as stored) of a file; 1 and no size if it cannot be read."""
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=FORMATS) as file:
-            orientation = file.getexif().get(_ORIENTATION, 1)
-            return (orientation if orientation in range(1, 9) else 1), file.size
+        with _identify(path) as file:
+            return _as_stored(file)
     # Of any type, as in `open_image`; whoever needs the image says what is wrong with it.
     except Exception:
         return 1, (0, 0)
+
+
+def _as_stored(file: Any) -> tuple[int, tuple[int, int]]:
+    """(EXIF orientation 1 to 8, size as stored) of an opened Pillow file."""
+    orientation = file.getexif().get(_ORIENTATION, 1)
+    orientation = orientation if orientation in range(1, 9) else 1
+    # Pillow has the size of a TIFF as it is turned, where it turns it on decoding.
+    is_stored = getattr(file, "tag_v2", {}).get(_IMAGE_WIDTH, file.width) == file.width
+    return orientation, file.size if is_stored else (file.height, file.width)
 
 
 def as_pixels(image: Path | np.ndarray, colour: bool) -> np.ndarray:

@@ -26,7 +26,6 @@ from nasion.media.file_names import name_from_text
 from nasion.media.files import atomic_write
 from nasion.prediction_formats._stems import stems as stems
 
-
 PredictedFace = FaceRecord
 
 
