@@ -432,7 +432,7 @@ def labelled_photographs(tmp_path):
 
 
 def test_damaged_images_are_faults_and_can_be_left_out(labelled_photographs):
-    faults = label_check.check(None, labelled_photographs).faults
+    faults = label_check.check(labelled_photographs).faults
     found = {fault.place: fault.problem for fault in faults}
     assert list(found) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
     assert "truncated" in found["1.jpg"] and "not a readable image" in found["2.jpg"]
@@ -446,7 +446,7 @@ def test_a_table_without_any_image_is_read_all_the_same(labelled_photographs):
     for path in labelled_photographs.parent.glob("*.jpg"):
         path.unlink()
     assert len(load_faces(None, labelled_photographs, reading=LabelReading(skip_faults=True))) == 6
-    assert label_check.check(None, labelled_photographs).faults == []
+    assert label_check.check(labelled_photographs).faults == []
 
 
 def test_images_that_are_there_and_all_damaged_are_no_empty_dataset(labelled_photographs):
