@@ -32,9 +32,10 @@ from nasion.data.datasets import (
 from nasion.data.datasets._points_table import read_boxes
 from nasion.errors import DataError
 from nasion.evaluation import compare_runs
-from nasion.inference import calibration, checkpoint, run_folder
+from nasion.inference import calibration, checkpoint, fold_runs, run_folder
 from nasion.inference.backends import onnx
 from nasion.inference.calibration import Calibration
+from nasion.inference.fold_runs import Folds
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.catalog import imm58
 from nasion.landmarks.face import Face, ImageResult
@@ -221,6 +222,11 @@ def _read_scores(path: Path) -> Read:
     return [repr(compare_runs.compare([path.parent.parent]).rows)]
 
 
+def _folds(folder: Path) -> Path:
+    fold_runs.write_folds(folder, Folds((("a", "b"), ("c",)), "key", ("keep=last",)))
+    return folder / fold_runs.FILE
+
+
 def _calibration(folder: Path) -> Path:
     ratios = tuple(np.linspace(0, 3, len(calibration._QUANTILES)).tolist())
     calibration.write(Calibration(ratios=ratios, mean=1.25, points=300), folder)
@@ -288,6 +294,17 @@ def _image(kind: str) -> Callable[[Path], Path]:
     return make
 
 
+def _deep_image(kind: str) -> Callable[[Path], Path]:
+    """16 bits, of which 12 are used."""
+
+    def make(folder: Path) -> Path:
+        values = _faces(1).images[0].astype(np.uint16) << 4
+        Image.fromarray(values).save(folder / f"deep.{kind}")
+        return folder / f"deep.{kind}"
+
+    return make
+
+
 def _read_image(path: Path) -> Read:
     if problem := image_problem(path):
         raise DataError(problem)
@@ -321,6 +338,7 @@ READERS = {
     "run.json": Reader("json", _run("run.json"), _read_recipe),
     "run.json of today": Reader("json", _todays_run, _read_recipe),
     "history.json": Reader("json", _run("history.json"), _read_history),
+    "folds.json": Reader("json", _folds, lambda p: [repr(fold_runs.read_folds(p.parent))]),
     "scores.json": Reader("json", _run("scores.json"), _read_scores),
     "calibration": Reader("json", _calibration, lambda p: [repr(calibration.read(p.parent))]),
     "training record": Reader("json", _record, _read_record),
@@ -333,4 +351,7 @@ READERS = {
     "webp": Reader("bytes", _image("webp"), _read_image),
     "tiff": Reader("bytes", _image("tiff"), _read_image),
     "gif": Reader("bytes", _image("gif"), _read_image),
+    "deep png": Reader("bytes", _deep_image("png"), _read_image),
+    "deep tiff": Reader("bytes", _deep_image("tiff"), _read_image),
+    "deep pgm": Reader("bytes", _deep_image("pgm"), _read_image),
 }
