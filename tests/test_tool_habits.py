@@ -23,7 +23,7 @@ def table(tmp_path):
     """A table of four faces with their images beside it, and the faces."""
     faces = replace(toy.draw(4, fkd15, seed=2), ids=("a.png", "b.png", "c.png", "d.png"))
     for name, image in zip(faces.ids, faces.images, strict=True):
-        Image.fromarray(image).save(tmp_path / name)
+        Image.fromarray(np.asarray(image)).save(tmp_path / name)
     points_csv.write(faces, tmp_path / "t.csv")
     return tmp_path / "t.csv", faces
 

@@ -119,7 +119,7 @@ def _halves(points: Points, scheme: Scheme, numbers: Sequence[float]) -> Chosen:
     Points on an image's edge are places, of whatever number.
     """
     at = np.isin(points, numbers)
-    half = at.any(axis=-1) & ~at.all(axis=-1)
+    half: np.ndarray = np.asarray(at.any(axis=-1) & ~at.all(axis=-1))
     if not half.any():
         return half
     doubtful = at.any(axis=-1)
