@@ -122,7 +122,7 @@ def _halves(points: Points, scheme: Scheme, numbers: Sequence[float]) -> Chosen:
     half: np.ndarray = np.asarray(at.any(axis=-1) & ~at.all(axis=-1))
     if not half.any():
         return half
-    doubtful = at.any(axis=-1)
+    doubtful = np.asarray(at.any(axis=-1))
     distance = _Expected.of(points, scheme, doubtful).from_place(points)
     found = np.zeros_like(half)
     for number in numbers:
