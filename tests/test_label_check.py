@@ -47,9 +47,9 @@ def written(folder, faces, boxes=None, exif=None):
     return folder / "labels.csv"
 
 
-def suspects(path, scheme=fkd15):
+def suspects(path, scheme=fkd15, exif=None):
     """What is wrong, by the face's number."""
-    result = check(path, LabelReading(scheme=scheme))
+    result = check(path, LabelReading(scheme=scheme, exif=exif))
     assert result.faults == []
     return {fault.place.removesuffix(".png"): fault.problem for fault in result.suspects}
 
@@ -98,7 +98,8 @@ def test_a_face_with_no_point_in_its_image_is_found(tmp_path, faces):
 @pytest.mark.parametrize("value", [(-1, -1), (0, 0)])
 def test_a_single_sentinel_is_found(tmp_path, faces, value):
     path = written(tmp_path, moved(faces, 7, "left_eye_center", value))
-    found = [(s.place, s.problem) for s in check(path, LabelReading(scheme=fkd15)).suspects]
+    reading = LabelReading(scheme=fkd15, missing="none")
+    found = [(s.place, s.problem) for s in check(path, reading).suspects]
     assert (
         "7.png",
         (
@@ -181,9 +182,9 @@ def test_labels_of_an_image_as_stored_are_found_and_those_as_shown_are_not(
     x, y = upright.points[..., 0], upright.points[..., 1]
     for _ in range(turns):
         x, y, width, height = y, width - 1 - x, height, width
-    found = suspects(
-        written(tmp_path, replace(stored, points=np.stack([x, y], -1)), exif=orientation)
-    )
+    path = written(tmp_path, replace(stored, points=np.stack([x, y], -1)), exif=orientation)
+    assert suspects(path) == {}  # read as of the image as it is stored, and said
+    found = suspects(path, exif="apply")
     assert len(found) == COUNT
     assert all(
         f"(orientation {orientation}), but its labels fit" in each for each in found.values()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 
 from nasion.data.missing_boxes import reference_shape
 from nasion.errors import DataError
@@ -39,14 +39,17 @@ def upright_labels(faces: Faces, reading: ExifReading | None, source: str) -> Fa
     moved = _turned_labels(faces, turned)
     at = list(turned)
     if reading is None:
-        stored, upright = _votes(faces, moved, at)
+        side = _votes(faces, moved, at)
+        stored, upright = int((side > 0).sum()), int((side < 0).sum())
         if stored <= (1 - _MOSTLY) * (stored + upright):
             return faces
         if stored < _MOSTLY * (stored + upright):
             raise DataError(
                 f"{source}: {len(at)} images are turned by their EXIF tag; {stored} of their faces "
-                f"stand upright if the labels are of the image as it is stored, {upright} if they "
-                "are of the turned one. Say which: --exif ignore (as stored) or --exif apply."
+                f"stand upright if the labels are of the image as it is stored, as "
+                f"{faces.ids[at[int(np.argmax(side))]]}, {upright} if they "
+                f"are of the turned one, as {faces.ids[at[int(np.argmin(side))]]}. Say which: "
+                "--exif ignore (as stored) or --exif apply."
             )
     _log.info(
         "%s: %d of %d images are turned by their EXIF tag; their labels are taken as made on the "
@@ -101,15 +104,18 @@ def _turned_labels(faces: Faces, turned: dict[int, tuple[int, tuple[int, int]]])
     return replace(faces, points=points.astype(np.float32), boxes=boxes)
 
 
-def _votes(faces: Faces, moved: Faces, at: list[int]) -> tuple[int, int]:
-    """(faces that stand upright if their labels are of the stored image, of the turned one)."""
+def _votes(faces: Faces, moved: Faces, at: list[int]) -> Int[np.ndarray, " n"]:
+    """Of each face 1 if it stands upright with labels of the stored image, -1 of the turned one.
+
+    0 if nothing tells.
+    """
     as_given, as_stored = (side.points[at].astype(np.float64) for side in (faces, moved))
     others = np.delete(faces.points, at, axis=0).astype(np.float64)
     shape = reference_shape(others, faces.scheme)
     gain = _uprightness(as_stored, shape) - _uprightness(as_given, shape)
     if np.isnan(gain).all():
         gain = _share_inside(moved, at) - _share_inside(faces, at)
-    return int((gain > _CLEARLY).sum()), int((gain < -_CLEARLY).sum())
+    return np.where(np.abs(gain) > _CLEARLY, np.sign(gain), 0).astype(int)
 
 
 def _uprightness(points: Points, shape: np.ndarray) -> Float64[np.ndarray, " N"]:

@@ -66,6 +66,12 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
             continue
         unreadable = image_faults(faces, images_optional=module.SCHEME is None)
         faults += unreadable.values()
+        if is_first and not faces.labelled.any():
+            problem = (
+                f"none of its {len(faces)} faces has a label: nothing to train or evaluate on."
+            )
+            result.suspects.append(Fault(path.name, problem))
+            result.not_looked_for["wrong labels"] = "there are none"
         # A split whose faces are all in an earlier one would only repeat its suspects.
         if faces.labelled.any() and not any(set(faces.ids) <= ids for ids in checked):
             _Inspection(faces, set(unreadable), result).run()
@@ -107,6 +113,9 @@ class _Inspection:
         self._record(
             "boxes far from their faces", boxes, "there are none" if faces.boxes is None else ""
         )
+        corners = label_places.corners_as_sizes(faces)
+        if faces.boxes is not None:
+            self._record("boxes whose width and height are a corner", corners)
         self._shapes(reference)
         self._mirror_pairs()
         self._record("copies of an image with other labels", copies, unseen)

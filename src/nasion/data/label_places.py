@@ -16,11 +16,15 @@ from jaxtyping import Float64
 from nasion.data.label_shapes import fit
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.geometry import points_box
 from nasion.media.images import image_size, stored_orientation
 
 _FAR_OUTSIDE = 0.5  # of the image's longer side, beyond its edge
 _LARGE_BOX = 4.0  # times the image's longer side
 _BOX_MARGIN = 0.25  # of a box's sides, by which points may lie outside
+_CORNER_GAIN = 0.7  # of a box's area is left, if its width and height are read as a corner
+_CORNER_FACES = 3  # of which at least _MOST must be so
+_MOST = 0.8
 _IN_BOX = 0.5  # of a face's points, that lie in its box at least
 # What tools write for a point that is not there, exactly.
 _SENTINELS = ((-1.0, -1.0), (0.0, 0.0))
@@ -112,6 +116,37 @@ def absurd_boxes(faces: Faces, sizes: Float64[np.ndarray, "N 2"]) -> Iterator[tu
             if len(labelled) and held.all(axis=1).mean() < _IN_BOX:
                 count = int(held.all(axis=1).sum())
                 yield i, f"{shown} holds {count} of its {len(labelled)} points."
+
+
+def corners_as_sizes(faces: Faces) -> Iterator[tuple[int, str]]:
+    """What is wrong with boxes of two corners in a format of a corner and a size (COCO's).
+
+    They begin where the face does and end far beyond it; nearly all faces of a set show it.
+    """
+    if faces.boxes is None:
+        return
+    boxes = faces.boxes.astype(np.float64)
+    tight = points_box(faces.points.astype(np.float64))
+    told = np.flatnonzero(~np.isnan(boxes + tight).any(axis=1))
+    if len(told) < _CORNER_FACES:
+        return
+    boxes, tight = boxes[told], tight[told]
+    corner = boxes[:, 2:] - boxes[:, :2]
+    size = corner - boxes[:, :2]
+    edge = 1 + _EDGE * corner
+    holds = (size > 0).all(axis=1) & (tight[:, 2:] <= corner + edge).all(axis=1)
+    smaller = size.prod(axis=1) < _CORNER_GAIN * corner.prod(axis=1)
+    if (holds & smaller).mean() >= _MOST:
+        i = int(told[0])
+        x0, y0, width, height = *boxes[0, :2].tolist(), *corner[0].tolist()
+        yield (
+            i,
+            (
+                f"its box {x0:g} {y0:g} with width {width:g} and height {height:g} fits as the "
+                f"corners {x0:g} {y0:g} and {width:g} {height:g}, as do {int(holds.sum())} of "
+                f"{len(told)} boxes; the format has width and height."
+            ),
+        )
 
 
 def orientations(faces: Faces) -> Mapping[int, int]:

@@ -1,13 +1,15 @@
 """Numbers that stand for missing points (-1 -1, 0 0), and negative ones for occluded points.
 
 A place is impossible if the face's other points put the point elsewhere. Values that occur at an
-impossible place stand for missing points everywhere in a dataset. MERL-RAV (Kumar et al., 2020)
+impossible place stand for missing points everywhere in a dataset; so does a value in x or y alone
+(-1 57), at impossible places. MERL-RAV (Kumar et al., 2020)
 marks occluded points by negative coordinates: then the absolute value fits the face.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +25,7 @@ from nasion.media.number_text import parse_number
 _USUAL = (0.0, -1.0)  # stand-ins that people use; a single one is looked at
 _LARGE = -99.0  # from here down too, as -999 and -9999
 _FAR = 0.25  # of the face's size: a point so far from where the face expects it is impossible
+_FAR_HALF = 0.5  # the same, for a stand-in in x or y alone; turned heads reach 0.4 (LOG.md)
 _SAME_BOX = 1e-2  # pixels, between a box and the tight one around all points
 _log = logging.getLogger(__name__)
 
@@ -69,7 +72,7 @@ def with_missing_values(faces: Faces, missing: str | None, origin: int, source: 
     """
     points = faces.points.astype(np.float64) + origin
     # Nearly all files: nothing that could stand for anything.
-    if not np.all(points <= 0, axis=-1).any() and missing is None:
+    if not (points <= 0).any() and missing is None:
         return faces
     gone = missing_points(points, faces.scheme, missing, source)
     meaning = parse_missing(missing)
@@ -94,18 +97,39 @@ def missing_points(points: Points, scheme: Scheme, missing: str | None, source: 
     if meaning is not None:
         for number in meaning.numbers:
             gone |= np.all(points == number, axis=-1)
+        gone |= _halves(points, scheme, meaning.numbers)
         _say(source, gone, "{are} {labels}, as --missing says")
         return gone
     stand_ins = _stand_ins(points)
-    if not stand_ins:
-        return gone
-    distance = _Expected.of(points, scheme, np.all(np.isin(points, stand_ins), axis=-1))
-    for number in stand_ins:
-        at = np.all(points == number, axis=-1)
-        if _is_missing(at, distance.from_place(points), number, source):
-            _say(source, at, f"at {number:g} {number:g} {{are}} taken as {{labels}}")
-            gone |= at
-    return gone
+    if stand_ins:
+        distance = _Expected.of(points, scheme, np.all(np.isin(points, stand_ins), axis=-1))
+        for number in stand_ins:
+            at = np.all(points == number, axis=-1)
+            if _is_missing(at, distance.from_place(points), number, source):
+                _say(source, at, f"at {number:g} {number:g} {{are}} taken as {{labels}}")
+                gone |= at
+    halves = _halves(points, scheme, tuple({*stand_ins, *_USUAL}))
+    _say(source, halves, "with a stand-in for x or y alone {are} taken as {labels}")
+    return gone | halves
+
+
+def _halves(points: Points, scheme: Scheme, numbers: Sequence[float]) -> Chosen:
+    """Points with one of these numbers in x or y alone, far from where their faces expect them.
+
+    Points on an image's edge are places, of whatever number.
+    """
+    at = np.isin(points, numbers)
+    half: np.ndarray = np.asarray(at.any(axis=-1) & ~at.all(axis=-1))
+    if not half.any():
+        return half
+    doubtful = np.asarray(at.any(axis=-1))
+    distance = _Expected.of(points, scheme, doubtful).from_place(points)
+    found = np.zeros_like(half)
+    for number in numbers:
+        own = half & np.any(points == number, axis=-1)
+        if (own & (distance > _FAR_HALF)).any():
+            found |= own & (distance > _FAR)
+    return found
 
 
 def _both_negative(points: Points) -> Chosen:

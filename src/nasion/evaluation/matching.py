@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -22,6 +23,7 @@ from nasion.prediction_formats import PredictedFace
 
 _log = logging.getLogger(__name__)
 _Key = Callable[[str], str]
+_MAX_TAIL = 6  # folders of a path, and its file, by which images are told apart
 
 
 def read_predictions(path: Path, faces: Faces, missing: str | None = None) -> Predictions:
@@ -150,12 +152,14 @@ def match_by_id(predictions: Predictions, faces: Faces) -> tuple[Predictions, li
 def _image_keys(faces: Faces, predicted: Sequence[PredictedFace]) -> tuple[list[str], list[str]]:
     """What images are called, for the faces and for the predictions.
 
-    Whole paths or ids if these agree, else file names, else stems.
+    Whole paths or ids if these agree, else file names, else with as many folders as tell them
+    apart, else stems.
     """
     images = zip(faces.images, faces.ids, strict=True)
     files = [str(image) if isinstance(image, Path) else name for image, name in images]
     ways: list[tuple[_Key, Sequence[str]]] = [
-        (str, files), (str, faces.ids), (_file_name, files), (_stem, files),
+        (str, files), (str, faces.ids), (_file_name, files),
+        *((partial(_tail, parts), files) for parts in range(2, _MAX_TAIL + 1)), (_stem, files),
     ]  # fmt: skip
     for key, names in ways:
         of_faces = [key(name) for name in names]
@@ -165,14 +169,24 @@ def _image_keys(faces: Faces, predicted: Sequence[PredictedFace]) -> tuple[list[
         if distinct and set(of_faces) & set(of_predictions):
             return of_faces, of_predictions
     first = predicted[0].image if predicted else "nothing"
+    stems = [_stem(each.image) for each in predicted]
+    shared = next((file for file in files if _stem(file) in stems), None)
     raise SettingError(
         f"No prediction is for any of these faces: predictions are of {first!r}, "
         f"faces of {files[0]!r}."
+        if shared is None
+        else f"Predictions of {_stem(shared)!r} could be of several labelled images, as {shared}: "
+        "give predictions whose images are named with their folders (json, jsonl, csv or coco)."
     )
 
 
 def _file_name(name: str) -> str:
     return PurePath(with_slashes(name)).name
+
+
+def _tail(parts: int, name: str) -> str:
+    """The name and the folders before it, as many as make ``parts``: data lie elsewhere there."""
+    return "/".join(PurePath(with_slashes(name)).parts[-parts:])
 
 
 def _stem(name: str) -> str:

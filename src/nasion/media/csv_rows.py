@@ -33,7 +33,7 @@ def _first_row(text: str, delimiter: str) -> list[str]:
 
 
 def csv_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line counted from 1, cells) of each row that is not blank.
+    """(line counted from 1, cells) of each row that is not blank, as Excel's ``;;;`` is.
 
     Cells are separated by ``delimiter_of`` the text. Lines may end in LF, CR LF, CR, or CR CR LF,
     which programs write that convert twice. Raises ``DataError`` with the line for text that is no
@@ -56,7 +56,7 @@ def csv_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
             raise DataError(
                 f"{path} line {line}: not CSV ({error}); check its quotes and line ends."
             ) from error
-        if cells:
+        if any(map(str.strip, cells)):
             yield line, cells
 
 

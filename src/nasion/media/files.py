@@ -19,6 +19,7 @@ MAX_UNPACKED = 4 << 30  # bytes; the largest known table of keypoints is a fifth
 # Of writing: the next file would fail too.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _DAMAGED = "download it again."
+_UTF16_HEAD = 64  # bytes that tell UTF-16 without a byte order mark
 _PROBE = 1 << 16  # bytes that a folder must have room for before work begins
 
 
@@ -144,13 +145,13 @@ def read_text(path: Path) -> str:
 
 
 def decode_text(data: bytes, path: Path) -> str:
-    """The text of UTF-8, with or without a byte order mark, or of UTF-16 with one (Excel's).
+    """The text of UTF-8 or UTF-16 (Excel's "Unicode text"), with or without a byte order mark.
 
     ``DataError`` names the line of another encoding.
     """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if encoding := utf16_of(data):
         with refusing_damage(path, remedy="save the file as UTF-8."):
-            return data.decode("utf-16")
+            return data.decode(encoding).removeprefix("\ufeff")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -159,6 +160,18 @@ def decode_text(data: bytes, path: Path) -> str:
         raise DataError(
             f"{path} line {line}: byte {byte:#04x} is not UTF-8; save the file as UTF-8."
         ) from error
+
+
+def utf16_of(data: bytes) -> str | None:
+    """Which UTF-16 a text is in, by its first bytes; None for other encodings."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    head = data[:_UTF16_HEAD]
+    even, odd = head[::2], head[1::2]
+    # Without a mark: text that begins with Latin letters has every second byte 0.
+    if not even or not odd or any(even) == any(odd):
+        return None
+    return "utf-16-le" if any(even) else "utf-16-be"
 
 
 def _open_member(

@@ -38,7 +38,7 @@ def read_annotations(
     boxes = _box_categories(document)
     for i, annotation in enumerate(document["annotations"].elements()):
         category = annotation.get("category_id")
-        if category is not None and category.value in boxes and annotation.get("keypoints") is None:
+        if category is not None and category.value in boxes and not _has_keypoints(annotation):
             continue
         try:
             faces.append(_face(annotation, i, files, scheme))
@@ -56,7 +56,7 @@ def read_results(document: Document, scheme: Scheme, path: Path) -> list[FaceRec
     for the name.
     """
     results = document.elements()
-    ids = [_result_id(result) for result in results]
+    ids = [_image_id(result["image_id"]) for result in results]
     names = _names_beside(path, set(ids))
     faces: list[FaceRecord] = []
     for i, (result, image_id) in enumerate(zip(results, ids, strict=True)):
@@ -66,8 +66,8 @@ def read_results(document: Document, scheme: Scheme, path: Path) -> list[FaceRec
     return faces
 
 
-def _result_id(result: Document) -> int | str:
-    value = result["image_id"]
+def _image_id(value: Document) -> int | str:
+    """COCO counts; other tools have ids that are texts."""
     return value.file_name() if isinstance(value.value, str) else value.whole()
 
 
@@ -97,12 +97,12 @@ def _face(
     annotation: Document, number: int, files: dict[int | str, str], scheme: Scheme
 ) -> FaceRecord:
     image_id = annotation.get("image_id")
-    if image_id is None or image_id.whole() not in files:
+    if image_id is None or _image_id(image_id) not in files:
         shown = None if image_id is None else image_id.value
         raise annotation.error(f"image_id {shown} is not among the images")
     own_id = annotation.get("id")
-    image = files[image_id.whole()]
-    place = f"{image} annotation {number if own_id is None else own_id.whole()}"
+    image = files[_image_id(image_id)]
+    place = f"{image} annotation {number if own_id is None else _image_id(own_id)}"
     points, scores, occluded = _keypoints(annotation["keypoints"], scheme)
     own_scores = checked_scores(annotation.get("keypoint_scores"), len(scheme))
     box = checked_box(annotation.get("bbox"), is_size=True)
@@ -114,11 +114,11 @@ def _category_scheme(document: Document, scheme: Scheme | None) -> Scheme:
     categories = document.get("categories")
     each = categories.elements() if categories is not None else []
     # Of several, those without keypoints are boxes.
-    named = [category for category in each if category.get("keypoints") is not None]
+    named = [category for category in each if _has_keypoints(category)]
     kinds = {tuple(name.text() for name in one["keypoints"].elements()) for one in named}
     if categories is not None and len(kinds) > 1:
         raise categories.error("categories with different keypoints; give one file per scheme")
-    if kinds - {()}:
+    if kinds:
         return own_scheme(named[0]["keypoints"], scheme, "coco")
     if scheme is None:
         first = next(iter(document["annotations"].elements()), None)
@@ -133,16 +133,22 @@ def _box_categories(document: Document) -> list[object]:
     """The ids of the categories without keypoints, if others have some."""
     categories = document.get("categories")
     each = categories.elements() if categories is not None else []
-    without = [one for one in each if one.get("keypoints") is None]
+    without = [one for one in each if not _has_keypoints(one)]
     numbers = [one.get("id") for one in without] if len(without) < len(each) else []
     return [number.value for number in numbers if number is not None]
+
+
+def _has_keypoints(value: Document) -> bool:
+    """False also for the empty list and the null that some tools write."""
+    keypoints = value.get("keypoints")
+    return keypoints is not None and keypoints.value not in ([], None)
 
 
 def _image_files(images: Document) -> dict[int | str, str]:
     """The images' files by their ids."""
     files: dict[int | str, str] = {}
     for image in images.elements():
-        number = image["id"].whole()
+        number = _image_id(image["id"])
         if number in files:
             raise image["id"].error(f"two images have the id {number}")
         files[number] = image["file_name"].file_name()

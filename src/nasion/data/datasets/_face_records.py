@@ -64,8 +64,11 @@ def checked_scores(scores: Document | None, count: int) -> list[float] | None:
 
 
 def checked_box(box: Document | None, is_size: bool) -> tuple[float, float, float, float] | None:
-    """Four numbers: x0 y0 x1 y1, or (``is_size``) x0 y0 width height. ``DataError`` if flat."""
-    if box is None:
+    """Four numbers: x0 y0 x1 y1, or (``is_size``) x0 y0 width height. ``DataError`` if flat.
+
+    None for none, which tools also write as ``null``, ``[]`` or four zeros.
+    """
+    if box is None or box.value in (None, [], [0, 0, 0, 0]):
         return None
     values = box.numbers(-MAX_COORDINATE, MAX_COORDINATE)
     if len(values) != 4:
@@ -122,9 +125,15 @@ def faces_of(records: Sequence[FaceRecord], scheme: Scheme, path: Path, faults: 
     """
     names: list[str] = []
     kept: list[FaceRecord] = []
+    seen: set[tuple[str, bytes]] = set()
     for record in records:
         try:
-            names.append(image_name(record.image, path.parent))
+            name = image_name(record.image, path.parent)
+            same = (name, record.points.tobytes())
+            if same in seen and not np.isnan(record.points).all():
+                raise ValueError("the same points in the same image as a face before")
+            seen.add(same)
+            names.append(name)
             kept.append(record)
         except DataError:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from nasion.media.files import read_text
 from nasion.media.number_text import check_file_name, parse_coordinate
 
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*$", re.ASCII)
+# What programs write into a cell without a value: pandas, R, Excel, databases.
+_NO_VALUE = ("na", "n/a", "#n/a", "<na>", "none", "null", "-")
 _EXCEL_OVERFLOW = re.compile(r"#{2,}$")  # what Excel shows for a number wider than its column
 
 
@@ -51,16 +54,17 @@ def read_table(
     has_boxes = all(name in names for name in BOX_COLUMNS)
     # The box's four numbers come first, if there is a box.
     wanted = column_positions(names, BOX_COLUMNS, path) + columns if has_boxes else columns
-    decimal_comma = delimiter_of(text) != ","
+    marks = _DecimalMarks(delimiter_of(text) != ",")
     faces: list[str] = []
     rows: list[list[float]] = []
     seen: set[tuple[str, str]] = set()
-    for line, cells in lines:
+    count = 0
+    for line, found in lines:
+        count += 1
         try:
-            if len(cells) != len(header):
-                raise ValueError(f"has {len(cells)} columns, {len(header)} expected")
+            cells = _of_width(found, len(header))
             face = image_name(cells[at], path.parent) if labels else check_file_name(cells[at])
-            numbers = _numbers(cells, wanted, header, decimal_comma)
+            numbers = _numbers(cells, wanted, header, marks)
             if has_boxes:
                 _check_box(numbers[:4])
             # A second face of an image is another face, not the same one twice.
@@ -72,22 +76,56 @@ def read_table(
         except ValueError as error:
             report_fault(faults, f"{path.name} line {line}", f"{error}.")
     if not rows:
-        raise DataError(f"{path}: no rows below the header.")
+        lost = f"none of its {count} rows is without a fault"
+        raise DataError(f"{path}: {lost if count else 'no rows below the header'}.")
     numbers = np.array(rows, dtype=np.float32)
     boxes = numbers[:, :4] if has_boxes else None
     points = numbers[:, 4 * has_boxes :].reshape(len(rows), len(scheme), 2)
     return numbered_faces(faces), points, boxes
 
 
+def _of_width(cells: list[str], width: int) -> list[str]:
+    """A row's cells, as many as the header has: empty ones at the end count for nothing."""
+    if len(cells) == width:
+        return cells
+    used = len(cells)
+    while used > 0 and not cells[used - 1].strip():
+        used -= 1
+    if used > width or len(cells) < width:
+        raise ValueError(f"has {len(cells)} columns, {width} expected")
+    return cells[:width]
+
+
+@dataclass
+class _DecimalMarks:
+    """The decimal mark of a table. ``comma``: whether it may be a comma."""
+
+    comma: bool
+    seen: str = ""
+
+    def with_point(self, cell: str) -> str:
+        """The cell with a decimal point. ``ValueError`` if the table has both marks."""
+        mark = "," if self.comma and _DECIMAL_COMMA.match(cell) else "."
+        if mark in cell:
+            # 1.234 beside 5,6 is more than a thousand.
+            if self.seen not in ("", mark):
+                raise ValueError(
+                    f"{cell.strip()[:30]!r}, where numbers before have the decimal mark "
+                    f"{self.seen!r}: a thousand, or a fraction? Write all numbers with one mark, "
+                    "and thousands without"
+                )
+            self.seen = mark
+        return cell.replace(",", ".") if mark == "," else cell
+
+
 def _numbers(
-    cells: list[str], wanted: list[int], header: list[str], decimal_comma: bool
+    cells: list[str], wanted: list[int], header: list[str], marks: _DecimalMarks
 ) -> list[float]:
     values = []
     for at in wanted:
-        cell = cells[at]
-        if decimal_comma and _DECIMAL_COMMA.match(cell):
-            cell = cell.replace(",", ".")
+        cell = "" if cells[at].strip().lower() in _NO_VALUE else cells[at]
         try:
+            cell = marks.with_point(cell)
             values.append(parse_coordinate(cell, missing=True))
         except ValueError as error:
             problem: ValueError = error
@@ -125,7 +163,7 @@ def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
     _, header = next(lines, (0, []))
     header = [name.strip() for name in header]
     at = name_column(header)
-    decimal_comma = delimiter_of(text) != ","
+    marks = _DecimalMarks(delimiter_of(text) != ",")
     if not all(name in header for name in BOX_COLUMNS):
         raise DataError(
             f"{path} line 1: columns {', '.join(BOX_COLUMNS)} expected after the image's name; "
@@ -135,9 +173,8 @@ def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
     names, boxes = [], []
     for line, cells in lines:
         try:
-            if len(cells) != len(header):
-                raise ValueError(f"has {len(cells)} columns, {len(header)} expected")
-            box = _numbers(cells, wanted, header, decimal_comma)
+            cells = _of_width(cells, len(header))
+            box = _numbers(cells, wanted, header, marks)
             # Fails for NaN too, which an empty cell is.
             _check_box(box)
             names.append(check_file_name(cells[at]))

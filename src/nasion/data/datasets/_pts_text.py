@@ -35,28 +35,42 @@ def parse(text: str, place: str) -> Float32[np.ndarray, "K 2"]:
     """The points of a ``.pts`` file in pixels from 0; the file counts from 1.
 
     ``nan nan`` is a point that is not labelled. Comments (``#``, ``//``) are skipped, and so is a
-    third column, if all rows have one. Raises ``DataError`` that names the line.
+    third column, if all rows have one: the first if it numbers the points, else the last. Raises
+    ``DataError`` that names the line.
     """
     declared: str | None = None
     rows: list[tuple[int, str]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         line = _COMMENT.sub("", line.lstrip("\ufeff")).strip()
         if line.startswith("n_points"):
-            declared = line.partition(":")[2].strip()
+            declared = line.removeprefix("n_points").strip(" \t:=")
         elif line and line not in "{}" and not line.startswith("version"):
             rows.append((number, line))
     # As most rows have: then the error names the row that differs.
     widths = Counter(len(line.split()) for _, line in rows)
     columns = max((2, 3), key=lambda width: widths[width])
+    is_numbered = columns > 2 and _first_column_counts(rows)
+    if is_numbered:
+        rows = [(number, line.split(maxsplit=1)[1]) for number, line in rows]
+        columns = 2
     points = [_point(line, columns, f"{place} line {number}") for number, line in rows]
     if declared is not None and declared != str(len(points)):
         raise DataError(f"{place}: n_points says {declared[:20]}, {len(points)} rows follow.")
     if not points:
         raise DataError(f"{place}: it holds no points.")
+    if is_numbered:
+        _log.info("The first column in .pts files numbers the points and is left out.")
     if columns > 2:
         # Without the file's name: a note of the same words is shown once.
         _log.info("A third column in .pts files is left out; nothing says what it means.")
     return np.array(points, dtype=np.float32)
+
+
+def _first_column_counts(rows: list[tuple[int, str]]) -> bool:
+    """Whether the first of three columns is 0, 1, 2 ... or 1, 2, 3 ...: no x of any face."""
+    first = [line.split()[0] for _, line in rows]
+    counted = [[str(i + start) for i in range(len(rows))] for start in (0, 1)]
+    return first in counted and all(len(line.split()) == 3 for _, line in rows)
 
 
 def _point(line: str, columns: int, place: str) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,17 +10,18 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import SCHEMES, scheme_by_count
 from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import column_positions, csv_rows
-from nasion.media.files import open_bytes
+from nasion.media.files import open_bytes, utf16_of
 from nasion.media.number_text import is_whole
 
 BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
 HEADER_BYTES = 65536  # in which a table's first line is looked for
 MAX_NUMBER_DIGITS = 5  # of a point's number: the highest decides how large the scheme must be
-# Columns that name a face or its image; where a table has several, the first one here counts.
+# Columns that name a face or its image; where a table has several, the first one here counts:
+# files before names, and numbers last.
 _NAME_COLUMNS = (
-    "face", "image", "image_name", "image_file", "image_path", "image_id", "imagename",
+    "image", "image_name", "image_file", "image_path", "imagename", "imagepath",
     "img", "img_name", "img_path", "file", "file_name", "filename", "file_path", "filepath",
-    "path", "frame", "name", "id",
+    "path", "photo", "picture", "face", "frame", "name", "image_id", "id",
 )  # fmt: skip
 # p0_x, part_0_x or 0_x.
 _NUMBERED = re.compile(r"(?:[pP]|[pP]art_)?(\d{1,5})_([xy])$", re.ASCII)
@@ -37,10 +37,7 @@ def read_header(path: Path) -> list[str]:
     """
     with open_bytes(path) as stream:
         data = stream.read(HEADER_BYTES)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text = data.decode("utf-16", "replace")
-    else:
-        text = data.decode("utf-8-sig", "replace")
+    text = data.decode(utf16_of(data) or "utf-8", "replace").removeprefix("\ufeff")
     try:
         # What was read may end within a row, but not within the first.
         return named_columns(next((cells for _, cells in csv_rows(text, path)), []))
@@ -70,7 +67,7 @@ def _axis_first(name: str) -> str | None:
 
 def name_column(columns: Sequence[str]) -> int:
     """Which column names the face: the one called so (``_NAME_COLUMNS``), else the first."""
-    lower = [name.lower() for name in columns]
+    lower = [re.sub(r"[\s-]+", "_", name.lower()) for name in columns]
     return next((lower.index(name) for name in _NAME_COLUMNS if name in lower), 0)
 
 

@@ -28,12 +28,12 @@ from nasion.landmarks.catalog import ibug68, scheme_by_count
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, write_text
+from nasion.media.signatures import IMAGE_SUFFIXES
 
 SCHEME: Scheme = ibug68
 SPLITS = ("all", "training", "common", "challenge", "full")
 POOL = "training"  # what train and val are sides of
 PIXEL_ORIGIN = 1  # what the files call the first pixel
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _CHALLENGE = "ibug"
 _NUMBERED = re.compile(r"(.+)[-#](\d+)$", re.S)  # NAME#2: the second face; NAME-2: older files
 
@@ -92,7 +92,7 @@ def _read_files(
         try:
             points = read_points(path, place)
             if not image_of(path)[0].is_file():
-                known = ", ".join(_SUFFIXES)
+                known = ", ".join(IMAGE_SUFFIXES)
                 remedy = _of_a_video(path)
                 raise DataError(f"{place}: no image of that name beside it ({known}){remedy}.")
             found[path] = points
@@ -146,12 +146,12 @@ def image_of(path: Path) -> tuple[Path, str]:
         return image, ""
     if numbered and (image := _image_beside(path.with_name(f"{numbered[1]}.pts"))):
         return image, f"#{numbered[2]}"
-    return path.with_suffix(_SUFFIXES[0]), ""
+    return path.with_suffix(IMAGE_SUFFIXES[0]), ""
 
 
 def _image_beside(path: Path) -> Path | None:
     """The image with the same name as a label file."""
-    suffixes = [case for suffix in _SUFFIXES for case in (suffix, suffix.upper())]
+    suffixes = [case for suffix in IMAGE_SUFFIXES for case in (suffix, suffix.upper())]
     files = (path.with_suffix(suffix) for suffix in suffixes)
     return next((file for file in files if file.is_file()), None)
 

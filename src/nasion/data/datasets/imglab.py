@@ -24,10 +24,10 @@ from nasion.data.datasets._image_names import image_name
 from nasion.data.datasets._photographs import photograph
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, refusing_damage
-from nasion.landmarks.catalog import ibug68, scheme_by_count
+from nasion.landmarks.catalog import SCHEMES, ibug68, scheme_by_count
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import open_bytes, write_text
+from nasion.media.files import open_bytes, utf16_of, write_text
 from nasion.media.number_text import (
     MAX_COORDINATE,
     check_file_name,
@@ -43,10 +43,11 @@ _MAX_DIGITS = 5  # of a part's number: the highest one decides how large the sch
 
 
 def recognises(root: Path) -> bool:
-    if not root.is_file() or root.suffix != ".xml":
+    if not root.is_file() or root.suffix.lower() != ".xml":
         return False
     with root.open("rb") as file:
-        return b"<dataset" in file.read(_HEADER_BYTES)
+        head = file.read(_HEADER_BYTES)
+    return "<dataset" in head.decode(utf16_of(head) or "latin-1", "replace")
 
 
 def read(
@@ -108,18 +109,26 @@ def _columns(
     """The scheme of the parts, and the position in it of each part name."""
     names = list(part_names)
     if names and not all(map(is_whole, names)):
-        fits = requested is not None and any(name in requested for name in names)
-        scheme = requested if requested is not None and fits else SCHEME
+        # Several schemes may have all names; the requested one counts, then iBUG's.
+        known = [scheme for scheme in (requested, SCHEME, *SCHEMES.values()) if scheme]
+        having = (scheme for scheme in known if all(name in scheme for name in names))
+        scheme = next(having, known[0])
         unknown = [name for name in names if name not in scheme]
         if unknown:
             raise DataError(
                 f"{root}: part {unknown[0]!r} is not a point of scheme {scheme.name}; "
-                "name the right scheme, or number the parts from 0."
+                "name the right scheme (--scheme), or number the parts from 0."
             )
         return scheme, scheme.index(names)
     numbers = np.array([int(name) for name in names], dtype=np.int64)
     if not names:
         return requested or SCHEME, numbers
+    if set(numbers.tolist()) == set(range(1, len(numbers) + 1)):
+        # All numbers but 0: parts are counted from 1, if a scheme has as many.
+        counted = scheme_by_count(len(numbers), requested)
+        if counted is not None:
+            _log.info("%s: parts are numbered 1 to %d, from 1.", root.name, len(numbers))
+            return counted, numbers - 1
     scheme = scheme_by_count(int(numbers.max()) + 1, requested)
     if scheme is None:
         wanted = f"; {requested.name} has {len(requested)} points" if requested else ""
