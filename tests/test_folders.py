@@ -76,10 +76,15 @@ def test_linked_folders_are_followed_once_and_dead_links_named(tmp_path, caplog)
     (inside / "other").symlink_to(outside)
     (outside / "back").symlink_to(inside)
     (inside / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (inside / "one").symlink_to(inside / "two")
+    (inside / "two").symlink_to(inside / "one")
+    os.mkfifo(inside / "pipe.png")
     with caplog.at_level(logging.WARNING, "nasion"):
         assert names(inside) == ["a.png", "other/c.png", "sub/b.png"]
     (line,) = caplog.messages
-    assert f"1 could not be followed: {inside / 'gone.png'} (a link that leads nowhere)" in line
+    assert f"4 could not be followed: {inside / 'gone.png'} (a link that leads nowhere)" in line
+    assert f"{inside / 'one'} (Too many levels" in line
+    assert f"{inside / 'pipe.png'} (a pipe or device)" in line
 
 
 def test_kinds_are_told_by_the_first_bytes():

@@ -328,6 +328,8 @@ def test_hosts_and_origins_that_make_no_sense_are_refused():
         serve.Access(origins=("example.org",))
     with pytest.raises(SettingError, match="found 'https://example'"):
         serve.Access(hosts=("https://example",))
+    with pytest.raises(SettingError, match=r"a path alone, as /faces; found 'https://a/faces'"):
+        serve.Access(root_path="https://a/faces")
 
 
 def test_parameters_that_do_not_exist_are_refused_with_those_that_do(server):

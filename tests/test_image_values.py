@@ -123,9 +123,11 @@ def test_one_channel_and_truth_values_are_grey():
         (Tensor(), r"a Tensor that is no array .*image.detach\(\).cpu\(\).numpy\(\)"),
         ("ftp://host/a.jpg", "http:// and https:// addresses only"),
         ("/", "a folder; name an image in it"),
+        ("data:image/png;base64,iVBORw0KGgo", "base64 text; give the bytes that base64.b64decode"),
+        ("", "an empty text; give a path"),
         (Image.open(io.BytesIO(encoded(IMAGE)[:300])), "not a readable image"),
     ],
-    ids=range(26),
+    ids=range(28),
 )
 def test_what_is_no_image_or_not_clear_is_refused_with_the_remedy(value, reason):
     with pytest.raises(DataError, match=reason):

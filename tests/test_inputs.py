@@ -1,6 +1,9 @@
 """Inputs: every kind of file becomes images, unreadable ones are named, nothing else is opened."""
 
+import base64
 import io
+import os
+import struct
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,9 +15,15 @@ from PIL import Image
 
 from nasion.app.known_boxes import known_boxes
 from nasion.errors import DataError, SettingError
-from nasion.media import inputs
+from nasion.media import downloads, inputs
 from nasion.media.images import open_image
 from nasion.media.inputs import ImageInput, UnreadableInput
+
+
+def encoded_pixel(kind):
+    data = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(data, kind)
+    return data.getvalue()
 
 
 @pytest.fixture
@@ -245,3 +254,54 @@ def test_boxes_that_make_no_sense_are_refused(tmp_path, words, message):
     (tmp_path / "b.csv").write_text("face,box_x0,box_y0,box_x1,box_y1\nyou.png,1,2,3,4\n")
     with pytest.raises(DataError, match=r"has no box for me.png"):
         known_boxes([], tmp_path / "b.csv", ["me.png"]).of("me.png")
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        (b"<!DOCTYPE html><title>Log in</title>", "It seems to be a web page."),
+        (b"\n<html>404", "It seems to be a web page."),
+        (base64.b64encode(encoded_pixel("JPEG")), "It seems to be base64 text; decode it first."),
+        (b"dear diary", "It seems to be text."),
+        (b"II*\0 and no more", "It seems to be damaged, or a variety that is not read."),
+        (bytes(range(200, 250)), "TGA are known."),
+    ],
+)
+def test_what_lies_under_an_images_name_is_guessed(tmp_path, contents, words):
+    (tmp_path / "a.jpg").write_bytes(contents)
+    with pytest.raises(DataError) as error:
+        open_image(tmp_path / "a.jpg", True)
+    assert str(error.value).endswith(words)
+
+
+def test_a_bomb_is_refused_by_our_own_limit(tmp_path):
+    head = b"BM" + struct.pack("<IHHI", 100, 0, 0, 54)
+    size = struct.pack("<IiiHHIIiiII", 40, 60000, 60000, 1, 24, 0, 0, 0, 0, 0, 0)
+    with pytest.raises(DataError, match="too many pixels; the limit is 100,000,000"):
+        open_image(head + size, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and links")
+def test_pipes_loops_and_endless_names_are_refused_as_what_they_are(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "one.jpg").symlink_to("two.jpg")
+    (tmp_path / "two.jpg").symlink_to("one.jpg")
+    for name, words in (
+        ("pipe.jpg", "a pipe or device"),
+        ("one.jpg", "no such file \\(Too many levels"),
+        ("x" * 5000, "no such file \\(File name too long"),
+        ("a\0.jpg", "no such file"),
+    ):
+        with pytest.raises(DataError, match=words) as error:
+            open_image(tmp_path / name, True)
+        assert len(str(error.value)) < 400
+
+
+def test_an_empty_word_is_not_this_folder():
+    with pytest.raises(SettingError, match="An input is empty; name a file"):
+        inputs.resolve_inputs([""])
+
+
+def test_addresses_with_spaces_and_umlauts_are_escaped_and_escapes_kept():
+    quoted = downloads._quoted("http://host:80/a b/\u00fc%20.jpg?x=1&y=\u00e9 z")
+    assert quoted == "http://host:80/a%20b/%C3%BC%20.jpg?x=1&y=%C3%A9%20z"

@@ -153,6 +153,8 @@ def test_known_boxes_and_whole_images_need_no_detector_and_drop_nothing(light):
         )
         == 2
     )
+    with pytest.raises(DataError, match="box 120,10,160,60 is outside of its 100 x 100 pixels"):
+        Landmarker(light)(grey, boxes=[[10, 10, 60, 60], [120, 10, 160, 60]])
     (whole,) = Landmarker(light, detector=None)(grey)
     assert np.isfinite(whole.points).all()
 

@@ -174,7 +174,7 @@ BAD = [
         "40,000 x 40,000 declared",
         b"P5 40000 40000 255\n" + bytes(100),
         422,
-        "not a readable image",
+        "too many pixels; the limit is",
     ),
     (
         "more pixels than the limit",

@@ -331,6 +331,24 @@ def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
     assert "are for images" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seconds", "-1"], "--seconds is above 0, and finite; found -1.0"),
+        (["--seconds", "nan"], "--seconds is above 0, and finite; found nan"),
+        (["--patience", "inf"], "--patience is 0 seconds or more, and finite; found inf"),
+        (["--no-detect", "--box", "1,1,9,9"], "give one of them"),
+        (["--no-detect", "--min-face", "40"], "without --any-rotation and --min-face"),
+        (["--box", "1,1,9,9", "--any-rotation"], "without --any-rotation and --min-face"),
+    ],
+)
+def test_options_that_would_have_no_effect_are_refused(options, message, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["nasion", "predict", "a.jpg", *options])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1 and message in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_settings_that_make_no_sense_are_refused(light):
     with pytest.raises(SettingError, match="1 or more; found 0"):
         Tracker(light, detect_every=0)

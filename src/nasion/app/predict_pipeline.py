@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -93,13 +94,16 @@ def output_stems(
     stem_of = dict(zip(names, stems(names, video_stems), strict=True))
     stem_of |= dict(zip(video_names, video_stems, strict=True))
     if any(map(needs_pixels, options.formats)):
+        # Path.resolve raises for links that lead to each other, before 3.13.
         sources = {
-            each.source.resolve() for each in (*images, *videos) if isinstance(each.source, Path)
+            os.path.realpath(each.source)
+            for each in (*images, *videos)
+            if isinstance(each.source, Path)
         }
         drawn = set()
         for stem in stem_of.values():
             for suffix in (".jpg", ".mp4", ".mkv"):
-                drawn.add((options.folder / f"{stem}-points{suffix}").resolve())
+                drawn.add(os.path.realpath(options.folder / f"{stem}-points{suffix}"))
         for path in sorted(sources & drawn):
             raise SettingError(
                 f"{path} is an input and would be overwritten by the drawn output; "

@@ -114,7 +114,7 @@ class Landmarker:
         """
         pixels = pixels_of(image, self.predictor.spec.colour)
         if boxes is not None:
-            return self.predictor.faces_in(pixels, _known_boxes(boxes)), ()
+            return self.predictor.faces_in(pixels, _known_boxes(boxes, pixels)), ()
         if self.detector is None:
             whole_image = np.full((1, 4), np.nan, dtype=np.float32)
             return self.predictor.faces_in(pixels, whole_image), ()
@@ -187,8 +187,13 @@ def _rotations(detector: Detector | None) -> tuple[int, ...]:
     return _RIGHT_ANGLES if reach >= 45 else _HALF_RIGHT_ANGLES
 
 
-def _known_boxes(boxes: ArrayLike) -> Float32[np.ndarray, "N 4"]:
-    """(N, 4) boxes, or one as four numbers; a box of NaN is the whole image."""
+def _known_boxes(
+    boxes: ArrayLike, pixels: UInt8[np.ndarray, "H W ..."]
+) -> Float32[np.ndarray, "N 4"]:
+    """(N, 4) boxes, or one as four numbers; a box of NaN is the whole image.
+
+    Raises ``DataError`` for what is no box, or has no part in the image.
+    """
     try:
         known = np.asarray(boxes, dtype=np.float32)
     except (TypeError, ValueError) as error:
@@ -204,6 +209,10 @@ def _known_boxes(boxes: ArrayLike) -> Float32[np.ndarray, "N 4"]:
         if not good:
             text = " ".join(f"{value:g}" for value in box)
             raise DataError(f"boxes[{number}] is {text}; x0 < x1 and y0 < y1, in pixels, expected.")
+        height, width = pixels.shape[:2]
+        if (box[:2] >= (width, height)).any() or (box[2:] <= 0).any():
+            text = ",".join(f"{value:g}" for value in box)
+            raise DataError(f"The box {text} is outside of its {width} x {height} pixels.")
     return known
 
 

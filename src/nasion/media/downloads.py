@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 from threading import Timer
 from typing import IO, Any
 from urllib.error import URLError
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -38,6 +38,7 @@ _SCHEMES = ("http", "https")
 _WAIT = 30.0  # seconds for an answer, or for the next bytes of it
 _SECONDS = 120.0  # for all of a download
 _PIECE = 1 << 20
+_URL_SIGNS = "%/:=&?~+!$,;'@()*[]"  # that stand for themselves; escapes stay as they are
 _ALLOW = "NASION_ALLOW_PRIVATE_REDIRECTS"
 
 
@@ -54,6 +55,13 @@ def download(url: str, seconds: float = _SECONDS) -> bytes:
     return bytes(data)
 
 
+def _quoted(url: str) -> str:
+    """The address with spaces and letters such as umlauts escaped, as a browser does."""
+    parts = urlsplit(url)
+    path, query = quote(parts.path, safe=_URL_SIGNS), quote(parts.query, safe=_URL_SIGNS)
+    return urlunsplit(parts._replace(path=path, query=query))
+
+
 @contextmanager
 def web_response(
     url: str, headers: dict[str, str] | None = None, seconds: float | None = None
@@ -68,7 +76,7 @@ def web_response(
     try:
         if seconds is not None:
             timer.start()
-        request = Request(url, headers={"User-Agent": "nasion", **(headers or {})})
+        request = Request(_quoted(url), headers={"User-Agent": "nasion", **(headers or {})})
         if known:
             # Of this address alone: a redirect must not take it elsewhere.
             basic = b64encode(known.encode()).decode()

@@ -111,6 +111,8 @@ def open_bytes(
     Raises ``DataError`` for an empty, damaged or truncated file, and for one that unpacks to more
     than ``limit`` bytes, whether it declares so or not.
     """
+    if path.is_dir():
+        raise DataError(f"{path}: a folder, a file expected.")
     if not path.is_file():
         raise DataError(f"{path}: no such file.")
     if path.stat().st_size == 0:

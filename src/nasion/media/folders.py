@@ -66,12 +66,16 @@ def _walk(top: Path, found: _Found, seen: set[tuple[int, int]]) -> list[Path]:
             continue
         for entry in entries:
             path = folder / entry.name
-            if entry.is_dir():
-                (links if entry.is_symlink() else stack).append(path)
-            elif entry.is_file():
-                _add_file(path, found)
-            elif entry.is_symlink():
-                found.broken.append(f"{path} (a link that leads nowhere)")
+            try:
+                if entry.is_dir():
+                    (links if entry.is_symlink() else stack).append(path)
+                elif entry.is_file():
+                    _add_file(path, found)
+                else:
+                    kind = "a link that leads nowhere" if entry.is_symlink() else "a pipe or device"
+                    found.broken.append(f"{path} ({kind})")
+            except OSError as error:  # two links that lead to each other
+                found.broken.append(f"{path} ({error.strerror or error})")
     return links
 
 

@@ -38,6 +38,10 @@ def pixels_of(image: Any, colour: bool) -> UInt8[np.ndarray, "H W ..."]:
         from nasion.media.downloads import download
 
         return open_image(download(image), colour, image)
+    if isinstance(image, str) and image.startswith(("data:", "/9j/", "iVBORw0KGgo")):
+        raise _refusal("base64 text; give the bytes that base64.b64decode makes of it")
+    if image == "":
+        raise _refusal("an empty text; give a path")
     if isinstance(image, str) and "://" in image:
         raise DataError(f"{image}: images are downloaded from http:// and https:// addresses only.")
     if isinstance(image, (str, os.PathLike)):

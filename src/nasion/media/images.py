@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -12,12 +13,13 @@ import numpy as np
 from nasion.errors import DataError, reason_of
 from nasion.media import sample_depth
 from nasion.media.image_headers import FORMATS, FORMATS_TEXT, check_cost, file_contents
-from nasion.media.signatures import is_heic
+from nasion.media.signatures import guess_contents, is_heic
 
 MAX_PIXELS = 100_000_000  # decoded, 300 MB in colour
 _ORIENTATION, _FIRST_SIDEWAYS = 0x0112, 5  # the EXIF tag; from this value on an image lies sideways
 _IMAGE_WIDTH = 256  # TIFF's tag
-_LOOK = 64  # bytes that tell HEIC
+_LOOK = 64  # bytes that tell HEIC, and what is no image
+_LONGEST = 300  # characters of a name that messages show
 _STRIP_PIXELS = 1 << 20  # that are converted at once, so that large images are not held twice
 
 
@@ -31,7 +33,7 @@ def open_image(
     unreadable, has more pixels than ``limit``, decodes to more bytes than that many pixels in
     colour, or is a JPEG of more than ``MAX_SCANS`` scans.
     """
-    from PIL import ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     name = name or (str(image) if isinstance(image, Path) else "The image")
     _require_contents(image, name)
@@ -56,7 +58,13 @@ def open_image(
             ImageOps.exif_transpose(shallow, in_place=True)
             return _to_array(shallow, "RGB" if colour else "L")
     except UnidentifiedImageError as error:
-        raise DataError(f"{name}: not a readable image; {FORMATS_TEXT} are known.") from error
+        kind = guess_contents(_head_of(image))
+        seems = f" It seems to be {kind}." if kind else ""
+        raise DataError(
+            f"{name}: not a readable image; {FORMATS_TEXT} are known.{seems}"
+        ) from error
+    except Image.DecompressionBombError as error:  # by Pillow, before its size could be asked for
+        raise DataError(f"{name}: too many pixels; the limit is {limit:,}.") from error
     # A DataError is an Exception too: it must not be wrapped by the next clause.
     except DataError as error:
         raise _named(name, error) from error.__cause__
@@ -95,12 +103,7 @@ def _identify(source: Path | BytesIO) -> Any:
             file.filename = ""
         return file
     except UnidentifiedImageError:
-        if isinstance(source, BytesIO):
-            head = source.getvalue()[:_LOOK]
-        else:
-            with source.open("rb") as file:
-                head = file.read(_LOOK)
-        if not is_heic(head):
+        if not is_heic(_head_of(source)):
             raise
     try:
         import_module("pillow_heif").register_heif_opener()
@@ -112,13 +115,31 @@ def _identify(source: Path | BytesIO) -> Any:
     return Image.open(source, formats=("HEIF",))
 
 
+def _head_of(source: Path | BytesIO | bytes) -> bytes:
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return file.read(_LOOK)
+    return (source if isinstance(source, bytes) else source.getvalue())[:_LOOK]
+
+
 def _require_contents(image: Path | bytes, name: str) -> None:
-    """Raise ``DataError`` for a file that is not there or empty."""
-    if isinstance(image, Path) and image.is_dir():
+    """Raise ``DataError`` for a file that is not there, not a file, or empty."""
+    if isinstance(image, bytes):
+        if not image:
+            raise DataError(f"{name}: the file is empty.")
+        return
+    try:
+        status = image.stat()
+    except FileNotFoundError as error:
+        raise DataError(f"{name}: no such file.") from error
+    except (OSError, ValueError) as error:  # a name of thousands of characters, or with a NUL
+        shown = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
+        raise DataError(f"{shown}: no such file ({reason_of(error)}).") from error
+    if stat.S_ISDIR(status.st_mode):
         raise DataError(f"{name}: a folder; name an image in it.")
-    if isinstance(image, Path) and not image.is_file():
-        raise DataError(f"{name}: no such file.")
-    if image == b"" or (isinstance(image, Path) and not image.stat().st_size):
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{name}: a pipe or device; on the command line - reads standard input.")
+    if not status.st_size:
         raise DataError(f"{name}: the file is empty.")
 
 

@@ -79,6 +79,8 @@ def resolve_inputs(words: Sequence[str]) -> list[ImageInput | VideoInput]:
 
 
 def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
+    if not word.strip():  # as an unset variable gives; Path("") would be this folder
+        raise SettingError("An input is empty; name a file, or . for this folder.")
     path, camera = Path(word), camera_number(word)
     if word == "-":
         yield ImageInput("standard input", _standard_input())

@@ -29,6 +29,14 @@ _VIDEOS = (
     b"OggS", b"FLV\x01",
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # ASF and WMV
 )  # fmt: skip
+# What is often found under an image's name.
+_OTHERS = {
+    b"<!doctype html": "a web page", b"<html": "a web page", b"<svg": "SVG", b"<?xml": "XML",
+    b"%pdf": "PDF", b"%!ps": "PostScript", b"pk\x03\x04": "a zip", b"\x1f\x8b": "gzip",
+    b"data:": "a data URL; decode its base64 first", b"/9j/": "base64 text; decode it first",
+    b"ivborw0kggo": "base64 text; decode it first",
+    b"version https://git-lfs": "a Git LFS pointer",
+}  # fmt: skip
 _TRANSPORT_STREAMS = ((0, 188), (4, 192))  # where MPEG packets begin, and their length
 _BITMAP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes
 
@@ -64,6 +72,17 @@ def kind_of_contents(head: bytes) -> Kind:
     if head[4:8] in (b"ftyp", b"moov", b"wide") or _is_transport_stream(head):
         return "video"
     return ""
+
+
+def guess_contents(head: bytes) -> str:
+    """What a file is that begins with these bytes but is no readable image; empty if unknown."""
+    if kind := kind_of_contents(head):
+        return "a video" if kind == "video" else "damaged, or a variety that is not read"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for beginning, what in _OTHERS.items():
+        if text.startswith(beginning):
+            return what
+    return "text" if text.isascii() and text.strip().decode().isprintable() else ""
 
 
 def is_heic(head: bytes) -> bool:

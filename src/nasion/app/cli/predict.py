@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +26,7 @@ from nasion.app.cli.predict_output import PredictionOutput
 from nasion.app.cli.predict_summary import PredictionSummary
 from nasion.app.stopping import exit_code, stops_on_sigterm
 from nasion.discovery import FORMATS
-from nasion.errors import SettingError
+from nasion.errors import SettingError, require
 
 if TYPE_CHECKING:
     from nasion.app.bulk import BulkSettings
@@ -76,7 +78,7 @@ DrawBoxes = Annotated[
 MinFace = Annotated[
     int | None,
     typer.Option(
-        help="Side in pixels of the smallest face to find.",
+        help="Side in pixels of the smallest face to look for; smaller ones may be found as well.",
         show_default="36, more in large images",
     ),
 ]
@@ -156,6 +158,7 @@ def predict(
     from nasion.prediction_formats import is_text
     from nasion.prediction_formats.image import LABELS
 
+    _check_options(box or boxes, no_detect, any_rotation or min_face, seconds, patience)
     if engine is not None:
         if box or boxes or formats or max_faces or recipe:
             raise SettingError(_ENGINE_ALONE)
@@ -204,6 +207,28 @@ def predict(
     cameras_only = not images and all(isinstance(video.source, int) for video in videos)
     if stopped is not None and not (cameras_only and exit_code(stopped) == _CTRL_C):
         raise typer.Exit(exit_code(stopped))
+
+
+def _check_options(
+    boxes: object, no_detect: bool, search: object, seconds: float | None, patience: float
+) -> None:
+    """Raise ``SettingError`` for values and combinations that would have no effect.
+
+    ``boxes``: any that are known; ``search``: any option of a search.
+    """
+    if (boxes or no_detect) and (search or (boxes and no_detect)):
+        raise SettingError(
+            "With --box, --boxes or --no-detect no face is searched for: "
+            "give one of them, without --any-rotation and --min-face."
+        )
+    require(
+        seconds is None or (math.isfinite(seconds) and seconds > 0),
+        f"--seconds is above 0, and finite; found {seconds}.",
+    )
+    require(
+        math.isfinite(patience) and patience >= 0,
+        f"--patience is 0 seconds or more, and finite; found {patience}.",
+    )
 
 
 def _resolve(inputs: list[str], seconds: float | None) -> tuple[list[ImageInput], list[VideoInput]]:
@@ -282,6 +307,7 @@ def _output_formats(requested: Sequence[str], to_stdout: bool) -> list[str]:
     texts = [name for name in names if is_text(name)]
     if not to_stdout:
         return names
+    require(sys.stdout is not None, "--out -: standard output is closed.")
     if not texts:
         known = ", ".join(text_formats())
         raise SettingError(f"--out - prints one of {known}; name one with --format.")

@@ -128,4 +128,9 @@ class PredictionOutput:
 
 def _print_piece(piece: str) -> None:
     # Names in a table may hold escape sequences, which a program reads and a terminal obeys.
-    print(console.printable(piece, "\n") if sys.stdout.isatty() else piece, end="", flush=True)
+    try:
+        print(console.printable(piece, "\n") if sys.stdout.isatty() else piece, end="", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk, which names no file
+        raise OSError(error.errno, error.strerror, "standard output") from error

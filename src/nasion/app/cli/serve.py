@@ -30,11 +30,11 @@ def serve(
     run: Model = Path("face68"),
     detector: DetectorName = "single_shot",
     workers: Annotated[
-        int | None, typer.Option(help="Threads that process images.", show_default="cores")
+        int | None, typer.Option(help="Threads that process images.", show_default="cores", min=1)
     ] = None,
-    max_bytes: Annotated[int, typer.Option(help="Largest request, in bytes.")] = 32 << 20,
-    max_pixels: Annotated[int, typer.Option(help="Largest image, in pixels.")] = 25_000_000,
-    max_faces: Annotated[int, typer.Option(help="Most faces per image.")] = 50,
+    max_bytes: Annotated[int, typer.Option(help="Largest request, in bytes.", min=1)] = 32 << 20,
+    max_pixels: Annotated[int, typer.Option(help="Largest image, in pixels.", min=1)] = 25_000_000,
+    max_faces: Annotated[int, typer.Option(help="Most faces per image.", min=1)] = 50,
     max_seconds: Annotated[float, typer.Option(help="Longest time per request.")] = 30.0,
     max_clip_seconds: Annotated[
         float, typer.Option(help="Longest video (1,000 frames at most).")

@@ -42,6 +42,10 @@ class Access:
                 _host_name(host) != "",
                 f"A host is a name or an address, as faces.example.org; found {host!r}.",
             )
+        require(
+            not set("?#:") & set(self.root_path),
+            f"The root path is a path alone, as /faces; found {self.root_path!r}.",
+        )
         path = self.root_path.strip("/")
         object.__setattr__(self, "root_path", f"/{path}" if path else "")
 

@@ -54,7 +54,7 @@ class _Settings(BaseModel):
         description="Seconds for which a face out of sight keeps its track number.",
     )
     min_face: int | None = Field(
-        None, ge=8, description="Side in pixels of the smallest face to find."
+        None, ge=8, description="Side in pixels of the smallest face to look for."
     )
     min_score: float | None = Field(None, ge=0, le=1, description="Minimum face score.")
     any_rotation: bool = Field(
@@ -158,10 +158,10 @@ class _ClipWork:
         limits = self.limits
         reason = ""
         if frame.seconds > limits.clip_seconds:
-            reason = f"longer than {limits.clip_seconds:g} seconds"
+            reason = f"is longer than {limits.clip_seconds:g} seconds"
         elif frame.number >= limits.clip_frames:
-            reason = f"more than {limits.clip_frames:,} frames"
+            reason = f"has more than {limits.clip_frames:,} frames"
         elif done.faces > _MAX_FACES:
-            reason = f"more than {_MAX_FACES:,} faces in all of its frames"
+            reason = f"has more than {_MAX_FACES:,} faces in all of its frames"
         if reason:
-            raise Rejected(413, f"The video has {reason}, the limit; send a part of it.")
+            raise Rejected(413, f"The video {reason}, the limit; send a part of it.")

@@ -38,7 +38,7 @@ class _Settings(BaseModel):
         [], description="x0,y0,x1,y1 of a known face of the only image; repeat for several."
     )
     min_face: int | None = Field(
-        None, ge=8, description="Side in pixels of the smallest face to find."
+        None, ge=8, description="Side in pixels of the smallest face to look for."
     )
     min_score: float | None = Field(None, ge=0, le=1, description="Minimum face score.")
     any_rotation: bool = Field(

@@ -15,7 +15,7 @@ import numpy as np
 from starlette.responses import JSONResponse, Response
 
 from nasion.app.serve.admission import Rejected
-from nasion.app.serve.settings import check_boxes, with_min_face
+from nasion.app.serve.settings import with_min_face
 from nasion.app.serve.uploads import Upload, refuse_others
 from nasion.data.datasets import toy
 from nasion.discovery import FORMATS
@@ -105,7 +105,6 @@ class Work:
         refuse_others(upload)
         pixels = self.decode(upload.data, True, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
-        check_boxes(self.boxes, size, upload.name)
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
         result = ImageResult(upload.name, stem, size, tuple(landmarker(pixels, self.boxes)))
         done.results.append(result)

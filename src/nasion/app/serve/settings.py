@@ -63,14 +63,6 @@ def parse_boxes(texts: list[str], most: int) -> Float32[np.ndarray, "N 4"] | Non
     return np.stack(boxes)
 
 
-def check_boxes(boxes: np.ndarray | None, size: tuple[int, int], name: str) -> None:
-    """Raise ``DataError`` if a box (N, 4) has no part in an image of this width and height."""
-    for box in () if boxes is None else boxes:
-        if box[0] >= size[0] or box[1] >= size[1] or box[2] <= 0 or box[3] <= 0:
-            text = ",".join(f"{number:g}" for number in box)
-            raise DataError(f"{name}: the box {text} is outside of its {size[0]} x {size[1]}.")
-
-
 def with_min_face(
     landmarker: Landmarker, min_face: int | None, size: tuple[int, int], name: str
 ) -> Landmarker:
