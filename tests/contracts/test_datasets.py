@@ -15,6 +15,7 @@ from nasion.data import datasets
 from nasion.data.datasets import ibug68 as ibug_folder
 from nasion.data.datasets import imglab, imm, points_csv, toy
 from nasion.data.label_check import check
+from nasion.data.label_reading import LabelReading
 from nasion.data.load import load_faces, load_train_val
 from nasion.data.summary import summarize
 from nasion.discovery import DATASETS
@@ -127,7 +128,7 @@ def test_every_dataset_is_summarised_and_checked(name, example):
     path, scheme = example[name]
     found = summarize(load_faces(name, path, scheme=scheme))
     assert sum(count for count, _ in found.patterns) + found.other_patterns == len(found.faces)
-    assert check(name, path, scheme).faults == []
+    assert check(path, LabelReading(dataset=name, scheme=scheme)).faults == []
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
@@ -167,7 +168,7 @@ def test_an_unrecognised_dataset_is_refused_with_the_option_that_names_it(tmp_pa
 def test_a_missing_image_is_a_fault_and_stops_commands_that_need_it(example):
     path = example["imglab"][0]
     (path.parent / "afw" / "0_1.png").unlink()
-    found = check("imglab", path).faults
+    found = check(path, LabelReading(dataset="imglab")).faults
     assert len(found) == 1 and "afw/0_1.png: its image is not at" in str(found[0])
     with pytest.raises(NasionError, match=r"The image of face 'afw/0_1.png' is not at"):
         cut(load_faces(None, path), load_recipe("ibug_resnet18"))

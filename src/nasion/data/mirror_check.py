@@ -20,6 +20,9 @@ _FAR = 0.15
 # The mean distance from a mirrored point to the nearest point of any name: 0.03 at most for frontal
 # sets, 0.07 and more for sets whose heads are all turned to one side, which no pairs can mirror.
 _TURNED = 0.05
+# The box of a face without some points is another: rounds in which faces are aligned by all points.
+_ALIGNMENTS = 3
+_DEVIATIONS = 3.0  # by which a distance may exceed the limit where few faces have a point
 _SHOWN = 5  # points that the message names
 
 
@@ -28,15 +31,17 @@ def check_mirror(faces: Faces) -> None:
 
     Sets of fewer than ten faces, and of heads that are all turned to one side, are not checked.
     """
-    shape = _median_shape(faces)
-    if shape is None or _asymmetry(shape) > _TURNED:
+    found = _median_shape(faces)
+    if found is None or _asymmetry(found[0]) > _TURNED:
         return
+    shape, error = found
     scheme = faces.scheme
     # About the middle of the face; a point that no face has is NaN and never wrong.
     mirrored = (shape * [-1, 1])[scheme.flip]
     offset = np.nanmedian(mirrored - shape, axis=0)
     distance = np.linalg.norm(mirrored - offset - shape, axis=1)
-    wrong = np.flatnonzero(distance > _FAR)
+    # A point that few faces have is not known well, and neither is its partner.
+    wrong = np.flatnonzero(distance > _FAR + _DEVIATIONS * np.hypot(error, error[scheme.flip]))
     if not len(wrong):
         return
     pairs = "has no mirror pairs" if not scheme.mirror else "has mirror pairs that do not mirror"
@@ -49,8 +54,13 @@ def check_mirror(faces: Faces) -> None:
     )
 
 
-def _median_shape(faces: Faces) -> Float64[np.ndarray, "K 2"] | None:
-    """The median of all faces in the frames of their boxes; None if there are too few."""
+def _median_shape(
+    faces: Faces,
+) -> tuple[Float64[np.ndarray, "K 2"], Float64[np.ndarray, " K"]] | None:
+    """The median of all faces, each moved and scaled onto it, and the error of each point.
+
+    None if there are too few faces.
+    """
     points = faces.points.astype(np.float64)
     mostly = faces.labelled.mean(axis=1) >= 0.5
     if mostly.sum() < _LEAST_FACES:
@@ -58,12 +68,30 @@ def _median_shape(faces: Faces) -> Float64[np.ndarray, "K 2"] | None:
     boxes = geometry.points_box(points[mostly])
     size = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1e-9)
     center = (boxes[:, :2] + boxes[:, 2:]) / 2
-    normalised = (points[mostly] - center[:, None]) / size[:, None, None]
+    aligned = (points[mostly] - center[:, None]) / size[:, None, None]
+    known = ~np.isnan(aligned).all(axis=(0, 2))
     shape = np.full(points.shape[1:], np.nan)
-    known = ~np.isnan(normalised).all(axis=(0, 2))
-    # Not the mean, which a single wrong label could move anywhere.
-    shape[known] = np.nanmedian(normalised[:, known], axis=0)
-    return shape
+    for _ in range(_ALIGNMENTS):
+        # Not the mean, which a single wrong label could move anywhere.
+        shape[known] = np.nanmedian(aligned[:, known], axis=0)
+        aligned = _aligned(aligned, shape)
+    error = np.full(len(shape), np.nan)
+    offsets = np.linalg.norm(aligned[:, known] - shape[known], axis=-1)
+    error[known] = np.nanmedian(offsets, axis=0) / np.sqrt((~np.isnan(offsets)).sum(axis=0))
+    return shape, error
+
+
+def _aligned(points: Float64[np.ndarray, "N K 2"], shape: Float64[np.ndarray, "K 2"]) -> np.ndarray:
+    """The faces moved and scaled onto the shape, by the points that each has (least squares)."""
+    has = ~np.isnan(points)
+    count = has.sum(axis=1, keepdims=True)
+    centred = []
+    for values in (points, np.where(has, shape, np.nan)):
+        centred.append(values - np.nansum(values, axis=1, keepdims=True) / count)
+    own, wanted = centred
+    scale = np.nansum(own * wanted, axis=(1, 2)) / np.maximum(np.nansum(own**2, axis=(1, 2)), 1e-9)
+    center = np.nansum(np.where(has, shape, np.nan), axis=1, keepdims=True) / count
+    return own * scale[:, None, None] + center
 
 
 def _asymmetry(shape: Float64[np.ndarray, "K 2"]) -> float:
