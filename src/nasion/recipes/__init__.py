@@ -69,9 +69,8 @@ def _run_file(path: Path) -> ModuleType:
         if own or isinstance(error, KeyboardInterrupt):
             raise
         _log.debug("%s cannot be run", path, exc_info=True)
-        raise SettingError(
-            f"{_place(path, error)}: {type(error).__name__}: {_reason(error)}; correct the recipe file."
-        ) from error
+        reason = f"{type(error).__name__}: {_reason(error)}"
+        raise SettingError(f"{_place(path, error)}: {reason}; correct the recipe file.") from error
     return module
 
 
