@@ -219,7 +219,7 @@ def test_list_commands_name_everything_discovered(nasion):
         (["train", "toy_demo", "--data", "toy:x"], "toy faces are named toy, toy:COUNT"),
         (
             ["train", "fkd_resnet", "--data", "nowhere"],
-            "nowhere is not a dataset that nasion recognises",
+            "nowhere is not a dataset that nasion recognises: there is no such file",
         ),
         (["train", "toy_demo", "--data", "toy:50", "--resume"], "is not a run folder"),
         (["data", "show", "nowhere"], "is not a dataset that nasion recognises"),

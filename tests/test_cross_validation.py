@@ -114,6 +114,8 @@ def test_folds_that_were_stopped_go_on_as_if_they_had_not_been(tmp_path, faces, 
     assert not (folder / "fold-3").exists()
     with pytest.raises(RunError, match="already holds a cross-validation"):
         nasion.cross_validate(SMALL, faces, folds=3, run_folder=folder)
+    with pytest.raises(RunError, match="already holds a cross-validation"):
+        nasion.train(SMALL, faces, run_folder=folder)
     again = nasion.cross_validate(SMALL, faces, folds=3, run_folder=folder, resume=True)
     assert again.pooled.overall.rmse == result.pooled.overall.rmse
     for k in (1, 2, 3):

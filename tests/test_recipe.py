@@ -107,12 +107,16 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
         ("architecture.widths=0", "must be 1 or more"),
         ("architecture.blocks=2,2", "architecture.blocks needs one number, or 5, one per stage"),
         ("spec.box_scale=0", "box_scale must be a number above 0"),
+        ("spec.box_scale=1e30", "box_scale must be a number above 0, 0.1 to 10; found 1e+30"),
+        ("spec.pixel_range=0,inf", "pixel_range must be two finite numbers"),
+        ("augment.shift_px=1e9", "0 or more, up to 2048; found 1000000000.0"),
+        ("seed=99999999999999999999999", "seed must be 0 or more, below 2**63"),
         ("augment.hue=0.6", "augment.hue is 0 to 0.5"),
         ("augment.shift_px=-1", "augment.shift_px is a number of pixels"),
         ("augment.scale=1", "augment.scale is a fraction, 0 to below 1; found 1.0"),
         ("augment.rotate=nan", "augment.rotate is 0 to 180 degrees"),
         ("spec.input_size=0,0", "input_size must be at least 4,4"),
-        ("spec.pixel_range=0,0", "pixel_range must rise"),
+        ("spec.pixel_range=0,0", "pixel_range must be two finite numbers and rise"),
         ("seed=-1", "seed must be 0 or more"),
         (
             "augment_decay.to=1.5",
@@ -352,3 +356,20 @@ def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
 def test_recipes_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         RECIPE.epochs = 3
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (b"x = (", r"mine.py:1: SyntaxError: '\(' was never closed; correct the recipe file"),
+        (b"\n{}['boo']", r"mine.py:2: KeyError: 'boo'; correct"),
+        (b"import sys; sys.exit(3)", "mine.py:1: SystemExit: 3"),
+        (b"import no_such_module", "mine.py:1: ModuleNotFoundError: No module named"),
+        (b"x = 1\0", "mine.py: SyntaxError: source code string cannot contain null bytes"),
+        (b"RECIPE = 3", "must define RECIPE"),
+    ],
+)
+def test_a_recipe_file_that_cannot_be_run_is_refused_with_its_line(tmp_path, source, message):
+    (tmp_path / "mine.py").write_bytes(source)
+    with pytest.raises(SettingError, match=message):
+        load_recipe(tmp_path / "mine.py")

@@ -72,7 +72,7 @@ def test_what_fails_before_anything_is_written_leaves_no_folder(tmp_path):
 
 def test_a_file_in_the_place_of_the_folder_is_an_error_not_an_endless_wait(tmp_path):
     (tmp_path / "run").touch()
-    with pytest.raises(OSError, match="run"), locked(tmp_path / "run"):
+    with pytest.raises(RunError, match="run is a file"), locked(tmp_path / "run"):
         pass
 
 
@@ -102,3 +102,13 @@ def test_of_many_at_once_one_at_a_time_is_let_in(tmp_path):
     for thread in threads:
         thread.join()
     assert max(most) == 1 and len(entered) + len(refused) == 300 and entered
+
+
+def test_a_file_or_a_link_to_nowhere_is_refused_as_a_run_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(RunError, match="file is a file; a run needs a folder"), locked(folder):
+            pass
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(RunError, match="link cannot be made or written"), locked(tmp_path / "link"):
+        pass

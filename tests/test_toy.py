@@ -70,6 +70,9 @@ def test_the_path_says_how_many_and_which(tmp_path):
     assert len(toy.read(Path("toy:7"))) == 7 and toy.read(Path("toy:3:5")).ids[0] == "toy/5/0"
     assert (toy.read(Path("toy:9")).labelled.sum(1) < 15).any()
     assert toy.read(Path("toy:2"), scheme=ibug68).scheme is ibug68 and toy.SCHEME is fkd15
-    for wrong in ("toy:many", "toy:0", "toy:\u00b2", "folder/of/photos", "toy:1:2:3"):
+    for wrong in (
+        "toy:many", "toy:0", "toy:\u00b2", "toy:\u0663", "toy:1:", "toy:99999999999",
+        "folder/of/photos", "toy:1:2:3",
+    ):  # fmt: skip
         with pytest.raises(SettingError, match="toy:COUNT"):
             toy.read(Path(wrong))

@@ -17,6 +17,8 @@ from nasion.models.codecs import Codec, Coordinates
 
 TTA = Literal["none", "flip", "flip+shift"]
 TTA_MODES: tuple[TTA, ...] = get_args(TTA)
+# Beyond, a face is a few pixels of its crop, or a few pixels of the face fill it.
+MIN_BOX_SCALE, MAX_BOX_SCALE = 0.1, 10.0
 MAX_INPUT_SIDE = 2048  # pixels; a batch of larger crops would not fit into memory
 MAX_REFINE_STEPS = 4  # each is another pass through the network
 
@@ -56,12 +58,13 @@ class ModelSpec:
             f"(width, height); found {self.input_size}.",
         )
         require(
-            0 < self.box_scale < math.inf,
-            f"box_scale must be a number above 0; found {self.box_scale}.",
+            MIN_BOX_SCALE <= self.box_scale <= MAX_BOX_SCALE,
+            f"box_scale must be a number above 0, {MIN_BOX_SCALE:g} to {MAX_BOX_SCALE:g}; "
+            f"found {self.box_scale}.",
         )
         require(
-            self.pixel_range[0] < self.pixel_range[1],
-            f"pixel_range must rise; found {self.pixel_range}.",
+            -math.inf < self.pixel_range[0] < self.pixel_range[1] < math.inf,
+            f"pixel_range must be two finite numbers and rise; found {self.pixel_range}.",
         )
         require(
             1 <= self.refine_steps <= MAX_REFINE_STEPS,

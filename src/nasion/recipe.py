@@ -89,7 +89,9 @@ class Recipe:
             self.patience is None or self.patience >= 1,
             f"patience must be 1 or more, or none; found {self.patience}.",
         )
-        require(self.seed >= 0, f"seed must be 0 or more; found {self.seed}.")
+        require(
+            0 <= self.seed < 1 << 63, f"seed must be 0 or more, below 2**63; found {self.seed}."
+        )
         require(0 <= self.ema_decay < 1, f"ema_decay must be 0 to below 1; found {self.ema_decay}.")
 
     def _check_parts_fit(self) -> None:

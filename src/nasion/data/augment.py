@@ -13,6 +13,7 @@ from nasion.landmarks import geometry
 
 # Output pixels that are warped at once: their coordinates and neighbours fit into a core's cache.
 _CACHED_PIXELS = 40_000
+_MAX_SHIFT_PX = 2048  # no input is wider
 _FRACTIONS = ("scale", "shift", "brightness", "contrast", "saturation", "stretch")
 
 
@@ -44,8 +45,9 @@ class Augment:
             0 <= self.rotate <= 180, f"augment.rotate is 0 to 180 degrees; found {self.rotate}."
         )
         require(
-            0 <= self.shift_px < np.inf,
-            f"augment.shift_px is a number of pixels, 0 or more; found {self.shift_px}.",
+            0 <= self.shift_px <= _MAX_SHIFT_PX,
+            f"augment.shift_px is a number of pixels, 0 or more, up to {_MAX_SHIFT_PX}; "
+            f"found {self.shift_px}.",
         )
         require(
             0 <= self.hue <= 0.5,

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from nasion.arrays import Array
 from nasion.errors import RunError, refusing_damage
+from nasion.inference.run_folder import missing_weights
 from nasion.media.files import atomic_write
 from nasion.media.json_document import parse_document
 
@@ -57,7 +58,7 @@ def load_tensors(
     contents (files of nasion 0.1 have none), or if a tensor holds NaN or infinity.
     """
     if not path.is_file():
-        raise RunError(f"{path} does not exist: the run has not saved anything yet.")
+        raise missing_weights(path)
     with refusing_damage(path, RunError, _REMEDY), safe_open(path, kind) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         text = (file.metadata() or {}).get("facts", "")
@@ -74,7 +75,7 @@ def load_tensors(
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """The shapes of a file's tensors by name, from its header. Raises ``RunError``."""
     if not path.is_file():
-        raise RunError(f"{path} does not exist: the run has not saved anything yet.")
+        raise missing_weights(path)
     with refusing_damage(path, RunError, _REMEDY), safe_open(path, "np") as file:
         names = list(file.keys())
         return {name: tuple(file.get_slice(name).get_shape()) for name in names}

@@ -14,17 +14,17 @@ import numpy as np
 
 from nasion.errors import RunError, SettingError
 from nasion.inference.predictor import load_model
+from nasion.inference.run_folder import FOLDS
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.media.files import write_text
 from nasion.media.json_document import read_document
 from nasion.model_spec import TTA
 
-FILE = "folds.json"
 FORMAT = 1
 
 
 def is_fold_folder(folder: Path) -> bool:
-    return (folder / FILE).is_file()
+    return (folder / FOLDS).is_file()
 
 
 def fold_folder(folder: Path, number: int) -> Path:
@@ -46,15 +46,15 @@ class Folds:
 
 def write_folds(folder: Path, folds: Folds) -> None:
     """Record which faces each fold holds out."""
-    write_text(folder / FILE, json.dumps({"format": FORMAT, **asdict(folds)}, indent=1))
+    write_text(folder / FOLDS, json.dumps({"format": FORMAT, **asdict(folds)}, indent=1))
 
 
 def read_folds(folder: Path) -> Folds:
     """The record of a folder. Raises ``RunError`` if it has none, or a damaged one."""
-    path = folder / FILE
+    path = folder / FOLDS
     if not path.is_file():
         raise RunError(
-            f"{folder} is no cross-validation: it has no {FILE}. `nasion train --folds` makes one."
+            f"{folder} is no cross-validation: it has no {FOLDS}. `nasion train --folds` makes one."
         )
     document = read_document(path, kind=RunError, remedy="train the folds again.")
     if document["format"].value != FORMAT:

@@ -26,6 +26,7 @@ from nasion.recipe import Recipe
 
 FORMAT = 2
 SETTINGS, CHECKPOINT, HISTORY = "run.json", "checkpoint.safetensors", "history.json"
+FOLDS = "folds.json"  # of a folder of several runs (fold_runs.py)
 WEIGHTS, KERAS_WEIGHTS = "model.safetensors", "model.keras"
 _EPOCH_NUMBERS = ("epoch", "loss", "val", "seconds")
 # PyTorch's names, then Keras'.
@@ -35,7 +36,13 @@ _NORM_STATISTICS = (
 
 
 def create(folder: Path, name: str, recipe: Recipe, facts: Mapping[str, Any]) -> None:
-    """Start a run folder. Raises ``RunError`` if it holds a run that can be resumed."""
+    """Start a run folder. Raises ``RunError`` if it holds a run that can be resumed, or folds."""
+    if (folder / FOLDS).exists():
+        # A run beside the folds would be evaluated in their place.
+        raise RunError(
+            f"{folder} already holds a cross-validation; continue it with --folds and --resume, "
+            "or name another folder with --run."
+        )
     if (folder / CHECKPOINT).exists():
         raise RunError(
             f"{folder} already holds a run; continue it with --resume, "
@@ -44,6 +51,14 @@ def create(folder: Path, name: str, recipe: Recipe, facts: Mapping[str, Any]) ->
     record = {"format": FORMAT, "nasion": nasion.__version__, "name": name}
     record |= {"recipe": to_json(recipe), **facts}
     write_text(folder / SETTINGS, json.dumps(record, indent=1))
+
+
+def missing_weights(path: Path) -> RunError:
+    """What to say of weights that are not there: no run, or one that has saved none."""
+    folder = path.parent
+    if not (folder / SETTINGS).is_file():
+        return RunError(f"{folder} is not a run folder: it has no {SETTINGS} and no {path.name}.")
+    return RunError(f"{path} does not exist: the run has not saved anything yet.")
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -126,7 +141,8 @@ def settings_text(folder: Path) -> str:
 def count_parameters(folder: Path) -> int:
     """How many weights a run's network learnt, without the running statistics of its norms."""
     path = folder / CHECKPOINT
-    with refusing_damage(path, RunError), safe_open(path, "np") as file:
+    remedy = "train again, or copy the file again from where it was trained."
+    with refusing_damage(path, RunError, remedy), safe_open(path, "np") as file:
         names = [name for name in file.keys() if name.startswith("model.")]  # noqa: SIM118
         learnt = [name for name in names if not name.endswith(_NORM_STATISTICS)]
         # Shapes are in the file's header; no weight is read.

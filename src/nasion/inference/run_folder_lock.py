@@ -22,6 +22,9 @@ from nasion.errors import RunError
 FILE = ".lock"
 _MAX_BYTES = 4096  # of the holder's description
 _LOCKED_BYTE = 1 << 20  # where Windows locks: beyond the description, which stays readable
+# How often, and after how many seconds, a folder is tried again that another process removed. Links
+# to nowhere and places like /proc look the same, and stay so.
+_ATTEMPTS, _PAUSE = 20, 0.01
 _log = logging.getLogger(__name__)
 
 
@@ -34,9 +37,13 @@ def locked(folder: Path) -> Iterator[None]:
     """
     existed = folder.is_dir()
     path = folder / FILE
-    handle = None
-    while handle is None:
-        handle = _acquired(path)
+    handle = _acquired(path)
+    for _ in range(_ATTEMPTS):
+        if handle is None:
+            time.sleep(_PAUSE)
+            handle = _acquired(path)
+    if handle is None:
+        raise RunError(f"{folder} cannot be made or written to; name another folder with --run.")
     try:
         yield
     finally:
@@ -59,8 +66,11 @@ def _acquired(path: Path) -> int | None:
     except (FileExistsError, FileNotFoundError):
         # Removed between two steps by a training that wrote nothing; else it is a file.
         if folder.exists() and not folder.is_dir():
-            raise
+            raise _is_file(folder) from None
         return None
+    except NotADirectoryError:
+        file = next(parent for parent in folder.parents if parent.is_file())
+        raise _is_file(file) from None
     try:
         if not _try_lock(handle, path):
             raise _in_use(path, os.read(handle, _MAX_BYTES))
@@ -74,6 +84,10 @@ def _acquired(path: Path) -> int | None:
         raise
     os.close(handle)
     return None
+
+
+def _is_file(path: Path) -> RunError:
+    return RunError(f"{path} is a file; a run needs a folder: name another one with --run.")
 
 
 def _try_lock(handle: int, path: Path) -> bool:

@@ -5,14 +5,19 @@ Each file defines ``RECIPE``; its docstring gives source, command, time and resu
 
 from __future__ import annotations
 
+import logging
 import sys
 from hashlib import blake2b
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 
 from nasion.discovery import RECIPES
-from nasion.errors import SettingError, requires_extra
+from nasion.errors import NasionError, SettingError, requires_extra
 from nasion.recipe import Recipe
+
+_OF_EXTRAS = ("torch", "lightning_fabric", "timm", "keras", "tensorflow", "jax")
+_log = logging.getLogger(__name__)
 
 
 def load_recipe(recipe: str | Path) -> Recipe:
@@ -33,7 +38,7 @@ def recipe_module(recipe: str | Path) -> ModuleType:
                 f"No recipe {str(recipe)!r}; there is {names}, "
                 "or give the path of a recipe file (.py), which is Python and is run."
             )
-    if not hasattr(module, "RECIPE"):
+    if not isinstance(getattr(module, "RECIPE", None), Recipe):
         raise SettingError(f"{recipe}: a recipe file must define RECIPE = Recipe(...).")
     return module
 
@@ -56,7 +61,27 @@ def _run_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses look up their own module
     try:
         exec(compile(source, path, "exec"), module.__dict__)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        # Packages of nasion's extras are named by the caller.
+        own = isinstance(error, NasionError) or (missing or "").partition(".")[0] in _OF_EXTRAS
+        if own or isinstance(error, KeyboardInterrupt):
+            raise
+        _log.debug("%s cannot be run", path, exc_info=True)
+        reason = f"{type(error).__name__}: {_reason(error)}"
+        raise SettingError(f"{_place(path, error)}: {reason}; correct the recipe file.") from error
     return module
+
+
+def _reason(error: BaseException) -> str:
+    # The text of a syntax error ends with file and line.
+    return error.msg if isinstance(error, SyntaxError) else str(error)
+
+
+def _place(path: Path, error: BaseException) -> str:
+    """The file, and the line of it at which the error was raised, if there is one."""
+    lines = [at.lineno for at in extract_tb(error.__traceback__) if at.filename == str(path)]
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        lines.append(error.lineno)
+    return f"{path}:{lines[-1]}" if lines and lines[-1] else str(path)

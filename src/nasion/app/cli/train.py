@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,7 +67,8 @@ def train(
     if val and folds:
         raise SettingError("--val and --folds exclude each other: folds are parts of --data.")
     folder = run or Path("runs") / Path(recipe).stem
-    sources = [*(f"--data {path}" for path in data), *(f"--val {path}" for path in val or ())]
+    sources = [*(f"--data {quote(path)}" for path in data)]
+    sources += [f"--val {quote(path)}" for path in val or ()]
     sources += [f"--folds {folds}"] if folds else []
     options = as_words(reading)
     paths: str | list[str] = data[0] if len(data) == 1 else data
@@ -75,20 +77,22 @@ def train(
         if folds:
             _train_folds(start, folds)
             # Of several datasets the faces have other names.
-            evaluated = None if len(data) > 1 else data[0]
+            evaluated = None if len(data) > 1 else quote(data[0])
         else:
             _train_once(start, val)
-            evaluated = f"{val[0]} --split all" if val else data[0]
+            evaluated = f"{quote(val[0])} --split all" if val else quote(data[0])
     except Interrupted as stop:
         console.err.print(
-            f"{stop}\nContinue with: nasion train {recipe} {' '.join(sources)} --run {folder} "
-            f"--resume{options}",
+            f"{stop}\nContinue with: nasion train {quote(recipe)} {' '.join(sources)} "
+            f"--run {quote(str(folder))} --resume{options}",
             soft_wrap=True,
         )
         # 128 + SIGINT, as shells report a command that Ctrl-C stopped.
         raise typer.Exit(130) from stop
     if evaluated:
-        console.say(f"Evaluate it with: nasion evaluate {folder} --data {evaluated}{options}")
+        console.say(
+            f"Evaluate it with: nasion evaluate {quote(str(folder))} --data {evaluated}{options}"
+        )
 
 
 @dataclass(frozen=True)

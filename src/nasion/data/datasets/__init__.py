@@ -25,6 +25,10 @@ def recognise(path: Path) -> str:
     found = [name for name in DATASETS.names() if DATASETS.load(name).recognises(path)]
     own = [name for name in found if DATASETS.load(name).SCHEME is not None]
     candidates = own or found
+    if not candidates and not path.exists():
+        raise SettingError(
+            f"{path} is not a dataset that nasion recognises: there is no such file or folder."
+        )
     if not candidates:
         raise SettingError(
             f"{path} is not a dataset that nasion recognises; check the path, "

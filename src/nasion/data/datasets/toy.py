@@ -15,11 +15,12 @@ from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFilter
 
 from nasion.data.record_faults import Faults
-from nasion.errors import SettingError
+from nasion.errors import SettingError, require
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.landmarks.face_model import Expression, brow, jaw, lid, points_of, rotate_head
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.number_text import parse_whole
 
 SCHEME: Scheme = fkd15
 SPLITS = ("all",)
@@ -32,6 +33,7 @@ _SKINS = (
 _HAIRS = (
     (20, 16, 14), (60, 40, 25), (110, 75, 40), (190, 150, 90), (150, 60, 30), (150, 150, 150),
 )  # fmt: skip
+_MAX_COUNT = 1_000_000  # faces of 9 kB each, held in memory
 _SUPERSAMPLING = 3  # canvas pixels per image pixel and axis; averaged at the end
 
 
@@ -49,12 +51,13 @@ def read(
             "and train and val through load_faces."
         )
     words = str(root).split(":")[1:]
-    numbers = all(word.isdecimal() for word in words) and words[:1] != ["0"]
-    if not recognises(root) or len(words) > 2 or not numbers:
-        raise SettingError(
-            f"{root}: toy faces are named toy, toy:COUNT or toy:COUNT:SEED, with COUNT from 1."
-        )
-    count, seed = (*map(int, words), *(1000, 0)[len(words) :])
+    wrong = f"{root}: toy faces are named toy, toy:COUNT or toy:COUNT:SEED, with COUNT from 1"
+    require(recognises(root) and len(words) <= 2, f"{wrong}.")
+    try:
+        count = parse_whole(words[0], 1, _MAX_COUNT) if words else 1000
+        seed = parse_whole(words[1]) if words[1:] else 0
+    except ValueError as error:
+        raise SettingError(f"{wrong}; found {error}.") from None
     faces = draw(count, scheme or SCHEME, seed=seed)
     rng = np.random.default_rng([seed, 1])
     partly = rng.uniform(size=len(faces)) < 2 / 3

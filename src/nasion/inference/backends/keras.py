@@ -135,7 +135,7 @@ def load(folder: Path, recipe: Recipe, device: str | None = None) -> KerasNetwor
     """A run's kept weights. Raises ``RunError`` if there are none or they do not fit."""
     path = folder / run_folder.KERAS_WEIGHTS
     if not path.is_file():
-        raise RunError(f"{path} does not exist: the run has not saved anything yet.")
+        raise run_folder.missing_weights(path)
     model = build_model(recipe)
     try:
         # Keras reads in the archive without comparing its checksums.

@@ -114,8 +114,10 @@ def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwor
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     _check_shapes(folder, recipe)
     module = recipe.build_network(weights_follow=True)
+    # Not in the block below: errors of a damaged file are RuntimeErrors too.
+    tensors = checkpoint.load_tensors(folder / run_folder.WEIGHTS)[0]
     try:
-        module.load_state_dict(checkpoint.load_tensors(folder / run_folder.WEIGHTS)[0])
+        module.load_state_dict(tensors)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise RunError(
