@@ -157,7 +157,10 @@ def write_validation_persons(folder):
 
 def test_an_unrecognised_dataset_is_refused_with_the_option_that_names_it(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
-    for path in (tmp_path, tmp_path / "a.csv", tmp_path / "nowhere", tmp_path / "toys"):
+    for path in (tmp_path / "nowhere", tmp_path / "toys"):
+        with pytest.raises(NasionError, match="there is no such file or folder"):
+            load_faces(None, path)
+    for path in (tmp_path, tmp_path / "a.csv"):
         names = ", ".join(DATASETS.names())
         with pytest.raises(NasionError, match=rf"--dataset \({names}\)"):
             load_faces(None, path)
