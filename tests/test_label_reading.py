@@ -39,7 +39,7 @@ def points():
     return toy.draw(6, ibug68, seed=3).points.copy()
 
 
-@pytest.mark.parametrize("number", [-1, 0, -9999])
+@pytest.mark.parametrize("number", [-1, 0, -9999, 9999])
 def test_an_impossible_stand_in_is_missing_and_said(tmp_path, points, number, caplog):
     points[1, :9] = number
     points[4, 40] = number

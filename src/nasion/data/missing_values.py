@@ -24,6 +24,7 @@ from nasion.media.number_text import parse_number
 
 _USUAL = (0.0, -1.0)  # stand-ins that people use; a single one is looked at
 _LARGE = -99.0  # from here down too, as -999 and -9999
+_POSITIVE = (999.0, 9999.0, 99999.0, 32767.0, 65535.0)  # the same, of tools without signs
 _FAR = 0.25  # of the face's size: a point so far from where the face expects it is impossible
 _FAR_HALF = 0.5  # the same, for a stand-in in x or y alone; turned heads reach 0.4 (LOG.md)
 _SAME_BOX = 1e-2  # pixels, between a box and the tight one around all points
@@ -72,7 +73,7 @@ def with_missing_values(faces: Faces, missing: str | None, origin: int, source: 
     """
     points = faces.points.astype(np.float64) + origin
     # Nearly all files: nothing that could stand for anything.
-    if not (points <= 0).any() and missing is None:
+    if not (points <= 0).any() and not np.isin(points, _POSITIVE).any() and missing is None:
         return faces
     gone = missing_points(points, faces.scheme, missing, source)
     meaning = parse_missing(missing)
@@ -138,11 +139,14 @@ def _both_negative(points: Points) -> Chosen:
 
 def _stand_ins(points: Points) -> list[float]:
     """Numbers of which both coordinates of a point are, and which could stand for "missing"."""
-    both = points[(points[..., 0] == points[..., 1]) & (points[..., 0] <= 0), 0]
+    could_be = (points <= 0) | np.isin(points, _POSITIVE)
+    both = points[(points[..., 0] == points[..., 1]) & could_be[..., 0], 0]
     numbers, counts = np.unique(both, return_counts=True)
     found = zip(numbers.tolist(), counts.tolist(), strict=True)
     return [
-        n for n, count in found if n in _USUAL or (n == round(n) and (n <= _LARGE or count > 1))
+        n
+        for n, count in found
+        if n in _USUAL or n in _POSITIVE or (n == round(n) and (n <= _LARGE or count > 1))
     ]
 
 
