@@ -284,3 +284,14 @@ def test_files_of_no_video_have_no_frames_to_write(tmp_path):
     (tmp_path / "a.pts").write_text("1 2\n")
     with pytest.raises(DataError, match=r"no \.pts file here is of a frame: named by its number"):
         write_frames(tmp_path)
+
+
+def test_the_folder_of_images_is_found_though_the_first_one_is_missing(tmp_path):
+    faces = toy.draw(3, ibug68, seed=1)
+    (tmp_path / "photos").mkdir()
+    names = ("a.png", "b.png", "c.png")
+    for name, image in zip(names[1:], faces.images[1:], strict=True):
+        Image.fromarray(image).save(tmp_path / "photos" / name)
+    points_csv.write(replace(faces, ids=names), tmp_path / "labels.csv")
+    found = nasion.load_faces(None, tmp_path / "labels.csv")
+    assert found.images == tuple(tmp_path / "photos" / name for name in names)

@@ -141,7 +141,7 @@ def faces_of(records: Sequence[FaceRecord], scheme: Scheme, path: Path, faults: 
             report_fault(faults, f"{path.name} {record.place}", f"{error}.")
     if not kept:
         raise DataError(f"{path}: it has no face.")
-    folder = image_folder(path, names[0])
+    folder = image_folder(path, names)
     unknown = np.full(4, np.nan)
     boxes = np.array([unknown if r.box is None else r.box for r in kept], dtype=np.float32)
     occluded = [np.zeros(len(scheme), bool) if r.occluded is None else r.occluded for r in kept]

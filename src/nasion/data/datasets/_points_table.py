@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,18 +24,23 @@ from nasion.media.csv_rows import column_positions, csv_rows, delimiter_of
 from nasion.media.files import read_text
 from nasion.media.number_text import check_file_name, parse_coordinate
 
+_LOOKED_FOR = 20  # faces whose images tell in which folder they all lie
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*$", re.ASCII)
 # What programs write into a cell without a value: pandas, R, Excel, databases.
 _NO_VALUE = ("na", "n/a", "#n/a", "<na>", "none", "null", "-")
 _EXCEL_OVERFLOW = re.compile(r"#{2,}$")  # what Excel shows for a number wider than its column
 
 
-def image_folder(table: Path, face: str) -> Path:
-    """Where the images lie: beside the table, or in the folder beside it that has the first one."""
+def image_folder(table: Path, faces: Sequence[str]) -> Path:
+    """Where the images lie: beside the table, or in a folder beside it that has one of them.
+
+    The first image may be missing, so a few are looked for.
+    """
     folders = [table.parent, *sorted(path for path in table.parent.iterdir() if path.is_dir())]
-    for folder in folders:
-        if (folder / image_of_face(face, folder)).is_file():
-            return folder
+    for face in faces[:_LOOKED_FOR]:
+        for folder in folders:
+            if (folder / image_of_face(face, folder)).is_file():
+                return folder
     return table.parent
 
 

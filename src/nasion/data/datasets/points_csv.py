@@ -59,7 +59,7 @@ def read(
     root = next(iter(_tables(root)), root) if root.is_dir() else root
     scheme = table_scheme(root, scheme)
     ids, points, boxes = read_table(root, scheme, faults, labels=True)
-    folder = image_folder(root, ids[0])
+    folder = image_folder(root, ids)
     names = [image_of_face(face, folder) for face in ids]
     groups = photograph_group(names)
     return Faces(

@@ -40,7 +40,7 @@ def read(
     if not path.is_file():
         raise SplitNotFound(f"{folder}: {_TABLES[split]} is not here.")
     ids, points, _ = read_table(path, SCHEME, faults, labels=True)
-    images = image_folder(path, ids[0])
+    images = image_folder(path, ids)
     return Faces(
         scheme=SCHEME,
         ids=ids,
