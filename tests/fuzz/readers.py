@@ -224,7 +224,7 @@ def _read_scores(path: Path) -> Read:
 
 def _folds(folder: Path) -> Path:
     fold_runs.write_folds(folder, Folds((("a", "b"), ("c",)), "key", ("keep=last",)))
-    return folder / fold_runs.FILE
+    return folder / run_folder.FOLDS
 
 
 def _calibration(folder: Path) -> Path:

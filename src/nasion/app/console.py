@@ -96,7 +96,7 @@ def show_notes() -> None:
     logger = logging.getLogger("nasion")
     if not any(isinstance(handler, Notes) for handler in logger.handlers):
         logger.addHandler(Notes())
-        logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO)
 
 
 def line(word: str, text: str, style: str = "bold") -> None:
