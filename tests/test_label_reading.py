@@ -230,6 +230,7 @@ def test_the_commands_ask_and_take_the_answer(tmp_path, monkeypatch, capsys):
     code, said = command(monkeypatch, capsys, *words, "--missing", "-1")
     assert code == 0
     assert "labels.csv: 1 point of 1 face is a missing label, as --missing says" in said
+    assert command(monkeypatch, capsys, *words, "--missing", "-1")[1] == said  # once per command
     code, said = command(monkeypatch, capsys, *words, "--missing", "none")
     assert code == 0 and "missing labels" not in said
     code, said = command(monkeypatch, capsys, *words, "--exif", "turn")

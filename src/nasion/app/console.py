@@ -92,10 +92,11 @@ def _escaped(sign: str, keep: str) -> str:
 
 
 def show_notes() -> None:
-    """Let the library's log messages reach the terminal."""
+    """Let the library's log messages reach the terminal, each once from now on."""
     logger = logging.getLogger("nasion")
-    if not any(isinstance(handler, Notes) for handler in logger.handlers):
-        logger.addHandler(Notes())
+    for handler in [each for each in logger.handlers if isinstance(each, Notes)]:
+        logger.removeHandler(handler)
+    logger.addHandler(Notes())
     logger.setLevel(logging.INFO)
 
 
