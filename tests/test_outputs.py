@@ -420,7 +420,7 @@ def test_drawings_of_an_earlier_prediction_are_no_inputs(predict, photo, tmp_pat
         without_drawings(resolve_inputs([str(drawn.parent)]), [str(drawn.parent)])
 
 
-# What is said
+# Messages
 
 
 def test_a_terminal_shows_names_and_does_not_obey_them(predict, tmp_path):

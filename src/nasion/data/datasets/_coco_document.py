@@ -160,7 +160,7 @@ def _keypoints(
 ) -> tuple[Float64[np.ndarray, "K 2"], list[float] | None, np.ndarray | None]:
     """(points, scores, occluded): NaN where visibility is 0, since 0, 0 is no place then.
 
-    Tools that predict write a score in place of the visibility, which is told by its fractions;
+    Tools that predict write a score in place of the visibility, which its fractions show;
     ``results``: of a list of results, in which a visibility means nothing.
     """
     values = keypoints.numbers(-MAX_COORDINATE, MAX_COORDINATE)
