@@ -156,7 +156,7 @@ def _folds(
         faces = data.to(recipe.spec.scheme)
         pairs = None
     elif paths := paths_of(data):
-        whole_images = recipe.spec.whole_images
+        whole_images = recipe.spec.whole
         pool = load_pool(paths, recipe.spec.scheme, whole_images=whole_images, reading=reading)
         faces, pairs = pool.faces, pool.similar_pairs()
     else:

@@ -32,7 +32,8 @@ class ModelSpec:
     ``box_scale``: the network sees the face's box with its sides times this. ``square``: of that
     box, the square with the same centre and mean side.
     ``whole_images``: images are crops of one face, so a face without a box is the whole image; else
-    it is cropped around its points.
+    it is cropped around its points. ``tight_boxes``: also in datasets whose images are crops of one
+    face.
     ``refine_steps``: how often a face is processed at most; from the second time on it is cropped
     upright, in the box of the points found before. ``tta``: test-time augmentation, averaged with
     the mirrored face (``flip``) or mirrored and shifted faces (``flip+shift``).
@@ -47,6 +48,7 @@ class ModelSpec:
     box_scale: float = 1.0
     square: bool = False
     whole_images: bool = False
+    tight_boxes: bool = False
     refine_steps: int = 1
     tta: TTA = "none"
     separate_heads: tuple[SeparateHeads, ...] = ()
@@ -70,12 +72,21 @@ class ModelSpec:
             1 <= self.refine_steps <= MAX_REFINE_STEPS,
             f"refine_steps must be 1 to {MAX_REFINE_STEPS}; found {self.refine_steps}.",
         )
+        require(
+            not (self.whole_images and self.tight_boxes),
+            "whole_images and tight_boxes exclude each other.",
+        )
         require(self.tta in TTA_MODES, f"tta is one of {', '.join(TTA_MODES)}; found {self.tta!r}.")
 
     @property
     def output_scheme(self) -> Scheme:
         """The scheme with the points of separate heads: what the network has outputs for."""
         return add_heads(self.scheme, self.separate_heads)
+
+    @property
+    def whole(self) -> bool | None:
+        """Whether faces without a box are whole images; None: as their dataset says."""
+        return True if self.whole_images else (False if self.tight_boxes else None)
 
     @property
     def channels(self) -> int:

@@ -48,7 +48,10 @@ class Recipe:
     them. ``ema_decay``: keep an exponential moving average of the weights (0: the weights
     themselves). ``keep``: the weights of the best epoch on the validation faces, or of the last
     epoch, which they do not influence. ``patience``: stop after this many epochs without a better
-    validation score (None: never). ``init_from``: a run folder whose weights training starts from.
+    validation score (None: never). ``init_from``: the run folder, exported file or shipped model
+    whose weights training starts from, also with other points (``training/starting_network.py``).
+    ``points_from``: ``data``, the network predicts the points that the training data label, not
+    those of the spec's scheme. ``repeats``: how often an epoch shows each face.
     ``hold_out``: false trains on the validation faces too; their errors then say nothing.
     ``precision``: ``auto`` is bfloat16 autocast if the processor computes in it (Keras: in training
     only). ``second_phase`` and a ``Plateau`` schedule are for Keras networks.
@@ -70,9 +73,11 @@ class Recipe:
     ema_decay: float = 0.0
     keep: Literal["best", "last"] = "best"
     init_from: str | None = None
+    points_from: Literal["recipe", "data"] = "recipe"
     hold_out: bool = True
     start_at_mean: bool = False
     batch_size: int = 64
+    repeats: int = 1
     patience: int | None = None
     seed: int = 0
     precision: Precision = "auto"
@@ -85,6 +90,7 @@ class Recipe:
     def _check_numbers(self) -> None:
         require(self.epochs >= 1, f"epochs must be 1 or more; found {self.epochs}.")
         require(self.batch_size >= 1, f"batch_size must be 1 or more; found {self.batch_size}.")
+        require(self.repeats >= 1, f"repeats must be 1 or more; found {self.repeats}.")
         require(
             self.patience is None or self.patience >= 1,
             f"patience must be 1 or more, or none; found {self.patience}.",

@@ -33,16 +33,17 @@ def load_faces(
     split: str = "all",
     *,
     scheme: Scheme | None = None,
-    whole_images: bool = False,
+    whole_images: bool | None = None,
     reading: LabelReading = AS_IT_SEEMS,
 ) -> Faces:
     """Load a dataset's faces: one of its published splits, or ``train`` or ``val``.
 
     ``name``: the dataset's or format's name; None to recognise it by the path. A dataset without
     its own ``train`` and ``val`` is split by ``splits.honest_split``. ``scheme``: convert the faces
-    to it. ``whole_images``: images are crops of one face; else faces without a box get the one
-    around their points. ``reading``: what labels mean where the file leaves it open, as -1 for a
-    missing point. Raises ``DataError`` at the first faulty row, unless ``reading.skip_faults``.
+    to it. ``whole_images``: faces without a box are whole images; False: they get the box around
+    their points; None: as the dataset says. ``reading``: what labels mean where the file leaves it
+    open, as -1 for a missing point. Raises ``DataError`` at the first faulty row, unless
+    ``reading.skip_faults``.
     """
     module = _module(name or reading.dataset, path)
     if split in TRAIN_VAL and split not in module.SPLITS:
@@ -67,7 +68,7 @@ def load_train_val(
     path: str | Path,
     *,
     scheme: Scheme | None = None,
-    whole_images: bool = False,
+    whole_images: bool | None = None,
     reading: LabelReading = AS_IT_SEEMS,
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces: the dataset's own splits, or a split without leakage."""
@@ -89,7 +90,7 @@ def load_joint_train_val(
     paths: Sequence[str | Path],
     scheme: Scheme,
     *,
-    whole_images: bool = False,
+    whole_images: bool | None = None,
     reading: LabelReading = AS_IT_SEEMS,
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces of several datasets in one scheme, each split as it is alone.
@@ -134,11 +135,16 @@ def _leaking(train: Faces, val: Faces) -> set[int]:
     return leaking | {first for first, second in pairs if of_train[first] != of_val[second]}
 
 
-def _boxed(module: ModuleType, path: str | Path, faces: Faces, whole_images: bool) -> Faces:
+def _boxed(module: ModuleType, path: str | Path, faces: Faces, whole_images: bool | None) -> Faces:
     """The faces with boxes around the points of those that have none, unless they fill images."""
-    if whole_images or getattr(module, "WHOLE_IMAGES", False):
+    if has_whole_images(module, whole_images):
         return faces
     return with_boxes(faces, Path(path).name)
+
+
+def has_whole_images(module: ModuleType, whole_images: bool | None) -> bool:
+    """Whether faces without a box are whole images: as asked for, else as the dataset says."""
+    return getattr(module, "WHOLE_IMAGES", False) if whole_images is None else whole_images
 
 
 def with_tight_boxes(faces: Faces) -> Faces:

@@ -15,7 +15,7 @@ import numpy as np
 from nasion.data import datasets
 from nasion.data.annotators import GROUP
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading
-from nasion.data.load import load_faces, with_tight_boxes
+from nasion.data.load import has_whole_images, load_faces, with_tight_boxes
 from nasion.data.missing_boxes import with_boxes
 from nasion.data.splits import SAME_PHOTOGRAPH, SimilarPair, same_photographs, similar_pairs
 from nasion.discovery import DATASETS
@@ -45,7 +45,7 @@ def load_pool(
     paths: Sequence[str | Path],
     scheme: Scheme,
     *,
-    whole_images: bool = False,
+    whole_images: bool | None = None,
     reading: LabelReading = AS_IT_SEEMS,
 ) -> Pool:
     """The faces of these datasets in one scheme, with boxes, named as in a joint training."""
@@ -67,7 +67,7 @@ def load_pool(
             groups = {GROUP: (name,) * len(part), **part.groups}
             part = replace(part, ids=tuple(f"{prefix}/{face}" for face in part.ids), groups=groups)
         parts.append(part)
-        if not (whole_images or getattr(module, "WHOLE_IMAGES", False)):
+        if not has_whole_images(module, whole_images):
             part = with_boxes(part, Path(path).name)
         if len(paths) > 1 and not whole_images:
             part = with_tight_boxes(part)

@@ -203,15 +203,18 @@ def augmented_batch(
 
 
 def epoch_order(
-    count: int, batch_size: int, seed: int, epoch: int, processes: int = 1
+    count: int, batch_size: int, seed: int, epoch: int, processes: int = 1, repeats: int = 1
 ) -> list[Int64[np.ndarray, " B"]]:
     """Positions of each batch of an epoch, shuffled by (seed, epoch) alone.
+
+    ``repeats``: how often each face occurs.
 
     A last batch that would leave a process a single face, or none, joins the one before: batch
     norm has no variance over a single face.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(count)
-    batches = np.split(order, range(batch_size, count, batch_size))
+    shown = count * repeats
+    order = np.random.default_rng([seed, epoch]).permutation(shown) % count
+    batches = np.split(order, range(batch_size, shown, batch_size))
     smallest = min(batch_size, 2 * processes)
     if len(batches) > 1 and len(batches[-1]) < smallest:
         batches[-2:] = [np.concatenate(batches[-2:])]

@@ -21,6 +21,7 @@ from nasion.inference import quantize, run_folder
 from nasion.inference.backends.onnx import FORMAT, open_session
 from nasion.inference.crops import crop_faces
 from nasion.inference.predictor import Predictor, load_model
+from nasion.inference.recipe_json import to_json
 from nasion.landmarks.faces import Faces
 from nasion.media.files import move_into_place
 from nasion.media.temporary_files import temporary_folder
@@ -113,9 +114,15 @@ def metadata(model: Predictor, licence: str) -> dict[str, str]:
         "box_scale": str(spec.box_scale),
         "square": str(spec.square),
         "whole_images": str(spec.whole_images),
+        "tight_boxes": str(spec.tight_boxes),
         "refine_steps": str(spec.refine_steps),
         "tta": model.tta_mode,
     }
+    # For training further; an architecture of a recipe file cannot be named here.
+    architecture = getattr(model.network, "architecture", None)
+    if type(architecture).__module__.startswith("nasion."):
+        network = {"spec": to_json(spec), "architecture": to_json(architecture)}
+        values["network"] = json.dumps(network)
     if spec.codec.predicts_sigma:
         values["sigma"] = "sigma: float32 (faces, points), error scale in pixels of the input"
     if model.calibration:

@@ -2,6 +2,7 @@
 
 For NumPy arrays and PyTorch or Keras tensors alike. Every codec has
 - ``outputs``: how many numbers or maps the network must output;
+- ``rows``: which of them belong to each point;
 - ``stride``: of its maps in pixels of the input (None: no maps, a row of numbers);
 - ``encode``: points in pixels of the (width, height) input to targets; NaN stays NaN;
 - ``activate``: the part of the raw output that the loss compares with the targets;
@@ -18,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int64
 
 from nasion.arrays import Array, array_namespace, like
 from nasion.errors import require
@@ -39,6 +40,7 @@ class Codec(Protocol):
     @property
     def predicts_sigma(self) -> bool: ...
     def outputs(self, scheme: Scheme) -> int: ...
+    def rows(self, count: int) -> Int64[np.ndarray, "rows K"]: ...
     def encode(self, points: Float[Array, "B K 2"], size: Size) -> Float[Array, "B ..."]: ...
     def activate(self, output: Float[Array, "B ..."], size: Size) -> Float[Array, "B ..."]: ...
     def decode(self, output: Float[Array, "B ..."], size: Size) -> Float[Array, "B K 2"]: ...
@@ -66,7 +68,11 @@ class Coordinates:
         return self.scale
 
     def outputs(self, scheme: Scheme) -> int:
-        return (3 if self.scale else 2) * len(scheme)
+        return len(self.rows(len(scheme)).reshape(-1))
+
+    def rows(self, count: int) -> Int64[np.ndarray, "rows K"]:
+        numbers = 3 if self.scale else 2
+        return np.arange(numbers * count).reshape(count, numbers).T
 
     def encode(self, points: Float[Array, "B K 2"], size: Size) -> Float[Array, "B ..."]:
         if self.unit == "relative":
@@ -126,6 +132,9 @@ class Heatmaps:
 
     def outputs(self, scheme: Scheme) -> int:
         return len(scheme)
+
+    def rows(self, count: int) -> Int64[np.ndarray, "rows K"]:
+        return np.arange(count)[None]
 
     def encode(self, points: Float[Array, "B K 2"], size: Size) -> Float[Array, "B K h w"]:
         cells = to_cells(points, self.stride)
@@ -210,6 +219,9 @@ class Anchors:
 
     def outputs(self, scheme: Scheme) -> int:
         return 4 * len(scheme)
+
+    def rows(self, count: int) -> Int64[np.ndarray, "rows K"]:
+        return np.arange(4 * count).reshape(4, count)
 
     def encode(self, points: Float[Array, "B K 2"], size: Size) -> Float[Array, "B K ..."]:
         """x and y in cells; if guided, also each cell's target weight, row by row."""

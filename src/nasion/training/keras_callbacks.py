@@ -76,7 +76,7 @@ class _Batches(keras.utils.PyDataset):
         self.epoch: int = epoch
         self.first: int = step
         self.order: list[Int64[np.ndarray, " B"]] = epoch_order(
-            len(self._crops), recipe.batch_size, recipe.seed, epoch
+            len(self._crops), recipe.batch_size, recipe.seed, epoch, repeats=recipe.repeats
         )
         return self
 

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from nasion.arrays import upload
 from nasion.errors import RunError, refusing_damage
 from nasion.inference import checkpoint, run_folder
-from nasion.inference.backends.pytorch import TorchNetwork, load, to_device
+from nasion.inference.backends.pytorch import TorchNetwork, to_device
 from nasion.inference.crops import Crops, augmented_batch, epoch_order
 from nasion.landmarks.faces import Faces
 from nasion.models.losses import masked_mean
@@ -31,6 +31,7 @@ from nasion.models.optim import Adam
 from nasion.models.precision import torch_uses_bfloat16
 from nasion.recipe import Recipe
 from nasion.training.prepare import mean_head_bias, prepare_data
+from nasion.training.starting_network import starting_module
 from nasion.training.state import (
     Interrupted,
     Observer,
@@ -102,7 +103,8 @@ def _run_epoch(session: _Session, state: TrainingState, stopped: Callable[[], bo
     session.network.train()
     recipe = session.recipe
     processes = session.fabric.world_size
-    order = epoch_order(len(session.crops), recipe.batch_size, recipe.seed, state.epoch, processes)
+    faces, epoch = len(session.crops), (recipe.seed, state.epoch)
+    order = epoch_order(faces, recipe.batch_size, *epoch, processes, recipe.repeats)
     state.steps = len(order)
     pending: list[tuple[np.ndarray, Tensor]] = []
     # Reading a loss waits for the device. Within an epoch a GPU is never waited for.
@@ -212,14 +214,14 @@ def _start_session(
     # The first weights follow from the seed, in every process alike.
     torch.manual_seed(recipe.seed)
     # When resuming, _restore fills the network.
-    module = recipe.build_network(weights_follow=resume)
+    if recipe.init_from and not resume:
+        module = starting_module(recipe, data.faces)
+    else:
+        module = recipe.build_network(weights_follow=resume)
     if recipe.start_at_mean:
         bias = torch.from_numpy(mean_head_bias(recipe, data.crops))
         with torch.no_grad():
             module.get_parameter("head.bias").copy_(bias)
-    if recipe.init_from and not resume:
-        other = load(Path(recipe.init_from), recipe, "cpu")
-        module.load_state_dict(other.module.state_dict())
     # Only images are channels-last: fused Adam would copy weights in that layout at every step.
     network, optimizer = fabric.setup(module, _optimizer(recipe, module))
     return _Session(

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -23,7 +23,14 @@ from nasion.recipe_settings import override
 from nasion.recipes import load_recipe, recipe_module
 from nasion.training.prepare import prepare_faces
 from nasion.training.state import Observer, TrainingState
-from nasion.training.training_faces import Data, Validation, faces_key, load_sides, paths_of
+from nasion.training.training_faces import (
+    Data,
+    Validation,
+    faces_key,
+    load_sides,
+    paths_of,
+    scheme_of,
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,12 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
     with locked(folder) if is_first_process() else nullcontext():
         if resume:
             value = _resumed(folder, name, value, changes, recipe)
+        elif value.points_from == "data":
+            scheme = scheme_of(data, reading)
+            value = replace(value, spec=replace(value.spec, scheme=scheme))
         sides = load_sides(value, data, validation, reading)
+        if value.points_from == "data" and not resume:
+            value = override(_adapted(recipe, value, sides[0]), changes)
         if value.augment.flip > 0 or value.spec.tta != "none":
             check_mirror(sides[0].to(value.spec.scheme))
         if not value.hold_out:
@@ -94,6 +106,25 @@ def _recipe_file(recipe: str | Path | Recipe) -> ModuleType | None:
     if isinstance(recipe, Recipe) or not str(recipe).endswith(".py"):
         return None
     return recipe_module(recipe)
+
+
+def _adapted(recipe: str | Path | Recipe, value: Recipe, faces: Faces) -> Recipe:
+    """The recipe for the points of these training faces, and for the network it starts from."""
+    adapt = None if isinstance(recipe, Recipe) else getattr(recipe_module(recipe), "adapt", None)
+    if adapt is None or value.init_from is None:
+        return value
+    from nasion.training.starting_network import crop_scale, open_starting_network
+
+    start = open_starting_network(value.init_from)
+    spec = replace(
+        start.spec,
+        scheme=faces.scheme,
+        box_scale=crop_scale(start, faces),
+        separate_heads=(),
+        whole_images=value.spec.whole_images,
+        tight_boxes=value.spec.tight_boxes,
+    )
+    return adapt(value, len(faces), spec, start.architecture)
 
 
 def _loop(recipe: Recipe) -> Callable[..., TrainingState]:

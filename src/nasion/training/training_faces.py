@@ -10,10 +10,12 @@ from pathlib import Path
 
 from nasion.data import splits
 from nasion.data.label_reading import LabelReading
-from nasion.data.load import load_joint_train_val, load_train_val
-from nasion.data.pool import load_pool
+from nasion.data.load import load_faces, load_joint_train_val, load_train_val
+from nasion.data.pool import load_pool, pool_split
 from nasion.errors import DataError, SettingError
+from nasion.landmarks.catalog import union
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme import Scheme
 from nasion.recipe import Recipe
 
 Data = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
@@ -27,7 +29,7 @@ def load_sides(
     """(training, validation) faces. Raises ``DataError`` if the validation faces have no label."""
     if validation is not None:
         return _with_validation(recipe, data, validation, reading)
-    scheme, whole_images = recipe.spec.scheme, recipe.spec.whole_images
+    scheme, whole_images = recipe.spec.scheme, recipe.spec.whole
     if isinstance(data, (str, Path)):
         return load_train_val(None, data, scheme=scheme, whole_images=whole_images, reading=reading)
     if isinstance(data, Faces):
@@ -37,6 +39,23 @@ def load_sides(
         return load_joint_train_val(paths, scheme, whole_images=whole_images, reading=reading)
     train_faces, val_faces = (side for side in data if isinstance(side, Faces))
     return train_faces, val_faces
+
+
+def scheme_of(data: Data, reading: LabelReading) -> Scheme:
+    """The scheme of the data's labels; of several datasets, all of their points."""
+    if isinstance(data, Faces):
+        return data.scheme
+    paths = paths_of(data)
+    splits = [pool_split(reading.dataset, path) for path in paths]
+    found = [
+        load_faces(None, path, split, reading=reading)
+        for path, split in zip(paths, splits, strict=True)
+    ]
+    sides = data if isinstance(data, tuple) else ()
+    schemes = [faces.scheme for faces in (*found, *sides) if isinstance(faces, Faces)]
+    different = list(dict.fromkeys(schemes))
+    name = "+".join(scheme.name for scheme in different)
+    return different[0] if len(different) == 1 else union(name, *different)
 
 
 def paths_of(data: Data | Validation | None) -> list[str]:
@@ -65,7 +84,7 @@ def _with_validation(
         if isinstance(given, Faces):
             sides.append(given.to(recipe.spec.scheme))
         elif paths := paths_of(given):
-            whole_images = recipe.spec.whole_images
+            whole_images = recipe.spec.whole
             pool = load_pool(paths, recipe.spec.scheme, whole_images=whole_images, reading=reading)
             sides.append(pool.faces)
         else:

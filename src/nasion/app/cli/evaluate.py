@@ -103,7 +103,7 @@ def evaluate(
         data,
         split,
         scheme=reading.scheme,
-        whole_images=model.spec.whole_images if model else False,
+        whole_images=model.spec.whole if model else None,
         reading=replace(reading, scheme=meant),
     )
     limit = None if threshold is None else threshold / 100

@@ -69,7 +69,7 @@ def export(
     sides = None
     if data:
         sides = load_train_val(
-            None, data, scheme=spec.scheme, whole_images=spec.whole_images, reading=reading
+            None, data, scheme=spec.scheme, whole_images=spec.whole, reading=reading
         )
     train_faces = sides[0] if sides else None
     difference = export_model(model, output, precision, train_faces, licence)

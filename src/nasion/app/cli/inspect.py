@@ -52,7 +52,7 @@ def samples(
         data,
         split,
         scheme=spec.scheme,
-        whole_images=spec.whole_images,
+        whole_images=spec.whole,
         reading=reading,
     )
     plots.save(inspect_network.samples(faces, value, count, seed), output)
@@ -92,7 +92,7 @@ def responses(
         data,
         split,
         scheme=spec.scheme,
-        whole_images=spec.whole_images,
+        whole_images=spec.whole,
         reading=reading,
     )
     plots.save(inspect_network.responses(model, faces, face), output)
@@ -124,7 +124,7 @@ def faces(
         None,
         data,
         split,
-        whole_images=spec.whole_images,
+        whole_images=spec.whole,
         reading=replace(reading, scheme=reading.scheme or spec.scheme),
     )
     result = evaluate(model, labelled)

@@ -120,6 +120,12 @@ def open_file(path: Path) -> ExportedModel:
         return _open_file(path)
 
 
+def metadata_of(path: Path) -> dict[str, str]:
+    """What a file says about itself. Raises ``RunError`` for an unreadable file."""
+    with refusing_damage(path, RunError, _REMEDY):
+        return open_session(path).get_modelmeta().custom_metadata_map
+
+
 def _open_file(path: Path) -> ExportedModel:
     session = open_session(path)
     metadata = session.get_modelmeta().custom_metadata_map
@@ -169,6 +175,7 @@ def _spec(
             square=_BOOLEANS[value("square")],
             # Older files do not say.
             whole_images=_BOOLEANS[metadata.get("whole_images", "False")],
+            tight_boxes=_BOOLEANS[metadata.get("tight_boxes", "False")],
             refine_steps=parse_whole(value("refine_steps")),
             tta=value("tta"),  # pyright: ignore[reportArgumentType]
         )

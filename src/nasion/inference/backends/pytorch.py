@@ -15,18 +15,23 @@ from nasion.arrays import Array, upload
 from nasion.errors import RunError, refusing_damage
 from nasion.inference import checkpoint, run_folder
 from nasion.model_spec import ModelSpec
+from nasion.models.architectures import Architecture
 from nasion.models.precision import torch_uses_bfloat16
 from nasion.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
 class TorchNetwork:
-    """A module that runs in the precision it was trained in."""
+    """A module that runs in the precision it was trained in.
+
+    ``architecture``: of a run, so that an exported file can say what it is.
+    """
 
     module: nn.Module
     spec: ModelSpec
     device: torch.device
     bfloat16: bool = False
+    architecture: Architecture | None = None
 
     def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[Tensor, "B ..."]:
         # Validation uses the module that is being trained: its mode is put back.
@@ -124,7 +129,7 @@ def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwor
             f"{folder}: the weights do not fit the recipe in {run_folder.SETTINGS} ({reason})."
         ) from error
     bfloat16 = torch_uses_bfloat16(recipe.precision, where.type)
-    return TorchNetwork(module.to(where).eval(), recipe.spec, where, bfloat16)
+    return TorchNetwork(module.to(where).eval(), recipe.spec, where, bfloat16, recipe.architecture)
 
 
 def _check_shapes(folder: Path, recipe: Recipe) -> None:

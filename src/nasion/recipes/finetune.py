@@ -1,0 +1,69 @@
+"""Fine-tune a trained network to points of your own, from a few dozen faces on.
+
+Source: our own (docs/how_to/fine_tune.md). Known points keep their outputs, new ones start as means
+of known ones.
+Command: nasion train finetune --data DIR [--from face68|face68_light|RUN|FILE.onnx]
+Time: 2 to 4 minutes for 100 faces on one core.
+Reached: depends on the data; results/few_shot.json.
+Differences: none, as there is no published source.
+"""
+
+from dataclasses import replace
+
+from nasion.data.augment import Augment
+from nasion.data.corrupt import Corrupt
+from nasion.model_spec import ModelSpec
+from nasion.models.architectures import Architecture
+from nasion.models.codecs import Anchors, Codec
+from nasion.models.losses import GuidedLikelihood, LaplaceLikelihood, Loss, squared_error
+from nasion.models.optim import Adam, Cosine
+from nasion.recipe import Recipe
+from nasion.recipes import face68
+
+RECIPE = Recipe(
+    data="your own",
+    # Scheme, spec and architecture are those of the data and of the network it starts from.
+    points_from="data",
+    init_from="face68",
+    spec=replace(face68.RECIPE.spec, tight_boxes=True),
+    architecture=face68.RECIPE.architecture,
+    loss=GuidedLikelihood(share=2.0),
+    augment=Augment(
+        flip=0.5, rotate=20, scale=0.15, shift=0.06, stretch=0.1, brightness=0.25, contrast=0.4
+    ),
+    corrupt=Corrupt(blur=1.0, noise=0.04, jpeg=0.1, occlude=0.3),
+    optim=Adam(lr=5e-4, weight_decay=0.05),
+    schedule=Cosine(warmup=0.1),
+    ema_decay=0.98,
+    batch_size=16,
+    epochs=20,
+)
+
+_FEWEST, _PER_FACE = 2000, 25  # faces shown in all: at least, and for each training face
+_LARGE = 400  # training faces from which on batches are twice as large
+_EPOCHS = 20
+
+
+def adapt(recipe: Recipe, faces: int, spec: ModelSpec, architecture: Architecture) -> Recipe:
+    """The recipe for so many training faces, with the spec and network that training starts from.
+
+    ``spec``: with the data's scheme.
+    """
+    shown = _FEWEST + _PER_FACE * faces
+    return replace(
+        recipe,
+        spec=spec,
+        architecture=architecture,
+        loss=_loss_for(spec.codec),
+        batch_size=32 if faces >= _LARGE else 16,
+        epochs=_EPOCHS,
+        repeats=max(1, round(shown / (_EPOCHS * faces))),
+    )
+
+
+def _loss_for(codec: Codec) -> Loss:
+    """The loss that fits what the network outputs."""
+    if isinstance(codec, Anchors):
+        return GuidedLikelihood(share=2.0) if codec.guided else LaplaceLikelihood()
+    numbers = codec.stride is None
+    return LaplaceLikelihood() if numbers and codec.predicts_sigma else squared_error

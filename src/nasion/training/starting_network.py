@@ -1,0 +1,211 @@
+"""The trained network that training starts from, with outputs for other points.
+
+Its body is kept. Points that it knows by name keep their outputs, and other points start as the
+weighted means of known points that explain them best on the training labels (``point_map.py``).
+Outputs are linear in the head's weights, so the same weights combine the heads.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import nn
+
+from nasion import recipes
+from nasion.errors import RunError, SettingError, refusing_damage
+from nasion.inference import pretrained, run_folder
+from nasion.inference.backends import onnx, onnx_weights, pytorch
+from nasion.inference.crops import crop_faces, input_images
+from nasion.inference.predictor import Predictor, load_model
+from nasion.inference.recipe_json import from_json
+from nasion.landmarks.faces import Faces
+from nasion.media.json_document import parse_document
+from nasion.model_spec import ModelSpec
+from nasion.models.architectures import Architecture
+from nasion.recipe import Recipe
+from nasion.training.point_map import combine_points
+
+_NORM_FACES = 256  # that the norms of an exported file get their statistics from
+_MAP_FACES = 500  # enough for the weights of a linear map
+_LEAST_SCALE = 1.05  # of boxes, so that all of a scheme's points are seen
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class StartingNetwork:
+    """What a trained network is, and the network ready to predict.
+
+    ``source``: a run folder, an exported file, or a shipped model's name. ``spec``: as it was
+    trained, which an exported file's own spec is not.
+    """
+
+    source: str
+    spec: ModelSpec
+    architecture: Architecture
+    predictor: Predictor
+
+
+def open_starting_network(source: str) -> StartingNetwork:
+    """Open a run folder, an exported file or a shipped model to train on from.
+
+    Raises ``RunError`` if it is none of them, or not a PyTorch network.
+    """
+    predictor = load_model(source)
+    file = pretrained.file(source)
+    if file:
+        recipe = recipes.load_recipe(source)
+        spec, architecture = recipe.spec, recipe.architecture
+    elif source.endswith(".onnx"):
+        spec, architecture = _network_of_file(Path(source))
+    else:
+        recipe = run_folder.read_recipe(Path(source))
+        if recipe.framework != "pytorch":
+            raise RunError(f"{source} is a Keras network; only PyTorch networks are trained on.")
+        spec, architecture = recipe.spec, recipe.architecture
+    return StartingNetwork(source, spec, architecture, predictor)
+
+
+def starting_module(recipe: Recipe, faces: Faces) -> nn.Module:
+    """A network for the recipe's points with the weights of ``recipe.init_from``.
+
+    ``faces``: the training faces, in the recipe's output scheme. Raises ``SettingError`` if the two
+    networks differ in more than their points.
+    """
+    assert recipe.init_from is not None
+    start = open_starting_network(recipe.init_from)
+    _check_same_network(recipe, start)
+    module, old = recipe.build_network(weights_follow=True), _filled(start, faces)
+    if start.spec.output_scheme.points == recipe.spec.output_scheme.points:
+        module.load_state_dict(old.state_dict())
+        return module
+    weights = point_weights(start, faces)
+    body = {name: t for name, t in old.state_dict().items() if not name.startswith("head.")}
+    module.load_state_dict(body, strict=False)
+    _combine_heads(module, old, weights, recipe.spec, start.spec)
+    return module
+
+
+def point_weights(start: StartingNetwork, faces: Faces) -> Float64[np.ndarray, "K J"]:
+    """Each of the faces' points as weights of the starting network's points.
+
+    NaN for a point that has no label and no known name.
+    """
+    scheme, known = faces.scheme, start.spec.scheme
+    named = np.array([known.points.index(p) if p in known else -1 for p in scheme.points])
+    # Evenly from all faces: datasets are often sorted by person.
+    some = faces[np.linspace(0, len(faces) - 1, min(len(faces), _MAP_FACES)).astype(int)]
+    predicted = predicted_points(start, some)
+    weights = combine_points(
+        predicted.astype(np.float64), some.points.astype(np.float64), named, _groups(some)
+    )
+    unknown = int(np.isnan(weights).any(axis=1).sum())
+    _log.info(
+        "%d of %d points are known to %s by name, %d start as means of known points%s",
+        int((named >= 0).sum()),
+        len(scheme),
+        start.source,
+        int((named < 0).sum()) - unknown,
+        f", {unknown} have no labels" if unknown else "",
+    )
+    return weights
+
+
+def predicted_points(start: StartingNetwork, faces: Faces) -> np.ndarray:
+    """The starting network's own points (N, J, 2) on these faces."""
+    empty = np.full((len(faces), len(start.spec.scheme), 2), np.nan, dtype=np.float32)
+    unlabelled = replace(faces, scheme=start.spec.scheme, points=empty, occluded=None)
+    return start.predictor.predict(unlabelled).points
+
+
+def _groups(faces: Faces) -> tuple[str, ...]:
+    """What is left out together in cross-validation: the first linked group, else each face."""
+    return tuple(faces.groups[faces.linked[0]]) if faces.linked else faces.ids
+
+
+def _check_same_network(recipe: Recipe, start: StartingNetwork) -> None:
+    own, other = recipe.spec, start.spec
+    same = recipe.architecture == start.architecture
+    same = same and type(own.codec) is type(other.codec) and own.colour == other.colour
+    if not same:
+        raise SettingError(
+            f"init_from={recipe.init_from}: its network ({start.architecture}, {other.codec}) is "
+            f"not the recipe's ({recipe.architecture}, {own.codec}); the recipe finetune takes the "
+            "network of whatever it starts from."
+        )
+
+
+def _filled(start: StartingNetwork, faces: Faces) -> nn.Module:
+    """The starting network itself, ready to be trained."""
+    source = Path(start.source)
+    if source.is_dir() and not pretrained.file(start.source):
+        network = start.predictor.network
+        assert isinstance(network, pytorch.TorchNetwork)
+        return network.module
+    spec = start.spec
+    module: nn.Module = start.architecture.build(spec.outputs, spec.input_size, spec.channels)
+    some = faces[:: max(1, len(faces) // _NORM_FACES)]
+    crops = crop_faces(some, spec)
+    images = input_images(crops, np.arange(len(crops)), spec)
+    path = pretrained.file(start.source) or source
+    onnx_weights.load_weights(path, module, spec, np.asarray(images, dtype=np.float32))
+    return module
+
+
+@torch.no_grad()
+def _combine_heads(
+    module: nn.Module,
+    old: nn.Module,
+    weights: Float64[np.ndarray, "K J"],
+    spec: ModelSpec,
+    old_spec: ModelSpec,
+) -> None:
+    """Fill the rows of each point's outputs with the weighted rows of the known points."""
+    usable = np.flatnonzero(~np.isnan(weights).any(axis=1))
+    mixing = torch.from_numpy(weights[usable].astype(np.float32))
+    new_rows = spec.codec.rows(len(spec.output_scheme))[:, usable]
+    # Shared outputs come first; heads of single annotators are not combined.
+    old_rows = old_spec.codec.rows(len(old_spec.output_scheme))[:, : weights.shape[1]]
+    for name in ("head.weight", "head.bias"):
+        target, source = module.get_parameter(name), old.get_parameter(name)
+        for to, of in zip(new_rows, old_rows, strict=True):
+            flat = source[torch.from_numpy(of)].reshape(len(of), -1)
+            combined = (mixing @ flat).reshape(len(to), *target.shape[1:])
+            target[torch.from_numpy(to)] = combined
+
+
+def _network_of_file(path: Path) -> tuple[ModelSpec, Architecture]:
+    """What was trained, of an exported file that says it."""
+    text = onnx.metadata_of(path).get("network")
+    if text is None:
+        raise RunError(
+            f"{path} does not say which network it is of; export the run again, or start from "
+            "the run folder."
+        )
+    remedy = "export the run again."
+    value = parse_document(text, f"{path} metadata network", kind=RunError, remedy=remedy)
+    with refusing_damage(path, RunError, remedy):
+        spec = from_json(value["spec"].object(), None, f"{path} spec")
+        architecture = from_json(value["architecture"].object(), None, f"{path} architecture")
+    if not isinstance(spec, ModelSpec):
+        raise RunError(f"{path}: its metadata is damaged; {remedy}")
+    return spec, architecture
+
+
+def crop_scale(start: StartingNetwork, faces: Faces) -> float:
+    """``box_scale`` with which faces fill their crops as they do for the starting network.
+
+    Boxes are tight around a scheme's own points, which may span less of the face.
+    """
+    boxes = faces.boxes
+    if boxes is None:
+        return start.spec.box_scale
+    points = predicted_points(start, faces[:_NORM_FACES])
+    known = (points.max(axis=1) - points.min(axis=1)).mean(axis=1)
+    own = (boxes[:_NORM_FACES, 2:] - boxes[:_NORM_FACES, :2]).mean(axis=1)
+    ratio = float(np.nanmedian(known / own))
+    return round(max(start.spec.box_scale * ratio, _LEAST_SCALE), 3)
