@@ -224,6 +224,12 @@ def test_list_commands_name_everything_discovered(nasion):
         (["train", "toy_demo", "--data", "toy:50", "--resume"], "is not a run folder"),
         (["data", "show", "nowhere"], "is not a dataset that nasion recognises"),
         (["submit", "nowhere", "--data", "toy"], "is not a run folder"),
+        (
+            ["evaluate", "--predictions", "x.csv", "--data", "toy", "--tta", "flip"],
+            "--tta has no effect with --predictions",
+        ),
+        (["export", "r", "r.onnx", "--exif", "apply"], "--exif has no effect without --data"),
+        (["train", "toy_demo", "--data", "toy:50", "--set", "data=imm"], "--data gives the"),
     ],
 )
 def test_user_errors_are_one_line_without_a_traceback(nasion, words, message):

@@ -338,8 +338,16 @@ def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
         (["--seconds", "nan"], "--seconds is above 0, and finite; found nan"),
         (["--patience", "inf"], "--patience is 0 seconds or more, and finite; found inf"),
         (["--no-detect", "--box", "1,1,9,9"], "give one of them"),
-        (["--no-detect", "--min-face", "40"], "without --any-rotation and --min-face"),
-        (["--box", "1,1,9,9", "--any-rotation"], "without --any-rotation and --min-face"),
+        (["--no-detect", "--min-face", "40"], "--min-face has no effect with --no-detect"),
+        (["--no-detect", "--detector", "dlib"], "--detector has no effect with --no-detect"),
+        (["--box", "1,1,9,9", "--any-rotation"], "--any-rotation has no effect with --box"),
+        (["--box", "1,1,9,9", "--min-score", "0.1"], "--min-score has no effect with --box"),
+        (["--boxes", "b.csv", "--max-faces", "1"], "--max-faces has no effect with --box or"),
+        (["--no-smooth", "--beta", "1"], "--beta has no effect with --no-smooth"),
+        (["-f", "json", "--labels", "names"], "--labels has no effect without the format image"),
+        (["--out", "-", "-f", "csv", "-f", "json"], "--out - prints one of"),
+        (["--out", "-", "-f", "json", "-f", "image"], "Found json, image"),
+        (["--out", "-", "--draw-boxes"], "--draw-boxes has no effect without the format image"),
     ],
 )
 def test_options_that_would_have_no_effect_are_refused(options, message, monkeypatch, capsys):
