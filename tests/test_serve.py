@@ -347,6 +347,17 @@ def test_settings_that_make_no_sense_are_reported_as_all_errors_are(server):
         assert status in (404, 422) and words in json.loads(data)["error"]
 
 
+def test_every_route_of_the_interface_refuses_a_parameter_that_it_does_not_know(server):
+    described = json.loads(server.ask("/openapi.json")[2])["paths"]
+    asked = {path: next(iter(methods)).upper() for path, methods in described.items()}
+    assert {"/v1/landmarks", "/v1/clips", "/v1/network", "/healthz", "/metrics"} <= set(asked)
+    for path, method in asked.items():
+        status, _, body = server.ask(f"{path}?fromat=csv", method=method)
+        assert (status, "No query parameter 'fromat'" in json.loads(body)["error"]) == (422, True)
+    for path in ("/v1/network", "/healthz", "/metrics", "/?utm_source=mail", "/docs?a=1"):
+        assert server.ask(path)[0] == 200
+
+
 def test_answers_that_nobody_takes_count_as_memory_and_are_dropped_in_time():
     picture = encoded(
         np.random.default_rng(0).integers(0, 256, (3000, 3000, 3)).astype(np.uint8), "JPEG"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from nasion.app.serve.admission import AdmissionControl, Limits, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import Processed, refusal, respond
-from nasion.app.serve.settings import refuse_unknown_parameters, with_min_face
+from nasion.app.serve.settings import with_min_face
 from nasion.app.serve.uploads import CLIP_BODY, Upload, read_uploads
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
@@ -82,7 +82,6 @@ def add_clips(
         openapi_extra={"requestBody": CLIP_BODY},
         responses=_DESCRIPTIONS,
         response_class=Response,
-        dependencies=[Depends(refuse_unknown_parameters)],
     )
     async def clips(request: Request, settings: Annotated[_Settings, Query()]) -> Response:
         """The points of all faces in each frame of a short video, each face with its number.

@@ -6,13 +6,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from nasion.app.serve import responses
 from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
-from nasion.app.serve.settings import parse_boxes, refuse_unknown_parameters
+from nasion.app.serve.settings import parse_boxes
 from nasion.app.serve.uploads import REQUEST_BODY, read_uploads
 from nasion.discovery import FORMATS
 from nasion.inference.landmarker import Landmarker
@@ -73,7 +73,6 @@ def add_landmarks(
         openapi_extra={"requestBody": REQUEST_BODY},
         responses=responses.response_descriptions(),
         response_class=Response,
-        dependencies=[Depends(refuse_unknown_parameters)],
     )
     async def landmarks(
         request: Request,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 
 from nasion.app.serve.admission import Rejected
 from nasion.errors import DataError
@@ -35,9 +35,17 @@ def unknown_parameters(connection: HTTPConnection) -> str:
     return ""
 
 
-def refuse_unknown_parameters(request: Request) -> None:
-    """Raise ``Rejected`` (422) for what ``unknown_parameters`` finds: a typing error is no wish."""
-    if reason := unknown_parameters(request):
+async def refuse_unknown_parameters(connection: HTTPConnection) -> None:
+    """Raise ``Rejected`` (422) for what ``unknown_parameters`` finds: a typing error is no wish.
+
+    Of every route of the interface. The camera's socket says so itself, after it has looked at the
+    origin; the pages take any, since links and proxies add parameters of their own.
+    """
+    # Async, though it awaits nothing: FastAPI would give it a thread, and all may be busy.
+    is_interface = getattr(connection.scope["route"], "include_in_schema", False)
+    if connection.scope["type"] != "http" or not is_interface:
+        return
+    if reason := unknown_parameters(connection):
         raise Rejected(422, reason)
 
 
