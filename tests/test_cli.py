@@ -237,6 +237,13 @@ def test_user_errors_are_one_line_without_a_traceback(nasion, words, message):
     assert code == 1 and message in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize("text", ["1_0", "\u0663"])
+def test_numbers_of_options_are_plain_digits(nasion, text):
+    code, said = nasion("demo", "--epochs", text)
+    assert code == 2 and f"Invalid value for '--epochs': '{text}' is not a valid" in said
+    assert not Path("demo").exists()
+
+
 def test_training_reads_the_dataset_at_the_path_not_the_recipes(nasion, kaggle_folder):
     code, said = nasion("train", "toy_demo", "--data", "/nowhere/at/all")
     assert code == 1 and "not a dataset that nasion recognises" in said

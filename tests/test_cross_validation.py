@@ -22,6 +22,7 @@ from nasion.inference.fold_runs import predict_held_out, read_folds
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.landmarks.metrics import distances
 from nasion.recipes.toy_demo import RECIPE
+from nasion.training.processes import process_count
 from nasion.training.state import Interrupted
 
 pytestmark = pytest.mark.slow
@@ -54,6 +55,14 @@ def write_table(folder, faces, prefix=""):
         Image.fromarray(image).save(folder / name)
     points_csv.write(replace(faces, ids=names), folder / "labels.csv")
     return folder / "labels.csv"
+
+
+@pytest.mark.parametrize("text", ["two", "1_0", "\u0663", "0", ""])
+def test_a_number_of_processes_that_is_none_is_refused(monkeypatch, text):
+    monkeypatch.setenv("WORLD_SIZE", text)
+    with pytest.raises(SettingError, match=r"WORLD_SIZE in the environment is .* whole number"):
+        process_count()
+    assert process_count("LOCAL_WORLD_SIZE") == 1
 
 
 def test_every_face_is_held_out_once_and_predicted_by_that_run(result, faces):

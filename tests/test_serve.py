@@ -341,6 +341,13 @@ def test_settings_that_make_no_sense_are_reported_as_all_errors_are(server):
     for path, words in (
         ("/v1/landmarks?min_score=7", "min_score: "),
         ("/v1/landmarks?format=x", "format: "),
+        # 1_0 is 10 for Pydantic and Python, and so are digits of other scripts for Python.
+        ("/v1/landmarks?min_face=4_0", "min_face: Input should be a number of plain digits"),
+        ("/v1/landmarks?min_score=0.0_1", "min_score: Input should be a number of plain digits"),
+        ("/v1/landmarks?min_score=%D9%A1", "min_score: Input should be a number of plain digits"),
+        ("/v1/landmarks?boxes=1_0,10,90,90", "boxes: '1_0,10,90,90' is no box"),
+        ("/v1/landmarks?boxes=%D9%A1,10,90,90", "is no box"),
+        ("/v1/clips?patience=1_0", "patience: Input should be a number of plain digits"),
         ("/elsewhere", "Not Found"),
     ):
         status, _, data = server.ask(path, sample_image())

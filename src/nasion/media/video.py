@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from nasion.errors import DataError
 from nasion.media.addresses import split_password
 from nasion.media.animation import AnimationReader, is_animation
+from nasion.media.number_text import is_whole
 from nasion.media.video_containers import open_container
 from nasion.media.video_reading import Frame, Reader, VideoProblem, VideoReader, warn_of
 from nasion.media.video_writing import plan_sound, video_writer
@@ -117,4 +118,4 @@ class VideoInput:
 def camera_number(word: str) -> int | None:
     """The number if the word is a camera's number, as ``0``."""
     # Longer numbers are more likely the name of a file that is missing.
-    return int(word) if word.isdecimal() and len(word) < 3 else None
+    return int(word) if is_whole(word) and len(word) < 3 else None

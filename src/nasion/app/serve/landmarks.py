@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from nasion.app.serve import responses
 from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
-from nasion.app.serve.settings import parse_boxes
+from nasion.app.serve.settings import Number, WholeNumber, parse_boxes
 from nasion.app.serve.uploads import REQUEST_BODY, read_uploads
 from nasion.discovery import FORMATS
 from nasion.inference.landmarker import Landmarker
@@ -37,10 +37,10 @@ class _Settings(BaseModel):
     boxes: list[str] = Field(
         [], description="x0,y0,x1,y1 of a known face of the only image; repeat for several."
     )
-    min_face: int | None = Field(
+    min_face: WholeNumber | None = Field(
         None, ge=8, description="Side in pixels of the smallest face to look for."
     )
-    min_score: float | None = Field(None, ge=0, le=1, description="Minimum face score.")
+    min_score: Number | None = Field(None, ge=0, le=1, description="Minimum face score.")
     any_rotation: bool = Field(
         False, description="Also find faces on their side or upside down; 4x time."
     )
