@@ -10,6 +10,7 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from pathlib import PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from websockets.sync.client import connect
 
 from nasion.app import serve
 from nasion.app.serve.connections import server_config
-from nasion.app.serve.responses import sample_image
+from nasion.app.serve.responses import archive_name, sample_image
 from nasion.data.datasets import toy
 from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
@@ -163,6 +164,42 @@ def test_several_drawn_images_come_as_a_zip_and_names_with_paths_lose_them(serve
     )
     names = zipfile.ZipFile(io.BytesIO(data)).namelist()
     assert status == 200 and names == ["a-points.jpg", "a-2-points.jpg"]
+
+
+def test_names_in_a_zip_are_safe_on_every_system_and_differ(server):
+    sent = ["..", "C:a.jpg", "C_a.png", "a*b?.jpg", "CON.jpg", "nul.a.png", " x. .jpg", ".hidden"]
+    status, _, data = server.form(
+        "/v1/landmarks?format=image", [(name, sample_image()) for name in sent]
+    )
+    names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    assert status == 200 and names == [
+        f"{stem}-points.jpg"
+        for stem in ("image", "C_a", "C_a-2", "a_b_", "_CON", "_nul.a", "x", "hidden")
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "...",
+        "/etc/a",
+        "a\\b",
+        "C:",
+        "a\x00b",
+        "a\x1b[0m",
+        "a\x85b",
+        "a:stream",
+        "lpt1",
+        "~",
+        "",
+    ],
+)
+def test_an_archive_name_is_one_plain_name(name):
+    found = archive_name(name)
+    assert found == PureWindowsPath(found).name == PurePosixPath(found).name
+    assert found.isprintable() and not set(found) & set('<>:"/\\|?*')
+    assert PurePosixPath(found).stem.strip(". ") == PurePosixPath(found).stem != ""
 
 
 BAD = [
