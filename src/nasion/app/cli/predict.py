@@ -277,6 +277,7 @@ def _predict(
     contents = TextContents(landmarker.predictor.spec.scheme, bool(videos), folder)
     summary = PredictionSummary(landmarker.min_score)
     output = PredictionOutput(texts, folder, contents, summary)
+    options = replace(options, hold=output.signals.held)
     stem_of = output_stems(images, videos, options)
     total = len(images) + sum(map(_frame_count, videos))
     with console.progress_bar("frames" if videos else "images", total) as advance:
