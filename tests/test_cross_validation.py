@@ -16,6 +16,7 @@ from PIL import Image
 import nasion
 from nasion.data.datasets import points_csv, toy
 from nasion.data.pool import load_pool
+from nasion.data.splits import shared_persons
 from nasion.errors import DataError, RunError, SettingError
 from nasion.inference import run_folder
 from nasion.inference.fold_runs import predict_held_out, read_folds
@@ -205,6 +206,28 @@ def test_validation_faces_of_another_path_are_all_used_and_the_others_trained_on
         nasion.train(SMALL, mine, run_folder=done.folder, resume=True)
     again = nasion.train(SMALL, mine, validation=other, run_folder=done.folder, resume=True)
     assert again.state == done.state
+
+
+def test_a_person_on_both_sides_is_said(tmp_path, faces, caplog):
+    persons = [f"{i // 2:02}" for i in range(len(faces))]
+
+    def of(part, group="person", linked=True):
+        values = tuple(np.array(persons)[part].tolist())
+        return replace(faces[part], groups={group: values}, linked=(group,) if linked else ())
+
+    # Two faces of each: 21 is of person 10, whose other face is trained on.
+    train, val = slice(0, 21), slice(21, 26)
+    with caplog.at_level(logging.WARNING, logger="nasion"):
+        nasion.train(SMALL, of(train), validation=of(val), run_folder=tmp_path / "a")
+    assert "1 of 5 validation faces are of a person that training faces are of" in caplog.text
+    assert "(10 first)" in caplog.text
+    assert shared_persons(of(train), of(val)) == {"person": [("10", 1)]}
+    assert shared_persons(of(train), of(slice(18, 26))) == {"person": [("09", 2), ("10", 2)]}
+    # Photographs are compared by their pixels, and a group that is not linked keeps nothing apart.
+    assert shared_persons(of(train), of(slice(22, 26))) == {}
+    assert shared_persons(of(train, "photograph"), of(val, "photograph")) == {}
+    assert shared_persons(of(train, linked=False), of(val)) == {}
+    assert shared_persons(of(train), faces[val]) == {}
 
 
 def test_a_photograph_on_both_sides_is_said(tmp_path, faces, caplog):
