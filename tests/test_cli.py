@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import run_command
 from PIL import Image
-from rich.console import Console
 
-from nasion.app import cli, console
 from nasion.data.datasets import fkd, imm, points_csv, toy
 from nasion.inference import run_folder
 from nasion.landmarks.catalog import imm58
@@ -27,21 +26,10 @@ pytestmark = pytest.mark.slow
 def nasion(capsys, monkeypatch, tmp_path):
     """Run a command in an empty folder: (exit code, everything printed, white space folded)."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
 
     def call(*words):
-        monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
-        monkeypatch.setattr(console, "out", Console(width=200, markup=False, emoji=False))
-        monkeypatch.setattr(
-            console, "err", Console(width=200, stderr=True, markup=False, emoji=False)
-        )
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        printed = capsys.readouterr()
-        return code, re.sub(r"\s+", " ", printed.out + printed.err)
+        code, printed = run_command(monkeypatch, capsys, *words)
+        return code, re.sub(r"\s+", " ", printed)
 
     return call
 
