@@ -1,11 +1,31 @@
 """Small steps that many tests share."""
 
+import sys
 from dataclasses import fields, replace
 
+from rich.console import Console
+
+from nasion.app import cli, console
 from nasion.inference.crops import augmented_batch, crop_faces, plain_batch
 from nasion.model_spec import ModelSpec
 
 SPEC_FIELDS = {item.name for item in fields(ModelSpec)}
+
+
+def run_command(monkeypatch, capsys, *words):
+    """Run ``nasion`` in this process, on a wide terminal: (exit code, everything printed)."""
+    monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
+    monkeypatch.setenv("COLUMNS", "300")  # of what Typer prints
+    for name, is_err in (("out", False), ("err", True)):
+        wide = Console(width=300, stderr=is_err, markup=False, emoji=False)
+        monkeypatch.setattr(console, name, wide)
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
 
 
 def changed(recipe, **changes):

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import run_command
 from PIL import Image
-from rich.console import Console
 
-from nasion.app import cli, console
 from nasion.data.datasets import fkd, imm, points_csv, toy
 from nasion.inference import run_folder
 from nasion.landmarks.catalog import imm58
@@ -27,21 +26,10 @@ pytestmark = pytest.mark.slow
 def nasion(capsys, monkeypatch, tmp_path):
     """Run a command in an empty folder: (exit code, everything printed, white space folded)."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
 
     def call(*words):
-        monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
-        monkeypatch.setattr(console, "out", Console(width=200, markup=False, emoji=False))
-        monkeypatch.setattr(
-            console, "err", Console(width=200, stderr=True, markup=False, emoji=False)
-        )
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        printed = capsys.readouterr()
-        return code, re.sub(r"\s+", " ", printed.out + printed.err)
+        code, printed = run_command(monkeypatch, capsys, *words)
+        return code, re.sub(r"\s+", " ", printed)
 
     return call
 
@@ -224,11 +212,24 @@ def test_list_commands_name_everything_discovered(nasion):
         (["train", "toy_demo", "--data", "toy:50", "--resume"], "is not a run folder"),
         (["data", "show", "nowhere"], "is not a dataset that nasion recognises"),
         (["submit", "nowhere", "--data", "toy"], "is not a run folder"),
+        (
+            ["evaluate", "--predictions", "x.csv", "--data", "toy", "--tta", "flip"],
+            "--tta has no effect with --predictions",
+        ),
+        (["export", "r", "r.onnx", "--exif", "apply"], "--exif has no effect without --data"),
+        (["train", "toy_demo", "--data", "toy:50", "--set", "data=imm"], "--data gives the"),
     ],
 )
 def test_user_errors_are_one_line_without_a_traceback(nasion, words, message):
     code, said = nasion(*words)
     assert code == 1 and message in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0663"])
+def test_numbers_of_options_are_plain_digits(nasion, text):
+    code, said = nasion("demo", "--epochs", text)
+    assert code == 2 and f"Invalid value for '--epochs': '{text}' is not a valid" in said
+    assert not Path("demo").exists()
 
 
 def test_training_reads_the_dataset_at_the_path_not_the_recipes(nasion, kaggle_folder):

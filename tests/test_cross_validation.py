@@ -16,12 +16,14 @@ from PIL import Image
 import nasion
 from nasion.data.datasets import points_csv, toy
 from nasion.data.pool import load_pool
+from nasion.data.splits import shared_persons
 from nasion.errors import DataError, RunError, SettingError
 from nasion.inference import run_folder
 from nasion.inference.fold_runs import predict_held_out, read_folds
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.landmarks.metrics import distances
 from nasion.recipes.toy_demo import RECIPE
+from nasion.training.processes import process_count
 from nasion.training.state import Interrupted
 
 pytestmark = pytest.mark.slow
@@ -54,6 +56,14 @@ def write_table(folder, faces, prefix=""):
         Image.fromarray(image).save(folder / name)
     points_csv.write(replace(faces, ids=names), folder / "labels.csv")
     return folder / "labels.csv"
+
+
+@pytest.mark.parametrize("text", ["two", "1_0", "\u0663", "0", ""])
+def test_a_number_of_processes_that_is_none_is_refused(monkeypatch, text):
+    monkeypatch.setenv("WORLD_SIZE", text)
+    with pytest.raises(SettingError, match=r"WORLD_SIZE in the environment is .* whole number"):
+        process_count()
+    assert process_count("LOCAL_WORLD_SIZE") == 1
 
 
 def test_every_face_is_held_out_once_and_predicted_by_that_run(result, faces):
@@ -196,6 +206,28 @@ def test_validation_faces_of_another_path_are_all_used_and_the_others_trained_on
         nasion.train(SMALL, mine, run_folder=done.folder, resume=True)
     again = nasion.train(SMALL, mine, validation=other, run_folder=done.folder, resume=True)
     assert again.state == done.state
+
+
+def test_a_person_on_both_sides_is_said(tmp_path, faces, caplog):
+    persons = [f"{i // 2:02}" for i in range(len(faces))]
+
+    def of(part, group="person", linked=True):
+        values = tuple(np.array(persons)[part].tolist())
+        return replace(faces[part], groups={group: values}, linked=(group,) if linked else ())
+
+    # Two faces of each: 21 is of person 10, whose other face is trained on.
+    train, val = slice(0, 21), slice(21, 26)
+    with caplog.at_level(logging.WARNING, logger="nasion"):
+        nasion.train(SMALL, of(train), validation=of(val), run_folder=tmp_path / "a")
+    assert "1 of 5 validation faces are of a person that training faces are of" in caplog.text
+    assert "(10 first)" in caplog.text
+    assert shared_persons(of(train), of(val)) == {"person": [("10", 1)]}
+    assert shared_persons(of(train), of(slice(18, 26))) == {"person": [("09", 2), ("10", 2)]}
+    # Photographs are compared by their pixels, and a group that is not linked keeps nothing apart.
+    assert shared_persons(of(train), of(slice(22, 26))) == {}
+    assert shared_persons(of(train, "photograph"), of(val, "photograph")) == {}
+    assert shared_persons(of(train, linked=False), of(val)) == {}
+    assert shared_persons(of(train), faces[val]) == {}
 
 
 def test_a_photograph_on_both_sides_is_said(tmp_path, faces, caplog):

@@ -69,6 +69,12 @@ def test_numbers_are_cameras_videos_are_clips_and_lists_are_their_lines(folder, 
     assert [type(photo).__name__ for photo in photos] == ["ImageInput"] * 3 + ["VideoInput"] * 2
 
 
+def test_a_camera_s_number_is_of_plain_digits(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (found,) = inputs.resolve_inputs(["\u0667"])
+    assert type(found).__name__ == "ImageInput"  # of a file, which is missing
+
+
 @pytest.mark.parametrize(
     ("word", "error", "message"),
     [

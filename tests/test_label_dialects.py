@@ -14,7 +14,7 @@ from nasion.data.datasets._pts_text import parse
 from nasion.data.label_check import check
 from nasion.data.label_frames import write_frames
 from nasion.data.label_reading import LabelReading
-from nasion.errors import DataError
+from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import ibug68, wflw98
 from nasion.landmarks.face import Face, ImageResult
 
@@ -40,6 +40,8 @@ def rows(path, delimiter, header=None, decimal="."):
 DIALECTS = {
     "semicolon": lambda p: rows(p, ";").encode(),
     "tab": lambda p: rows(p, "\t").encode(),
+    "bar": lambda p: rows(p, "|").encode(),
+    "decimal comma, bar": lambda p: rows(p, "|", decimal=",").encode(),
     "decimal comma": lambda p: rows(p, ";", decimal=",").encode(),
     "decimal comma, tab": lambda p: rows(p, "\t", decimal=",").encode("utf-16"),
     "CR": lambda p: p.read_bytes().replace(b"\n", b"\r"),
@@ -61,6 +63,62 @@ def test_every_dialect_reads_as_the_plain_table(table, dialect):
     assert found.ids == faces.ids and all(image.is_file() for image in found.images)
     np.testing.assert_array_equal(found.points, faces.points)
     assert check(path).faults == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.csv", "a.jpg,1,2,3,4\n", "first line has values (a.jpg, 1, 2, 3, 4) instead of"),
+        ("a.tsv", "a.jpg\t1.5\t2,5\t3\n", "add a first line as image,left_eye_x,left_eye_y"),
+        ("a.csv", "image nose_x nose_y\n", "first line is one cell (image nose_x nose_y); cells"),
+        ("a.csv", "image:nose_x:nose_y\n", "separated by comma, semicolon, tab or |: save it"),
+        ("a.csv", "image,left,top\n", "names no points (image, left, top); x and y of each"),
+        (
+            "a.csv",
+            "id,Image,a\n",
+            "it has Kaggle's column Image; give its kind (fkd, or points_csv",
+        ),
+        ("a.csv", "", "the file is empty"),
+        ("a.json", "{}", "COCO's images, annotations and keypoints, or"),
+        ("a.xml", "<a/>", "imglab's <dataset> was looked for"),
+        ("a.pts", "1 2", "labels in .pts files are given by their folder"),
+        ("a.xlsx", "PK", "files of labels end in .csv, .tsv, .gz, .json"),
+    ],
+)
+def test_what_is_no_dataset_is_refused_with_what_was_looked_for(tmp_path, name, text, reason):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SettingError) as error:
+        nasion.load_faces(None, tmp_path / name)
+    assert reason in str(error.value) and "give its kind with --dataset (coco" in str(error.value)
+    if name.endswith("sv") and text and "Image" not in text:
+        with pytest.raises(DataError) as error:
+            nasion.load_faces("points_csv", tmp_path / name)
+        assert reason in str(error.value)
+
+
+def test_a_folder_that_is_no_dataset_says_what_is_in_it(table):
+    folder, _ = table
+    with pytest.raises(SettingError, match="found none"):
+        nasion.load_faces(None, _folder(folder / "empty"))
+    with pytest.raises(SettingError, match=r"found only folders \(inner\)"):
+        nasion.load_faces(None, _folder(folder / "outer" / "inner").parent)
+    (folder / "second.csv").write_text("image,left,top\n")
+    with pytest.raises(SettingError, match=r"it holds ok.csv, second.csv; .* as .*ok.csv\."):
+        nasion.load_faces(None, folder)
+    (folder / "ok.csv").unlink()
+    with pytest.raises(SettingError, match=r"second.csv: its first line names no points"):
+        nasion.load_faces(None, folder)
+
+
+def _folder(path):
+    path.mkdir(parents=True)
+    return path
+
+
+def test_the_suffix_of_a_table_may_be_in_capitals(table):
+    folder, faces = table
+    (folder / "ok.csv").rename(folder / "OK.CSV")
+    np.testing.assert_array_equal(nasion.load_faces(None, folder / "OK.CSV").points, faces.points)
 
 
 @pytest.mark.parametrize("style", ["x_{}", "x.{}", "{}.x", "{} x", "X_{}", "{}_X"])

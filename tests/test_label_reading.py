@@ -2,16 +2,14 @@
 
 import json
 import logging
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import run_command
 from PIL import Image, ImageOps
-from rich.console import Console
 
 import nasion
-from nasion.app import cli, console
 from nasion.data.datasets import fkd, points_csv, toy
 from nasion.data.datasets import ibug68 as folder_reader
 from nasion.data.exif_labels import to_upright
@@ -207,33 +205,21 @@ def test_labels_of_both_kinds_are_asked(tmp_path, points):
         nasion.load_faces(None, path)
 
 
-def command(monkeypatch, capsys, *words):
-    """(exit code, what the command printed)."""
-    monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
-    monkeypatch.setattr(console, "out", Console(width=300, markup=False))
-    monkeypatch.setattr(console, "err", Console(width=300, stderr=True, markup=False))
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    printed = capsys.readouterr()
-    return code, printed.out + printed.err
-
-
 def test_the_commands_ask_and_take_the_answer(tmp_path, monkeypatch, capsys):
     points = np.array([[[30, 40]], [[-1, -1]], [[35, 45]]], np.float32)
     path = set_of(tmp_path, points, imm_nose)
     words = ("data", "check", path, "--scheme", "imm_nose")
-    code, said = command(monkeypatch, capsys, *words)
+    code, said = run_command(monkeypatch, capsys, *words)
     assert code == 1 and "--missing none or --missing -1" in said
-    code, said = command(monkeypatch, capsys, *words, "--missing", "-1")
+    code, said = run_command(monkeypatch, capsys, *words, "--missing", "-1")
     assert code == 0
     assert "labels.csv: 1 point of 1 face is a missing label, as --missing says" in said
-    assert command(monkeypatch, capsys, *words, "--missing", "-1")[1] == said  # once per command
-    code, said = command(monkeypatch, capsys, *words, "--missing", "none")
+    assert (
+        run_command(monkeypatch, capsys, *words, "--missing", "-1")[1] == said
+    )  # once per command
+    code, said = run_command(monkeypatch, capsys, *words, "--missing", "none")
     assert code == 0 and "missing labels" not in said
-    code, said = command(monkeypatch, capsys, *words, "--exif", "turn")
+    code, said = run_command(monkeypatch, capsys, *words, "--exif", "turn")
     assert code == 1 and "--exif turn: one of apply, ignore expected" in said
 
 
@@ -247,8 +233,10 @@ def test_predictions_are_evaluated_on_the_labels_that_are_there(tmp_path, monkey
     path = set_of(tmp_path, points)
     words = ("evaluate", "--predictions", tmp_path / "p.csv", "--data", path)
     scores, out = tmp_path / "s.json", ("--out", tmp_path / "out")
-    code, said = command(monkeypatch, capsys, *words, "--json", scores, *out)
+    code, said = run_command(monkeypatch, capsys, *words, "--json", scores, *out)
     assert code == 0 and "9 points of 1 face at -1 -1 are taken as missing labels" in said
     assert json.loads(scores.read_text())["nme"] == 0
-    code, said = command(monkeypatch, capsys, *words, "--json", scores, "--missing", "none", *out)
+    code, said = run_command(
+        monkeypatch, capsys, *words, "--json", scores, "--missing", "none", *out
+    )
     assert code == 0 and json.loads(scores.read_text())["nme"] > 1

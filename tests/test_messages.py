@@ -36,6 +36,37 @@ def commands() -> dict[str, set[str]]:
     return below(get_command(app), "")
 
 
+def number_options() -> list:
+    """(command and option, parameter) of each option that is a number."""
+
+    def below(command, name: str) -> list:
+        if hasattr(command, "commands"):
+            return [
+                found
+                for inner, each in command.commands.items()
+                for found in below(each, f"{name} {inner}")
+            ]
+        kinds = ("Int", "Float")
+        numbers = [p for p in command.params if type(p.type).__name__.startswith(kinds)]
+        return [pytest.param(p, id=f"{name} {p.opts[0]}".strip()) for p in numbers]
+
+    return below(get_command(app), "")
+
+
+@pytest.mark.parametrize("option", number_options())
+def test_every_option_that_is_a_number_takes_plain_digits_only(option):
+    assert option.type.convert("40", option, None) == 40
+    for text in ("4_0", "\u0664\u0660", "4\u0660", "x"):
+        with pytest.raises(Exception, match=f"'{text}' is not a valid (int|float)"):
+            option.type.convert(text, option, None)
+
+
+def test_the_options_that_are_numbers_are_found():
+    names = {each.id for each in number_options()}
+    assert {"predict --min-face", "predict --beta", "serve --port", "demo --epochs"} <= names
+    assert len(names) > 15
+
+
 def options_named_in(path: Path) -> set[str]:
     """The options in a module's strings, its docstrings included."""
     texts = [

@@ -82,7 +82,7 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
     ("change", "message"),
     [
         ("optim.rl=1", "--set optim.rl: no such setting. Did you mean lr? There is lr, betas"),
-        ("batchsize=1", "no such setting. Did you mean batch_size? There is data, "),
+        ("batchsize=1", "no such setting. Did you mean batch_size? There is spec.input_size, "),
         ("batch_size=x", "--set batch_size=x: a whole number expected"),
         ("batch_size=1.5", "--set batch_size=1.5: a whole number expected"),
         ("optim.lr=fast", "--set optim.lr=fast: a number expected"),
@@ -99,7 +99,14 @@ def test_numbers_words_tuples_and_parts_of_parts_are_changed_by_name():
         ("epochs.more=1", "epochs is a plain value (15)"),
         ("batch_size", "has no value; write name=value"),
         ("epochs=0", "epochs must be 1 or more; found 0"),
-        ("loss=other", "no such setting"),
+        ("loss=other", "--set loss=other: no such setting: it is a part"),
+        ("data=foo", "--set data=foo: no such setting: --data gives the dataset. There is spec."),
+        ("spec.separate_heads=foo", "--set spec.separate_heads=foo: no such setting: it is a part"),
+        ("spec.separate_heads.source=foo", "separate_heads.source=foo: no such setting"),
+        ("spec.scheme=ibug68", "--set spec.scheme=ibug68: no such setting: it is a part"),
+        ("spec.scheme.name=ibug68", "no such setting: it is a part"),
+        ("init_from=", "--set init_from=: a text expected, found none"),
+        ("init_from= ", "a text expected, found none"),
         ("optim.lr=nan", "optim.lr must be a number above 0; found nan"),
         ("optim.lr=inf", "optim.lr must be a number above 0"),
         ("spec.codec.unit=foo", "one of pixels, relative expected"),
@@ -132,6 +139,33 @@ def test_a_wrong_name_or_type_is_refused_with_the_known_ones(change, message):
     with pytest.raises(SettingError) as error:
         override(RECIPE, [change])
     assert message in str(error.value)
+
+
+def test_a_setting_given_twice_is_refused():
+    with pytest.raises(SettingError, match="epochs is given twice, as '3' and '4'"):
+        override(RECIPE, ["epochs=3", "seed=1", "epochs=4"])
+
+
+@pytest.mark.parametrize("name", RECIPES.names())
+def test_every_listed_setting_can_be_set_and_every_other_field_is_refused(name):
+    recipe = load_recipe(name)
+    for path, value in settings(recipe).items():
+        words = value if isinstance(value, tuple) else (value,)
+        assert override(recipe, [f"{path}={','.join(map(str, words))}"]) == recipe
+    assert "data" not in settings(recipe) and "spec.separate_heads" not in settings(recipe)
+
+
+def test_a_recipe_files_setting_of_several_types_takes_each_of_them():
+    @dataclass(frozen=True)
+    class Mine:
+        width: int | tuple[int, ...] = 4
+        table: list[int] = dataclasses.field(default_factory=list)
+
+    assert settings(Mine()) == {"width": 4}
+    assert override(Mine(), ["width=8"]).width == 8
+    assert override(Mine(), ["width=8,9"]).width == (8, 9)
+    with pytest.raises(SettingError, match="--set table=1: no such setting: it is a part"):
+        override(Mine(), ["table=1"])
 
 
 def test_settings_of_keras_networks_are_refused_for_others():

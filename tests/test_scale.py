@@ -217,7 +217,28 @@ def test_the_command_reports_written_and_unreadable_images(
         stopped.value.code == 1
         and f"{faces} faces in 12 images; 1 could not be read" in capsys.readouterr().out
     )
-    monkeypatch.setattr("sys.argv", [*words, "-f", "json"])
-    with pytest.raises(SystemExit):
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-f", "json"], "--format has no effect with --engine"),
+        (["--labels", "names"], "--labels has no effect with --engine"),
+        # Also where the value is the default one.
+        (["--labels", "none"], "--labels has no effect with --engine"),
+        (["--no-draw-boxes"], "--draw-boxes has no effect with --engine"),
+        (["--patience", "2", "--no-smooth"], "--patience, --smooth have no effect with --engine"),
+        (["--seconds", "2"], "--seconds has no effect with --engine"),
+        (["--max-faces", "2"], "--max-faces has no effect with --engine"),
+        (["--box", "1,1,9,9"], "--box has no effect with --engine"),
+        (["--workers", "2"], "--workers has no effect with --engine plain, one process; leave it"),
+    ],
+)
+def test_what_an_engine_does_not_do_is_refused(options, message, tmp_path, monkeypatch, capsys):
+    words = ["nasion", "predict", "a.jpg", "--engine", "plain", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", [*words, *options])
+    with pytest.raises(SystemExit) as stopped:
         main()
-    assert "leave --box, --boxes, --format" in capsys.readouterr().err.replace("\n", " ")
+    assert stopped.value.code == 1
+    assert message in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "out").exists()

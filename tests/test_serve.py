@@ -10,6 +10,7 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from pathlib import PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from websockets.sync.client import connect
 
 from nasion.app import serve
 from nasion.app.serve.connections import server_config
-from nasion.app.serve.responses import sample_image
+from nasion.app.serve.responses import archive_name, sample_image
 from nasion.data.datasets import toy
 from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
@@ -163,6 +164,42 @@ def test_several_drawn_images_come_as_a_zip_and_names_with_paths_lose_them(serve
     )
     names = zipfile.ZipFile(io.BytesIO(data)).namelist()
     assert status == 200 and names == ["a-points.jpg", "a-2-points.jpg"]
+
+
+def test_names_in_a_zip_are_safe_on_every_system_and_differ(server):
+    sent = ["..", "C:a.jpg", "C_a.png", "a*b?.jpg", "CON.jpg", "nul.a.png", " x. .jpg", ".hidden"]
+    status, _, data = server.form(
+        "/v1/landmarks?format=image", [(name, sample_image()) for name in sent]
+    )
+    names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    assert status == 200 and names == [
+        f"{stem}-points.jpg"
+        for stem in ("image", "C_a", "C_a-2", "a_b_", "_CON", "_nul.a", "x", "hidden")
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "...",
+        "/etc/a",
+        "a\\b",
+        "C:",
+        "a\x00b",
+        "a\x1b[0m",
+        "a\x85b",
+        "a:stream",
+        "lpt1",
+        "~",
+        "",
+    ],
+)
+def test_an_archive_name_is_one_plain_name(name):
+    found = archive_name(name)
+    assert found == PureWindowsPath(found).name == PurePosixPath(found).name
+    assert found.isprintable() and not set(found) & set('<>:"/\\|?*')
+    assert PurePosixPath(found).stem.strip(". ") == PurePosixPath(found).stem != ""
 
 
 BAD = [
@@ -341,10 +378,28 @@ def test_settings_that_make_no_sense_are_reported_as_all_errors_are(server):
     for path, words in (
         ("/v1/landmarks?min_score=7", "min_score: "),
         ("/v1/landmarks?format=x", "format: "),
+        # 1_0 is 10 for Pydantic and Python, and so are digits of other scripts for Python.
+        ("/v1/landmarks?min_face=4_0", "min_face: Input should be a number of plain digits"),
+        ("/v1/landmarks?min_score=0.0_1", "min_score: Input should be a number of plain digits"),
+        ("/v1/landmarks?min_score=%D9%A1", "min_score: Input should be a number of plain digits"),
+        ("/v1/landmarks?boxes=1_0,10,90,90", "boxes: '1_0,10,90,90' is no box"),
+        ("/v1/landmarks?boxes=%D9%A1,10,90,90", "is no box"),
+        ("/v1/clips?patience=1_0", "patience: Input should be a number of plain digits"),
         ("/elsewhere", "Not Found"),
     ):
         status, _, data = server.ask(path, sample_image())
         assert status in (404, 422) and words in json.loads(data)["error"]
+
+
+def test_every_route_of_the_interface_refuses_a_parameter_that_it_does_not_know(server):
+    described = json.loads(server.ask("/openapi.json")[2])["paths"]
+    asked = {path: next(iter(methods)).upper() for path, methods in described.items()}
+    assert {"/v1/landmarks", "/v1/clips", "/v1/network", "/healthz", "/metrics"} <= set(asked)
+    for path, method in asked.items():
+        status, _, body = server.ask(f"{path}?fromat=csv", method=method)
+        assert (status, "No query parameter 'fromat'" in json.loads(body)["error"]) == (422, True)
+    for path in ("/v1/network", "/healthz", "/metrics", "/?utm_source=mail", "/docs?a=1"):
+        assert server.ask(path)[0] == 200
 
 
 def test_answers_that_nobody_takes_count_as_memory_and_are_dropped_in_time():

@@ -3,6 +3,8 @@
 Made by the test, damaged ones too.
 """
 
+import json
+import pkgutil
 import signal
 import struct
 import subprocess
@@ -164,8 +166,51 @@ def test_odd_sides_and_a_stop_in_the_middle_still_give_a_clip(tmp_path, moving):
     taken.close()
     with av.open(str(tmp_path / "odd-points.mp4")) as made:
         frames = list(made.decode(video=0))
-    assert len(frames) == 3 and (frames[0].width, frames[0].height) == (SIDE + 120, SIDE)
+    # As many as were taken.
+    assert len(frames) == 4 and (frames[0].width, frames[0].height) == (SIDE + 120, SIDE)
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("where", "frames"),
+    [
+        ("nasion.inference.tracking.Tracker.__call__", 2),  # the third frame's faces are not known
+        ("nasion.app.cli.predict_summary.PredictionSummary.add", 3),
+        ("nasion.app.predict_pipeline.draw", 3),
+        ("nasion.media.video_writing.VideoWriter.add", 3),
+    ],
+)
+def test_a_signal_leaves_a_clip_and_a_table_of_the_same_frames(
+    where, frames, number, moving, tmp_path, monkeypatch
+):
+    source, calls = written(tmp_path / "a.mp4", moving[0][:8]), []
+    path, _, name = where.rpartition(".")
+    owner = pkgutil.resolve_name(path)
+    real = getattr(owner, name)
+
+    def signalled(*arguments, **options):
+        calls.append(name)
+        if len(calls) == 3:
+            signal.raise_signal(number)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, signalled)
+    words = ["predict", str(source), "--run", "face68_light", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["nasion", *words])
+    # Ctrl-C is as it is in a process of its own, whatever runs the tests.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert stopped.value.code == 128 + number
+    written_down = json.loads((tmp_path / "out" / "predictions.json").read_text())["images"]
+    with av.open(str(tmp_path / "out" / "a-points.mp4")) as made:
+        drawn = [frame.time for frame in made.decode(video=0)]
+    assert len(drawn) == len(written_down) == frames
+    assert drawn == pytest.approx([image["seconds"] for image in written_down], abs=1e-3)
 
 
 def test_a_rotated_head_is_tracked_with_any_rotation(moving, tmp_path):
@@ -338,8 +383,16 @@ def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
         (["--seconds", "nan"], "--seconds is above 0, and finite; found nan"),
         (["--patience", "inf"], "--patience is 0 seconds or more, and finite; found inf"),
         (["--no-detect", "--box", "1,1,9,9"], "give one of them"),
-        (["--no-detect", "--min-face", "40"], "without --any-rotation and --min-face"),
-        (["--box", "1,1,9,9", "--any-rotation"], "without --any-rotation and --min-face"),
+        (["--no-detect", "--min-face", "40"], "--min-face has no effect with --no-detect"),
+        (["--no-detect", "--detector", "dlib"], "--detector has no effect with --no-detect"),
+        (["--box", "1,1,9,9", "--any-rotation"], "--any-rotation has no effect with --box"),
+        (["--box", "1,1,9,9", "--min-score", "0.1"], "--min-score has no effect with --box"),
+        (["--boxes", "b.csv", "--max-faces", "1"], "--max-faces has no effect with --box or"),
+        (["--no-smooth", "--beta", "1"], "--beta has no effect with --no-smooth"),
+        (["-f", "json", "--labels", "names"], "--labels has no effect without the format image"),
+        (["--out", "-", "-f", "csv", "-f", "json"], "--out - prints one of"),
+        (["--out", "-", "-f", "json", "-f", "image"], "Found json, image"),
+        (["--out", "-", "--draw-boxes"], "--draw-boxes has no effect without the format image"),
     ],
 )
 def test_options_that_would_have_no_effect_are_refused(options, message, monkeypatch, capsys):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from nasion.media.files import write_text
 from nasion.recipe import Recipe
 from nasion.recipe_settings import override
 from nasion.recipes import load_recipe, recipe_module
+from nasion.training.processes import process_count
 from nasion.training.state import Observer
 from nasion.training.train import train
 from nasion.training.training_faces import Data, faces_key, paths_of
@@ -95,7 +95,7 @@ def cross_validate(  # noqa: PLR0913 - as nasion.train
     trained again. ``observers``: those of the run in this folder.
     """
     require(
-        int(os.environ.get("WORLD_SIZE", "1")) == 1,
+        process_count() == 1,
         "Cross-validation trains in one process; start it without torchrun.",
     )
     name = recipe.data if isinstance(recipe, Recipe) else Path(recipe).stem

@@ -57,7 +57,7 @@ class Recipe:
     only). ``second_phase`` and a ``Plateau`` schedule are for Keras networks.
     """
 
-    data: str
+    data: str = field(metadata={"fixed": "--data gives the dataset"})
     spec: ModelSpec
     architecture: Architecture
     optim: Adam | SGD

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from nasion.app.known_boxes import KnownBoxes
 from nasion.discovery import FORMATS
@@ -35,7 +37,8 @@ class PredictOptions:
 
     ``boxes``: known faces; None: faces are searched for. ``formats``: those of several files, which
     are written at once, into ``folder``. ``labels``, ``draw_boxes``: as in ``draw``. ``smoothing``,
-    ``patience`` (seconds): of tracking in videos. ``threads``: for images.
+    ``patience`` (seconds): of tracking in videos. ``threads``: for images. ``hold``: a block in
+    which Ctrl-C waits.
     """
 
     boxes: KnownBoxes | None = None
@@ -46,6 +49,7 @@ class PredictOptions:
     smoothing: OneEuro | None = DEFAULT_SMOOTHING
     patience: float = DEFAULT_PATIENCE
     threads: int = 1
+    hold: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def needs_pixels(name: str) -> bool:
@@ -157,11 +161,11 @@ def _frames(
                     seconds=frame.seconds,
                     dropped=tracker.dropped,
                 )
-                latest[:] = [result]
                 for name in options.formats:
                     # Drawn frames are written by `rewrite`.
                     if not needs_pixels(name):
                         write_files(result, name, options.folder)
+                latest[:] = [result]
                 yield replace(result, image=None)
     except Exception as error:
         yield refusal(video.name, error)
@@ -178,12 +182,13 @@ def _open_frames(
     """The frames of a video; if they are drawn, each of ``latest`` is taken from there."""
     if not any(map(needs_pixels, options.formats)):
         return video.frames(problems.append)
-    return video.rewrite(
-        options.folder,
-        stem,
-        lambda _: draw(latest.pop(), options.labels, options.draw_boxes, enlarge=False),
-        problems.append,
-    )
+
+    def drawn(_: Frame) -> np.ndarray | None:
+        if not latest:  # stopped before the frame's faces were known
+            return None
+        return draw(latest.pop(), options.labels, options.draw_boxes, enlarge=False)
+
+    return video.rewrite(options.folder, stem, drawn, problems.append, options.hold)
 
 
 def refusal(name: str, error: Exception) -> UnreadableInput:

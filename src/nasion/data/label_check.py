@@ -21,6 +21,7 @@ from nasion.data.splits import DUPLICATE, similar_pairs
 from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError, SplitNotFound, refusing_damage
 from nasion.landmarks.faces import Faces
+from nasion.media.several_images import note_several
 
 _MAX_DISAGREEMENT = 0.1  # of the labels' extent, between two copies of one image
 _Found = Iterable[tuple[int, str]]  # positions of faces, and what is wrong with them
@@ -46,6 +47,7 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
     result.looked_for += ["rows that break the format", "images that cannot be read"]
     faults: list[Fault] = []
     checked: list[set[str]] = []
+    files: dict[Path, None] = {}  # a dictionary keeps the order
     for split in module.SPLITS:
         is_first = split == module.SPLITS[0]
         if hasattr(module, "files"):
@@ -66,6 +68,7 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
             continue
         unreadable = image_faults(faces, images_optional=module.SCHEME is None)
         faults += unreadable.values()
+        files |= {each: None for each in faces.images if isinstance(each, Path)}
         if is_first and not faces.labelled.any():
             problem = (
                 f"none of its {len(faces)} faces has a label: nothing to train or evaluate on."
@@ -76,6 +79,8 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
         if faces.labelled.any() and not any(set(faces.ids) <= ids for ids in checked):
             _Inspection(faces, set(unreadable), result).run()
         checked.append(set(faces.ids))
+    for file in files:
+        note_several(file, str(file))
     # A faulty file belongs to several splits, but is one fault.
     result.faults = list(dict.fromkeys(faults))
     result.looked_for = list(dict.fromkeys(result.looked_for))

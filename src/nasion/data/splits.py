@@ -10,6 +10,7 @@ drawn by a hash of ids (``sides.py``), so a split is the same on every machine.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ DUPLICATE = 0.985
 ALIKE = 0.94
 SAME_PHOTOGRAPH = 0.9  # with the eyes in one place (LOG.md, "One photograph in several data sets")
 FRACTION = 0.2  # of the faces that go to validation
+_PHOTOGRAPH = "photograph"  # the group of faces of one image
 THUMBNAIL = 32  # pixels
 _ROUNDING = 1e-3  # float32 correlations are off by less
 _BLOCK = 1024  # rows of the matrix of all correlations that are held at once
@@ -224,6 +226,21 @@ def leaks(train: Faces, val: Faces) -> list[tuple[int, int]]:
     pairs = similar_pairs(join(*renamed))
     across = {(p.first, p.second - border) for p in pairs if p.first < border <= p.second}
     return sorted(across | set(same_photographs(train, val)))
+
+
+def shared_persons(train: Faces, val: Faces) -> dict[str, list[tuple[str, int]]]:
+    """Values of each linked group that both sets have, with how many faces of ``val`` have them.
+
+    As persons. Not photographs: two folders call theirs alike, and ``leaks`` compares their pixels.
+    """
+    names = set(train.linked) & set(val.linked) - {_PHOTOGRAPH}
+    found = {}
+    for name in sorted(names):
+        known = set(train.groups[name]) - {NO_GROUP}
+        counts = Counter(value for value in val.groups[name] if value in known)
+        if counts:
+            found[name] = sorted(counts.items())
+    return found
 
 
 def _candidates(

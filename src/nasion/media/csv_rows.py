@@ -12,11 +12,12 @@ from nasion.errors import DataError
 
 # Excel's hint of its delimiter, before the header.
 _EXCEL_HINT = re.compile(r"\ufeff?\"?sep=(.)\"?(?:\r\n|\n|\r)", re.I)
-_DELIMITERS = (",", ";", "\t")
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 def delimiter_of(text: str) -> str:
-    """What separates the cells: the comma, semicolon or tab that divides the first line most."""
+    """What separates the cells: the comma, semicolon, tab or bar that divides the first line
+    most."""
     if hint := _EXCEL_HINT.match(text):
         return hint[1]
     counts = {delimiter: len(_first_row(text, delimiter)) for delimiter in _DELIMITERS}

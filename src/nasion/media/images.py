@@ -39,7 +39,7 @@ def open_image(
     _require_contents(image, name)
     try:
         source = BytesIO(image) if isinstance(image, bytes) else image
-        with _identify(source) as file:
+        with identify(source) as file:
             # By the headers, before anything is decoded.
             check_cost(file, name, limit)
             if not colour and file.format == "JPEG" and file.mode == "RGB":
@@ -50,7 +50,7 @@ def open_image(
             def reopen() -> Any:
                 # A file in memory has been read on.
                 source = BytesIO(image) if isinstance(image, bytes) else image
-                return _identify(source)
+                return identify(source)
 
             # Decoding happens here, inside the `try`: Image.open has only read the header.
             shallow = sample_depth.in_eight_bits(file, depth, reopen)
@@ -92,7 +92,7 @@ def pillow_pixels(image: Any, colour: bool, name: str) -> np.ndarray:
         raise _unreadable(name, error) from error
 
 
-def _identify(source: Path | BytesIO) -> Any:
+def identify(source: Path | BytesIO) -> Any:
     """An open Pillow file of a known format. Raises ``DataError`` if only HEIC's reader lacks."""
     from PIL import Image, UnidentifiedImageError
 
@@ -190,7 +190,7 @@ def image_size(image: Path | np.ndarray) -> tuple[int, int]:
     if isinstance(image, np.ndarray):
         return image.shape[1], image.shape[0]
     try:
-        with _identify(image) as file:
+        with identify(image) as file:
             orientation, (width, height) = _as_stored(file)
             return (height, width) if orientation >= _FIRST_SIDEWAYS else (width, height)
     except DataError as error:
@@ -202,7 +202,7 @@ def image_size(image: Path | np.ndarray) -> tuple[int, int]:
 def stored_orientation(path: Path) -> tuple[int, tuple[int, int]]:
     """(EXIF orientation 1 to 8, size as stored) of a file; 1 and no size if it cannot be read."""
     try:
-        with _identify(path) as file:
+        with identify(path) as file:
             return _as_stored(file)
     # Of any type, as in `open_image`; whoever needs the image says what is wrong with it.
     except Exception:

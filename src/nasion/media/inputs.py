@@ -19,6 +19,7 @@ from nasion.media.animation import is_animation
 from nasion.media.files import read_text
 from nasion.media.folders import media_below
 from nasion.media.images import open_image
+from nasion.media.several_images import note_several
 from nasion.media.signatures import VIDEO_SUFFIXES, kind_of
 from nasion.media.video import VideoInput, camera_number
 
@@ -37,12 +38,18 @@ class ImageInput:
     source: Path | bytes | str
 
     def pixels(self, colour: bool) -> np.ndarray:
-        """uint8 (H, W) or (H, W, 3), upright. Raises ``DataError``."""
-        if isinstance(self.source, str):
+        """uint8 (H, W) or (H, W, 3), upright. Raises ``DataError``.
+
+        Of several images in one file the first, with a note.
+        """
+        source = self.source
+        if isinstance(source, str):
             from nasion.media.downloads import download
 
-            return open_image(download(self.source), colour, self.name)
-        return open_image(self.source, colour, self.name)
+            source = download(source)
+        pixels = open_image(source, colour, self.name)
+        note_several(source, self.name)
+        return pixels
 
 
 @dataclass(frozen=True)

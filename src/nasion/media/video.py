@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from jaxtyping import UInt8
 from nasion.errors import DataError
 from nasion.media.addresses import split_password
 from nasion.media.animation import AnimationReader, is_animation
+from nasion.media.number_text import is_whole
 from nasion.media.video_containers import open_container
 from nasion.media.video_reading import Frame, Reader, VideoProblem, VideoReader, warn_of
-from nasion.media.video_writing import plan_sound, video_writer
+from nasion.media.video_writing import VideoWriter, plan_sound, video_writer
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,19 @@ class VideoInput:
         self,
         folder: Path,
         stem: str,
-        draw: Callable[[Frame], UInt8[np.ndarray, "H W 3"]],
+        draw: Callable[[Frame], UInt8[np.ndarray, "H W 3"] | None],
         report: Callable[[VideoProblem], None] = warn_of,
+        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Generator[Frame]:
         """All frames in order, while ``draw`` of each is written to ``stem-points.mp4``.
 
         Colours, pixel aspect and sound are those of the source. The suffix is ``.mkv`` if the sound
         needs it; sound that neither holds becomes AAC. The file appears when the last frame is
-        taken, or holds what was taken if the caller stops before.
+        taken, or holds what was taken if the caller stops before. ``draw``: None for a frame that
+        the caller did not finish. ``hold``: a block in which Ctrl-C waits, to write one frame.
         """
         stopped: BaseException | None = None
+        taken: Frame | None = None  # by the caller, and not written yet
         with self._open() as reader:
             suffix, plans = plan_sound(reader.sounds)
             path = folder / f"{stem}-points{suffix}"
@@ -84,10 +88,16 @@ class VideoInput:
                         if frame is not None:
                             # The consumer predicts between this line and the next, so that `draw`
                             # knows the faces.
+                            taken = frame
                             yield frame
-                            writer.add(draw(frame), frame)
+                            with hold():
+                                taken = None
+                                _add(writer, draw, frame)
                 except (GeneratorExit, KeyboardInterrupt) as error:
                     stopped = error  # leave the block normally, so that the file is finished
+                    if taken is not None:
+                        # The caller has it: its results and the video end at the same frame.
+                        _add(writer, draw, taken)
             if stopped is None:
                 for problem in (*reader.problems(), *writer.problems(self.name)):
                     report(problem)
@@ -114,7 +124,14 @@ class VideoInput:
             yield VideoReader(container, self.name, self.seconds, is_live)
 
 
+def _add(
+    writer: VideoWriter, draw: Callable[[Frame], UInt8[np.ndarray, "H W 3"] | None], frame: Frame
+) -> None:
+    if (pixels := draw(frame)) is not None:
+        writer.add(pixels, frame)
+
+
 def camera_number(word: str) -> int | None:
     """The number if the word is a camera's number, as ``0``."""
     # Longer numbers are more likely the name of a file that is missing.
-    return int(word) if word.isdecimal() and len(word) < 3 else None
+    return int(word) if is_whole(word) and len(word) < 3 else None

@@ -7,7 +7,6 @@ an epoch, the augmentation and the noise of a step are drawn from (seed, epoch, 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -31,6 +30,7 @@ from nasion.models.optim import Adam
 from nasion.models.precision import torch_uses_bfloat16
 from nasion.recipe import Recipe
 from nasion.training.prepare import mean_head_bias, prepare_data
+from nasion.training.processes import process_count
 from nasion.training.starting_network import starting_module
 from nasion.training.state import (
     Interrupted,
@@ -258,7 +258,7 @@ def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
 def _fabric(recipe: Recipe) -> Fabric:
     """Devices from the machine or from torchrun, precision from the recipe."""
     # Set by torchrun: how many processes it started on this machine.
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    processes = process_count("LOCAL_WORLD_SIZE")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     in_bfloat16 = torch_uses_bfloat16(recipe.precision, device)
     # It announces the precision, which is in the run's settings.

@@ -22,6 +22,7 @@ from nasion.recipe import Recipe
 from nasion.recipe_settings import override
 from nasion.recipes import load_recipe, recipe_module
 from nasion.training.prepare import prepare_faces
+from nasion.training.processes import process_count
 from nasion.training.state import Observer, TrainingState
 from nasion.training.training_faces import (
     Data,
@@ -130,7 +131,7 @@ def _adapted(recipe: str | Path | Recipe, value: Recipe, faces: Faces) -> Recipe
 def _loop(recipe: Recipe) -> Callable[..., TrainingState]:
     """The training loop of the recipe's framework, imported only now."""
     if recipe.framework == "keras":
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if process_count() > 1:
             raise RunError("Keras networks train in one process; start it without torchrun.")
         with requires_extra("Training a Keras network", "tensorflow"):
             from nasion.training.keras_loop import fit

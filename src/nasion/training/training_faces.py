@@ -106,6 +106,16 @@ def _with_validation(
 
 
 def _warn_of_leaks(train_faces: Faces, val_faces: Faces) -> None:
+    for group, values in splits.shared_persons(train_faces, val_faces).items():
+        _log.warning(
+            "%d of %d validation faces are of a %s that training faces are of, too (%s first): the "
+            "validation score will be too good. Leave them out of one side, unless the two "
+            "datasets call others so.",
+            sum(count for _, count in values),
+            len(val_faces),
+            group,
+            values[0][0],
+        )
     pairs = splits.leaks(train_faces, val_faces)
     if not pairs:
         return

@@ -8,6 +8,7 @@ import typer
 
 from nasion.app import console
 from nasion.app.cli import data, evaluate, export, inspect, lists, predict, serve, train
+from nasion.app.cli.number_options import PlainNumbersCommand
 from nasion.errors import NasionError
 
 
@@ -39,11 +40,11 @@ for command in (
     lists.datasets,
     lists.schemes,
 ):
-    app.command()(command)
+    app.command(cls=PlainNumbersCommand)(command)
 for command in (data.show, data.check, data.frames):
-    data_app.command()(command)
+    data_app.command(cls=PlainNumbersCommand)(command)
 for command in (inspect.samples, inspect.filters, inspect.responses, inspect.faces):
-    inspect_app.command()(command)
+    inspect_app.command(cls=PlainNumbersCommand)(command)
 
 
 def main() -> None:

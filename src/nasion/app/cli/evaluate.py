@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion.app import console
+from nasion.app.cli.given_options import GivenOptions, knows_given
 from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import (
     Data,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @reads_labels
+@knows_given
 def evaluate(
     data: Data,
     run: Annotated[
@@ -78,6 +80,7 @@ def evaluate(
     tta: TTAMode = None,
     recipe: RecipeFile = None,
     *,
+    given: GivenOptions,
     reading: LabelReading,
 ) -> None:
     """Evaluate a model, or any tool's predictions, on labelled faces."""
@@ -91,6 +94,9 @@ def evaluate(
     subject = run or predictions
     if subject is None or (run and predictions):
         raise SettingError("Say what to evaluate: a run folder, or --predictions FILE.")
+    if predictions:
+        reason = "with --predictions, which need no network"
+        given.refuse(reason, names=("tta", "recipe"))
     is_folds = run is not None and is_fold_folder(run)
     split = split or (pool_split(reading.dataset, data) if is_folds else "val" if run else "all")
     # The runs of all folds are of one kind.

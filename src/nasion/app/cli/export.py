@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion.app import console
-from nasion.app.cli.label_options import reads_labels
+from nasion.app.cli.given_options import GivenOptions, knows_given
+from nasion.app.cli.label_options import LABEL_OPTIONS, reads_labels
 from nasion.app.cli.options import RecipeFile, Run, open_model
 from nasion.errors import SettingError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @reads_labels
+@knows_given
 def export(
     run: Run,
     output: Annotated[
@@ -53,9 +55,12 @@ def export(
     ] = None,
     recipe: RecipeFile = None,
     *,
+    given: GivenOptions,
     reading: LabelReading,
 ) -> None:
     """Write a run's network as one file that needs no nasion, compared with the run."""
+    if not data:
+        given.refuse("without --data", names=LABEL_OPTIONS)
     model = open_model(run, recipe)
     from nasion.data.load import load_train_val
     from nasion.inference.export import export_model, with_calibration_of

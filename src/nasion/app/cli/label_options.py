@@ -62,6 +62,7 @@ _OPTIONS = {
     "missing": (_Missing, None),
     "exif": (_Exif, None),
 }
+LABEL_OPTIONS: tuple[str, ...] = tuple(_OPTIONS)
 
 
 def reads_labels(command: Callable[..., None]) -> Callable[..., None]:

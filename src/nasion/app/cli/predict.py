@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion.app import console
+from nasion.app.cli.given_options import GivenOptions, knows_given
 from nasion.app.cli.options import (
     DetectorName,
     Model,
@@ -38,10 +39,15 @@ if TYPE_CHECKING:
 _DEFAULT_FORMATS = ("image", "json")
 _STDOUT = "-"
 _CTRL_C = 130  # 128 and SIGINT
-_ENGINE_ALONE = (
-    "--engine writes Parquet and detects faces itself; "
-    "leave --box, --boxes, --format, --max-faces and --recipe out."
+# What the engines do; all other options are refused with --engine.
+_OF_ENGINES = (
+    *("run", "folder", "no_detect", "any_rotation", "detector"),
+    *("min_face", "min_score", "engine", "workers", "tta"),
 )
+_OF_SEARCH = ("any_rotation", "detector", "min_face")
+_OF_CANDIDATES = (*_OF_SEARCH, "min_score", "max_faces")
+_OF_DRAWINGS = ("labels", "draw_boxes")
+_OF_SMOOTHING = ("min_cutoff", "beta")
 Inputs = Annotated[
     list[str],
     typer.Argument(
@@ -92,6 +98,7 @@ Engine = Annotated[
 
 
 @stops_on_sigterm
+@knows_given
 def predict(
     inputs: Inputs,
     run: Model = Path("face68"),
@@ -146,6 +153,8 @@ def predict(
     ] = None,
     tta: TTAMode = None,
     recipe: RecipeFile = None,
+    *,
+    given: GivenOptions,
 ) -> None:
     """Find the faces in images, videos or a camera's frames, and predict their points."""
     from nasion.app.bulk import BulkSettings
@@ -158,10 +167,8 @@ def predict(
     from nasion.prediction_formats import is_text
     from nasion.prediction_formats.image import LABELS
 
-    _check_options(box or boxes, no_detect, any_rotation or min_face, seconds, patience)
+    _check_options(given, engine, seconds, patience, smooth)
     if engine is not None:
-        if box or boxes or formats or max_faces or recipe:
-            raise SettingError(_ENGINE_ALONE)
         check_output_folder(folder)
         settings = BulkSettings(
             model=str(run.resolve() if run.exists() else run),
@@ -175,7 +182,9 @@ def predict(
         _predict_in_bulk(inputs, settings, folder, engine, workers)
         return
     to_stdout = str(folder) == _STDOUT
-    names = _output_formats(formats or _DEFAULT_FORMATS, to_stdout)
+    names = _output_formats(formats or [], to_stdout)
+    if "image" not in names:
+        given.refuse("without the format image", names=_OF_DRAWINGS)
     if labels not in LABELS:
         raise SettingError(f"--labels {labels}: one of {', '.join(LABELS)} expected.")
     if not to_stdout:
@@ -210,17 +219,26 @@ def predict(
 
 
 def _check_options(
-    boxes: object, no_detect: bool, search: object, seconds: float | None, patience: float
+    given: GivenOptions, engine: str | None, seconds: float | None, patience: float, smooth: bool
 ) -> None:
-    """Raise ``SettingError`` for values and combinations that would have no effect.
-
-    ``boxes``: any that are known; ``search``: any option of a search.
-    """
-    if (boxes or no_detect) and (search or (boxes and no_detect)):
+    """Raise ``SettingError`` for values and combinations that would have no effect."""
+    if engine is not None:
+        reason = "with --engine, which writes points, boxes and scores of images to Parquet"
+        given.refuse(reason, allowed=_OF_ENGINES)
+    if engine == "plain":
+        given.refuse("with --engine plain, one process", names=("workers",))
+    known = {"box", "boxes"} & set(given.flags)
+    if known and "no_detect" in given.flags:
         raise SettingError(
-            "With --box, --boxes or --no-detect no face is searched for: "
-            "give one of them, without --any-rotation and --min-face."
+            "With --box, --boxes or --no-detect no face is searched for: give one of them."
         )
+    if known:
+        reason = "with --box or --boxes: no face is searched for"
+        given.refuse(reason, names=_OF_CANDIDATES)
+    if "no_detect" in given.flags:
+        given.refuse("with --no-detect: no face is searched for", names=_OF_SEARCH)
+    if not smooth:
+        given.refuse("with --no-smooth", names=_OF_SMOOTHING)
     require(
         seconds is None or (math.isfinite(seconds) and seconds > 0),
         f"--seconds is above 0, and finite; found {seconds}.",
@@ -259,6 +277,7 @@ def _predict(
     contents = TextContents(landmarker.predictor.spec.scheme, bool(videos), folder)
     summary = PredictionSummary(landmarker.min_score)
     output = PredictionOutput(texts, folder, contents, summary)
+    options = replace(options, hold=output.signals.held)
     stem_of = output_stems(images, videos, options)
     total = len(images) + sum(map(_frame_count, videos))
     with console.progress_bar("frames" if videos else "images", total) as advance:
@@ -300,15 +319,17 @@ def _predict_in_bulk(
 
 
 def _output_formats(requested: Sequence[str], to_stdout: bool) -> list[str]:
-    """The formats to write; for standard output, the first requested text format."""
+    """The formats to write; for standard output one text format."""
     from nasion.prediction_formats import is_text, text_formats
 
-    names = list(dict.fromkeys(requested))
+    names = list(dict.fromkeys(requested or _DEFAULT_FORMATS))
     texts = [name for name in names if is_text(name)]
     if not to_stdout:
         return names
     require(sys.stdout is not None, "--out -: standard output is closed.")
-    if not texts:
-        known = ", ".join(text_formats())
-        raise SettingError(f"--out - prints one of {known}; name one with --format.")
-    return texts[:1]
+    if not texts or (requested and len(names) > 1):
+        raise SettingError(
+            f"--out - prints one of {', '.join(text_formats())}; name one with --format, "
+            f"or a folder with --out. Found {', '.join(names)}."
+        )
+    return texts

@@ -39,7 +39,7 @@ class PredictionOutput:
         self._formats, self._folder, self._contents = formats, folder, contents
         self._files: list[TextFile] = []
         # A result is written to all files or to none, and never half.
-        self._signals = StopSignals()
+        self.signals: StopSignals = StopSignals()
 
     def take(
         self,
@@ -48,12 +48,12 @@ class PredictionOutput:
         advance: Callable[[], None],
     ) -> None:
         """Write all results as they come."""
-        with self._signals, self, closing(image_results), closing(video_results):
+        with self.signals, self, closing(image_results), closing(video_results):
             if self._folder is None:
                 self._print(chain(image_results, video_results), advance)
                 return
             for result in chain(image_results, video_results):
-                with self._signals.held():
+                with self.signals.held():
                     self._add(result)
                 advance()
 
@@ -69,7 +69,7 @@ class PredictionOutput:
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> bool:
         try:
-            with self._signals.held():
+            with self.signals.held():
                 if error is None:
                     self._finish()
                 elif isinstance(error, KeyboardInterrupt):
@@ -94,7 +94,7 @@ class PredictionOutput:
         _print_piece(text.begin())
         try:
             for result in results:
-                with self._signals.held():
+                with self.signals.held():
                     if (found := self.summary.add(result)) is not None:
                         _print_piece(text.add(found))
                 advance()

@@ -12,7 +12,7 @@ from nasion.errors import requires_extra
 from nasion.inference.landmarker import Landmarker
 
 with requires_extra("The server", "serve"):
-    from fastapi import FastAPI, Request, Response
+    from fastapi import Depends, FastAPI, Request, Response
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
     from starlette.exceptions import HTTPException
@@ -25,6 +25,7 @@ from nasion.app.serve.clips import add_clips
 from nasion.app.serve.landmarks import add_landmarks
 from nasion.app.serve.pages import SecurityHeaders, add_pages
 from nasion.app.serve.prometheus import Measuring, ServerMetrics
+from nasion.app.serve.settings import refuse_unknown_parameters
 from nasion.app.serve.websocket import add_camera
 from nasion.media.decoder_process import ImageDecoder
 
@@ -48,6 +49,7 @@ def build_app(
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(refuse_unknown_parameters)],
     )
     app.openapi_version = "3.0.2"  # the newest that the page /docs shows
     admission, metrics = AdmissionControl(limits), ServerMetrics()

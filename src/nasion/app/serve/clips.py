@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from nasion.app.serve.admission import AdmissionControl, Limits, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import Processed, refusal, respond
-from nasion.app.serve.settings import refuse_unknown_parameters, with_min_face
+from nasion.app.serve.settings import Number, WholeNumber, with_min_face
 from nasion.app.serve.uploads import CLIP_BODY, Upload, read_uploads
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
@@ -41,22 +41,22 @@ class _Settings(BaseModel):
 
     format: Format = Field("json", description="Output format.")
     smooth: bool = Field(True, description="Smooth the points from frame to frame.")
-    min_cutoff: float = Field(
+    min_cutoff: Number = Field(
         DEFAULT_SMOOTHING.min_cutoff, gt=0, description="Smoothing cutoff in Hz for still faces."
     )
-    beta: float = Field(
+    beta: Number = Field(
         DEFAULT_SMOOTHING.beta, ge=0, description="How much the cutoff rises with speed."
     )
-    patience: float = Field(
+    patience: Number = Field(
         DEFAULT_PATIENCE,
         ge=0,
         le=60,
         description="Seconds for which a face out of sight keeps its track number.",
     )
-    min_face: int | None = Field(
+    min_face: WholeNumber | None = Field(
         None, ge=8, description="Side in pixels of the smallest face to look for."
     )
-    min_score: float | None = Field(None, ge=0, le=1, description="Minimum face score.")
+    min_score: Number | None = Field(None, ge=0, le=1, description="Minimum face score.")
     any_rotation: bool = Field(
         False, description="Also find faces on their side or upside down; 4x time."
     )
@@ -82,7 +82,6 @@ def add_clips(
         openapi_extra={"requestBody": CLIP_BODY},
         responses=_DESCRIPTIONS,
         response_class=Response,
-        dependencies=[Depends(refuse_unknown_parameters)],
     )
     async def clips(request: Request, settings: Annotated[_Settings, Query()]) -> Response:
         """The points of all faces in each frame of a short video, each face with its number.

@@ -6,13 +6,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from nasion.app.serve import responses
 from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
-from nasion.app.serve.settings import parse_boxes, refuse_unknown_parameters
+from nasion.app.serve.settings import Number, WholeNumber, parse_boxes
 from nasion.app.serve.uploads import REQUEST_BODY, read_uploads
 from nasion.discovery import FORMATS
 from nasion.inference.landmarker import Landmarker
@@ -37,10 +37,10 @@ class _Settings(BaseModel):
     boxes: list[str] = Field(
         [], description="x0,y0,x1,y1 of a known face of the only image; repeat for several."
     )
-    min_face: int | None = Field(
+    min_face: WholeNumber | None = Field(
         None, ge=8, description="Side in pixels of the smallest face to look for."
     )
-    min_score: float | None = Field(None, ge=0, le=1, description="Minimum face score.")
+    min_score: Number | None = Field(None, ge=0, le=1, description="Minimum face score.")
     any_rotation: bool = Field(
         False, description="Also find faces on their side or upside down; 4x time."
     )
@@ -73,7 +73,6 @@ def add_landmarks(
         openapi_extra={"requestBody": REQUEST_BODY},
         responses=responses.response_descriptions(),
         response_class=Response,
-        dependencies=[Depends(refuse_unknown_parameters)],
     )
     async def landmarks(
         request: Request,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,9 @@ from nasion.media.inputs import UnreadableInput
 from nasion.prediction_formats import is_text, stems, to_text
 
 _log = logging.getLogger("nasion")
+# What paths, drives, streams and wildcards are written with, and control characters.
+_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
+_DEVICE = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.I)  # no files of Windows, whatever follows
 _MAX_FILES_BYTES = 64 << 20  # of all files of a response
 
 
@@ -91,7 +96,8 @@ class Work:
         ``cancelled``: tells whether the request has been given up; then the rest is skipped.
         """
         done = Processed()
-        names = stems([upload.name for upload in uploads])
+        # Made safe before they are numbered, so that no two are one afterwards.
+        names = stems([archive_name(upload.name) for upload in uploads])
         for upload, stem in zip(uploads, names, strict=True):
             if cancelled():
                 break
@@ -138,6 +144,14 @@ def respond(done: Processed, name: str) -> Response:
         (data,) = done.files.values()
         return Response(data, media_type=module.MEDIA_TYPE)
     return Response(_zip(done.files), media_type="application/zip")
+
+
+def archive_name(name: str) -> str:
+    """A name that no system unpacks outside of its folder, or cannot unpack."""
+    stem = _UNSAFE.sub("_", PurePath(name).stem).strip(". ") or "image"
+    if _DEVICE.fullmatch(stem.partition(".")[0].rstrip()):
+        stem = f"_{stem}"
+    return f"{stem}{_UNSAFE.sub('_', PurePath(name).suffix) or '.image'}"
 
 
 def _zip(files: Mapping[str, bytes]) -> bytes:

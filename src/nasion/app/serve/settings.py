@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float32
-from starlette.requests import HTTPConnection, Request
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
+from starlette.requests import HTTPConnection
 
 from nasion.app.serve.admission import Rejected
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
+from nasion.media.number_text import parse_coordinate
 
 # A face this part of the image's side is the smallest that a request may ask for: the time and
 # memory of a search grow with the square of it.
 _SMALLEST_FACE = 200
+
+
+def _plain_digits(value: Any) -> Any:
+    """Text without what Pydantic reads as a number although nobody writes it: ``1_0`` is no 10."""
+    if isinstance(value, str) and (not value.isascii() or "_" in value):
+        raise PydanticCustomError("number_parsing", "Input should be a number of plain digits")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_plain_digits)]
+Number = Annotated[float, BeforeValidator(_plain_digits)]
 
 
 def unknown_parameters(connection: HTTPConnection) -> str:
@@ -35,9 +49,17 @@ def unknown_parameters(connection: HTTPConnection) -> str:
     return ""
 
 
-def refuse_unknown_parameters(request: Request) -> None:
-    """Raise ``Rejected`` (422) for what ``unknown_parameters`` finds: a typing error is no wish."""
-    if reason := unknown_parameters(request):
+async def refuse_unknown_parameters(connection: HTTPConnection) -> None:
+    """Raise ``Rejected`` (422) for what ``unknown_parameters`` finds: a typing error is no wish.
+
+    Of every route of the interface. The camera's socket says so itself, after it has looked at the
+    origin; the pages take any, since links and proxies add parameters of their own.
+    """
+    # Async, though it awaits nothing: FastAPI would give it a thread, and all may be busy.
+    is_interface = getattr(connection.scope["route"], "include_in_schema", False)
+    if connection.scope["type"] != "http" or not is_interface:
+        return
+    if reason := unknown_parameters(connection):
         raise Rejected(422, reason)
 
 
@@ -50,7 +72,7 @@ def parse_boxes(texts: list[str], most: int) -> Float32[np.ndarray, "N 4"] | Non
     boxes = []
     for text in texts:
         try:
-            box = np.array([float(part) for part in text.split(",")], np.float32)
+            box = np.array([parse_coordinate(part) for part in text.split(",")], np.float32)
         except ValueError:
             box = np.empty(0, np.float32)
         good = box.shape == (4,) and bool(np.isfinite(box).all())

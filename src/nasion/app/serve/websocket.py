@@ -12,7 +12,7 @@ from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
 
 from nasion.app.serve.access import Access, refuse_socket
 from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
-from nasion.app.serve.settings import unknown_parameters
+from nasion.app.serve.settings import Number, unknown_parameters
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import OneEuro
@@ -20,8 +20,8 @@ from nasion.inference.tracking import Tracker
 from nasion.media.decoder_process import ImageDecoder
 from nasion.prediction_formats.json import face_value
 
-Cutoff = Annotated[float, Query(gt=0, allow_inf_nan=False)]
-Beta = Annotated[float, Query(ge=0, allow_inf_nan=False)]
+Cutoff = Annotated[Number, Query(gt=0, allow_inf_nan=False)]
+Beta = Annotated[Number, Query(ge=0, allow_inf_nan=False)]
 MAX_FRAME_BYTES = 4 << 20  # of a JPEG as it is sent
 _MAX_FRAME_PIXELS = 4_000_000  # decoded; a Full HD frame has 2 million
 _IDLE_SECONDS = 60  # without a frame, after which a camera's place is given up

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nasion.data.datasets._unrecognised import why_unrecognised
 from nasion.discovery import DATASETS
 from nasion.errors import SettingError
 
@@ -31,8 +32,8 @@ def recognise(path: Path) -> str:
         )
     if not candidates:
         raise SettingError(
-            f"{path} is not a dataset that nasion recognises; check the path, "
-            f"or name its kind with --dataset ({', '.join(DATASETS.names())})."
+            f"{path} is not a dataset that nasion recognises: {why_unrecognised(path)}. If it is "
+            f"one of another name, give its kind with --dataset ({', '.join(DATASETS.names())})."
         )
     if len(candidates) > 1:
         raise SettingError(

@@ -11,10 +11,11 @@ from nasion.landmarks.catalog import SCHEMES, scheme_by_count
 from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import column_positions, csv_rows
 from nasion.media.files import open_bytes, utf16_of
-from nasion.media.number_text import is_whole
+from nasion.media.number_text import is_whole, parse_number
 
 BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
 HEADER_BYTES = 65536  # in which a table's first line is looked for
+_SHOWN = 60  # characters of a first line in a message
 MAX_NUMBER_DIGITS = 5  # of a point's number: the highest decides how large the scheme must be
 # Columns that name a face or its image; where a table has several, the first one here counts:
 # files before names, and numbers last.
@@ -35,12 +36,17 @@ def read_header(path: Path) -> list[str]:
 
     Empty if there is no first line.
     """
+    return named_columns(read_first_line(path))
+
+
+def read_first_line(path: Path) -> list[str]:
+    """The cells of a table's first line that is not blank; empty if there is none."""
     with open_bytes(path) as stream:
         data = stream.read(HEADER_BYTES)
     text = data.decode(utf16_of(data) or "utf-8", "replace").removeprefix("\ufeff")
     try:
         # What was read may end within a row, but not within the first.
-        return named_columns(next((cells for _, cells in csv_rows(text, path)), []))
+        return next((cells for _, cells in csv_rows(text, path)), [])
     except DataError:
         return []
 
@@ -81,6 +87,39 @@ def is_points_header(columns: Sequence[str]) -> bool:
     # A column that occurs twice, or lacks its partner, is a fault that reading names.
     axes = [name for name in columns if name.endswith(("_x", "_y"))]
     return len(axes) >= 2 and any(name.endswith("_x") for name in axes)
+
+
+def why_no_points(cells: Sequence[str]) -> str:
+    """What the first line of a table lacks, and what to do; empty if it has columns of points."""
+    columns = named_columns(cells)
+    if is_points_header(columns):
+        return ""
+    line = ", ".join(map(str.strip, cells))
+    shown = line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
+    if "Image" in columns:
+        return "it has Kaggle's column Image; give its kind (fkd, or points_csv if it names images)"
+    if len(columns) == 1:
+        return (
+            f"its first line is one cell ({shown}); cells are separated by comma, semicolon, tab "
+            "or |: save it again with one of these"
+        )
+    if sum(map(_is_number, columns)) >= 2:
+        return (
+            f"its first line has values ({shown}) instead of the columns' names; add a first line "
+            "as image,left_eye_x,left_eye_y,nose_x,nose_y"
+        )
+    return (
+        f"its first line names no points ({shown}); x and y of each are looked for, as NAME_x and "
+        "NAME_y, x_NAME, NAME.x, p0_x, x0, or 0, 1, 2 in turn: rename the columns"
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        parse_number(text)
+    except ValueError:
+        return False
+    return True
 
 
 def table_scheme(path: Path, requested: Scheme | None) -> Scheme:

@@ -24,7 +24,7 @@ def recognises(root: Path) -> bool:
     if root.is_dir():
         files = list(root.glob("*.json"))
         return len(files) == 1 and recognises(files[0])
-    is_file = root.is_file() and root.suffix == ".json"
+    is_file = root.is_file() and root.suffix.lower() == ".json"
     return is_file and has_keys(root, "images", "annotations", "keypoints", "image_id")
 
 

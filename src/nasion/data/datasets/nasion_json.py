@@ -26,9 +26,10 @@ def recognises(root: Path) -> bool:
         return len(files) == 1 and recognises(files[0])
     if not root.is_file():
         return False
-    if root.suffix == ".jsonl":
+    suffix = root.suffix.lower()
+    if suffix == ".jsonl":
         return has_keys(root, "image", "faces", "points")
-    return root.suffix == ".json" and has_keys(root, "point_names", "images", "faces", "points")
+    return suffix == ".json" and has_keys(root, "point_names", "images", "faces", "points")
 
 
 def read(
@@ -42,5 +43,5 @@ def read(
         raise SettingError(f"No split {split!r} in nasion's JSON; it has {', '.join(SPLITS)}.")
     if root.is_dir():
         root = next(iter([*root.glob("*.json"), *root.glob("*.jsonl")]), root)
-    own, records = (read_json_lines if root.suffix == ".jsonl" else read_json)(root, scheme)
+    own, records = (read_json_lines if root.suffix.lower() == ".jsonl" else read_json)(root, scheme)
     return faces_of(records, meant_scheme(own, scheme, root), root, faults)

@@ -4,9 +4,9 @@ A column of the face's image file or id (``image``, ``face``, ``file``, ``id`` .
 column), x and y of each point, and optionally ``box_x0, box_y0, box_x1, box_y1``. Points are named
 as in the scheme (``NAME_x``, ``x_NAME``, ``NAME.x``), or numbered in order (``p0_x``, ``part_0_x``,
 ``x0``, or plain ``0 .. 2K-1``, x and y in turn). An empty cell or ``nan`` means not labelled. Cells
-are separated by comma, semicolon or tab. Several rows of one image are its faces; nasion writes the
-second one as ``photo.jpg#2``. Pixels of the source image, pixel centres at integers. Images lie
-beside the table, or in one folder beside it.
+are separated by comma, semicolon, tab or ``|``. Several rows of one image are its faces; nasion
+writes the second one as ``photo.jpg#2``. Pixels of the source image, pixel centres at integers.
+Images lie beside the table, or in one folder beside it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,15 @@ from pathlib import Path
 
 from nasion.data.datasets._image_names import image_of_face, photograph_group
 from nasion.data.datasets._points_table import image_folder, read_table
-from nasion.data.datasets._table_header import is_points_header, read_header, table_scheme
+from nasion.data.datasets._table_header import (
+    is_points_header,
+    read_first_line,
+    read_header,
+    table_scheme,
+    why_no_points,
+)
 from nasion.data.record_faults import Faults
-from nasion.errors import SettingError
+from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
 from nasion.media.file_names import name_as_text
@@ -36,7 +42,7 @@ def recognises(root: Path) -> bool:
     if root.is_dir():
         tables = _tables(root)
         return len(tables) == 1 and recognises(tables[0])
-    if not root.is_file() or root.suffix not in _SUFFIXES or root.stat().st_size == 0:
+    if not root.is_file() or root.suffix.lower() not in _SUFFIXES or root.stat().st_size == 0:
         return False
     return is_points_header(read_header(root))
 
@@ -57,6 +63,9 @@ def read(
         splits = ", ".join(SPLITS)
         raise SettingError(f"No split {split!r} in a table of points; it has {splits}.")
     root = next(iter(_tables(root)), root) if root.is_dir() else root
+    first_line = read_first_line(root)
+    if "Image" not in first_line and (reason := why_no_points(first_line)):
+        raise DataError(f"{root}: {reason}.")
     scheme = table_scheme(root, scheme)
     ids, points, boxes = read_table(root, scheme, faults, labels=True)
     folder = image_folder(root, ids)
