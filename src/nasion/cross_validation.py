@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,8 +35,8 @@ from nasion.recipe_settings import override
 from nasion.recipes import load_recipe, recipe_module
 from nasion.training.processes import process_count
 from nasion.training.state import Observer
-from nasion.training.train import train
-from nasion.training.training_faces import Data, faces_key, paths_of
+from nasion.training.train import requested_settings, train
+from nasion.training.training_faces import Data, faces_key, paths_of, scheme_of
 
 SUMMARY = "cross_validation.json"
 
@@ -104,9 +104,12 @@ def cross_validate(  # noqa: PLR0913 - as nasion.train
         # Without --set, a resumed cross-validation goes on with its own.
         changes = tuple(changes) or (read_folds(folder).changes if resume else ())
         value = override(recipe if isinstance(recipe, Recipe) else load_recipe(recipe), changes)
+        if value.points_from == "data":
+            spec = replace(value.spec, scheme=scheme_of(data, reading))
+            value = replace(value, spec=spec)
         require(value.hold_out, "hold_out=false trains on all faces, but folds are held out.")
         if resume:
-            _check_settings(folder, value, recipe)
+            _check_settings(folder, value, recipe, changes)
         faces, number = _folds(value, data, folds, folder, changes, resume, reading)
         for k in range(folds):
             run = fold_folder(folder, k + 1)
@@ -125,10 +128,15 @@ def cross_validate(  # noqa: PLR0913 - as nasion.train
     return result
 
 
-def _check_settings(folder: Path, value: Recipe, recipe: str | Path | Recipe) -> None:
+def _check_settings(
+    folder: Path, value: Recipe, recipe: str | Path | Recipe, changes: Sequence[str]
+) -> None:
     """Raise ``SettingError`` if the folds so far were trained with other settings."""
     first = fold_folder(folder, 1)
-    if (first / runs.SETTINGS).is_file() and runs.read_recipe(first, _module(recipe)) != value:
+    if not (first / runs.SETTINGS).is_file():
+        return
+    own = runs.read_recipe(first, _module(recipe))
+    if own != requested_settings(value, own, changes):
         raise SettingError(
             f"{folder} was started with other settings, or the recipe was changed since; continue "
             "with the recipe as it was and --resume alone, or start anew with --run FOLDER."

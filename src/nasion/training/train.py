@@ -91,6 +91,14 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
     return TrainingResult(folder, state)
 
 
+def requested_settings(requested: Recipe, own: Recipe, changes: Sequence[str]) -> Recipe:
+    """What a run would have been started with: ``own``, if nothing else is asked for.
+
+    A recipe that follows the data is known only with the data, so just its changes are compared.
+    """
+    return override(own, changes) if requested.points_from == "data" else requested
+
+
 def is_first_process() -> bool:
     """False in processes that torchrun started beside the first, which does what is done once."""
     return os.environ.get("RANK", "0") == "0"
@@ -160,7 +168,7 @@ def _resumed(
         raise SettingError(
             f"{folder} holds a run of {record['name']}, not of {name}; resume it by its own name."
         )
-    if changes and own != requested:
+    if changes and own != requested_settings(requested, own, changes):
         raise SettingError(
             f"{folder} was started with other settings; continue with --resume alone, "
             "or start anew with --run FOLDER."

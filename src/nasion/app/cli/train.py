@@ -23,15 +23,23 @@ if TYPE_CHECKING:
 
 @reads_labels
 def train(
+    data: SeveralData,
     recipe: Annotated[
         str,
         typer.Argument(
             help="A recipe's name (see: nasion recipes), or a recipe file of your own (.py). "
             "Recipe files are Python and are run: use only those that you trust.",
-            metavar="RECIPE",
+            metavar="[RECIPE]",
         ),
-    ],
-    data: SeveralData,
+    ] = "finetune",
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Start from the weights of this shipped model, run folder or exported .onnx file.",
+            show_default="the recipe's init_from",
+        ),
+    ] = None,
     val: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,18 +69,22 @@ def train(
     *,
     reading: LabelReading,
 ) -> None:
-    """Train a recipe on a dataset. Ctrl-C saves; --resume continues with the same numbers."""
+    """Train a recipe on a dataset. Ctrl-C saves; --resume continues with the same numbers.
+
+    Without a recipe, a shipped network is fine-tuned to the points that the data label.
+    """
     from nasion.training.state import Interrupted
 
     if val and folds:
         raise SettingError("--val and --folds exclude each other: folds are parts of --data.")
     folder = run or Path("runs") / Path(recipe).stem
+    changes = [*([f"init_from={init_from}"] if init_from else []), *(set or [])]
     sources = [*(f"--data {quote(path)}" for path in data)]
     sources += [f"--val {quote(path)}" for path in val or ()]
     sources += [f"--folds {folds}"] if folds else []
     options = as_words(reading)
     paths: str | list[str] = data[0] if len(data) == 1 else data
-    start = _Start(recipe, paths, folder, set or [], resume, reading)
+    start = _Start(recipe, paths, folder, changes, resume, reading)
     try:
         if folds:
             _train_folds(start, folds)
