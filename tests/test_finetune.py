@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers import changed, cut, run_command
 from PIL import Image
+from safetensors.torch import load_file
 
 import nasion
 from nasion.arrays import as_numpy
@@ -24,6 +25,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.models.architectures.pyramid import Pyramid
 from nasion.models.codecs import Anchors, Coordinates, Heatmaps
 from nasion.models.losses import LaplaceLikelihood
+from nasion.models.optim import Adam
 from nasion.recipes import load_recipe
 from nasion.recipes.toy_demo import RECIPE
 from nasion.training.point_map import combine_points
@@ -260,6 +262,17 @@ def test_own_points_are_trained_evaluated_and_resumed_from_the_command_line(
     assert code == 0 and "NME" in printed, printed
     code, printed = run_command(monkeypatch, capsys, *words, "--resume")
     assert code == 0, printed
+
+
+def test_the_starting_weights_are_kept_if_no_epoch_is_better(run, sides, tmp_path, caplog):
+    # Steps so large that every epoch is worse.
+    wild = changed(MAPS, init_from=str(run), epochs=1, optim=Adam(0.5))
+    with caplog.at_level("INFO", "nasion"):
+        done = train(wild, sides, run_folder=tmp_path / "wild")
+    assert done.state.best_epoch == -1 and done.state.best < done.state.history[0]["val"]
+    assert f"Before training: val {done.state.best:.4g}" in caplog.text
+    before, after = (load_file(each / run_folder.WEIGHTS) for each in (run, done.folder))
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_python_trains_any_recipe_on_the_points_of_the_data(sides, tmp_path):

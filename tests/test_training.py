@@ -502,7 +502,9 @@ def test_training_starts_from_another_runs_weights_or_names_those_that_do_not_fi
         for name in before
         if "running" not in name and "num_batches" not in name
     )
-    with pytest.raises(RunError, match="the weights do not fit the recipe"):
+    with pytest.raises(
+        SettingError, match=r"init_from=.*first: its network .* is not the recipe's"
+    ):
         train(
             changed(still, architecture=Pyramid(widths=(8, 8, 8), blocks=(0, 1, 0), neck=8)),
             sides,

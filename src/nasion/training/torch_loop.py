@@ -43,6 +43,8 @@ from nasion.training.state import (
 from nasion.training.stopping import out_of_patience, stop_signal
 from nasion.training.validation import validate
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
 class _Session:
@@ -87,6 +89,8 @@ def fit(
     session = _start_session(recipe, (train_faces, val_faces), folder, observers, resume)
     state = _restore(session) if resume else TrainingState()
     state.last = recipe.epochs
+    if recipe.init_from and not resume:
+        _keep_start(session, state)
     with stop_signal() as stopped:
         while state.epoch < recipe.epochs and not out_of_patience(state.history, recipe.patience):
             _run_epoch(session, state, stopped)
@@ -181,25 +185,42 @@ def _over_processes(fabric: Fabric, value: Tensor, how: str) -> Tensor:
     return torch.as_tensor(fabric.all_reduce(value.clone(), reduce_op=how))
 
 
-def _finish_epoch(session: _Session, state: TrainingState) -> None:
-    """Validate, record the epoch, and keep the weights if they are the best so far."""
+def _keep_start(session: _Session, state: TrainingState) -> None:
+    """Keep the starting weights until an epoch is better: with very few faces none may be."""
+    state.best = _validate(session)["val"]
+    _log.info("Before training: val %.4g", state.best)
+    _keep(session, state, state.best)
+
+
+def _validate(session: _Session) -> dict[str, float]:
     recipe, device = session.recipe, session.fabric.device
     bfloat16 = torch_uses_bfloat16(recipe.precision, device.type)
     network = TorchNetwork(session.kept, recipe.spec, device, bfloat16)
+    return validate(network, session.val_crops, session.val_faces, recipe)
+
+
+def _keep(session: _Session, state: TrainingState, val: float) -> None:
+    # Every process validates and knows the best epoch; one writes.
+    if session.fabric.is_global_zero:
+        path = session.folder / run_folder.WEIGHTS
+        facts = {"epoch": state.epoch, "val": val}
+        checkpoint.save_tensors(path, session.kept.state_dict(), facts)
+
+
+def _finish_epoch(session: _Session, state: TrainingState) -> None:
+    """Validate, record the epoch, and keep the weights if they are the best so far."""
+    recipe = session.recipe
     row = {
         "epoch": state.epoch + 1,
         "loss": float(np.mean(state.losses)),
-        **validate(network, session.val_crops, session.val_faces, recipe),
+        **_validate(session),
         "lr": recipe.optim.lr * recipe.schedule(state.epoch, recipe.epochs),
         "seconds": state.seconds,
     }
     # This moves `state` on to the next epoch.
     best = record_epoch(state, row, session.observers)
-    # Every process validates and knows the best epoch; one writes.
-    if (best or recipe.keep == "last") and session.fabric.is_global_zero:
-        facts = {"epoch": state.epoch, "val": row["val"]}
-        path = session.folder / run_folder.WEIGHTS
-        checkpoint.save_tensors(path, session.kept.state_dict(), facts)
+    if best or recipe.keep == "last":
+        _keep(session, state, row["val"])
 
 
 def _start_session(

@@ -151,8 +151,10 @@ def _train_once(start: _Start, val: list[str] | None) -> None:
     kept = ""
     if value.keep == "last":
         kept = f"; the last epoch, {state.history[-1]['val']:.4g}, is kept"
-    best = f"Best epoch {state.best_epoch + 1}: validation score {state.best:.4g}{kept}."
-    console.say(f"{best} The run is in {done.folder}")
+    best = f"Best epoch {state.best_epoch + 1}: validation score {state.best:.4g}"
+    if state.best_epoch < 0:
+        best = f"No epoch was better than the starting weights: validation score {state.best:.4g}"
+    console.say(f"{best}{kept}. The run is in {done.folder}")
 
 
 def _train_folds(start: _Start, folds: int) -> None:
