@@ -1,0 +1,168 @@
+"""A few labelled faces: fine-tuning beside the linear map alone, random weights and dlib's trainer.
+
+Usage:
+    python benchmarks/few_shot.py --data DATA [--sets imm fgnet webmorph cfp]
+        [--methods map finetune random dlib] [--draws 3] [--runs FOLDER] [--json FILE]
+
+DATA holds the folders imm, fgnet, webmorph and cfp. Of each set the last people are held out and
+judged on; training people are drawn from the others, by the number of the draw. All methods get the
+same images and the same boxes, tight around the points. The score is the NME in %, by the outer eye
+corners (webmorph: pupils; cfp: the box), a mean over draws.
+
+map: the starting network with each point as a weighted mean of its points, not trained.
+finetune: the recipe finetune on all training people. random: the same network, epochs and
+augmentation from random weights. dlib: its shape predictor's trainer, if dlib is installed.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import nasion
+from nasion.data.load import load_faces
+from nasion.evaluation.evaluate import evaluate
+from nasion.landmarks.faces import Predictions
+from nasion.landmarks.geometry import points_box
+from nasion.media.files import write_text
+from nasion.media.images import as_pixels
+from nasion.training.starting_network import (
+    open_starting_network,
+    point_weights,
+    predicted_points,
+)
+
+METHODS = ("map", "finetune", "random", "dlib")
+
+
+@dataclass(frozen=True)
+class Set:
+    """``sizes``: numbers of training people. ``held_out``: of how many people the last one is."""
+
+    sizes: tuple[int, ...]
+    held_out: int
+    group: str | None = "person"
+    norm: str | None = None
+    where: tuple[str, str] | None = None  # only faces of this group's value
+
+
+SETS = {
+    "imm": Set((1, 2, 4, 8, 16, 32), 5),
+    "fgnet": Set((1, 4, 16, 56), 5),
+    "webmorph": Set((5, 20, 80), 3, group=None, norm="pupils"),
+    "cfp": Set((2, 8, 32), 5, norm="box", where=("pose", "profile")),
+}
+
+
+def judged_and_others(name, data):
+    """(faces to judge on, the others, person of each other)."""
+    settings = SETS[name]
+    faces = load_faces(None, data / name, whole_images=False)
+    faces = replace(faces, boxes=points_box(faces.points).astype(np.float32))
+    if settings.where:
+        group, value = settings.where
+        faces = faces[faces.group(group) == value]
+    people = faces.group(settings.group) if settings.group else np.array(faces.ids, dtype=object)
+    names = sorted(set(people.tolist()))
+    # IMM: persons 33 to 40. Others: every person of the last part.
+    last = names[-(len(names) // settings.held_out) :]
+    out = np.isin(people, last)
+    return faces[out], faces[~out], people[~out]
+
+
+def map_alone(train, judged, start):
+    weights = point_weights(start, train)
+    known = predicted_points(start, judged).astype(np.float64)
+    return np.einsum("kj,njd->nkd", weights, known)
+
+
+def trained(train, judged, folder, changes):
+    # Nothing is selected on the training faces, which are given as validation faces too.
+    done = nasion.train(
+        "finetune", (train, train), run_folder=folder, changes=["keep=last", *changes]
+    )
+    return nasion.load_model(done.folder).predict(judged).points
+
+
+def by_dlib(train, judged):
+    import dlib
+
+    def objects(faces):
+        images, shapes = [], []
+        for image, points, box in zip(faces.images, faces.points, faces.boxes, strict=True):
+            images.append(np.ascontiguousarray(as_pixels(image, colour=False)))
+            left, top, right, bottom = (round(float(v)) for v in box)
+            parts = [dlib.point(round(float(x)), round(float(y))) for x, y in points]
+            rectangle = dlib.rectangle(left, top, right, bottom)
+            shapes.append([dlib.full_object_detection(rectangle, parts)])
+        return images, shapes
+
+    options = dlib.shape_predictor_training_options()
+    options.oversampling_amount = 20 if len(train) > 100 else 100
+    options.num_threads = 1
+    predictor = dlib.train_shape_predictor(*objects(train), options)
+    images, shapes = objects(judged)
+    found = [predictor(i, s[0].rect) for i, s in zip(images, shapes, strict=True)]
+    return np.array([[(p.x, p.y) for p in each.parts()] for each in found], dtype=np.float64)
+
+
+def predict(method, train, judged, folder, start):
+    if method == "map":
+        return map_alone(train, judged, start)
+    if method == "dlib":
+        return by_dlib(train, judged)
+    changes = [] if method == "finetune" else ["init_from=none", "optim.lr=2e-3"]
+    return trained(train, judged, folder, changes)
+
+
+def score(judged, points, norm):
+    found = Predictions(scheme=judged.scheme, ids=judged.ids, points=points.astype(np.float32))
+    return 100 * evaluate(found, judged, norm=norm).overall.nme
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--sizes", nargs="+", type=int, help="only these numbers of people")
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--start", default="face68", help="the network that training starts from")
+    parser.add_argument("--runs", type=Path, help="keep the runs here")
+    parser.add_argument("--json", type=Path, help="write the scores here")
+    options = parser.parse_args()
+    start, results = open_starting_network(options.start), {}
+    runs = options.runs or Path(tempfile.mkdtemp())
+    for name in options.sets:
+        judged, others, people = judged_and_others(name, options.data)
+        print(f"{name}: judged on {len(judged)} faces", flush=True)
+        for size in options.sizes or SETS[name].sizes:
+            for method in options.methods:
+                scores, seconds = [], []
+                for draw in range(options.draws):
+                    chosen = np.random.default_rng(draw).permutation(np.unique(people))[:size]
+                    train = others[np.isin(people, chosen)]
+                    folder = runs / f"{name}-{size}-{method}-{draw}"
+                    began = time.perf_counter()
+                    points = predict(method, train, judged, folder, start)
+                    seconds.append(time.perf_counter() - began)
+                    scores.append(score(judged, points, SETS[name].norm))
+                row = {
+                    "nme": round(float(np.mean(scores)), 3),
+                    "nmes": [round(float(each), 3) for each in scores],
+                    "seconds": round(float(np.mean(seconds)), 1),
+                }
+                results.setdefault(name, {}).setdefault(str(size), {})[method] = row
+                print(f"{name} {size:3} {method:9} {row}", flush=True)
+                if options.json:
+                    write_text(options.json, json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
