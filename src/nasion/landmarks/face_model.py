@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from nasion.errors import SettingError
-from nasion.landmarks.catalog import mirror_name
+from nasion.landmarks.measured_places import MEASURED_PLACES
+from nasion.landmarks.point_names import mirror_name
 
 Curve = Float64[np.ndarray, "*T 3"]
 # Where named points lie along a brow, along its edges, and along a lid.
@@ -83,6 +84,8 @@ def _half(face: Expression) -> dict[str, np.ndarray]:
         points[f"jaw_right_{i}_half"] = jaw(np.array((i - 0.5) / 8), face)
     for i in range(1, 7):
         points[f"imm_jaw_right_{i}"] = jaw(np.array(0.25 + 0.125 * (i - 1)), face)
+    for i in range(1, 17):
+        points[f"lapa_jaw_right_{i}"] = jaw(np.array((i - 0.5) / 16.5), face)
     for name, s in _BROW.items():
         points[f"right_eyebrow_{name}"] = brow(np.array(s), 0, face)
     for edge, side in (("upper", -1), ("lower", 1)):
@@ -125,6 +128,8 @@ def _half(face: Expression) -> dict[str, np.ndarray]:
         "imm_lip_upper_right": _mouth(-0.085, 0.698, face),
         "imm_lip_lower_right": _mouth(-0.12, 0.908, face, 0.95),
     }
+    # These do not move with the expression.
+    points |= {name: np.array(place) for name, place in MEASURED_PLACES.items()}
     return {name: np.asarray(value, dtype=float) for name, value in points.items()}
 
 
