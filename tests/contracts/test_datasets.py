@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import published_sets
 import pytest
 from helpers import cut
 from PIL import Image
@@ -57,6 +58,7 @@ def originals(tmp_path_factory):
     imglab.write(boxed, tmp_path / "ibug" / "labels.xml")
     frames(named(many, [f"Person_{i // 4}_{i:02d}.png" for i in range(60)]), tmp_path / "udacity")
     predicted(toy.draw(60, ibug68, seed=1, size=48), tmp_path / "predicted")
+    published_sets.write_all(tmp_path)
     return tmp_path
 
 
@@ -76,6 +78,7 @@ def example(tmp_path, originals, kaggle_folder):
         "points_csv": (tmp_path / "points.csv", fkd15),
         "toy": (Path("toy:60"), None),
         "udacity68": (tmp_path / "udacity", None),
+        **{name: (tmp_path / name, None) for name in published_sets.WRITERS},
     }
 
 

@@ -1,8 +1,8 @@
 """The catalog of schemes, in one vocabulary: a name means the same place on a face in every scheme.
 
-Sources: the tables of each dataset's authors; larger ones are in ``scheme_tables``. Names are shared only where the places agree on real
-labels. Where two datasets mark nearly the same line differently (IMM's jaw, brows and nose), the
-names differ.
+Sources: the tables of each dataset's authors; more schemes are in ``scheme_tables``. Names are
+shared only where the places agree on real labels. Where two datasets mark nearly the same line
+differently (IMM's jaw, brows and nose), the names differ.
 """
 
 from __future__ import annotations

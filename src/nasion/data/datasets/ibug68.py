@@ -19,6 +19,7 @@ from jaxtyping import Float32
 from PIL import Image
 
 from nasion.data.datasets._photographs import photograph
+from nasion.data.datasets._pts_sets import is_fgnet, is_merl_rav
 from nasion.data.datasets._pts_text import read_points
 from nasion.data.label_frames import video_of
 from nasion.data.record_faults import Faults, report_fault
@@ -39,7 +40,9 @@ _NUMBERED = re.compile(r"(.+)[-#](\d+)$", re.S)  # NAME#2: the second face; NAME
 
 
 def recognises(root: Path) -> bool:
-    return root.is_dir() and next(root.rglob("*.pts"), None) is not None
+    """True for a folder with ``.pts`` files that is not known as another set's."""
+    has_files = root.is_dir() and next(root.rglob("*.pts"), None) is not None
+    return has_files and not is_fgnet(root) and not is_merl_rav(root)
 
 
 def read(
