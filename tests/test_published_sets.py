@@ -1,5 +1,6 @@
 """Published sets: read as their authors lay them out, with the right side, order and groups."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,25 @@ import published_sets
 import pytest
 from PIL import Image
 
-import nasion
 from nasion.data import datasets
-from nasion.data.datasets import cfp, fgnet, mtfl5, webmorph, wflw
-from nasion.data.load import load_faces
+from nasion.data.datasets import (
+    cfp,
+    cofw,
+    fgnet,
+    helen,
+    lapa,
+    mat3d,
+    merl_rav,
+    mtfl5,
+    webmorph,
+    wflw,
+)
+from nasion.data.load import load_faces, load_train_val
 from nasion.data.mirror_check import check_mirror
+from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError
-from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.catalog import aflw19, ibug68
+from nasion.landmarks.face_extent import mean_shape
 
 CORNERS = ["right_eye_outer_corner", "left_eye_outer_corner"]
 
@@ -25,10 +38,16 @@ def by_id(faces):
 @pytest.mark.parametrize("name", published_sets.WRITERS)
 def test_what_is_written_is_read_back(name, tmp_path):
     written = published_sets.WRITERS[name](tmp_path, 12)
-    module = nasion.discovery.DATASETS.load(name)
+    module = DATASETS.load(name)
     found = module.read(tmp_path)
     assert datasets.recognise(tmp_path) == name and len(found) == 12
-    assert found.scheme == module.SCHEME and all(path.is_file() for path in found.images)
+    assert found.scheme == module.SCHEME
+    if isinstance(found.images[0], np.ndarray):
+        for one, other in zip(found.images, written.images, strict=True):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_allclose(found.points, written.points, atol=1e-4)
+        return
+    assert all(path.is_file() for path in found.images)
     for path, xy in zip(found.images, found.points, strict=True):
         of_image = written.points[[image == path for image in written.images]]
         # An image may have two faces.
@@ -225,13 +244,14 @@ def test_mean_shapes_of_real_sets_mirror_onto_themselves(real_data, name, count,
 def test_names_that_sets_share_with_ibug_are_near_on_real_faces(real_data):
     ibug = load_faces(None, real_data / "ibug68")
     there = framed(ibug.points.astype(float), *ibug68.index(CORNERS)).mean(0)
-    for name, shared in (("fgnet", 24), ("webmorph", 24)):
+    for name, shared, limit in (("fgnet", 23, 0.14), ("webmorph", 20, 0.08)):
         faces = load_faces(None, real_data / name)
         here = framed(faces.points.astype(float), *faces.scheme.index(CORNERS)).mean(0)
         names = [point for point in faces.scheme.points if point in ibug68]
         apart = np.abs(here[faces.scheme.index(names)] - there[ibug68.index(names)])
-        # Other people, of other ages and poses; images of the same people agree better.
-        assert len(names) >= shared and apart.max() < 0.12, dict(zip(names, apart, strict=True))
+        # Other people: FG-NET's are children, with short chins. On the same images, as predicted by
+        # face68, a shared name is off by 0.025 at most (landmarks/scheme_tables).
+        assert len(names) == shared and apart.max() < limit, dict(zip(names, apart, strict=True))
 
 
 def test_real_cfp_has_the_half_that_each_pose_shows(real_data):
@@ -268,3 +288,129 @@ def test_files_that_are_no_published_set_are_left_to_other_readers(tmp_path):
     (tmp_path / "list_98pt.txt").write_text("1 2\n")
     assert not mtfl5.recognises(tmp_path) and not wflw.recognises(tmp_path)
     assert not mtfl5.recognises(Path("nowhere")) and not wflw.recognises(Path("nowhere"))
+
+
+def test_merl_rav_has_hidden_points_and_missing_ones(tmp_path):
+    written = published_sets.write_merl_rav(tmp_path, 6)
+    faces = load_faces(None, tmp_path)
+    at = [faces.ids.index(name) for name in written.ids]
+    np.testing.assert_array_equal(faces.occluded[at], written.occluded)
+    np.testing.assert_array_equal(faces.labelled[at], ~np.isnan(written.points[..., 0]))
+    # A place that is negative in x alone is left of the image, no mark.
+    label = written.images[0].with_suffix(".pts")
+    rows = label.read_text().splitlines()
+    rows[3] = "-3.5 20"
+    label.write_text("\n".join(rows) + "\n")
+    found = merl_rav.read(tmp_path)
+    one = found.subset([written.ids[0]])
+    assert one.points[0, 0].tolist() == [-4.5, 19] and not one.occluded[0, 0]
+    assert set(found.groups["view"]) == {"frontal", "left", "lefthalf", "right", "righthalf"}
+    assert (
+        len(merl_rav.read(tmp_path, "training")) == 4 and len(merl_rav.read(tmp_path, "test")) == 2
+    )
+
+
+def test_lapa_keeps_its_three_sides_and_faces_of_one_photograph(tmp_path):
+    published_sets.write_lapa(tmp_path, 16)
+    train, val = load_train_val(None, tmp_path)
+    assert len(train) == 8 and len(val) == 4 and len(lapa.read(tmp_path, "test")) == 4
+    assert sorted(train.groups["photograph"]) == sorted(["1000", "1001", "1004", "1005"] * 2)
+    label = next((tmp_path / "val" / "landmarks").glob("*.txt"))
+    label.write_text(label.read_text().replace("106", "68", 1))
+    with pytest.raises(DataError, match=r"landmarks/.*txt: line 1: '68', the number of points 106"):
+        lapa.read(tmp_path)
+
+
+def test_helen_knows_its_test_images_by_list_or_by_folder(tmp_path):
+    faces = published_sets.write_helen(tmp_path, 12)
+    test = {name for name in faces.ids if name.startswith("test/")}
+    assert set(helen.read(tmp_path, "test").ids) == test
+    (tmp_path / "testnames.txt").write_text(f"{faces.images[0].stem}\n")
+    assert helen.read(tmp_path, "test").ids == (faces.ids[0],)
+    assert len(helen.read(tmp_path, "training")) == 11
+    label = tmp_path / "annotation" / "1.txt"
+    label.write_text(label.read_text().replace(" , ", " ; ", 1))
+    with pytest.raises(DataError, match=r"annotation/1.txt: line 2: .*two numbers x y expected"):
+        helen.read(tmp_path)
+    label.write_text(f"../{label.read_text()}")
+    with pytest.raises(DataError, match=r"annotation/1.txt: line 1: the image .* is outside"):
+        helen.read(tmp_path)
+
+
+def test_cofw_reads_occlusion_boxes_and_upright_images(tmp_path):
+    written = published_sets.write_cofw(tmp_path, 9)
+    faces = load_faces(None, tmp_path)
+    assert faces.ids == (
+        *(f"training/{i:04d}" for i in range(1, 7)),
+        *(f"test/{i:04d}" for i in (1, 2, 3)),
+    )
+    np.testing.assert_array_equal(faces.occluded, written.occluded)
+    assert faces.boxes[0].tolist() == [2, 3, 52, 58]  # x y w h, from 1
+    assert len(cofw.read(tmp_path / "COFW_test_color.mat")) == 3
+    with pytest.raises(DataError, match=r"COFW_train_color.mat.*not found here"):
+        cofw.read(tmp_path / "COFW_test_color.mat", "training")
+    data = (tmp_path / "COFW_test_color.mat").read_bytes()
+    (tmp_path / "COFW_test_color.mat").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match=r"COFW_test_color.mat: damaged or truncated"):
+        cofw.read(tmp_path)
+
+
+def test_fitted_heads_have_the_points_of_either_set_and_a_range_of_yaw(tmp_path):
+    published_sets.write_mat3d(tmp_path, 8)
+    faces = mat3d.read(tmp_path)
+    assert faces.groups["yaw"][:3] == ("0-30", "30-60", "60-90")
+    assert faces.groups["photograph"] == ("AFW_100",) * 4 + ("AFW_101",) * 4
+    from scipy.io import savemat
+
+    savemat(faces.images[0].with_suffix(".mat"), {"pt2d": np.zeros((2, 21))})
+    with pytest.raises(DataError, match=r"AFW_100_1_0.mat: pt3d_68 or pt2d .* found 2 x 21"):
+        mat3d.read(tmp_path)
+
+
+def test_halpe_reads_the_face_among_all_points_of_a_person(tmp_path):
+    published_sets.write_halpe(tmp_path, 3)
+    path = tmp_path / "halpe_train_v1.json"
+    document = json.loads(path.read_text())
+    document["annotations"][0]["keypoints"][26 * 3 + 2] = 1
+    path.write_text(json.dumps(document))
+    faces = load_faces(None, tmp_path)
+    # Of four people one has no face.
+    assert len(faces) == 3 and faces.occluded.sum() == 1 and faces.occluded[0, 0]
+
+
+# Of each: its scheme, and how far the median point may be from its place on the mean face, in
+# distances of the outer eye corners. The heads are turned, those of 300-W-LP by up to 40 degrees.
+SAMPLES = {
+    "300w/test_300w.json": (ibug68, 0.15),
+    "wflw/test_wflw.json": (wflw.SCHEME, 0.15),
+    "cofw/test_cofw.json": (cofw.SCHEME, 0.15),
+    "aflw/test_aflw.json": (aflw19, 0.15),
+    "lapa/test_lapa.json": (lapa.SCHEME, 0.15),
+    "300wlp/test_300wlp.json": (mat3d.SCHEME, 0.25),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_real_labels_lie_where_the_names_of_the_scheme_say(real_data, name):
+    """Moved and scaled onto the mean face, each point is nearest to the place of its name."""
+    scheme, limit = SAMPLES[name]
+    faces = load_faces("coco", real_data / "samples" / "other_schemes" / name, scheme=scheme)
+    assert len(faces) >= 2 and faces.labelled.mean() > 0.9 and faces.scheme == scheme
+    mean = mean_shape(scheme)
+    place = mean[:, 0] + 1j * mean[:, 1]
+    for xy in faces.points.astype(float):
+        known = ~np.isnan(xy[:, 0])
+        z = (xy[:, 0] + 1j * xy[:, 1])[known]
+        there = place[known] - place[known].mean()
+        centred = z - z.mean()
+        turn = (centred.conj() * there).sum() / (np.abs(centred) ** 2).sum()
+        apart = np.abs(turn * centred - there)  # in distances of the outer eye corners
+        mirrored = np.abs(turn * centred - there[_partners(scheme, known)])
+        assert np.median(apart) < limit and apart.max() < 4 * limit
+        assert np.median(apart) < np.median(mirrored)
+
+
+def _partners(scheme, known):
+    """Of each known point its mirror partner among the known ones, or itself."""
+    at = {int(i): k for k, i in enumerate(np.flatnonzero(known))}
+    return [at.get(int(scheme.flip[i]), k) for i, k in at.items()]

@@ -22,11 +22,17 @@ from nasion.data import cache
 from nasion.data.datasets import (
     cfp,
     coco,
+    cofw,
     fgnet,
     fkd,
+    halpe,
+    helen,
     ibug68,
     imglab,
     imm,
+    lapa,
+    mat3d,
+    merl_rav,
     mtfl5,
     nasion_json,
     points_csv,
@@ -358,6 +364,28 @@ READERS = {
         "text", _published("webmorph", "canada/*.tem"), lambda p: _of_faces(webmorph.read(p.parent))
     ),
     "wflw list": Reader("text", _published("wflw", "*.txt"), lambda p: _of_faces(wflw.read(p))),
+    "merl pts": Reader(
+        "text",
+        _published("merl_rav", "*/*/*.pts"),
+        lambda p: _of_labels(merl_rav.read(p.parents[2])),
+    ),
+    "lapa txt": Reader(
+        "text",
+        _published("lapa", "*/landmarks/*.txt"),
+        lambda p: _of_faces(lapa.read(p.parents[2])),
+    ),
+    "helen txt": Reader(
+        "text",
+        _published("helen", "annotation/*.txt"),
+        lambda p: _of_faces(helen.read(p.parents[1])),
+    ),
+    "halpe json": Reader(
+        "json", _published("halpe", "*.json"), lambda p: _of_labels(halpe.read(p))
+    ),
+    "cofw mat": Reader("bytes", _published("cofw", "*.mat"), lambda p: _of_faces(cofw.read(p))),
+    "3ddfa mat": Reader(
+        "bytes", _published("mat3d", "*/*.mat"), lambda p: _of_faces(mat3d.read(p.parents[1]))
+    ),
     "asf": Reader("text", _asf, lambda p: _of_faces(imm.read(p.parent))),
     "predicted csv": Reader("text", _predictions("csv"), _read_predictions),
     "predicted json": Reader("json", _predictions("json"), _read_predictions),

@@ -13,7 +13,9 @@ from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.aflw import aflw19
 from nasion.landmarks.scheme_tables.cfp import cfp50
 from nasion.landmarks.scheme_tables.fgnet import fgnet68
+from nasion.landmarks.scheme_tables.helen import helen194
 from nasion.landmarks.scheme_tables.lapa import lapa106
+from nasion.landmarks.scheme_tables.mat3d import mat3d68
 from nasion.landmarks.scheme_tables.mtfl import mtfl5
 from nasion.landmarks.scheme_tables.webmorph import webmorph189
 
@@ -277,12 +279,12 @@ SCHEMES = {
     scheme.name: scheme
     for scheme in (
         fkd15, imm58, ibug68, wflw98, cofw29, imm_nose,
-        fgnet68, cfp50, mtfl5, webmorph189, aflw19, lapa106,
+        fgnet68, cfp50, mtfl5, webmorph189, aflw19, lapa106, helen194, mat3d68,
     )
 }  # fmt: skip
 # Other orders of as many points are common: 68 numbered points are iBUG's, and 5 or 106 could be
 # those of several tools.
-_NOT_BY_COUNT = (fgnet68, mtfl5, lapa106)
+_NOT_BY_COUNT = (fgnet68, mat3d68, mtfl5, lapa106)
 
 
 def scheme_by_count(count: int, requested: Scheme | None = None) -> Scheme | None:
