@@ -21,6 +21,7 @@ from nasion.data.datasets import (
     webmorph,
     wflw,
 )
+from nasion.data.datasets._pts_text import pts_text
 from nasion.data.load import load_faces, load_train_val
 from nasion.data.mirror_check import check_mirror
 from nasion.discovery import DATASETS
@@ -414,3 +415,17 @@ def _partners(scheme, known):
     """Of each known point its mirror partner among the known ones, or itself."""
     at = {int(i): k for k, i in enumerate(np.flatnonzero(known))}
     return [at.get(int(scheme.flip[i]), k) for i, k in at.items()]
+
+
+def test_frames_of_one_video_stay_together_and_equal_numbers_of_two_do_not(tmp_path):
+    """300-VW (Shen et al., 2015): 001/vid.avi with 001/annot/000001.pts, frames written beside."""
+    faces = published_sets.drawn(ibug68, 4)
+    for i, (image, points) in enumerate(zip(faces.images, faces.points, strict=True)):
+        folder = tmp_path / f"00{i // 2 + 1}" / "annot"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder.parent / "vid.avi").touch()
+        Image.fromarray(image).save(folder / f"{i % 2 + 1:06d}.jpg")
+        (folder / f"{i % 2 + 1:06d}.pts").write_text(pts_text(points))
+    found = load_faces(None, tmp_path)
+    assert found.groups["photograph"] == ("001/vid.avi",) * 2 + ("002/vid.avi",) * 2
+    assert found.groups["subset"] == ("001", "001", "002", "002")

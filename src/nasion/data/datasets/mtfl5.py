@@ -95,7 +95,9 @@ def _face(line: Line, folder: Path) -> LabelledFace:
         )
     name = image_name(fields[0], folder)
     points = np.array([parse_coordinate(field) for field in fields[1:11]]).reshape(2, 5).T - 1
-    values = dict(zip(("gender", "smile", "glasses", "pose"), fields[11:], strict=True))
+    values: dict[str, str] = dict(
+        zip(("gender", "smile", "glasses", "pose"), fields[11:], strict=True)
+    )
     groups = [
         _VALUES[kind][parse_whole(values[kind], 1, len(_VALUES[kind])) - 1] for kind in _VALUES
     ]
