@@ -171,6 +171,11 @@ def test_mtfl_has_x_first_and_the_viewers_left_is_the_subjects_right(tmp_path):
     (tmp_path / "training.txt").write_text(line.replace(" 4\n", " 6\n"))
     with pytest.raises(DataError, match=r"training.txt line 1: '6', a whole number from 1 to 5"):
         mtfl5.read(tmp_path)
+    (tmp_path / "training.txt").write_text(
+        line.replace(" 11 31", " 11 31 5").replace("Ann Lee", "Lee")
+    )
+    with pytest.raises(DataError, match=r"training.txt line 1: 16 fields, 15 expected"):
+        mtfl5.read(tmp_path)
 
 
 def test_a_webmorph_template_of_another_kind_is_refused(tmp_path):
@@ -208,8 +213,11 @@ def test_wflw_lists_give_boxes_attributes_and_faces_of_one_photograph(tmp_path):
     assert [n for n, value in attributes.items() if value == "yes"] == ["expression", "occlusion"]
     assert faces.groups["photograph"][0] == faces.groups["photograph"][1]
     assert faces.images[0] == tmp_path / "WFLW_images" / "0--Event" / "0 party.png"
-    list_file.write_text(" ".join(row[:-3] + row[-1:]) + "\n")
-    with pytest.raises(DataError, match=r"train.txt line 1: 206 fields, 207 expected"):
+    list_file.write_text(" ".join(row[:-3] + ["a.png"]) + "\n")
+    with pytest.raises(DataError, match=r"train.txt line 1: .* fields, 207 expected"):
+        wflw.read(tmp_path)
+    list_file.write_text(" ".join(["1", *row]) + "\n")
+    with pytest.raises(DataError, match=r"train.txt line 1: .* fields, 207 expected"):
         wflw.read(tmp_path)
 
 

@@ -22,6 +22,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.mtfl import mtfl5
 from nasion.media.files import write_text
 from nasion.media.number_text import parse_coordinate, parse_whole
+from nasion.media.signatures import IMAGE_SUFFIXES
 
 SCHEME: Scheme = mtfl5
 SPLITS = ("all", "training", "test")
@@ -88,16 +89,15 @@ def read(
 def _face(line: Line, folder: Path) -> LabelledFace:
     # From the end, since a file's name may hold spaces.
     fields = line[1].strip().rsplit(maxsplit=_FIELDS - 1)
-    if len(fields) != _FIELDS:
+    if len(fields) != _FIELDS or Path(fields[0]).suffix.lower() not in IMAGE_SUFFIXES:
         raise ValueError(
-            f"{len(fields)} fields, {_FIELDS} expected: file, x of 5 points, y of 5 points, "
+            f"{len(line[1].split())} fields, {_FIELDS} expected: file, x of 5 points, y of 5 points, "
             "gender, smile, glasses, pose"
         )
     name = image_name(fields[0], folder)
     points = np.array([parse_coordinate(field) for field in fields[1:11]]).reshape(2, 5).T - 1
-    values: dict[str, str] = dict(
-        zip(("gender", "smile", "glasses", "pose"), fields[11:], strict=True)
-    )
+    kinds = ("gender", "smile", "glasses", "pose")
+    values: dict[str, str] = dict(zip(kinds, fields[11:], strict=True))
     groups = [
         _VALUES[kind][parse_whole(values[kind], 1, len(_VALUES[kind])) - 1] for kind in _VALUES
     ]

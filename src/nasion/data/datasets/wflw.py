@@ -6,6 +6,7 @@ x_min y_min x_max y_max, six attributes 0 or 1, and the file below ``WFLW_images
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ _LIST = "list_98pt_rect_attr_{}.txt"
 _LISTS = {"training": _LIST.format("train"), "test": _LIST.format("test")}
 # The order of the columns, as the readme of the annotations has it; these are the test subsets.
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
+_NUMBER_FIRST = re.compile(r"[-+.\d]+\s")
 _NUMBERS = 2 * len(SCHEME) + 4 + len(ATTRIBUTES)
 
 
@@ -80,8 +82,10 @@ def _images(root: Path) -> Path:
 def _face(line: Line, images: Path) -> LabelledFace:
     # The name is the rest of the line, spaces and all.
     fields = line[1].strip().split(maxsplit=_NUMBERS)
-    if len(fields) != _NUMBERS + 1:
-        raise ValueError(f"{len(fields)} fields, {_NUMBERS + 1} expected, the last one the file")
+    # A number too many would begin the name.
+    if len(fields) != _NUMBERS + 1 or _NUMBER_FIRST.match(fields[-1]):
+        count = len(line[1].split())
+        raise ValueError(f"{count} fields, {_NUMBERS + 1} expected, the last one the file")
     values = [parse_coordinate(field) for field in fields[: _NUMBERS - len(ATTRIBUTES)]]
     attributes = [parse_whole(field, 0, 1) for field in fields[_NUMBERS - len(ATTRIBUTES) : -1]]
     x0, y0, x1, y1 = values[-4:]
