@@ -91,8 +91,8 @@ def _face(line: Line, folder: Path) -> LabelledFace:
     fields = line[1].strip().rsplit(maxsplit=_FIELDS - 1)
     if len(fields) != _FIELDS or Path(fields[0]).suffix.lower() not in IMAGE_SUFFIXES:
         raise ValueError(
-            f"{len(line[1].split())} fields, {_FIELDS} expected: file, x of 5 points, y of 5 points, "
-            "gender, smile, glasses, pose"
+            f"{len(line[1].split())} fields, {_FIELDS} expected: file, x of 5 points, y of 5 "
+            "points, gender, smile, glasses, pose"
         )
     name = image_name(fields[0], folder)
     points = np.array([parse_coordinate(field) for field in fields[1:11]]).reshape(2, 5).T - 1
