@@ -9,7 +9,8 @@ import nasion
 from nasion.data.datasets import toy
 from nasion.data.mirror_check import check_mirror
 from nasion.errors import SettingError
-from nasion.landmarks.catalog import fkd15, ibug68, imm58
+from nasion.landmarks.catalog import fkd15, ibug68, imm58, mtfl5
+from nasion.landmarks.face_model import Expression, points_of, rotate_head
 from nasion.recipes.toy_demo import RECIPE
 
 
@@ -25,6 +26,26 @@ def test_heads_turned_to_one_side_are_no_wrong_pairs():
     turned = faces[np.flatnonzero(faces.points[:, 30, 0] > eyes + 2)]
     assert len(turned) >= 10
     check_mirror(turned)
+
+
+def half_to_each_side(scheme):
+    """30 heads turned by 40 degrees to each side, none of them frontal."""
+    faces = toy.draw(60, scheme, seed=3, size=32)
+    head = points_of(scheme.points, Expression())
+    rng = np.random.default_rng(0)
+    yaws = [(40 if i % 2 else -40) + rng.normal(0, 5) for i in range(60)]
+    points = np.stack([rotate_head(head, yaw, 0, 0)[:, :2] for yaw in yaws])
+    return replace(faces, points=(40 * points + 50).astype(np.float32), occluded=None)
+
+
+def test_heads_turned_to_both_sides_are_no_wrong_pairs():
+    """As MTFL's: the median nose may lie anywhere, but not on one side in all faces."""
+    faces = half_to_each_side(mtfl5)
+    check_mirror(faces)
+    check_mirror(faces[1:])
+    # Wrong pairs are found in these heads as well.
+    with pytest.raises(SettingError, match=r"has no mirror pairs.*right_eye_center"):
+        check_mirror(replace(faces, scheme=replace(mtfl5, mirror=())))
 
 
 def test_missing_and_wrong_pairs_are_refused_by_name():
