@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
-from nasion.data.datasets._pts_sets import FGNET_NAME, is_fgnet
 from nasion.data.datasets._pts_text import pts_text, read_points
+from nasion.data.datasets._set_folders import FGNET_NAME, is_fgnet
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces

@@ -20,8 +20,8 @@ from jaxtyping import Float32
 from PIL import Image
 
 from nasion.data.datasets._photographs import photograph
-from nasion.data.datasets._pts_sets import is_fgnet, is_merl_rav
 from nasion.data.datasets._pts_text import read_points
+from nasion.data.datasets._set_folders import is_fgnet, is_merl_rav
 from nasion.data.label_frames import video_of
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, SplitNotFound

@@ -14,6 +14,7 @@ import numpy as np
 
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._matlab import read_arrays
+from nasion.data.datasets._set_folders import first_file
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
@@ -27,17 +28,12 @@ PIXEL_ORIGIN = 1  # what the files call the first pixel
 _POINTS_ONLY = "_pts"  # 300-W-LP's landmarks/AFW/NAME_pts.mat, without an image
 _VIEW = re.compile(r"(.+?)(?:_\d{1,2})?_\d+")  # AFW_134212_1_0: view 0 of face 1 of AFW_134212
 _GROUPS = ("subset", "yaw", "photograph")
-_LOOKED_AT = 20  # files
 
 
 def recognises(root: Path) -> bool:
     """True for a folder of ``.mat`` files with images of the same names beside them."""
-    if not root.is_dir():
-        return False
-    for path, _ in zip(root.rglob("*.mat"), range(_LOOKED_AT), strict=False):
-        if path.with_suffix(".jpg").is_file() or path.with_suffix(".png").is_file():
-            return True
-    return False
+    first = first_file(root, ".mat")
+    return first is not None and any(first.with_suffix(s).is_file() for s in (".jpg", ".png"))
 
 
 def read(

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
-from nasion.data.datasets._pts_sets import MERL_RAV_SIDES, MERL_RAV_VIEWS, is_merl_rav
 from nasion.data.datasets._pts_text import read_points
+from nasion.data.datasets._set_folders import MERL_RAV_SIDES, MERL_RAV_VIEWS, is_merl_rav
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError, SplitNotFound
 from nasion.landmarks.catalog import ibug68

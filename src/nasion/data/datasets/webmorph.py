@@ -16,6 +16,7 @@ from jaxtyping import Float32, Float64
 
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._point_lines import Line, points_of_lines, text_lines
+from nasion.data.datasets._set_folders import first_file
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
@@ -34,7 +35,7 @@ _MAX_LINES = 10_000
 
 
 def recognises(root: Path) -> bool:
-    return root.is_dir() and next(root.rglob("*.tem"), None) is not None
+    return first_file(root, ".tem") is not None
 
 
 def read(

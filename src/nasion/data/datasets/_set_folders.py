@@ -1,4 +1,4 @@
-"""Which published set a folder of ``.pts`` files is, by the names of its files and folders."""
+"""Which published set a folder is, by the names of its files and folders."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ MERL_RAV_SIDES = {"trainset": "training", "testset": "test"}
 
 def is_fgnet(root: Path) -> bool:
     """True if the files are named by person and age; the first one found tells."""
-    first = next(root.rglob("*.pts"), None) if root.is_dir() else None
+    first = first_file(root, ".pts")
     return first is not None and FGNET_NAME.fullmatch(first.stem) is not None
+
+
+def first_file(root: Path, suffix: str) -> Path | None:
+    """A file with this suffix in the folder or in one directly below it; no deeper, to be quick."""
+    if not root.is_dir():
+        return None
+    found = (path for pattern in ("*", "*/*") for path in root.glob(pattern + suffix))
+    return next(found, None)
 
 
 def is_merl_rav(root: Path) -> bool:
