@@ -90,6 +90,19 @@ def test_visibility_says_what_is_missing_and_occluded(labelled):
     assert found.boxes[1].tolist() == [10, 20, 40.5, 60]
 
 
+def test_visibility_1_everywhere_means_labelled_and_not_occluded(labelled):
+    """As in MMPose's files of AFLW and WFLW."""
+    folder, faces = labelled
+    document = coco(faces, third=1)
+    (folder / "labels.json").write_text(json.dumps(document))
+    found = nasion.load_faces("coco", folder / "labels.json")
+    assert found.labelled.all() and found.occluded is None
+    document["annotations"][2]["keypoints"][2] = 2
+    (folder / "labels.json").write_text(json.dumps(document))
+    found = nasion.load_faces("coco", folder / "labels.json")
+    assert found.occluded.sum() == faces.points[..., 0].size - 1
+
+
 def results(faces, third):
     return [
         {key: each[key] for key in ("image_id", "category_id", "keypoints")} | {"score": 0.9}

@@ -9,7 +9,8 @@ import nasion
 from nasion.data.datasets import toy
 from nasion.data.mirror_check import check_mirror
 from nasion.errors import SettingError
-from nasion.landmarks.catalog import fkd15, ibug68, imm58
+from nasion.landmarks.catalog import fkd15, ibug68, imm58, mtfl5
+from nasion.landmarks.face_model import Expression, points_of
 from nasion.recipes.toy_demo import RECIPE
 
 
@@ -25,6 +26,22 @@ def test_heads_turned_to_one_side_are_no_wrong_pairs():
     turned = faces[np.flatnonzero(faces.points[:, 30, 0] > eyes + 2)]
     assert len(turned) >= 10
     check_mirror(turned)
+
+
+def test_heads_turned_to_both_sides_are_no_wrong_pairs():
+    """As MTFL's, of which none is frontal: the median nose lies on the side of a few more heads."""
+    count, one_side = 200, 115
+    points = np.tile(points_of(mtfl5.points, Expression())[:, :2], (count, 1, 1))
+    # The nose lies 0.08 beside the middle, of a face 0.8 high: a fifth apart from its mirror image.
+    points[:one_side, 2, 0], points[one_side:, 2, 0] = 0.08, -0.08
+    faces = toy.draw(count, mtfl5, seed=3, size=32)
+    faces = replace(faces, points=(40 * points + 50).astype(np.float32))
+    check_mirror(faces)
+    # In all faces on the same side: as with a wrong pair.
+    with pytest.raises(SettingError, match=r"mirror pairs that do not mirror.*mtfl_nose_tip"):
+        check_mirror(faces[:one_side])
+    with pytest.raises(SettingError, match=r"has no mirror pairs.*right_eye_center"):
+        check_mirror(replace(faces, scheme=replace(mtfl5, mirror=())))
 
 
 def test_missing_and_wrong_pairs_are_refused_by_name():

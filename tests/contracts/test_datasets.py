@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import published_sets
 import pytest
 from helpers import cut
 from PIL import Image
@@ -57,6 +58,7 @@ def originals(tmp_path_factory):
     imglab.write(boxed, tmp_path / "ibug" / "labels.xml")
     frames(named(many, [f"Person_{i // 4}_{i:02d}.png" for i in range(60)]), tmp_path / "udacity")
     predicted(toy.draw(60, ibug68, seed=1, size=48), tmp_path / "predicted")
+    published_sets.write_all(tmp_path)
     return tmp_path
 
 
@@ -76,6 +78,7 @@ def example(tmp_path, originals, kaggle_folder):
         "points_csv": (tmp_path / "points.csv", fkd15),
         "toy": (Path("toy:60"), None),
         "udacity68": (tmp_path / "udacity", None),
+        **{name: (tmp_path / name, None) for name in published_sets.WRITERS},
     }
 
 
@@ -164,7 +167,7 @@ def test_an_unrecognised_dataset_is_refused_with_the_option_that_names_it(tmp_pa
         names = ", ".join(DATASETS.names())
         with pytest.raises(NasionError, match=rf"--dataset \({names}\)"):
             load_faces(None, path)
-    with pytest.raises(NasionError, match="No dataset 'kaggle'; there is coco, fkd"):
+    with pytest.raises(NasionError, match="No dataset 'kaggle'; there is cfp, coco"):
         load_faces("kaggle", tmp_path)
 
 

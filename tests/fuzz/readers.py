@@ -14,20 +14,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import published_sets
 from PIL import Image
 
 from nasion import prediction_formats
 from nasion.data import cache
 from nasion.data.datasets import (
+    cfp,
     coco,
+    cofw,
+    fgnet,
     fkd,
+    halpe,
+    helen,
     ibug68,
     imglab,
     imm,
+    lapa,
+    mat3d,
+    merl_rav,
+    mtfl5,
     nasion_json,
     points_csv,
     toy,
     udacity68,
+    webmorph,
+    wflw,
 )
 from nasion.data.datasets._points_table import read_boxes
 from nasion.errors import DataError
@@ -147,6 +159,16 @@ def _pts(folder: Path) -> Path:
     rows = "\n".join(f"{x + 1:.3f} {y + 1:.3f}" for x, y in faces.points[0].tolist())
     (folder / "a.pts").write_text(f"version: 1\nn_points: 68\n{{\n{rows}\n}}\n")
     return folder / "a.pts"
+
+
+def _published(name: str, labels: str) -> Callable[[Path], Path]:
+    """A set of two faces; its first label file."""
+
+    def make(folder: Path) -> Path:
+        published_sets.WRITERS[name](folder, 2)
+        return sorted(folder.glob(labels))[0]
+
+    return make
 
 
 def _asf(folder: Path) -> Path:
@@ -328,6 +350,41 @@ READERS = {
     "json labels": Reader("json", _predictions("json"), lambda p: _of_labels(nasion_json.read(p))),
     "jsonl labels": Reader(
         "json", _predictions("jsonl"), lambda p: _of_labels(nasion_json.read(p))
+    ),
+    "fgnet pts": Reader(
+        "text", _published("fgnet", "*.pts"), lambda p: _of_faces(fgnet.read(p.parent))
+    ),
+    "cfp txt": Reader(
+        "text",
+        _published("cfp", "Fiducials/*/*/*.txt"),
+        lambda p: _of_labels(cfp.read(p.parents[3])),
+    ),
+    "mtfl list": Reader("text", _published("mtfl5", "*.txt"), lambda p: _of_labels(mtfl5.read(p))),
+    "webmorph tem": Reader(
+        "text", _published("webmorph", "canada/*.tem"), lambda p: _of_faces(webmorph.read(p.parent))
+    ),
+    "wflw list": Reader("text", _published("wflw", "*.txt"), lambda p: _of_faces(wflw.read(p))),
+    "merl pts": Reader(
+        "text",
+        _published("merl_rav", "*/*/*.pts"),
+        lambda p: _of_labels(merl_rav.read(p.parents[2])),
+    ),
+    "lapa txt": Reader(
+        "text",
+        _published("lapa", "*/landmarks/*.txt"),
+        lambda p: _of_faces(lapa.read(p.parents[2])),
+    ),
+    "helen txt": Reader(
+        "text",
+        _published("helen", "annotation/*.txt"),
+        lambda p: _of_faces(helen.read(p.parents[1])),
+    ),
+    "halpe json": Reader(
+        "json", _published("halpe", "*.json"), lambda p: _of_labels(halpe.read(p))
+    ),
+    "cofw mat": Reader("bytes", _published("cofw", "*.mat"), lambda p: _of_faces(cofw.read(p))),
+    "3ddfa mat": Reader(
+        "bytes", _published("mat3d", "*/*.mat"), lambda p: _of_faces(mat3d.read(p.parents[1]))
     ),
     "asf": Reader("text", _asf, lambda p: _of_faces(imm.read(p.parent))),
     "predicted csv": Reader("text", _predictions("csv"), _read_predictions),

@@ -22,6 +22,9 @@ _FAR = 0.15
 _TURNED = 0.05
 # The box of a face without some points is another: rounds in which faces are aligned by all points.
 _ALIGNMENTS = 3
+# How far faces agree on where a point lies beside its mirror image: 0 if as many heads are turned
+# to one side as to the other, 1 if it lies there in all faces, as with wrong pairs.
+_AGREEING = 0.5
 _DEVIATIONS = 3.0  # by which a distance may exceed the limit where few faces have a point
 _SHOWN = 5  # points that the message names
 
@@ -34,14 +37,15 @@ def check_mirror(faces: Faces) -> None:
     found = _median_shape(faces)
     if found is None or _asymmetry(found[0]) > _TURNED:
         return
-    shape, error = found
+    shape, error, aligned = found
     scheme = faces.scheme
     # About the middle of the face; a point that no face has is NaN and never wrong.
     mirrored = (shape * [-1, 1])[scheme.flip]
     offset = np.nanmedian(mirrored - shape, axis=0)
     distance = np.linalg.norm(mirrored - offset - shape, axis=1)
     # A point that few faces have is not known well, and neither is its partner.
-    wrong = np.flatnonzero(distance > _FAR + _DEVIATIONS * np.hypot(error, error[scheme.flip]))
+    far = distance > _FAR + _DEVIATIONS * np.hypot(error, error[scheme.flip])
+    wrong = np.flatnonzero(far & (_agreement(aligned, scheme.flip, far) > _AGREEING))
     if not len(wrong):
         return
     pairs = "has no mirror pairs" if not scheme.mirror else "has mirror pairs that do not mirror"
@@ -56,8 +60,8 @@ def check_mirror(faces: Faces) -> None:
 
 def _median_shape(
     faces: Faces,
-) -> tuple[Float64[np.ndarray, "K 2"], Float64[np.ndarray, " K"]] | None:
-    """The median of all faces, each moved and scaled onto it, and the error of each point.
+) -> tuple[Float64[np.ndarray, "K 2"], Float64[np.ndarray, " K"], np.ndarray] | None:
+    """(median of all faces, the error of each of its points, each face moved and scaled onto it).
 
     None if there are too few faces.
     """
@@ -78,7 +82,22 @@ def _median_shape(
     error = np.full(len(shape), np.nan)
     offsets = np.linalg.norm(aligned[:, known] - shape[known], axis=-1)
     error[known] = np.nanmedian(offsets, axis=0) / np.sqrt((~np.isnan(offsets)).sum(axis=0))
-    return shape, error
+    return shape, error, aligned
+
+
+def _agreement(
+    aligned: Float64[np.ndarray, "N K 2"], flip: np.ndarray, asked: np.ndarray
+) -> Float64[np.ndarray, " K"]:
+    """The mean direction from each point to its mirror image, 0 to 1 long; 0 where not asked."""
+    mirrored = (aligned * [-1, 1])[:, flip] - aligned
+    middle = np.nanmedian(mirrored, axis=1, keepdims=True)
+    offsets = mirrored[:, asked] - middle
+    with np.errstate(invalid="ignore"):
+        directions = offsets / np.linalg.norm(offsets, axis=-1, keepdims=True)
+    found = np.zeros(len(flip))
+    if asked.any():
+        found[asked] = np.linalg.norm(np.nanmean(directions, axis=0), axis=-1)
+    return found
 
 
 def _aligned(points: Float64[np.ndarray, "N K 2"], shape: Float64[np.ndarray, "K 2"]) -> np.ndarray:

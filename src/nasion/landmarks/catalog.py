@@ -1,39 +1,23 @@
 """The catalog of schemes, in one vocabulary: a name means the same place on a face in every scheme.
 
-Sources: the tables of each dataset's authors. Names are shared only where the places agree on real
-labels. Where two datasets mark nearly the same line differently (IMM's jaw, brows and nose), the
-names differ.
+Sources: the tables of each dataset's authors; more schemes are in ``scheme_tables``. Names are
+shared only where the places agree on real labels. Where two datasets mark nearly the same line
+differently (IMM's jaw, brows and nose), the names differ.
 """
 
 from __future__ import annotations
 
 from nasion.errors import SettingError
+from nasion.landmarks.point_names import both_sides, line, mirror_name, mirror_pairs
 from nasion.landmarks.scheme import Scheme
-
-
-def mirror_name(point: str) -> str:
-    """The same place on the other half of the face: ``left_pupil`` for ``right_pupil``."""
-    parts = point.split("_")
-    swap = {"left": "right", "right": "left"}
-    return "_".join(swap.get(part, part) for part in parts)
-
-
-def mirror_pairs(points: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Pairs of points that mirror each other, by their names."""
-    # Points of the midline have no side in their name and mirror themselves.
-    left = [point for point in points if "left" in point.split("_")]
-    return tuple((point, mirror_name(point)) for point in left if mirror_name(point) in points)
-
-
-def _line(*points: str, closed: bool = False) -> tuple[tuple[str, str], ...]:
-    ends = points[1:] + points[:1] if closed else points[1:]
-    return tuple(zip(points, ends, strict=False))
-
-
-def _both(*names: str) -> tuple[str, ...]:
-    """Names with ``*`` for the side: first all of the subject's right, then all of the left."""
-    return tuple(name.replace("*", side) for side in ("right", "left") for name in names)
-
+from nasion.landmarks.scheme_tables.aflw import aflw19
+from nasion.landmarks.scheme_tables.cfp import cfp50
+from nasion.landmarks.scheme_tables.fgnet import fgnet68
+from nasion.landmarks.scheme_tables.helen import helen194
+from nasion.landmarks.scheme_tables.lapa import lapa106
+from nasion.landmarks.scheme_tables.mat3d import mat3d68
+from nasion.landmarks.scheme_tables.mtfl import mtfl5
+from nasion.landmarks.scheme_tables.webmorph import webmorph189
 
 OUTER_CORNERS = (("right_eye_outer_corner",), ("left_eye_outer_corner",))
 EYE_CENTERS = (("right_eye_center",), ("left_eye_center",))
@@ -53,11 +37,11 @@ fkd15: Scheme = Scheme(
     points=_FKD_POINTS,
     mirror=mirror_pairs(_FKD_POINTS),
     edges=(
-        *_line("left_eyebrow_inner_end", "left_eyebrow_outer_end"),
-        *_line("right_eyebrow_inner_end", "right_eyebrow_outer_end"),
-        *_line("left_eye_inner_corner", "left_eye_center", "left_eye_outer_corner"),
-        *_line("right_eye_inner_corner", "right_eye_center", "right_eye_outer_corner"),
-        *_line(
+        *line("left_eyebrow_inner_end", "left_eyebrow_outer_end"),
+        *line("right_eyebrow_inner_end", "right_eyebrow_outer_end"),
+        *line("left_eye_inner_corner", "left_eye_center", "left_eye_outer_corner"),
+        *line("right_eye_inner_corner", "right_eye_center", "right_eye_outer_corner"),
+        *line(
             "mouth_left_corner",
             "mouth_center_top_lip",
             "mouth_right_corner",
@@ -125,10 +109,10 @@ ibug68: Scheme = Scheme(
     points=_IBUG_POINTS,
     mirror=mirror_pairs(_IBUG_POINTS),
     edges=(
-        *_line(*_JAW_17), *_line(*_BROWS_5[:5]), *_line(*_BROWS_5[5:]), *_line(*_NOSE_BRIDGE),
-        *_line(*_NOSE_BASE),
-        *_line(*_RIGHT_EYE_6, closed=True), *_line(*_LEFT_EYE_6, closed=True),
-        *_line(*_OUTER_LIP_12, closed=True), *_line(*_INNER_LIP_8, closed=True),
+        *line(*_JAW_17), *line(*_BROWS_5[:5]), *line(*_BROWS_5[5:]), *line(*_NOSE_BRIDGE),
+        *line(*_NOSE_BASE),
+        *line(*_RIGHT_EYE_6, closed=True), *line(*_LEFT_EYE_6, closed=True),
+        *line(*_OUTER_LIP_12, closed=True), *line(*_INNER_LIP_8, closed=True),
     ),
     norm=OUTER_CORNERS,
 )  # fmt: skip
@@ -177,10 +161,10 @@ wflw98: Scheme = Scheme(
     points=_WFLW_POINTS,
     mirror=mirror_pairs(_WFLW_POINTS),
     edges=(
-        *_line(*_JAW_33), *_line(*_RIGHT_BROW_9, closed=True), *_line(*_LEFT_BROW_9, closed=True),
-        *_line(*_NOSE_BRIDGE), *_line(*_NOSE_BASE), *_line(*_RIGHT_EYE_8, closed=True),
-        *_line(*_LEFT_EYE_8, closed=True),
-        *_line(*_OUTER_LIP_12, closed=True), *_line(*_INNER_LIP_8, closed=True),
+        *line(*_JAW_33), *line(*_RIGHT_BROW_9, closed=True), *line(*_LEFT_BROW_9, closed=True),
+        *line(*_NOSE_BRIDGE), *line(*_NOSE_BASE), *line(*_RIGHT_EYE_8, closed=True),
+        *line(*_LEFT_EYE_8, closed=True),
+        *line(*_OUTER_LIP_12, closed=True), *line(*_INNER_LIP_8, closed=True),
     ),
     norm=OUTER_CORNERS,
 )  # fmt: skip
@@ -222,9 +206,9 @@ cofw29: Scheme = Scheme(
     points=_COFW_POINTS,
     mirror=mirror_pairs(_COFW_POINTS),
     edges=(
-        *(edge for ring in (*_COFW_BROWS, *_COFW_EYES) for edge in _line(*ring, closed=True)),
-        *_line("nose_right_wing", "nose_base", "nose_left_wing"),
-        *(edge for ring in _COFW_LIPS for edge in _line(*ring, closed=True)),
+        *(edge for ring in (*_COFW_BROWS, *_COFW_EYES) for edge in line(*ring, closed=True)),
+        *line("nose_right_wing", "nose_base", "nose_left_wing"),
+        *(edge for ring in _COFW_LIPS for edge in line(*ring, closed=True)),
     ),
     norm=OUTER_CORNERS,
 )
@@ -241,7 +225,7 @@ _IMM_LEFT_EYE = (
     "left_eye_lower_outer_quarter",
 )  # fmt: skip
 _IMM_RIGHT_EYE = tuple(map(mirror_name, _IMM_LEFT_EYE))
-_IMM_BROWS = _both(*(f"imm_brow_*_{i}" for i in range(1, 6)))  # _1 is the inner end
+_IMM_BROWS = both_sides(*(f"imm_brow_*_{i}" for i in range(1, 6)))  # _1 is the inner end
 _IMM_LEFT_BROW, _IMM_RIGHT_BROW = _IMM_BROWS[5:], _IMM_BROWS[:5]
 _IMM_MOUTH = (
     "mouth_right_corner", "imm_lip_upper_right", "mouth_center_top_lip", "imm_lip_upper_left",
@@ -267,10 +251,10 @@ imm58: Scheme = Scheme(
     points=_IMM_POINTS,
     mirror=mirror_pairs(_IMM_POINTS),
     edges=(
-        *_line(*_IMM_JAW), *_line(*_IMM_LEFT_EYE, closed=True),
-        *_line(*_IMM_RIGHT_EYE, closed=True),
-        *_line(*_IMM_LEFT_BROW), *_line(*_IMM_RIGHT_BROW), *_line(*_IMM_MOUTH, closed=True),
-        *_line(*_IMM_NOSE),
+        *line(*_IMM_JAW), *line(*_IMM_LEFT_EYE, closed=True),
+        *line(*_IMM_RIGHT_EYE, closed=True),
+        *line(*_IMM_LEFT_BROW), *line(*_IMM_RIGHT_BROW), *line(*_IMM_MOUTH, closed=True),
+        *line(*_IMM_NOSE),
     ),
     norm=OUTER_CORNERS,
 )  # fmt: skip
@@ -291,7 +275,16 @@ def union(name: str, *schemes: Scheme) -> Scheme:
     return Scheme(name=name, points=points, mirror=mirror, edges=edges, norm=schemes[0].norm)
 
 
-SCHEMES = {scheme.name: scheme for scheme in (fkd15, imm58, ibug68, wflw98, cofw29, imm_nose)}
+SCHEMES = {
+    scheme.name: scheme
+    for scheme in (
+        fkd15, imm58, ibug68, wflw98, cofw29, imm_nose,
+        fgnet68, cfp50, mtfl5, webmorph189, aflw19, lapa106, helen194, mat3d68,
+    )
+}  # fmt: skip
+# Other orders of as many points are common: 68 numbered points are iBUG's, and 5 or 106 could be
+# those of several tools.
+_NOT_BY_COUNT = (fgnet68, mat3d68, mtfl5, lapa106)
 
 
 def scheme_by_count(count: int, requested: Scheme | None = None) -> Scheme | None:
@@ -303,7 +296,8 @@ def scheme_by_count(count: int, requested: Scheme | None = None) -> Scheme | Non
     if requested is not None and len(requested) == count:
         return requested
     # A chained comparison: `count` points, and more than one.
-    fitting = [scheme for scheme in SCHEMES.values() if len(scheme) == count > 1]
+    usual = [scheme for scheme in SCHEMES.values() if scheme not in _NOT_BY_COUNT]
+    fitting = [scheme for scheme in usual if len(scheme) == count > 1]
     return fitting[0] if len(fitting) == 1 else None
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from nasion.errors import SettingError
-from nasion.landmarks.catalog import mirror_name
+from nasion.landmarks.measured_places import MEASURED_PLACES
+from nasion.landmarks.point_names import mirror_name
 
 Curve = Float64[np.ndarray, "*T 3"]
 # Where named points lie along a brow, along its edges, and along a lid.
@@ -80,9 +81,13 @@ def _half(face: Expression) -> dict[str, np.ndarray]:
     points: dict[str, np.ndarray | list[float]] = {"chin": jaw(np.array(1.0), face)}
     for i in range(1, 9):
         points[f"jaw_right_{i}"] = jaw(np.array((i - 1) / 8), face)
+        points[f"jaw3d_right_{i}"] = points[f"jaw_right_{i}"]
         points[f"jaw_right_{i}_half"] = jaw(np.array((i - 0.5) / 8), face)
     for i in range(1, 7):
         points[f"imm_jaw_right_{i}"] = jaw(np.array(0.25 + 0.125 * (i - 1)), face)
+    points |= {"jaw3d_chin": points["chin"], **_helen(face)}
+    for i in range(1, 17):
+        points[f"lapa_jaw_right_{i}"] = jaw(np.array((i - 0.5) / 16.5), face)
     for name, s in _BROW.items():
         points[f"right_eyebrow_{name}"] = brow(np.array(s), 0, face)
     for edge, side in (("upper", -1), ("lower", 1)):
@@ -125,7 +130,44 @@ def _half(face: Expression) -> dict[str, np.ndarray]:
         "imm_lip_upper_right": _mouth(-0.085, 0.698, face),
         "imm_lip_lower_right": _mouth(-0.12, 0.908, face, 0.95),
     }
+    # These do not move with the expression.
+    points |= {name: np.array(place) for name, place in MEASURED_PLACES.items()}
     return {name: np.asarray(value, dtype=float) for name, value in points.items()}
+
+
+def _helen(face: Expression) -> dict[str, np.ndarray | list[float]]:
+    """HELEN's 194 points: the same curves, more densely."""
+    points: dict[str, np.ndarray | list[float]] = {
+        "helen_jaw_middle": jaw(np.array(1.0), face),
+        "helen_nose_middle": [0, 0.557, 0.22],
+        "helen_lip_outer_upper_middle": _mouth(0, 0.717, face),
+        "helen_lip_inner_lower_middle": _mouth(0, 0.806, face, 1),
+    }
+    for i in range(20):
+        points[f"helen_jaw_right_{i + 1}"] = jaw(np.array(i / 20), face)
+        upper = i < 11
+        along = 1 - i / 11 if upper else (i - 11) / 9
+        points[f"helen_eye_right_{i + 1}"] = lid(np.array(along), upper, face)
+        upper, along = i < 10, (1 - i / 10 if i < 10 else (i - 10) / 10)
+        points[f"helen_brow_right_{i + 1}"] = brow(np.array(along), -1 if upper else 1, face)
+    for i in range(8):
+        down = i / 8
+        points[f"helen_nose_right_{i + 1}"] = [
+            -0.1 - 0.1 * np.sin(np.pi * down * 0.7), 0.02 + 0.52 * down, 0.08 + 0.12 * down,
+        ]  # fmt: skip
+    for i in range(7):
+        x = -0.317 * (1 - i / 7)
+        bulge = 1 - (x / 0.317) ** 2
+        points |= {
+            f"helen_lip_outer_upper_right_{i + 1}": _mouth(x, 0.775 - 0.06 * bulge, face, 0.1),
+            f"helen_lip_outer_lower_right_{i + 1}": _mouth(
+                x * 0.97, 0.785 + 0.13 * bulge, face, 0.9
+            ),
+            f"helen_lip_inner_upper_right_{i + 1}": _mouth(x * 0.85, 0.776, face, 0.1),
+        }
+    for i in range(6):
+        points[f"helen_lip_inner_lower_right_{i + 1}"] = _mouth(-0.25 + i * 0.04, 0.8, face, 0.9)
+    return points
 
 
 @cache

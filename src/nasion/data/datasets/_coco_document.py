@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.json_document import Document
 from nasion.media.number_text import MAX_COORDINATE
 
+_log = logging.getLogger(__name__)
 _VISIBILITIES = (0, 1, 2)  # COCO: not labelled, labelled but hidden, visible
 
 
@@ -46,7 +49,21 @@ def read_annotations(
             if faults is None:
                 raise
             faults.append(Fault(annotation.file, str(error).removeprefix(f"{annotation.file} ")))
-    return scheme, faces
+    return scheme, _without_unused_flag(faces)
+
+
+def _without_unused_flag(faces: list[FaceRecord]) -> list[FaceRecord]:
+    """The faces; if every labelled point of all is marked as hidden, the mark means "labelled".
+
+    MMPose's files of AFLW, WFLW and 300-W have 1 for every point.
+    """
+    hidden = [face.occluded for face in faces if face.occluded is not None]
+    labelled = [~np.isnan(face.points[:, 0]) for face in faces if face.occluded is not None]
+    if not hidden or not all((a == b).all() for a, b in zip(hidden, labelled, strict=True)):
+        return faces
+    if any(face.occluded.any() for face in faces if face.occluded is not None):
+        _log.info("Every labelled point has visibility 1: taken as labelled, none as occluded.")
+    return [replace(face, occluded=None) for face in faces]
 
 
 def read_results(document: Document, scheme: Scheme, path: Path) -> list[FaceRecord]:

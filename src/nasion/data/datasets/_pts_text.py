@@ -85,3 +85,10 @@ def _point(line: str, columns: int, place: str) -> tuple[float, float]:
         raise DataError(f"{place}: {line[:40]!r}, two numbers x y expected.") from None
     # Counted from 1 in the file, from 0 here.
     return x - 1, y - 1
+
+
+def pts_text(points: Float32[np.ndarray, "K 2"]) -> str:
+    """The text of a ``.pts`` file; ``nan nan`` is a point that is not labelled."""
+    rows = (points.astype(np.float64) + 1).tolist()
+    lines = ["nan nan" if math.isnan(x) else f"{x:.6f} {y:.6f}" for x, y in rows]
+    return "\n".join(["version: 1", f"n_points: {len(lines)}", "{", *lines, "}"]) + "\n"

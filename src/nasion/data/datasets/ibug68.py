@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image
 
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._pts_text import read_points
+from nasion.data.datasets._set_folders import is_fgnet, is_merl_rav
 from nasion.data.label_frames import video_of
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, SplitNotFound
@@ -39,7 +41,9 @@ _NUMBERED = re.compile(r"(.+)[-#](\d+)$", re.S)  # NAME#2: the second face; NAME
 
 
 def recognises(root: Path) -> bool:
-    return root.is_dir() and next(root.rglob("*.pts"), None) is not None
+    """True for a folder with ``.pts`` files that is not known as another set's."""
+    has_files = root.is_dir() and next(root.rglob("*.pts"), None) is not None
+    return has_files and not is_fgnet(root) and not is_merl_rav(root)
 
 
 def read(
@@ -48,7 +52,8 @@ def read(
     """The faces of all ``.pts`` files below a folder that have an image beside them.
 
     ``scheme``: what the points mean, if it has as many as the files. Groups: subset (the first
-    folder's name), photograph (linked: several faces of one image, and mirrored copies).
+    folder's name), photograph (linked: several faces of one image, mirrored copies, and all frames
+    of a video, as of 300-VW).
     """
     if split not in SPLITS:
         splits = ", ".join(SPLITS)
@@ -76,10 +81,24 @@ def read(
         boxes=geometry.points_box(points).astype(np.float32),
         groups={
             "subset": tuple(part[0] if len(part) > 1 else root.name for part in parts),
-            "photograph": tuple(photograph(name) for name in names),
+            "photograph": _photographs(root, read_files, names),
         },
         linked=("photograph",),
     )
+
+
+def _photographs(root: Path, paths: Iterable[Path], names: list[str]) -> tuple[str, ...]:
+    """What each face is of: a photograph, or a video, whose frames are all alike."""
+    videos: dict[Path, Path | None] = {}
+    found: list[str] = []
+    for path, name in zip(paths, names, strict=True):
+        is_frame = path.stem.isascii() and path.stem.isdecimal()
+        if is_frame and path.parent not in videos:
+            videos[path.parent] = video_of(path)
+        video = videos.get(path.parent) if is_frame else None
+        inside = video is not None and video.is_relative_to(root)
+        found.append(str(video.relative_to(root)) if video and inside else photograph(name))
+    return tuple(found)
 
 
 def _read_files(

@@ -1,0 +1,95 @@
+"""Faces of a published set as its reader finds them, one by one, and all of them as ``Faces``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from nasion.data.datasets._image_names import numbered_faces
+from nasion.data.record_faults import Faults, report_fault
+from nasion.errors import DataError
+from nasion.landmarks.faces import Faces
+from nasion.landmarks.geometry import points_box
+from nasion.landmarks.scheme import Scheme
+from nasion.media.signatures import IMAGE_SUFFIXES
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledFace:
+    """``name``: of its image, relative to the dataset. ``groups``: one value for each group."""
+
+    name: str
+    image: Path
+    points: Float[np.ndarray, "K 2"]
+    groups: tuple[str, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    occluded: Bool[np.ndarray, " K"] | None = None
+
+
+def read_each(
+    root: Path, paths: Iterable[Path], read_one: Callable[[Path, str], LabelledFace], faults: Faults
+) -> list[LabelledFace]:
+    """The face of each file; one that breaks its format's rules is a fault.
+
+    ``read_one`` takes the file and its place, which its errors begin with.
+    """
+    found: list[LabelledFace] = []
+    for path in paths:
+        place = str(path.relative_to(root))
+        try:
+            found.append(read_one(path, place))
+        except DataError as error:
+            report_fault(faults, place, str(error).removeprefix(place).lstrip(": "))
+    return found
+
+
+def as_faces(
+    found: Sequence[LabelledFace],
+    scheme: Scheme,
+    groups: tuple[str, ...] = (),
+    linked: tuple[str, ...] = (),
+    tight_boxes: bool = False,
+) -> Faces:
+    """All faces; ``tight_boxes``: faces without a box get the tight one around their points."""
+    points = np.stack([face.points for face in found]).astype(np.float32)
+    unknown = (np.nan,) * 4
+    boxes = np.array([face.box or unknown for face in found], dtype=np.float32)
+    if tight_boxes:
+        boxes = np.where(np.isnan(boxes), points_box(points), boxes).astype(np.float32)
+    hidden = [np.zeros(len(scheme), bool) if f.occluded is None else f.occluded for f in found]
+    return Faces(
+        scheme=scheme,
+        ids=numbered_faces([face.name for face in found]),
+        images=tuple(face.image for face in found),
+        points=points,
+        boxes=None if np.isnan(boxes).all() else boxes,
+        occluded=np.stack(hidden) if np.any(hidden) else None,
+        groups={name: tuple(f.groups[i] for f in found) for i, name in enumerate(groups)},
+        linked=linked,
+    )
+
+
+class ImagesByStem:
+    """The images of folders by their names without suffix; each folder is listed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, dict[str, Path]] = {}
+
+    def find(self, folder: Path, stem: str, place: str) -> Path:
+        """The image; upper and lower case are the same. Raises ``DataError``."""
+        if folder not in self._known:
+            files = sorted(folder.iterdir()) if folder.is_dir() else []
+            images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+            self._known[folder] = {path.stem.lower(): path for path in reversed(images)}
+        image = self._known[folder].get(stem.lower())
+        if image is None:
+            known = ", ".join(IMAGE_SUFFIXES[:5])
+            raise DataError(
+                f"{place}: no image {stem} ({known} ...) in {folder.name}; put it there, or leave "
+                "the label file out."
+            )
+        return image
