@@ -40,7 +40,7 @@ for command in (
     lists.schemes,
 ):
     app.command()(command)
-for command in (data.show, data.check, data.frames):
+for command in (data.show, data.check, data.convert, data.frames):
     data_app.command()(command)
 for command in (inspect.samples, inspect.filters, inspect.responses, inspect.faces):
     inspect_app.command()(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.json_document import Document
 from nasion.media.number_text import MAX_COORDINATE
 
+_log = logging.getLogger(__name__)
 _VISIBILITIES = (0, 1, 2)  # COCO: not labelled, labelled but hidden, visible
 
 
@@ -119,7 +121,7 @@ def _category_scheme(document: Document, scheme: Scheme | None) -> Scheme:
     if categories is not None and len(kinds) > 1:
         raise categories.error("categories with different keypoints; give one file per scheme")
     if kinds:
-        return own_scheme(named[0]["keypoints"], scheme, "coco")
+        return own_scheme(named[0]["keypoints"], scheme, "coco", _skeleton(named[0]))
     if scheme is None:
         first = next(iter(document["annotations"].elements()), None)
         count = 0 if first is None else len(first["keypoints"].elements()) // 3
@@ -127,6 +129,26 @@ def _category_scheme(document: Document, scheme: Scheme | None) -> Scheme:
     if scheme is None:
         raise document.error("its categories name no keypoints, so name the scheme (--scheme)")
     return scheme
+
+
+def _skeleton(category: Document) -> list[tuple[str, str]]:
+    """The edges that a category names by its points' numbers; none if they make no sense."""
+    names = [name.text() for name in category["keypoints"].elements()]
+    skeleton = category.get("skeleton")
+    pairs = [] if skeleton is None else skeleton.value
+    if not isinstance(pairs, list):
+        return []
+    is_pair = [isinstance(pair, list) and len(pair) == 2 for pair in pairs]
+    numbers = [n for pair, good in zip(pairs, is_pair, strict=True) if good for n in pair]
+    # COCO counts from 1; some tools from 0.
+    first = 0 if 0 in numbers else 1
+    in_range = all(type(n) is int and first <= n < first + len(names) for n in numbers)
+    if not (all(is_pair) and in_range):
+        _log.info(
+            "%s: a skeleton that does not fit its %d points is left out.", category.file, len(names)
+        )
+        return []
+    return [(names[a - first], names[b - first]) for a, b in pairs if a != b]
 
 
 def _box_categories(document: Document) -> list[object]:

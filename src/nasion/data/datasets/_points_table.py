@@ -71,7 +71,8 @@ def read_table(
             cells = _of_width(found, len(header))
             face = image_name(cells[at], path.parent) if labels else check_file_name(cells[at])
             numbers = _numbers(cells, wanted, header, marks)
-            if has_boxes:
+            # Empty cells: a face without a box.
+            if has_boxes and not all(map(math.isnan, numbers[:4])):
                 _check_box(numbers[:4])
             # A second face of an image is another face, not the same one twice.
             if (face, repr(numbers)) in seen:
@@ -86,6 +87,7 @@ def read_table(
         raise DataError(f"{path}: {lost if count else 'no rows below the header'}.")
     numbers = np.array(rows, dtype=np.float32)
     boxes = numbers[:, :4] if has_boxes else None
+    boxes = None if boxes is None or np.isnan(boxes).all() else boxes
     points = numbers[:, 4 * has_boxes :].reshape(len(rows), len(scheme), 2)
     return numbered_faces(faces), points, boxes
 
