@@ -20,6 +20,7 @@ from nasion import prediction_formats
 from nasion.data import cache
 from nasion.data.datasets import (
     coco,
+    cvat,
     fkd,
     ibug68,
     imglab,
@@ -30,6 +31,7 @@ from nasion.data.datasets import (
     udacity68,
 )
 from nasion.data.datasets._points_table import read_boxes
+from nasion.discovery import DATASETS
 from nasion.errors import DataError
 from nasion.evaluation import compare_runs
 from nasion.inference import calibration, checkpoint, fold_runs, run_folder
@@ -311,6 +313,21 @@ def _read_image(path: Path) -> Read:
     return []
 
 
+def _written(name: str, file: str, count: int = 2) -> Callable[[Path], Path]:
+    """Labels of two faces of one image, as the format's own writer writes them."""
+
+    def make(folder: Path) -> Path:
+        module = DATASETS.load(name)
+        faces = _faces(count, fkd.SCHEME)
+        image = folder / module.IMAGE_FOLDER / "a.png"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(faces.images[0]).save(image)
+        module.write_labels(replace(faces, images=(image,) * count), folder)
+        return folder / file
+
+    return make
+
+
 READERS = {
     "points csv": Reader("text", _csv, lambda p: _of_faces(points_csv.read(p))),
     "numbered csv": Reader("text", _numbered_csv, lambda p: _of_faces(points_csv.read(p))),
@@ -330,6 +347,7 @@ READERS = {
         "json", _predictions("jsonl"), lambda p: _of_labels(nasion_json.read(p))
     ),
     "asf": Reader("text", _asf, lambda p: _of_faces(imm.read(p.parent))),
+    "cvat": Reader("text", _written("cvat", "annotations.xml"), lambda p: _of_labels(cvat.read(p))),
     "predicted csv": Reader("text", _predictions("csv"), _read_predictions),
     "predicted json": Reader("json", _predictions("json"), _read_predictions),
     "predicted jsonl": Reader("json", _predictions("jsonl"), _read_predictions),
