@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nasion.data.datasets._named_points import (
-    Box,
     Skeleton,
     box_from_corner,
     from_corner,
 )
+from nasion.data.datasets._shapes import Shape
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, refusing_damage
 from nasion.media.files import open_bytes
@@ -23,25 +22,6 @@ from nasion.media.signatures import IMAGE_SUFFIXES
 
 _OTHER_SHAPES = ("polygon", "polyline", "ellipse", "mask", "cuboid")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class Shape:
-    """A skeleton, points or a box of an image. ``points``: name, place, whether it is hidden."""
-
-    image: str
-    label: str
-    group: str
-    points: list[tuple[str, tuple[float, float], bool]] = field(default_factory=list)
-    box: Box | None = None
-    is_skeleton: bool = False
-    names: list[str] = field(default_factory=list)  # of a skeleton, with those not labelled
-
-    def share_inside(self, other: Shape) -> float:
-        """The share of another shape's points that are in this box."""
-        x0, y0, x1, y1 = self.box or (0, 0, 0, 0)
-        places = [xy for _, xy, _ in other.points]
-        return sum(x0 <= x <= x1 and y0 <= y <= y1 for x, y in places) / len(places)
 
 
 def read_shapes(root: Path, faults: Faults) -> tuple[list[Shape], Skeleton]:

@@ -7,7 +7,7 @@ less (``from_corner``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from nasion.data.datasets._face_records import FaceRecord, faces_of, is_numbered
 from nasion.data.own_schemes import scheme_from_data
-from nasion.data.record_faults import Faults, report_fault
+from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import SCHEMES, scheme_by_count
 from nasion.landmarks.faces import Faces
@@ -137,39 +137,3 @@ def _record(face: NamedFace, column: dict[str, int], count: int) -> FaceRecord:
         points[column[name]] = xy
         occluded[column[name]] = name in face.hidden
     return FaceRecord(face.image, points, face.place, None, face.box, occluded)
-
-
-def grouped(
-    points: Iterable[tuple[str, tuple[float, float], bool]],
-    boxes: Sequence[Box],
-    image: str,
-    place: str,
-    faults: Faults,
-) -> list[NamedFace]:
-    """Loose points and boxes of one image as faces: each box's with the points inside it.
-
-    With one box or none all points are of one face. A point that several boxes contain belongs to
-    the one whose centre is nearest. ``points``: name, place and whether it is hidden.
-    """
-    faces = [NamedFace(image, place, box=box) for box in boxes] or [NamedFace(image, place)]
-    for name, xy, is_hidden in points:
-        face = faces[0] if len(faces) == 1 else _containing(faces, xy)
-        try:
-            if face is None:
-                raise ValueError(
-                    f"point {name!r} at {xy[0]:g}, {xy[1]:g} is in none of the image's "
-                    f"{len(faces)} boxes, so its face is unknown; group it with its face"
-                )
-            face.add(name, xy, is_hidden)
-        except ValueError as error:
-            report_fault(faults, place, f"{error}.")
-    return [face for face in faces if face.points or face.box]
-
-
-def _containing(faces: Sequence[NamedFace], xy: tuple[float, float]) -> NamedFace | None:
-    found: list[tuple[float, int]] = []
-    for i, face in enumerate(faces):
-        x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
-        if x0 <= xy[0] <= x1 and y0 <= xy[1] <= y1:
-            found.append((abs(x0 + x1 - 2 * xy[0]) + abs(y0 + y1 - 2 * xy[1]), i))
-    return faces[min(found)[1]] if found else None

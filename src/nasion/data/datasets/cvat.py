@@ -1,10 +1,8 @@
 """CVAT's XML 1.1, for images and for video: skeletons, points named by their label, and boxes.
 
-A skeleton is a face. Loose points are of the face that shares their ``group_id``, else of the box
-that contains them; without boxes all of an image are one face. A ``<points>`` shape of several
-points that is in no group is a face of numbered points. ``outside`` is not labelled, ``occluded``
-is hidden. A video's shapes are of ``frame_000012.png``, as CVAT exports the frames. Images lie
-beside the file or in a folder beside it, as ``images``.
+Shapes make up faces as ``_shapes`` says, by skeleton, ``group_id`` or box. ``outside`` is not
+labelled, ``occluded`` is hidden. A video's shapes are of ``frame_000012.png``, as CVAT exports the
+frames. Images lie beside the file or in a folder beside it, as ``images``.
 """
 
 from __future__ import annotations
@@ -14,15 +12,16 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from nasion.data.datasets._cvat_document import Shape, read_shapes
+from nasion.data.datasets._cvat_document import read_shapes
 from nasion.data.datasets._label_files import (
     LabelledImage,
     is_occluded,
     known_box,
     labelled_images,
 )
-from nasion.data.datasets._named_points import Box, NamedFace, grouped, named_faces, to_corner
-from nasion.data.record_faults import Faults, report_fault
+from nasion.data.datasets._named_points import named_faces, to_corner
+from nasion.data.datasets._shapes import faces_of_shapes
+from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -58,66 +57,8 @@ def read(
         raise SettingError(f"No split {split!r} in a CVAT file; it has {', '.join(SPLITS)}.")
     root = next(root.glob("*.xml"), root) if root.is_dir() else root
     shapes, skeleton = read_shapes(root, faults)
-    labels = {shape.label for shape in shapes if len(shape.points) > 1}
-    by_image: dict[str, list[Shape]] = {}
-    for shape in shapes:
-        by_image.setdefault(shape.image, []).append(shape)
-    faces = [
-        face
-        for image, each in by_image.items()
-        for face in _faces(image, each, len(labels) == 1, root, faults)
-    ]
+    faces = faces_of_shapes(shapes, root.name, faults)
     return named_faces(faces, root, "cvat", scheme, faults, declared=skeleton)
-
-
-def _faces(
-    image: str, shapes: list[Shape], is_numbered: bool, root: Path, faults: Faults
-) -> list[NamedFace]:
-    """The faces of one image: skeletons and groups, then what is loose by the boxes."""
-    place = f"{root.name} image {image!r}"
-    boxes = [shape for shape in shapes if shape.box]
-    named: dict[str, NamedFace] = {}
-    faces: list[NamedFace] = []
-    loose: list[tuple[str, tuple[float, float], bool]] = []
-    for i, shape in enumerate(shapes):
-        if shape.box:
-            continue
-        alone = shape.is_skeleton or (len(shape.points) > 1 and not shape.group)
-        if not alone and not shape.group:
-            loose += _points(shape, is_numbered)
-            continue
-        key = f"alone {i}" if alone else shape.group
-        if key not in named:
-            named[key] = NamedFace(image, place)
-            faces.append(named[key])
-            named[key].box = _taken_box(shape, boxes)
-        try:
-            for name, xy, is_hidden in _points(shape, is_numbered):
-                named[key].add(name, xy, is_hidden)
-        except ValueError as error:
-            report_fault(faults, place, f"{error}.")
-    rest = [box.box for box in boxes if box.box]
-    return faces + (grouped(loose, rest, image, place, faults) if loose or rest else [])
-
-
-def _points(shape: Shape, is_numbered: bool) -> list[tuple[str, tuple[float, float], bool]]:
-    if shape.is_skeleton or len(shape.points) == 1:
-        return shape.points
-    pattern = "{1}" if is_numbered else "{0}_{1}"
-    numbers = enumerate(shape.points)
-    return [(pattern.format(shape.label, k), xy, hidden) for k, (_, xy, hidden) in numbers]
-
-
-def _taken_box(shape: Shape, boxes: list[Shape]) -> Box | None:
-    """The box of a shape's group, else the one with most of its points, taken from the list."""
-    found = next((box for box in boxes if box.group and box.group == shape.group), None)
-    if found is None and shape.points:
-        inside = [box.share_inside(shape) if not box.group else 0 for box in boxes]
-        best = max(range(len(boxes)), key=inside.__getitem__, default=None)
-        found = boxes[best] if best is not None and inside[best] > 0.5 else None
-    if found is not None:
-        boxes.remove(found)
-    return None if found is None else found.box
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:
