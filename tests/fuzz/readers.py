@@ -25,6 +25,7 @@ from nasion.data.datasets import (
     ibug68,
     imglab,
     imm,
+    label_studio,
     labelme,
     nasion_json,
     points_csv,
@@ -350,6 +351,9 @@ READERS = {
     "asf": Reader("text", _asf, lambda p: _of_faces(imm.read(p.parent))),
     "cvat": Reader("text", _written("cvat", "annotations.xml"), lambda p: _of_labels(cvat.read(p))),
     "labelme": Reader("json", _written("labelme", "a.json"), lambda p: _of_labels(labelme.read(p))),
+    "label studio": Reader(
+        "json", _written("label_studio", "tasks.json"), lambda p: _of_labels(label_studio.read(p))
+    ),
     "predicted csv": Reader("text", _predictions("csv"), _read_predictions),
     "predicted json": Reader("json", _predictions("json"), _read_predictions),
     "predicted jsonl": Reader("json", _predictions("jsonl"), _read_predictions),
