@@ -31,6 +31,7 @@ from nasion.data.datasets import (
     points_csv,
     toy,
     udacity68,
+    yolo_pose,
 )
 from nasion.data.datasets._points_table import read_boxes
 from nasion.discovery import DATASETS
@@ -353,6 +354,14 @@ READERS = {
     "labelme": Reader("json", _written("labelme", "a.json"), lambda p: _of_labels(labelme.read(p))),
     "label studio": Reader(
         "json", _written("label_studio", "tasks.json"), lambda p: _of_labels(label_studio.read(p))
+    ),
+    "yolo labels": Reader(
+        "text",
+        _written("yolo_pose", "labels/a.txt"),
+        lambda p: _of_labels(yolo_pose.read(p.parents[1])),
+    ),
+    "yolo yaml": Reader(
+        "text", _written("yolo_pose", "data.yaml"), lambda p: _of_labels(yolo_pose.read(p))
     ),
     "predicted csv": Reader("text", _predictions("csv"), _read_predictions),
     "predicted json": Reader("json", _predictions("json"), _read_predictions),

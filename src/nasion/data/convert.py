@@ -84,10 +84,8 @@ def convert(
 def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[Fault]]:
     """The faces as the files have them, without estimated boxes, and all faults."""
     module = DATASETS.load(reading.dataset or datasets.recognise(source))
-    require(
-        split in module.SPLITS,
-        f"No split {split!r} in {_name(module)}; it has {', '.join(module.SPLITS)}.",
-    )
+    splits = datasets.splits_of(module, source)
+    require(split in splits, f"No split {split!r} in {_name(module)}; it has {', '.join(splits)}.")
     faults: list[Fault] = []
     faces = module.read(source, split, scheme=reading.scheme, faults=faults)
     faces = read_labels(faces, module, reading, source.name)

@@ -46,8 +46,9 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
     result.looked_for += ["rows that break the format", "images that cannot be read"]
     faults: list[Fault] = []
     checked: list[set[str]] = []
-    for split in module.SPLITS:
-        is_first = split == module.SPLITS[0]
+    splits = datasets.splits_of(module, path)
+    for split in splits:
+        is_first = split == splits[0]
         if hasattr(module, "files"):
             try:
                 module.files(path, split)

@@ -2,7 +2,7 @@
 
 Each file has ``SCHEME`` (None: a format for any scheme), ``SPLITS`` (``"all"`` first),
 ``recognises(path)`` and ``read(path, split, scheme=, faults=) -> Faces``. It may have
-``files(path, split)``, the files that it reads, so that they are cached; ``POOL``, the split that
+``splits(path)``, which of its splits are there; ``files(path, split)``, the files that it reads, so that they are cached; ``POOL``, the split that
 ``train`` and ``val`` are sides of, if the dataset holds test faces back; and ``WHOLE_IMAGES =
 True`` if its images are crops of one face (else faces without a box are cropped around their
 points).
@@ -11,6 +11,7 @@ points).
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 from nasion.discovery import DATASETS
 from nasion.errors import SettingError
@@ -40,3 +41,8 @@ def recognise(path: Path) -> str:
             "name the right one with --dataset."
         )
     return candidates[0]
+
+
+def splits_of(module: ModuleType, path: str | Path) -> tuple[str, ...]:
+    """The splits of the dataset at this path: those of its kind's that are there."""
+    return module.splits(Path(path)) if hasattr(module, "splits") else module.SPLITS

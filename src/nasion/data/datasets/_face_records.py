@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from nasion.media.json_document import Document, parse_document
 from nasion.media.number_text import MAX_COORDINATE
 
 _NUMBERED = re.compile(r"(?:p|point_?|part_?|kp_?)?(\d{1,5})$", re.ASCII | re.I)
+# Labelled points that are all hidden: tools that know one visibility only write 1 for it.
+_MANY = 20
+_log = logging.getLogger(__name__)
 _HEAD = 1 << 26  # bytes of a document in which its keys are looked for
 _REMEDY = (
     "nasion's json and jsonl have image, faces, points and point_names, "
@@ -158,14 +162,19 @@ def faces_of(
     unknown = np.full(4, np.nan)
     boxes = np.array([unknown if r.box is None else r.box for r in kept], dtype=np.float32)
     occluded = [np.zeros(len(scheme), bool) if r.occluded is None else r.occluded for r in kept]
+    points = np.stack([record.points for record in kept]).astype(np.float32)
+    hidden = np.stack(occluded)
+    if hidden.sum() >= _MANY and hidden.sum() == (~np.isnan(points[..., 0])).sum():
+        _log.info("%s: every labelled point is marked as hidden, which says nothing.", path.name)
+        hidden = np.zeros_like(hidden)
     groups = photograph_group(names)
     return Faces(
         scheme=scheme,
         ids=numbered_faces(names),
         images=tuple(folder / name for name in names),
-        points=np.stack([record.points for record in kept]).astype(np.float32),
+        points=points,
         boxes=None if np.isnan(boxes).all() else boxes,
-        occluded=np.stack(occluded) if np.any(occluded) else None,
+        occluded=hidden if hidden.any() else None,
         groups=groups,
         linked=tuple(groups),
     )

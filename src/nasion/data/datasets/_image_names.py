@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
-from nasion.data.datasets._photographs import photograph
+from nasion.data.datasets._photographs import is_augmented, photograph
 from nasion.media.file_names import name_from_text
 from nasion.media.number_text import check_file_name
 from nasion.media.signatures import IMAGE_SUFFIXES
@@ -66,7 +66,7 @@ def numbered_faces(names: Sequence[str]) -> tuple[str, ...]:
 
 def photograph_group(images: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     """The group ``photograph``, which keeps faces of one image together; none if each is alone."""
-    if len(set(images)) == len(images):
+    if len(set(images)) == len(images) and not any(map(is_augmented, images)):
         return {}
     return {"photograph": tuple(photograph(name) for name in images)}
 

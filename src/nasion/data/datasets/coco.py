@@ -50,9 +50,17 @@ def read(
 
 def write_labels(faces: Faces, folder: Path) -> Path:
     """Write ``annotations.json``: names, skeleton, boxes; visibility 0, 1 (occluded) and 2."""
+    value = document_of(faces, folder / IMAGE_FOLDER)
+    path = folder / "annotations.json"
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    return path
+
+
+def document_of(faces: Faces, folder: Path) -> dict[str, Any]:
+    """Faces as a COCO document; ``folder``: that of their images."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number, image in enumerate(labelled_images(faces, folder / IMAGE_FOLDER), start=1):
+    for number, image in enumerate(labelled_images(faces, folder), start=1):
         width, height = image.size
         images.append({"id": number, "file_name": image.name, "width": width, "height": height})
         for i in image.faces:
@@ -65,10 +73,7 @@ def write_labels(faces: Faces, folder: Path) -> Path:
         # COCO counts keypoints from 1.
         "skeleton": (faces.scheme.edge_index + 1).tolist(),
     }
-    value = {"images": images, "annotations": annotations, "categories": [category]}
-    path = folder / "annotations.json"
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
-    return path
+    return {"images": images, "annotations": annotations, "categories": [category]}
 
 
 def annotation(faces: Faces, i: int, number: int, image: int, category: int = 1) -> dict[str, Any]:
