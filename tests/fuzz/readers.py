@@ -21,6 +21,7 @@ from nasion.data import cache
 from nasion.data.datasets import (
     coco,
     cvat,
+    deeplabcut,
     fkd,
     ibug68,
     imglab,
@@ -29,6 +30,8 @@ from nasion.data.datasets import (
     labelme,
     nasion_json,
     points_csv,
+    roboflow,
+    sleap,
     toy,
     udacity68,
     yolo_pose,
@@ -363,6 +366,17 @@ READERS = {
     "yolo yaml": Reader(
         "text", _written("yolo_pose", "data.yaml"), lambda p: _of_labels(yolo_pose.read(p))
     ),
+    "deeplabcut": Reader(
+        "text",
+        _written("deeplabcut", "labeled-data/faces/CollectedData_nasion.csv"),
+        lambda p: _of_labels(deeplabcut.read(p)),
+    ),
+    "roboflow": Reader(
+        "json",
+        _written("roboflow", "train/_annotations.coco.json"),
+        lambda p: _of_labels(roboflow.read(p.parents[1])),
+    ),
+    "sleap": Reader("bytes", _written("sleap", "labels.slp"), lambda p: _of_labels(sleap.read(p))),
     "predicted csv": Reader("text", _predictions("csv"), _read_predictions),
     "predicted json": Reader("json", _predictions("json"), _read_predictions),
     "predicted jsonl": Reader("json", _predictions("jsonl"), _read_predictions),

@@ -23,6 +23,7 @@ from nasion.errors import DataError, require
 from nasion.landmarks.faces import Faces
 from nasion.media.files import atomic_write, check_output_folder
 from nasion.media.images import open_image, stored_orientation
+from nasion.media.signatures import IMAGE_SUFFIXES
 
 WRITE = "write_labels"
 _SHOWN = 20  # faults that an error lists
@@ -139,16 +140,30 @@ def _names(faces: Faces) -> list[str]:
     """A relative name for each face's image; faces of one image share it."""
     files = [image for image in faces.images if isinstance(image, Path)]
     if isinstance(faces.images, np.ndarray) or not files:
-        return [f"{face}.png" for face in faces.ids]
-    parents = [file.absolute().parent for file in files]
+        parents = [Path()]
+    else:
+        parents = [file.absolute().parent for file in files]
     common = parents[0]
     for parent in parents:
         while not parent.is_relative_to(common):
             common = common.parent
-    return [
-        str(image.absolute().relative_to(common)) if isinstance(image, Path) else f"{face}.png"
-        for face, image in zip(faces.ids, faces.images, strict=True)
-    ]
+    names: list[str] = []
+    arrays: dict[int, str] = {}
+    for face, image in zip(faces.ids, faces.images, strict=True):
+        if isinstance(image, Path):
+            names.append(str(image.absolute().relative_to(common)))
+            continue
+        # Faces of one image share its array. Rows of a stack are new objects each time.
+        own = _png_name(face)
+        is_stack = isinstance(faces.images, np.ndarray)
+        names.append(own if is_stack else arrays.setdefault(id(image), own))
+    return names
+
+
+def _png_name(face: str) -> str:
+    path = Path(face)
+    is_image = path.suffix.lower() in IMAGE_SUFFIXES
+    return str(path.with_suffix(".png")) if is_image else f"{face}.png"
 
 
 def _free(file: Path, taken: set[str]) -> Path:
