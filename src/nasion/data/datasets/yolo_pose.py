@@ -24,7 +24,7 @@ from nasion.landmarks.geometry import from_relative, to_relative
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import decode_text, write_text
 from nasion.media.images import image_size
-from nasion.media.number_text import parse_number
+from nasion.media.number_text import parse_number, parse_whole
 
 SCHEME = None
 SPLITS = ("all", *NAMES)
@@ -134,6 +134,7 @@ def _record(
             f"{len(fields)} numbers; {expected} expected: class, box, and {config.numbers} for "
             f"each of {config.count} points, as kpt_shape in {config.path.name} says"
         )
+    parse_whole(fields[0].removesuffix(".0"))  # the class
     values = np.array([parse_number(field) for field in fields[1:expected]])
     if np.abs(values).max() > _FARTHEST:
         worst = values[np.argmax(np.abs(values))]
