@@ -14,6 +14,7 @@ from jaxtyping import Float64, Shaped
 from nasion.errors import DataError, refusing_damage, requires_extra
 from nasion.landmarks.scheme import Scheme
 from nasion.media.json_document import Document, parse_document
+from nasion.media.number_text import MAX_COORDINATE
 
 _EDGE, _SYMMETRY = 1, 2  # kinds of links
 _CENTRED = 1.1  # from this format on the centre of the first pixel is (0, 0); before, its corner
@@ -113,6 +114,12 @@ def instances(file: Any, path: Path) -> list[Instance]:
         xy -= 0.5
     # Places of invisible points are where SLEAP put them at first.
     xy[~points["visible"].astype(bool) | np.isnan(xy).any(axis=1)] = np.nan
+    wrong = np.flatnonzero((np.abs(xy) > MAX_COORDINATE).any(axis=1))  # infinity too
+    if len(wrong):
+        raise DataError(
+            f"{path} points[{wrong[0]}]: {xy[wrong[0]].tolist()}; at most {MAX_COORDINATE:,.0f} "
+            "pixels expected; save it in SLEAP again."
+        )
     by_id = {int(row["frame_id"]): row for row in frames}
     found: list[Instance] = []
     for k, row in enumerate(rows):

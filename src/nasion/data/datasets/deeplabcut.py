@@ -148,10 +148,10 @@ def _columns(header: dict[str, list[str]], path: Path) -> list[_Column]:
     lone = [n for n in names if names.count(n) > 1 or (*n[:2], "yx"["xy".index(n[2])]) not in names]
     if lone:
         individual, point, axis = lone[0]
-        whose = f" of {individual}" if individual else ""
+        whose = f" of {individual[:40]!r}" if individual else ""
         raise DataError(
-            f"{path}: {axis} of point {point!r}{whose} is there {names.count(lone[0])} times, the "
-            "other axis differently; each point has one x and one y."
+            f"{path}: {axis} of point {point[:40]!r}{whose} is there {names.count(lone[0])} times, "
+            "the other axis differently; each point has one x and one y."
         )
     return columns
 

@@ -43,6 +43,7 @@ IMAGE_FOLDER = ""
 KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
 _KEYS = ("shapes", "imagePath")
 _HIDDEN = ("occluded", "hidden", "invisible")  # flags of points
+_MOST_GROUPS = 1 << 53
 _log = logging.getLogger(__name__)
 
 
@@ -115,7 +116,7 @@ def _shapes(
 def _shape(shape: Document, image: str, kind: str) -> Shape:
     group = shape.get("group_id")
     label = shape["label"].file_name()
-    found = Shape(image, label, "" if group is None else str(group.value))
+    found = Shape(image, label, "" if group is None else _group(group))
     places = [_place(each) for each in shape["points"].elements()]
     if kind == "rectangle":
         if len(places) < 2:
@@ -133,6 +134,11 @@ def _shape(shape: Document, image: str, kind: str) -> Shape:
     is_hidden = any(flags.get(name) is True for name in _HIDDEN)
     found.points = [(label, from_corner(places[0]), is_hidden)]
     return found
+
+
+def _group(group: Document) -> str:
+    # Numbers; other programs write names.
+    return group.value if isinstance(group.value, str) else str(group.whole(-_MOST_GROUPS))
 
 
 def _place(pair: Document) -> tuple[float, float]:

@@ -128,8 +128,7 @@ def _record(
     fields: list[str], image: str, place: str, size: np.ndarray, config: Config
 ) -> FaceRecord:
     expected = 5 + config.count * config.numbers
-    # A tracker's number may follow.
-    if len(fields) not in (expected, expected + 1):
+    if len(fields) != expected:
         raise ValueError(
             f"{len(fields)} numbers; {expected} expected: class, box, and {config.numbers} for "
             f"each of {config.count} points, as kpt_shape in {config.path.name} says"
