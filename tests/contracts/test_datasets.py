@@ -184,7 +184,7 @@ def test_an_unrecognised_dataset_is_refused_with_the_option_that_names_it(tmp_pa
         names = ", ".join(DATASETS.names())
         with pytest.raises(NasionError, match=rf"--dataset \({names}\)"):
             load_faces(None, path)
-    with pytest.raises(NasionError, match="No dataset 'kaggle'; there is coco, fkd"):
+    with pytest.raises(NasionError, match="No dataset 'kaggle'; there is coco, cvat"):
         load_faces("kaggle", tmp_path)
 
 

@@ -206,3 +206,15 @@ def test_a_face_with_nothing_labelled_is_counted_where_it_is_lost(tmp_path):
     empty = replace(faces, images=(tmp_path / "a.png",), points=np.full_like(faces.points, np.nan))
     lost = convert._lost(empty, empty[np.zeros(0, dtype=int)])
     assert lost == {"faces without a point or box": 1}
+
+
+def test_the_command_writes_says_where_and_what_is_lost(labels, tmp_path):
+    from typer.testing import CliRunner
+
+    from nasion.app.cli import app
+
+    words = ["data", "convert", str(labels), str(tmp_path / "out"), "--to", "imglab"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0
+    assert "3 faces in 2 images written" in done.output and "labels.xml" in done.output
+    assert "Lost, since imglab does not hold it" in done.output

@@ -89,7 +89,7 @@ def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[
     require(split in splits, f"No split {split!r} in {_name(module)}; it has {', '.join(splits)}.")
     faults: list[Fault] = []
     faces = module.read(source, split, scheme=reading.scheme, faults=faults)
-    faces = read_labels(faces, module, reading, source.name)
+    faces = read_labels(faces, module, reading, source)
     by_face = image_faults(faces, images_optional=False)
     if len(missing_files(faces)) == len(faces):
         raise DataError(f"{next(iter(by_face.values()))} Put the images where the labels say.")

@@ -59,7 +59,7 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
         try:
             with refusing_damage(path):
                 faces = module.read(path, split, scheme=reading.scheme, faults=faults)
-            faces = read_labels(faces, module, reading, path.name)
+            faces = read_labels(faces, module, reading, path)
         except DataError as error:
             # Not every dataset comes with all of its published splits.
             if is_first or not isinstance(error, SplitNotFound):

@@ -171,7 +171,7 @@ def _read(
 ) -> Faces:
     """Read a split, and what its labels mean. ``scheme``: numbered points are its points."""
     faces = _read_numbers(module, root, split, reading.scheme or scheme, reading.skip_faults)
-    return read_labels(faces, module, reading, root.name)
+    return read_labels(faces, module, reading, root)
 
 
 def _read_numbers(

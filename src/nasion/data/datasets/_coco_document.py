@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePath
 
 import numpy as np
 from jaxtyping import Float64
@@ -15,6 +16,7 @@ from nasion.data.datasets._face_records import (
     own_scheme,
     read_text_document,
 )
+from nasion.data.datasets._image_names import with_slashes
 from nasion.data.record_faults import Fault, Faults
 from nasion.errors import DataError
 from nasion.landmarks.catalog import scheme_by_count
@@ -200,3 +202,21 @@ def _keypoints(
     if len(strange):
         raise keypoints.error(f"visibility {strange[0]:g} found, 0, 1 or 2 expected")
     return np.where(rows[:, 2:] > 0, rows[:, :2], np.nan), None, third == 1
+
+
+def image_sizes(document: Document) -> dict[str, tuple[int, int]]:
+    """The sizes that a document states, by the names of the images' files."""
+    return stated(document["images"].elements(), "file_name", "width", "height")
+
+
+def stated(
+    images: Iterable[Document], name: str, width: str, height: str
+) -> dict[str, tuple[int, int]]:
+    """The sizes under these keys; images without them are left out."""
+    found: dict[str, tuple[int, int]] = {}
+    for image in images:
+        values = [image.value.get(key) for key in (width, height)]
+        if all(type(value) is int for value in values):
+            file = PurePath(with_slashes(image[name].file_name())).name
+            found[file] = (values[0], values[1])
+    return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from nasion.data.datasets._image_names import with_slashes
 from nasion.data.datasets._named_points import (
     Skeleton,
     box_from_corner,
@@ -17,7 +18,7 @@ from nasion.data.datasets._shapes import Shape
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, refusing_damage
 from nasion.media.files import open_bytes
-from nasion.media.number_text import check_file_name, parse_coordinate, parse_whole
+from nasion.media.number_text import check_file_name, is_whole, parse_coordinate, parse_whole
 from nasion.media.signatures import IMAGE_SUFFIXES
 
 _OTHER_SHAPES = ("polygon", "polyline", "ellipse", "mask", "cuboid")
@@ -44,6 +45,17 @@ def read_shapes(root: Path, faults: Faults) -> tuple[list[Shape], Skeleton]:
     used = dict.fromkeys(name for shape in shapes for name in shape.names)
     fitting = (each for each in skeletons if used and set(used) <= set(each.points))
     return shapes, next(fitting, Skeleton(tuple(used)))
+
+
+def image_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The sizes of images that a file states, by their names."""
+    found: dict[str, tuple[int, int]] = {}
+    for element in _elements(root):
+        width, height = element.get("width", ""), element.get("height", "")
+        if element.tag == "image" and is_whole(width) and is_whole(height):
+            name = PurePath(with_slashes(element.get("name", ""))).name
+            found[name] = (int(width[:9]), int(height[:9]))
+    return found
 
 
 def _elements(root: Path) -> Iterator[Any]:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nasion.data.datasets._coco_document import read_annotations
+from nasion.data.datasets._coco_document import image_sizes, read_annotations
 from nasion.data.datasets._face_records import faces_of, has_keys, meant_scheme, read_text_document
 from nasion.data.datasets._label_files import box_for_tools, is_occluded, labelled_images
 from nasion.data.record_faults import Faults
@@ -46,6 +46,12 @@ def read(
     root = next(root.glob("*.json"), root) if root.is_dir() else root
     own, records = read_annotations(read_text_document(root), scheme, faults)
     return faces_of(records, meant_scheme(own, scheme, root), root, faults)
+
+
+def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The images' sizes in the file, by their names."""
+    root = next(root.glob("*.json"), root) if root.is_dir() else root
+    return image_sizes(read_text_document(root))
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

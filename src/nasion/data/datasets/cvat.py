@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from nasion.data.datasets._cvat_document import read_shapes
+from nasion.data.datasets._cvat_document import image_sizes, read_shapes
 from nasion.data.datasets._label_files import (
     LabelledImage,
     is_occluded,
@@ -59,6 +59,11 @@ def read(
     shapes, skeleton = read_shapes(root, faults)
     faces = faces_of_shapes(shapes, root.name, faults)
     return named_faces(faces, root, "cvat", scheme, faults, declared=skeleton)
+
+
+def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The images' sizes in the file, by their names."""
+    return image_sizes(next(root.glob("*.xml"), root) if root.is_dir() else root)
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -36,6 +36,7 @@ from nasion.landmarks.geometry import to_relative
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
 from nasion.media.images import image_size
+from nasion.media.json_document import Document
 
 SCHEME = None
 SPLITS = ("all",)
@@ -66,8 +67,7 @@ def read(
             f"No split {split!r} in Label Studio's JSON; it has {', '.join(SPLITS)}."
         )
     root = next(root.glob("*.json"), root) if root.is_dir() else root
-    document = read_text_document(root)
-    tasks = [document] if isinstance(document.value, dict) else document.elements()
+    tasks = _tasks(root)
     finder = ImageFinder(root.parent)
     shapes: list[Shape] = []
     several = 0
@@ -101,6 +101,22 @@ def _shapes(regions: list[Region], image: str, folder: Path) -> Iterator[Shape]:
             # As the first versions wrote regions.
             size = size or image_size(folder / image)
         yield region.shape(image, region.size or size)
+
+
+def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The images' sizes as they were shown, by their names."""
+    found: dict[str, tuple[int, int]] = {}
+    for task in _tasks(root):
+        sizes = [region.size for region in task_regions(task)[0] if region.size is not None]
+        if sizes:
+            found |= {PurePosixPath(name).name: sizes[0] for name in image_names(task)}
+    return found
+
+
+def _tasks(root: Path) -> list[Document]:
+    root = next(root.glob("*.json"), root) if root.is_dir() else root
+    document = read_text_document(root)
+    return [document] if isinstance(document.value, dict) else document.elements()
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

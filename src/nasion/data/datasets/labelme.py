@@ -14,6 +14,7 @@ from os.path import normpath
 from pathlib import Path
 from typing import Any
 
+from nasion.data.datasets._coco_document import stated
 from nasion.data.datasets._face_records import has_keys, read_text_document
 from nasion.data.datasets._image_names import ImageFinder, with_slashes
 from nasion.data.datasets._label_files import (
@@ -146,6 +147,14 @@ def _place(pair: Document) -> tuple[float, float]:
     if len(numbers) != 2:
         raise pair.error(f"{len(numbers)} numbers, x and y expected")
     return numbers[0], numbers[1]
+
+
+def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The images' sizes in the files, by their names."""
+    paths = sorted(root.rglob("*.json")) if root.is_dir() else [root]
+    documents = (read_text_document(path) for path in paths)
+    own = (each for each in documents if isinstance(each.value, dict) and "imagePath" in each.value)
+    return stated(own, "imagePath", "imageWidth", "imageHeight")
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from nasion.data.datasets._coco_document import read_annotations
+from nasion.data.datasets._coco_document import image_sizes, read_annotations
 from nasion.data.datasets._face_records import (
     FaceRecord,
     faces_of,
@@ -78,6 +78,14 @@ def read(
     if meant is None:
         raise DataError(f"{root}: it names no keypoints.")
     return faces_of(records, meant, root, faults, images=root)
+
+
+def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The images' sizes in the files, by their names."""
+    found: dict[str, tuple[int, int]] = {}
+    for path in _files(root, "all"):
+        found |= image_sizes(read_text_document(path))
+    return found
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:
