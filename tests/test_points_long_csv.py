@@ -97,3 +97,14 @@ def test_a_table_of_own_points_in_wide_form_has_a_scheme_of_their_names(tmp_path
     )
     faces = points_csv.read(path)
     assert faces.scheme.points == ("left ear", "right ear") and faces.scheme.name == "t"
+
+
+def test_hrnets_tables_count_from_one_and_number_the_points(tmp_path):
+    from nasion.data.datasets import points_csv
+
+    columns = ",".join(f"original_{k}_{axis}" for k in range(15) for axis in "xy")
+    row = ",".join(str(k + 1) for k in range(30))
+    path = write(tmp_path, table(f"image_name,scale,{columns}", f"a.png,1.2,{row}"))
+    faces = points_csv.read(path)
+    assert faces.scheme == fkd15
+    np.testing.assert_array_equal(faces.points[0, 0], [0, 1])

@@ -23,7 +23,9 @@ from nasion.media.files import read_text
 from nasion.media.json_document import Document, parse_document
 from nasion.media.number_text import MAX_COORDINATE
 
-_NUMBERED = re.compile(r"(?:p|point_?|part_?|kp_?)?(\d{1,5})$", re.ASCII | re.I)
+_NUMBERED = re.compile(
+    r"(?:p|(?:point|part|landmark|keypoint|kp|pt|lm)_?)?(\d{1,5})$", re.ASCII | re.I
+)
 # Labelled points that are all hidden: tools that know one visibility only write 1 for it.
 _MANY = 20
 _log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from nasion.data.datasets._table_header import (
     BOX_COLUMNS,
     name_column,
     named_columns,
+    pixel_origin,
     point_columns,
 )
 from nasion.data.record_faults import Faults, report_fault
@@ -88,7 +89,7 @@ def read_table(
     numbers = np.array(rows, dtype=np.float32)
     boxes = numbers[:, :4] if has_boxes else None
     boxes = None if boxes is None or np.isnan(boxes).all() else boxes
-    points = numbers[:, 4 * has_boxes :].reshape(len(rows), len(scheme), 2)
+    points = numbers[:, 4 * has_boxes :].reshape(len(rows), len(scheme), 2) - pixel_origin(names)
     return numbered_faces(faces), points, boxes
 
 

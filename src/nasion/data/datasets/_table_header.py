@@ -25,8 +25,13 @@ _NAME_COLUMNS = (
     "img", "img_name", "img_path", "file", "file_name", "filename", "file_path", "filepath",
     "path", "photo", "picture", "face", "frame", "name", "image_id", "id",
 )  # fmt: skip
-# p0_x, part_0_x or 0_x.
-_NUMBERED = re.compile(r"(?:[pP]|[pP]art_)?(\d{1,5})_([xy])$", re.ASCII)
+# p0_x, part_0_x, landmark_0_x, original_0_x or 0_x.
+_NUMBERED = re.compile(
+    r"(?:p|part_|original_|(?:point|landmark|keypoint|kp|pt|lm)_?)?(\d{1,5})_([xy])$",
+    re.ASCII | re.I,
+)
+# Tables of HRNet's face alignment, whose pixels count from 1 as the .pts files that they are from.
+_FROM_ONE = re.compile(r"original_\d{1,5}_x$", re.ASCII)
 _AXIS_LAST = re.compile(r"(.+)[_. ]([xyXY])$", re.S)  # name_x, name.x, name x
 _AXIS_FIRST = re.compile(r"([xyXY])[_. ](.+)$", re.S)  # x_name, x.name
 _AXIS_NUMBER = re.compile(r"([xyXY])(\d{1,5})$", re.ASCII)  # x0, y0
@@ -65,6 +70,11 @@ def named_columns(header: Sequence[str]) -> list[str]:
 def _axis_first(name: str) -> str | None:
     match = _AXIS_FIRST.match(name) or _AXIS_NUMBER.match(name)
     return f"{match[2]}_{match[1].lower()}" if match else None
+
+
+def pixel_origin(columns: Sequence[str]) -> int:
+    """What the table calls the first pixel: 1 in those of HRNet, else 0."""
+    return int(any(_FROM_ONE.match(name) for name in columns))
 
 
 def name_column(columns: Sequence[str]) -> int:
