@@ -125,8 +125,11 @@ BOX = "<image file='x.jpg'>\n<box top='0' left='0' width='10' height='20'>{}</bo
             "an <image> without file='...'",
         ),
         (
-            BOX.format("<part name='nose' x='1' y='1'/>"),
-            "part 'nose' is not a point of scheme ibug68",
+            BOX.format(
+                "<part name='chin' x='1' y='1'/><part name='nasion' x='2' y='1'/>"
+                "<part name='noze_tip' x='3' y='1'/>"
+            ),
+            "part 'noze_tip' is not a point of scheme ibug68",
         ),
         (BOX.format(parts(70)), "numbered up to 69, which fits no scheme"),
         ("<image file='x.jpg'>", "not well-formed XML"),
@@ -137,6 +140,13 @@ def test_a_broken_file_is_refused_by_its_line(tmp_path, body, message):
     with pytest.raises(DataError) as error:
         imglab.read(file_of(tmp_path, body))
     assert message in str(error.value)
+
+
+def test_parts_that_no_scheme_names_are_points_of_their_own(tmp_path):
+    body = BOX.format("<part name='snout' x='4' y='5'/><part name='left ear' x='1' y='2'/>")
+    faces = imglab.read(file_of(tmp_path, body))
+    assert faces.scheme.points == ("left ear", "snout")  # as dlib sorts them
+    assert faces.points[0].tolist() == [[1, 2], [4, 5]]
 
 
 def test_a_faulty_box_is_left_out_on_demand(tmp_path):

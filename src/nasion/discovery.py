@@ -50,6 +50,13 @@ class Plugins:
         text = (self.folder / f"{name}.py").read_text(encoding="utf-8")
         return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
 
+    def with_function(self, name: str) -> list[str]:
+        """The modules that define a function of this name. Imports nothing."""
+        texts = {
+            each: (self.folder / f"{each}.py").read_text(encoding="utf-8") for each in self.names()
+        }
+        return [each for each, text in texts.items() if f"\ndef {name}(" in text]
+
     def module_defining(self, class_name: str) -> str | None:
         """The name of the module that defines this class; None if there is none."""
         return self._classes.get(class_name)

@@ -12,7 +12,7 @@ from helpers import cut
 from PIL import Image
 
 from nasion import prediction_formats
-from nasion.data import datasets
+from nasion.data import convert, datasets
 from nasion.data.datasets import ibug68 as ibug_folder
 from nasion.data.datasets import imglab, imm, points_csv, toy
 from nasion.data.label_check import check
@@ -59,7 +59,26 @@ def originals(tmp_path_factory):
     frames(named(many, [f"Person_{i // 4}_{i:02d}.png" for i in range(60)]), tmp_path / "udacity")
     predicted(toy.draw(60, ibug68, seed=1, size=48), tmp_path / "predicted")
     published_sets.write_all(tmp_path)
+    for name in WRITTEN:
+        written(many, tmp_path / "written" / name, DATASETS.load(name))
     return tmp_path
+
+
+# Formats of labelling tools, as their own writers write them.
+WRITTEN = [
+    name
+    for name in convert.formats()
+    if name not in ("coco", "fkd", "ibug68", "imglab", "imm", "nasion_json", "points_csv")
+]
+
+
+def written(faces, folder, module):
+    """Labels of all faces in this format, and their images."""
+    images = [folder / module.IMAGE_FOLDER / name for name in faces.ids]
+    for path, pixels in zip(images, faces.images, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return module.write_labels(replace(faces, images=tuple(images)), folder)
 
 
 @pytest.fixture
@@ -79,6 +98,7 @@ def example(tmp_path, originals, kaggle_folder):
         "toy": (Path("toy:60"), None),
         "udacity68": (tmp_path / "udacity", None),
         **{name: (tmp_path / name, None) for name in published_sets.WRITERS},
+        **{name: (tmp_path / "written" / name, ibug68) for name in WRITTEN},
     }
 
 

@@ -23,6 +23,8 @@ from nasion.data.datasets import (
     cfp,
     coco,
     cofw,
+    cvat,
+    deeplabcut,
     fgnet,
     fkd,
     halpe,
@@ -30,18 +32,25 @@ from nasion.data.datasets import (
     ibug68,
     imglab,
     imm,
+    label_studio,
+    labelme,
     lapa,
     mat3d,
     merl_rav,
     mtfl5,
     nasion_json,
     points_csv,
+    points_long_csv,
+    roboflow,
+    sleap,
     toy,
     udacity68,
     webmorph,
     wflw,
+    yolo_pose,
 )
 from nasion.data.datasets._points_table import read_boxes
+from nasion.discovery import DATASETS
 from nasion.errors import DataError
 from nasion.evaluation import compare_runs
 from nasion.inference import calibration, checkpoint, fold_runs, run_folder
@@ -333,6 +342,21 @@ def _read_image(path: Path) -> Read:
     return []
 
 
+def _written(name: str, file: str, count: int = 2) -> Callable[[Path], Path]:
+    """Labels of two faces of one image, as the format's own writer writes them."""
+
+    def make(folder: Path) -> Path:
+        module = DATASETS.load(name)
+        faces = _faces(count, fkd.SCHEME)
+        image = folder / module.IMAGE_FOLDER / "a.png"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(faces.images[0]).save(image)
+        module.write_labels(replace(faces, images=(image,) * count), folder)
+        return folder / file
+
+    return make
+
+
 READERS = {
     "points csv": Reader("text", _csv, lambda p: _of_faces(points_csv.read(p))),
     "numbered csv": Reader("text", _numbered_csv, lambda p: _of_faces(points_csv.read(p))),
@@ -387,6 +411,35 @@ READERS = {
         "bytes", _published("mat3d", "*/*.mat"), lambda p: _of_faces(mat3d.read(p.parents[1]))
     ),
     "asf": Reader("text", _asf, lambda p: _of_faces(imm.read(p.parent))),
+    "cvat": Reader("text", _written("cvat", "annotations.xml"), lambda p: _of_labels(cvat.read(p))),
+    "labelme": Reader("json", _written("labelme", "a.json"), lambda p: _of_labels(labelme.read(p))),
+    "label studio": Reader(
+        "json", _written("label_studio", "tasks.json"), lambda p: _of_labels(label_studio.read(p))
+    ),
+    "yolo labels": Reader(
+        "text",
+        _written("yolo_pose", "labels/a.txt"),
+        lambda p: _of_labels(yolo_pose.read(p.parents[1])),
+    ),
+    "yolo yaml": Reader(
+        "text", _written("yolo_pose", "data.yaml"), lambda p: _of_labels(yolo_pose.read(p))
+    ),
+    "deeplabcut": Reader(
+        "text",
+        _written("deeplabcut", "labeled-data/faces/CollectedData_nasion.csv"),
+        lambda p: _of_labels(deeplabcut.read(p)),
+    ),
+    "roboflow": Reader(
+        "json",
+        _written("roboflow", "train/_annotations.coco.json"),
+        lambda p: _of_labels(roboflow.read(p.parents[1])),
+    ),
+    "sleap": Reader("bytes", _written("sleap", "labels.slp"), lambda p: _of_labels(sleap.read(p))),
+    "long csv": Reader(
+        "text",
+        _written("points_long_csv", "labels.csv"),
+        lambda p: _of_labels(points_long_csv.read(p)),
+    ),
     "predicted csv": Reader("text", _predictions("csv"), _read_predictions),
     "predicted json": Reader("json", _predictions("json"), _read_predictions),
     "predicted jsonl": Reader("json", _predictions("jsonl"), _read_predictions),

@@ -7,6 +7,7 @@ made there are of the stored image. Faces tell: in one of the two readings they 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -22,23 +23,38 @@ from nasion.media.images import stored_orientation
 ExifReading = Literal["apply", "ignore"]
 _CLEARLY = 0.5  # by which one reading's uprightness exceeds the other's, of 2 at most
 _MOSTLY = 0.9  # of the faces that tell
+_WHY = {
+    "size": ", since the file states its size; the other reading: --exif apply",
+    "vote": ", since so the faces stand upright; the other reading: --exif apply",
+    "option": ", as --exif says",
+}
 _log = logging.getLogger(__name__)
+Sizes = Mapping[str, tuple[int, int]]  # width and height by the name of the image's file
 
 Points = Float64[np.ndarray, "N K 2"]
 
 
-def upright_labels(faces: Faces, reading: ExifReading | None, source: str) -> Faces:
+def upright_labels(
+    faces: Faces,
+    reading: ExifReading | None,
+    source: str,
+    stated: Callable[[], Sizes] | None = None,
+) -> Faces:
     """The faces with their labels on upright images.
 
     ``reading``: "apply" if they are so already, "ignore" if they were made on the stored images;
-    None: by which faces stand upright, and said. Raises ``DataError`` if they disagree.
+    None: by the images' sizes as the label file states them, else by which faces stand upright,
+    and said. ``stated``: those sizes, by the images' names. Raises ``DataError`` if faces disagree.
     """
     turned = {} if reading == "apply" else _turned(faces)
     if not turned:
         return faces
     moved = _turned_labels(faces, turned)
     at = list(turned)
-    if reading is None:
+    by_size = _by_stated_size(faces, turned, stated()) if stated and reading is None else None
+    if by_size == "apply":
+        return faces
+    if reading is None and by_size is None:
         side = _votes(faces, moved, at)
         stored, upright = int((side > 0).sum()), int((side < 0).sum())
         if stored <= (1 - _MOSTLY) * (stored + upright):
@@ -57,9 +73,7 @@ def upright_labels(faces: Faces, reading: ExifReading | None, source: str) -> Fa
         source,
         len(at),
         len(faces),
-        ", since so the faces stand upright; the other reading: --exif apply"
-        if reading is None
-        else ", as --exif says",
+        _WHY["size" if by_size else "vote" if reading is None else "option"],
     )
     return moved
 
@@ -90,6 +104,20 @@ def _turned(faces: Faces) -> dict[int, tuple[int, tuple[int, int]]]:
         if known[image][0] != 1:
             found[i] = known[image]
     return found
+
+
+def _by_stated_size(
+    faces: Faces, turned: dict[int, tuple[int, tuple[int, int]]], stated: Sizes
+) -> ExifReading | None:
+    """What the sizes in the label file say; None if they do not tell, or not alike."""
+    found: set[ExifReading] = set()
+    for i, (orientation, size) in turned.items():
+        told = stated.get(Path(str(faces.images[i])).name)
+        # Only images that lie on their side have another size than the upright one.
+        if orientation < 5 or told is None or size[0] == size[1] or set(told) != set(size):
+            continue
+        found.add("ignore" if tuple(told) == tuple(size) else "apply")
+    return found.pop() if len(found) == 1 else None
 
 
 def _turned_labels(faces: Faces, turned: dict[int, tuple[int, tuple[int, int]]]) -> Faces:

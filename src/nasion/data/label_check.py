@@ -48,8 +48,9 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
     faults: list[Fault] = []
     checked: list[set[str]] = []
     files: dict[Path, None] = {}  # a dictionary keeps the order
-    for split in module.SPLITS:
-        is_first = split == module.SPLITS[0]
+    splits = datasets.splits_of(module, path)
+    for split in splits:
+        is_first = split == splits[0]
         if hasattr(module, "files"):
             try:
                 module.files(path, split)
@@ -60,7 +61,7 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
         try:
             with refusing_damage(path):
                 faces = module.read(path, split, scheme=reading.scheme, faults=faults)
-            faces = read_labels(faces, module, reading, path.name)
+            faces = read_labels(faces, module, reading, path)
         except DataError as error:
             # Not every dataset comes with all of its published splits.
             if is_first or not isinstance(error, SplitNotFound):

@@ -7,6 +7,7 @@ possible, the user is asked to name one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from nasion.data.exif_labels import ExifReading, upright_labels
@@ -46,15 +47,18 @@ class LabelReading:
 AS_IT_SEEMS = LabelReading()
 
 
-def read_labels(faces: Faces, module: ModuleType, reading: LabelReading, source: str) -> Faces:
+def read_labels(faces: Faces, module: ModuleType, reading: LabelReading, root: Path) -> Faces:
     """The faces that a dataset's module has read, with what ``reading`` says, or what is evident.
 
-    ``source``: names the file or folder in messages. Raises ``DataError`` if several readings are
-    possible.
+    ``root``: the file or folder; messages have its name. Raises ``DataError`` if several readings
+    are possible.
     """
+    source = root.name
     origin = getattr(module, "PIXEL_ORIGIN", 0)
     read = with_missing_values(faces, reading.missing, origin, source)
     if read is not faces and hasattr(module, "regrouped"):
         # Groups that depend on which points are labelled.
         read = module.regrouped(read)
-    return upright_labels(read, reading.exif, source)
+    sizes = getattr(module, "stated_sizes", None)
+    stated = None if sizes is None else lambda: sizes(root)
+    return upright_labels(read, reading.exif, source, stated)

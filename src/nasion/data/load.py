@@ -46,7 +46,8 @@ def load_faces(
     ``reading.skip_faults``.
     """
     module = _module(name or reading.dataset, path)
-    if split in TRAIN_VAL and split not in module.SPLITS:
+    own = datasets.splits_of(module, path)
+    if split in TRAIN_VAL and split not in own:
         sides = load_train_val(
             name,
             path,
@@ -55,8 +56,8 @@ def load_faces(
             reading=reading,
         )
         return sides[TRAIN_VAL.index(split)]
-    if split not in module.SPLITS:
-        existing = ", ".join(dict.fromkeys((*module.SPLITS, *TRAIN_VAL)))
+    if split not in own:
+        existing = ", ".join(dict.fromkeys((*own, *TRAIN_VAL)))
         raise SettingError(f"No split {split!r} in {_short(module)}; it has {existing}.")
     faces = _read(module, Path(path), split, scheme, reading)
     faces = _boxed(module, path, faces, whole_images)
@@ -73,7 +74,7 @@ def load_train_val(
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces: the dataset's own splits, or a split without leakage."""
     module, path = _module(name or reading.dataset, path), Path(path)
-    if set(TRAIN_VAL) <= set(module.SPLITS):
+    if set(TRAIN_VAL) <= set(datasets.splits_of(module, path)):
         sides = [_read(module, path, side, scheme, reading) for side in TRAIN_VAL]
         train, val = (_boxed(module, path, side, whole_images) for side in sides)
     else:
@@ -176,7 +177,7 @@ def _read(
 ) -> Faces:
     """Read a split, and what its labels mean. ``scheme``: numbered points are its points."""
     faces = _read_numbers(module, root, split, reading.scheme or scheme, reading.skip_faults)
-    return read_labels(faces, module, reading, root.name)
+    return read_labels(faces, module, reading, root)
 
 
 def _read_numbers(

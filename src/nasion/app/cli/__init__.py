@@ -41,7 +41,7 @@ for command in (
     lists.schemes,
 ):
     app.command(cls=PlainNumbersCommand)(command)
-for command in (data.show, data.check, data.frames):
+for command in (data.show, data.check, data.convert, data.frames):
     data_app.command(cls=PlainNumbersCommand)(command)
 for command in (inspect.samples, inspect.filters, inspect.responses, inspect.faces):
     inspect_app.command(cls=PlainNumbersCommand)(command)

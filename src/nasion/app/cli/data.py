@@ -10,6 +10,7 @@ import typer
 from nasion.app import console
 from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import DataPath
+from nasion.discovery import DATASETS
 
 if TYPE_CHECKING:
     from nasion.data.label_reading import LabelReading
@@ -57,6 +58,37 @@ def check(path: DataPath, *, reading: LabelReading) -> None:
     found = f"{console.count(len(result.faults), 'fault')}, {len(result.suspects)} suspect labels"
     console.say(f"{found} (readable, but look at them)")
     raise typer.Exit(1 if result.faults else 0)
+
+
+@reads_labels
+def convert(
+    source: Annotated[str, typer.Argument(help="Folder or file of the labels.")],
+    target: Annotated[Path, typer.Argument(help="Folder to write; new or empty.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help=f"Format to write: {', '.join(DATASETS.with_function('write_labels'))}."
+        ),
+    ],
+    split: Annotated[str, typer.Option(help="Which split.")] = "all",
+    *,
+    reading: LabelReading,
+) -> None:
+    """Write labels in another tool's format, with their images, and say what it cannot hold."""
+    from nasion.data import convert as conversion
+
+    done = conversion.convert(Path(source), target, to, split=split, reading=reading)
+    for fault in done.faults:
+        console.line("left out", str(fault), "yellow")
+    faces, images = console.count(done.faces, "face"), console.count(done.images, "image")
+    console.say(f"{faces} in {images} written; use it with --data {done.data}")
+    if done.turned:
+        console.say(
+            f"{console.count(done.turned, 'image')} turned by an EXIF tag written upright, as PNG."
+        )
+    if done.lost:
+        lost = ", ".join(f"{count} {what}" for what, count in done.lost.items())
+        console.warn(f"Lost, since {to} does not hold it: {lost}.")
 
 
 def frames(

@@ -2,15 +2,21 @@
 
 Each file has ``SCHEME`` (None: a format for any scheme), ``SPLITS`` (``"all"`` first),
 ``recognises(path)`` and ``read(path, split, scheme=, faults=) -> Faces``. It may have
-``files(path, split)``, the files that it reads, so that they are cached; ``POOL``, the split that
-``train`` and ``val`` are sides of, if the dataset holds test faces back; and ``WHOLE_IMAGES =
-True`` if its images are crops of one face (else faces without a box are cropped around their
-points).
+``splits(path)``, those of its splits that are there; ``files(path, split)``, the files that it
+reads, so that they are cached; ``POOL``, the split that ``train`` and ``val`` are sides of, if the
+dataset holds test faces back; ``stated_sizes(path)``, the images' sizes (width, height) by file
+name as the labels' file states them; and ``WHOLE_IMAGES = True`` if its images are crops of one
+face (else faces without a box are cropped around their points).
+
+A format that can be written has ``write_labels(faces, folder) -> Path``, what to read again;
+``IMAGE_FOLDER``, where below the folder the images lie that the faces name; ``KEEPS``, what it
+holds beside points (``occluded``, ``boxes``, ``edges``); and ``PRECISION`` in pixels if it rounds.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 from nasion.data.datasets._unrecognised import why_unrecognised
 from nasion.discovery import DATASETS
@@ -41,3 +47,8 @@ def recognise(path: Path) -> str:
             "name the right one with --dataset."
         )
     return candidates[0]
+
+
+def splits_of(module: ModuleType, path: str | Path) -> tuple[str, ...]:
+    """The splits of the dataset at this path: those of its kind's that are there."""
+    return module.splits(Path(path)) if hasattr(module, "splits") else module.SPLITS

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from jaxtyping import Float64
@@ -16,6 +17,7 @@ from nasion.data.datasets._face_records import (
     own_scheme,
     read_text_document,
 )
+from nasion.data.datasets._image_names import with_slashes
 from nasion.data.record_faults import Fault, Faults
 from nasion.errors import DataError
 from nasion.landmarks.catalog import scheme_by_count
@@ -136,7 +138,7 @@ def _category_scheme(document: Document, scheme: Scheme | None) -> Scheme:
     if categories is not None and len(kinds) > 1:
         raise categories.error("categories with different keypoints; give one file per scheme")
     if kinds:
-        return own_scheme(named[0]["keypoints"], scheme, "coco")
+        return own_scheme(named[0]["keypoints"], scheme, "coco", _skeleton(named[0]))
     if scheme is None:
         first = next(iter(document["annotations"].elements()), None)
         count = 0 if first is None else len(first["keypoints"].elements()) // 3
@@ -144,6 +146,26 @@ def _category_scheme(document: Document, scheme: Scheme | None) -> Scheme:
     if scheme is None:
         raise document.error("its categories name no keypoints, so name the scheme (--scheme)")
     return scheme
+
+
+def _skeleton(category: Document) -> list[tuple[str, str]]:
+    """The edges that a category names by its points' numbers; none if they make no sense."""
+    names = [name.text() for name in category["keypoints"].elements()]
+    skeleton = category.get("skeleton")
+    pairs = [] if skeleton is None else skeleton.value
+    if not isinstance(pairs, list):
+        return []
+    is_pair = [isinstance(pair, list) and len(pair) == 2 for pair in pairs]
+    numbers = [n for pair, good in zip(pairs, is_pair, strict=True) if good for n in pair]
+    # COCO counts from 1; some tools from 0.
+    first = 0 if 0 in numbers else 1
+    in_range = all(type(n) is int and first <= n < first + len(names) for n in numbers)
+    if not (all(is_pair) and in_range):
+        _log.info(
+            "%s: a skeleton that does not fit its %d points is left out.", category.file, len(names)
+        )
+        return []
+    return [(names[a - first], names[b - first]) for a, b in pairs if a != b]
 
 
 def _box_categories(document: Document) -> list[object]:
@@ -195,3 +217,21 @@ def _keypoints(
     if len(strange):
         raise keypoints.error(f"visibility {strange[0]:g} found, 0, 1 or 2 expected")
     return np.where(rows[:, 2:] > 0, rows[:, :2], np.nan), None, third == 1
+
+
+def image_sizes(document: Document) -> dict[str, tuple[int, int]]:
+    """The sizes that a document states, by the names of the images' files."""
+    return stated(document["images"].elements(), "file_name", "width", "height")
+
+
+def stated(
+    images: Iterable[Document], name: str, width: str, height: str
+) -> dict[str, tuple[int, int]]:
+    """The sizes under these keys; images without them are left out."""
+    found: dict[str, tuple[int, int]] = {}
+    for image in images:
+        values = [image.value.get(key) for key in (width, height)]
+        if all(type(value) is int for value in values):
+            file = PurePath(with_slashes(image[name].file_name())).name
+            found[file] = (values[0], values[1])
+    return found

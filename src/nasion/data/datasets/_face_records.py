@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +13,22 @@ from jaxtyping import Bool, Float64
 
 from nasion.data.datasets._image_names import image_name, numbered_faces, photograph_group
 from nasion.data.datasets._points_table import image_folder
+from nasion.data.own_schemes import scheme_from_data
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError
-from nasion.landmarks.catalog import scheme_by_count, scheme_of_points
+from nasion.landmarks.catalog import scheme_by_count
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
 from nasion.media.json_document import Document, parse_document
 from nasion.media.number_text import MAX_COORDINATE
 
-_NUMBERED = re.compile(r"(?:p|point_?|part_?|kp_?)?(\d{1,5})$", re.ASCII | re.I)
+_NUMBERED = re.compile(
+    r"(?:p|(?:point|part|landmark|keypoint|kp|pt|lm)_?)?(\d{1,5})$", re.ASCII | re.I
+)
+# Labelled points that are all hidden: tools that know one visibility only write 1 for it.
+_MANY = 20
+_log = logging.getLogger(__name__)
 _HEAD = 1 << 26  # bytes of a document in which its keys are looked for
 _REMEDY = (
     "nasion's json and jsonl have image, faces, points and point_names, "
@@ -83,13 +90,18 @@ def checked_box(box: Document | None, is_size: bool) -> tuple[float, float, floa
     return x0, y0, x1, y1
 
 
-def own_scheme(names: Document, scheme: Scheme | None, called: str) -> Scheme:
+def own_scheme(
+    names: Document,
+    scheme: Scheme | None,
+    called: str,
+    edges: Sequence[tuple[str, str]] = (),
+) -> Scheme:
     """The scheme of these names: ``scheme`` if it has them, the catalog's, or a new one."""
     points = tuple(name.text() for name in names.elements())
     if scheme is not None and points == scheme.points:
         return scheme
     try:
-        return scheme_of_points(called, points)
+        return scheme_from_data(called, points, edges)
     except SettingError as error:
         raise names.error(str(error).rstrip(".")) from error
 
@@ -118,17 +130,24 @@ def meant_scheme(scheme: Scheme, requested: Scheme | None, path: Path) -> Scheme
     return meant
 
 
-def faces_of(records: Sequence[FaceRecord], scheme: Scheme, path: Path, faults: Faults) -> Faces:
+def faces_of(
+    records: Sequence[FaceRecord],
+    scheme: Scheme,
+    path: Path,
+    faults: Faults,
+    images: Path | None = None,
+) -> Faces:
     """Labelled faces, their images beside the file or in a folder beside it.
 
-    Group: photograph (linked), if an image has several faces. Raises ``DataError``.
+    ``images``: the folder that names are relative to, if it is known. Group: photograph (linked),
+    if an image has several faces. Raises ``DataError``.
     """
     names: list[str] = []
     kept: list[FaceRecord] = []
     seen: set[tuple[str, bytes]] = set()
     for record in records:
         try:
-            name = image_name(record.image, path.parent)
+            name = image_name(record.image, images or path.parent)
             same = (name, record.points.tobytes())
             if same in seen and not np.isnan(record.points).all():
                 raise ValueError("the same points in the same image as a face before")
@@ -141,18 +160,23 @@ def faces_of(records: Sequence[FaceRecord], scheme: Scheme, path: Path, faults: 
             report_fault(faults, f"{path.name} {record.place}", f"{error}.")
     if not kept:
         raise DataError(f"{path}: it has no face.")
-    folder = image_folder(path, names)
+    folder = images or image_folder(path, names)
     unknown = np.full(4, np.nan)
     boxes = np.array([unknown if r.box is None else r.box for r in kept], dtype=np.float32)
     occluded = [np.zeros(len(scheme), bool) if r.occluded is None else r.occluded for r in kept]
+    points = np.stack([record.points for record in kept]).astype(np.float32)
+    hidden = np.stack(occluded)
+    if hidden.sum() >= _MANY and hidden.sum() == (~np.isnan(points[..., 0])).sum():
+        _log.info("%s: every labelled point is marked as hidden, which says nothing.", path.name)
+        hidden = np.zeros_like(hidden)
     groups = photograph_group(names)
     return Faces(
         scheme=scheme,
         ids=numbered_faces(names),
         images=tuple(folder / name for name in names),
-        points=np.stack([record.points for record in kept]).astype(np.float32),
+        points=points,
         boxes=None if np.isnan(boxes).all() else boxes,
-        occluded=np.stack(occluded) if np.any(occluded) else None,
+        occluded=hidden if hidden.any() else None,
         groups=groups,
         linked=tuple(groups),
     )

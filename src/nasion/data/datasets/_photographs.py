@@ -6,6 +6,7 @@ import re
 from pathlib import PurePath
 
 MIRROR = "_mirror"
+_AUGMENTED = re.compile(r"\.rf\.[0-9A-Za-z]{16,}$")  # Roboflow's copies: photo_jpg.rf.1a2b...
 _NUMBERED_FACE = re.compile(r"(\d+)_\d{1,2}$")
 
 
@@ -16,6 +17,11 @@ def photograph(file: str) -> str:
     photograph, as HELEN's and AFW's ``134212_1`` and ``134212_2``; ``20230115_093012`` is a date
     and a time.
     """
-    stem = PurePath(file).stem.removesuffix(MIRROR)
+    stem = _AUGMENTED.sub("", PurePath(file).stem).removesuffix(MIRROR)
     numbered = _NUMBERED_FACE.match(stem)
     return numbered[1] if numbered else stem
+
+
+def is_augmented(file: str) -> bool:
+    """Whether a name is of one of several altered copies of a photograph."""
+    return _AUGMENTED.search(PurePath(file).stem) is not None

@@ -15,6 +15,7 @@ from nasion.data.datasets._table_header import (
     BOX_COLUMNS,
     name_column,
     named_columns,
+    pixel_origin,
     point_columns,
 )
 from nasion.data.record_faults import Faults, report_fault
@@ -60,7 +61,7 @@ def read_table(
     has_boxes = all(name in names for name in BOX_COLUMNS)
     # The box's four numbers come first, if there is a box.
     wanted = column_positions(names, BOX_COLUMNS, path) + columns if has_boxes else columns
-    marks = _DecimalMarks(delimiter_of(text) != ",")
+    marks = DecimalMarks(delimiter_of(text) != ",")
     faces: list[str] = []
     rows: list[list[float]] = []
     seen: set[tuple[str, str]] = set()
@@ -71,7 +72,8 @@ def read_table(
             cells = _of_width(found, len(header))
             face = image_name(cells[at], path.parent) if labels else check_file_name(cells[at])
             numbers = _numbers(cells, wanted, header, marks)
-            if has_boxes:
+            # Empty cells: a face without a box.
+            if has_boxes and not all(map(math.isnan, numbers[:4])):
                 _check_box(numbers[:4])
             # A second face of an image is another face, not the same one twice.
             if (face, repr(numbers)) in seen:
@@ -86,7 +88,8 @@ def read_table(
         raise DataError(f"{path}: {lost if count else 'no rows below the header'}.")
     numbers = np.array(rows, dtype=np.float32)
     boxes = numbers[:, :4] if has_boxes else None
-    points = numbers[:, 4 * has_boxes :].reshape(len(rows), len(scheme), 2)
+    boxes = None if boxes is None or np.isnan(boxes).all() else boxes
+    points = numbers[:, 4 * has_boxes :].reshape(len(rows), len(scheme), 2) - pixel_origin(names)
     return numbered_faces(faces), points, boxes
 
 
@@ -103,7 +106,7 @@ def _of_width(cells: list[str], width: int) -> list[str]:
 
 
 @dataclass
-class _DecimalMarks:
+class DecimalMarks:
     """The decimal mark of a table. ``comma``: whether it may be a comma."""
 
     comma: bool
@@ -123,24 +126,29 @@ class _DecimalMarks:
             self.seen = mark
         return cell.replace(",", ".") if mark == "," else cell
 
+    def coordinate(self, cell: str) -> float:
+        """The number in a cell, NaN for what programs write for none. ``ValueError`` for others."""
+        cell = "" if cell.strip().lower() in _NO_VALUE else cell
+        try:
+            return parse_coordinate(self.with_point(cell), missing=True)
+        except ValueError:
+            if not _EXCEL_OVERFLOW.match(cell.strip()):
+                raise
+            raise ValueError(
+                f"{cell.strip()[:30]!r}, which Excel shows for a number that does not fit its "
+                "column; widen the column there and save the table again"
+            ) from None
+
 
 def _numbers(
-    cells: list[str], wanted: list[int], header: list[str], marks: _DecimalMarks
+    cells: list[str], wanted: list[int], header: list[str], marks: DecimalMarks
 ) -> list[float]:
     values = []
     for at in wanted:
-        cell = "" if cells[at].strip().lower() in _NO_VALUE else cells[at]
         try:
-            cell = marks.with_point(cell)
-            values.append(parse_coordinate(cell, missing=True))
+            values.append(marks.coordinate(cells[at]))
         except ValueError as error:
-            problem: ValueError = error
-            if _EXCEL_OVERFLOW.match(cell.strip()):
-                problem = ValueError(
-                    f"{cell.strip()[:30]!r}, which Excel shows for a number that does not fit its "
-                    "column; widen the column there and save the table again"
-                )
-            raise ValueError(f"{header[at]} is {problem}") from None
+            raise ValueError(f"{header[at]} is {error}") from None
     # Points and corners of the box alike are pairs.
     for i in range(0, len(values), 2):
         if math.isnan(values[i]) != math.isnan(values[i + 1]):
@@ -169,7 +177,7 @@ def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
     _, header = next(lines, (0, []))
     header = [name.strip() for name in header]
     at = name_column(header)
-    marks = _DecimalMarks(delimiter_of(text) != ",")
+    marks = DecimalMarks(delimiter_of(text) != ",")
     if not all(name in header for name in BOX_COLUMNS):
         raise DataError(
             f"{path} line 1: columns {', '.join(BOX_COLUMNS)} expected after the image's name; "

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Bool
+
 from nasion.data.datasets._face_records import (
     FaceRecord,
     checked_box,
@@ -71,10 +74,21 @@ def _faces_of_image(image: Document, scheme: Scheme, suffix: str) -> list[FaceRe
         points = face["points"].points(len(scheme), f"scheme {scheme.name}")
         scores = checked_scores(face.get("scores"), len(scheme))
         box = checked_box(face.get("box"), is_size=False)
-        found.append(FaceRecord(name, points, f"{name} face {k}{suffix}", scores, box))
+        occluded = _flags(face.get("occluded"), len(scheme))
+        found.append(FaceRecord(name, points, f"{name} face {k}{suffix}", scores, box, occluded))
     return found
 
 
 def _one_of(document: Document, key: str, old_key: str) -> Document:
     """The value under a key, or under the name that nasion 0.1 had for it."""
     return document[old_key if old_key in document.object() else key]
+
+
+def _flags(values: Document | None, count: int) -> Bool[np.ndarray, " K"] | None:
+    """Which points are occluded, as written for labels."""
+    if values is None:
+        return None
+    flags = [each.flag() for each in values.elements()]
+    if len(flags) != count:
+        raise values.error(f"{len(flags)} values, {count} expected, one for each point")
+    return np.array(flags, dtype=bool)

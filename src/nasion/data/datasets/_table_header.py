@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from nasion.data.own_schemes import scheme_from_data
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import SCHEMES, scheme_by_count
 from nasion.landmarks.scheme import Scheme
@@ -13,6 +14,7 @@ from nasion.media.csv_rows import column_positions, csv_rows
 from nasion.media.files import open_bytes, utf16_of
 from nasion.media.number_text import is_whole, parse_number
 
+_NEARLY_ALL = 0.8  # of a scheme's points: a table with so many is of that scheme, with a fault
 BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
 HEADER_BYTES = 65536  # in which a table's first line is looked for
 _SHOWN = 60  # characters of a first line in a message
@@ -24,8 +26,13 @@ _NAME_COLUMNS = (
     "img", "img_name", "img_path", "file", "file_name", "filename", "file_path", "filepath",
     "path", "photo", "picture", "face", "frame", "name", "image_id", "id",
 )  # fmt: skip
-# p0_x, part_0_x or 0_x.
-_NUMBERED = re.compile(r"(?:[pP]|[pP]art_)?(\d{1,5})_([xy])$", re.ASCII)
+# p0_x, part_0_x, landmark_0_x, original_0_x or 0_x.
+_NUMBERED = re.compile(
+    r"(?:p|part_|original_|(?:point|landmark|keypoint|kp|pt|lm)_?)?(\d{1,5})_([xy])$",
+    re.ASCII | re.I,
+)
+# Tables of HRNet's face alignment, whose pixels count from 1 as the .pts files that they are from.
+_FROM_ONE = re.compile(r"original_\d{1,5}_x$", re.ASCII)
 _AXIS_LAST = re.compile(r"(.+)[_. ]([xyXY])$", re.S)  # name_x, name.x, name x
 _AXIS_FIRST = re.compile(r"([xyXY])[_. ](.+)$", re.S)  # x_name, x.name
 _AXIS_NUMBER = re.compile(r"([xyXY])(\d{1,5})$", re.ASCII)  # x0, y0
@@ -69,6 +76,11 @@ def named_columns(header: Sequence[str]) -> list[str]:
 def _axis_first(name: str) -> str | None:
     match = _AXIS_FIRST.match(name) or _AXIS_NUMBER.match(name)
     return f"{match[2]}_{match[1].lower()}" if match else None
+
+
+def pixel_origin(columns: Sequence[str]) -> int:
+    """What the table calls the first pixel: 1 in those of HRNet, else 0."""
+    return int(any(_FROM_ONE.match(name) for name in columns))
 
 
 def name_column(columns: Sequence[str]) -> int:
@@ -130,25 +142,27 @@ def table_scheme(path: Path, requested: Scheme | None) -> Scheme:
     columns = header[:at] + header[at + 1 :]
     coordinates = [name for name in columns if name.endswith(("_x", "_y"))]
     column_positions(columns, coordinates, path)  # raises for one that occurs twice
-    named = {
+    named = [
         name.removesuffix("_x")
         for name in columns
-        if name.endswith("_x") and not _NUMBERED.match(name)
-    }
+        if name.endswith("_x") and not _NUMBERED.match(name) and name not in BOX_COLUMNS
+    ]
     if named:
         candidates = [requested, *SCHEMES.values()] if requested else [*SCHEMES.values()]
-        scheme = next((s for s in candidates if s and named == set(s.points)), requested)
+        scheme = next((s for s in candidates if s and set(named) == set(s.points)), None)
+        if scheme is None and requested is not None and _nearly_all(requested, named):
+            return requested  # a column that lacks or is misspelt; reading it says which
+        scheme = scheme or scheme_from_data(path.stem, named)
     else:
         numbered = [name for name in columns if is_whole(name) or _NUMBERED.match(name)]
         scheme = scheme_by_count(len(numbered) // 2, requested)
         if scheme is None:
             raise _no_scheme(path, len(numbered) // 2, requested)
-    if scheme is None:
-        raise SettingError(
-            f"{path}: its columns name points of no scheme that nasion knows; train and evaluate "
-            "with a recipe file whose scheme has these points."
-        )
     return scheme
+
+
+def _nearly_all(scheme: Scheme, named: Sequence[str]) -> bool:
+    return sum(point in named for point in scheme.points) >= _NEARLY_ALL * len(scheme)
 
 
 def _no_scheme(path: Path, count: int, requested: Scheme | None) -> DataError | SettingError:

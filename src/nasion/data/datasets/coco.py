@@ -6,17 +6,23 @@ predictions in this format are read as well. Images lie beside the file or in a 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
-from nasion.data.datasets._coco_document import read_annotations
+from nasion.data.datasets._coco_document import image_sizes, read_annotations
 from nasion.data.datasets._face_records import faces_of, has_keys, meant_scheme, read_text_document
+from nasion.data.datasets._label_files import box_for_tools, is_occluded, labelled_images
 from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.files import write_text
 
 SCHEME = None
 SPLITS = ("all",)
+IMAGE_FOLDER = "images"
+KEEPS: tuple[str, ...] = ("occluded", "boxes", "edges")  # of what labels may have beside points
 
 
 def recognises(root: Path) -> bool:
@@ -40,3 +46,61 @@ def read(
     root = next(root.glob("*.json"), root) if root.is_dir() else root
     own, records = read_annotations(read_text_document(root), scheme, faults)
     return faces_of(records, meant_scheme(own, scheme, root), root, faults)
+
+
+def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The images' sizes in the file, by their names."""
+    root = next(root.glob("*.json"), root) if root.is_dir() else root
+    return image_sizes(read_text_document(root))
+
+
+def write_labels(faces: Faces, folder: Path) -> Path:
+    """Write ``annotations.json``: names, skeleton, boxes; visibility 0, 1 (occluded) and 2."""
+    value = document_of(faces, folder / IMAGE_FOLDER)
+    path = folder / "annotations.json"
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    return path
+
+
+def document_of(faces: Faces, folder: Path) -> dict[str, Any]:
+    """Faces as a COCO document; ``folder``: that of their images."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, image in enumerate(labelled_images(faces, folder), start=1):
+        width, height = image.size
+        images.append({"id": number, "file_name": image.name, "width": width, "height": height})
+        for i in image.faces:
+            annotations.append(annotation(faces, i, len(annotations) + 1, number))
+    category = {
+        "id": 1,
+        "name": "face",
+        "supercategory": "person",
+        "keypoints": list(faces.scheme.points),
+        # COCO counts keypoints from 1.
+        "skeleton": (faces.scheme.edge_index + 1).tolist(),
+    }
+    return {"images": images, "annotations": annotations, "categories": [category]}
+
+
+def annotation(faces: Faces, i: int, number: int, image: int, category: int = 1) -> dict[str, Any]:
+    """A face as COCO's annotation. Without a box it gets the one around its points.
+
+    ``number``, ``image``, ``category``: the ids.
+    """
+    keypoints: list[float] = []
+    for k, (x, y) in enumerate(faces.points[i].tolist()):
+        if not faces.labelled[i, k]:
+            keypoints += [0, 0, 0]
+            continue
+        keypoints += [round(x, 5), round(y, 5), 1 if is_occluded(faces, i, k) else 2]
+    x0, y0, x1, y1 = box_for_tools(faces, i) or (0, 0, 0, 0)
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": category,
+        "iscrowd": 0,
+        "bbox": [round(side, 4) for side in (x0, y0, x1 - x0, y1 - y0)],
+        "area": round((x1 - x0) * (y1 - y0), 2),
+        "num_keypoints": int(faces.labelled[i].sum()),
+        "keypoints": keypoints,
+    }

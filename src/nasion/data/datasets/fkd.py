@@ -18,12 +18,13 @@ from jaxtyping import Bool, UInt8
 
 from nasion.data.datasets._pixel_table import PixelTable
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError, SettingError, require
 from nasion.landmarks.catalog import fkd15
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import column_positions, csv_rows
 from nasion.media.files import atomic_write, open_bytes, read_text, write_text
+from nasion.media.images import as_pixels
 from nasion.media.number_text import parse_whole
 
 SCHEME: Scheme = fkd15
@@ -31,6 +32,9 @@ SPLITS = ("all", "test")
 WHOLE_IMAGES = True  # as published, images are crops of one face
 COLUMNS = tuple(f"{point}_{axis}" for point in fkd15.points for axis in "xy")
 FOUR_POINTS = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip")
+IMAGE_FOLDER = "images"
+KEEPS: tuple[str, ...] = ()  # of what labels may have beside points
+SIDES = (96, 96)
 LOOKUP = "IdLookupTable.csv"
 _STEMS = {"all": "training", "test": "test"}
 _SUFFIXES = (".zip", ".csv", ".csv.gz")
@@ -183,6 +187,19 @@ def write(faces: Faces, folder: Path) -> None:
             numbers = ["" if math.isnan(v) else f"{v:.4f}" for v in points.reshape(-1).tolist()]
             pixels = " ".join(map(str, np.asarray(image).reshape(-1).tolist()))
             writer.writerow([*numbers, pixels])
+
+
+def write_labels(faces: Faces, folder: Path) -> Path:
+    """Write ``training.csv`` with its images. ``SettingError`` for other schemes or sizes."""
+    images = [as_pixels(image, colour=False) for image in faces.images]
+    sizes = {image.shape for image in images}
+    require(
+        faces.scheme.points == fkd15.points and sizes <= {SIDES},
+        f"Kaggle's table holds 96 x 96 images of scheme fkd15; these are of scheme "
+        f"{faces.scheme.name}, {len(sizes)} sizes. Choose another format.",
+    )
+    write(replace(faces, images=tuple(images)), folder)
+    return folder / "training.csv"
 
 
 def write_test(

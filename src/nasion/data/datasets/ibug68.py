@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
+from nasion.data.datasets._label_files import labelled_images
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._pts_text import read_points
 from nasion.data.datasets._set_folders import is_fgnet, is_merl_rav
@@ -35,6 +36,8 @@ from nasion.media.signatures import IMAGE_SUFFIXES
 SCHEME: Scheme = ibug68
 SPLITS = ("all", "training", "common", "challenge", "full")
 POOL = "training"  # what train and val are sides of
+IMAGE_FOLDER = ""
+KEEPS: tuple[str, ...] = ()  # of what labels may have beside points
 PIXEL_ORIGIN = 1  # what the files call the first pixel
 _CHALLENGE = "ibug"
 _NUMBERED = re.compile(r"(.+)[-#](\d+)$", re.S)  # NAME#2: the second face; NAME-2: older files
@@ -78,7 +81,7 @@ def read(
         ids=tuple(n + image_of(path)[1] for n, path in zip(names, read_files, strict=True)),
         images=tuple(images),
         points=points,
-        boxes=geometry.points_box(points).astype(np.float32),
+        boxes=_tight_boxes(points),
         groups={
             "subset": tuple(part[0] if len(part) > 1 else root.name for part in parts),
             "photograph": _photographs(root, read_files, names),
@@ -99,6 +102,13 @@ def _photographs(root: Path, paths: Iterable[Path], names: list[str]) -> tuple[s
         inside = video is not None and video.is_relative_to(root)
         found.append(str(video.relative_to(root)) if video and inside else photograph(name))
     return tuple(found)
+
+
+def _tight_boxes(points: Float32[np.ndarray, "N K 2"]) -> Float32[np.ndarray, "N 4"]:
+    """The boxes around the labelled points; NaN for one point, which spans none."""
+    boxes = geometry.points_box(points).astype(np.float32)
+    has_area = np.asarray((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
+    return np.where(has_area[:, None], boxes, np.float32(np.nan))
 
 
 def _read_files(
@@ -192,6 +202,38 @@ def write(faces: Faces, folder: Path) -> None:
         kind = Path(name).suffix[1:].replace("jpg", "jpeg")
         with atomic_write(folder / name) as temporary:
             Image.fromarray(np.asarray(faces.images[i])).save(temporary, kind)
-        rows = "\n".join(f"{x + 1:.6f} {y + 1:.6f}" for x, y in faces.points[i].tolist())
-        text = f"version: 1\nn_points: {len(faces.scheme)}\n{{\n{rows}\n}}\n"
-        write_text((folder / name).with_suffix(".pts"), text)
+        write_text((folder / name).with_suffix(".pts"), _pts_text(faces.points[i].tolist()))
+
+
+def write_labels(faces: Faces, folder: Path) -> Path:
+    """Write ``photo.pts`` beside ``photo.jpg``, ``photo#2.pts`` for its second face.
+
+    A point that is not labelled is ``nan nan``. Names, boxes and occlusion are lost. Raises
+    ``SettingError`` for images whose files differ only in their suffix.
+    """
+    images = labelled_images(faces, folder)
+    stems = {image.path.with_suffix("") for image in images}
+    if len(stems) < len(images):
+        raise SettingError(
+            f"{folder}: images whose names differ only in their suffix would share a .pts file; "
+            "rename one of them."
+        )
+    for image in images:
+        number = 1
+        for i in image.faces:
+            stem = image.path.with_suffix("")
+            while (
+                number > 1
+                and (stem := image.path.with_name(f"{image.path.stem}#{number}")) in stems
+            ):
+                number += 1
+            stems.add(stem)
+            write_text(stem.with_name(f"{stem.name}.pts"), _pts_text(faces.points[i].tolist()))
+            number += 1
+    return folder
+
+
+def _pts_text(points: list[list[float]]) -> str:
+    # From 0 to the format's 1.
+    rows = "\n".join(f"{x + 1:.6f} {y + 1:.6f}" for x, y in points)
+    return f"version: 1\nn_points: {len(points)}\n{{\n{rows}\n}}\n"

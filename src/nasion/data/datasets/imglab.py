@@ -21,7 +21,9 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from nasion.data.datasets._image_names import image_name
+from nasion.data.datasets._label_files import box_for_tools, labelled_images
 from nasion.data.datasets._photographs import photograph
+from nasion.data.own_schemes import scheme_from_data
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, refusing_damage
 from nasion.landmarks.catalog import SCHEMES, ibug68, scheme_by_count
@@ -37,6 +39,9 @@ from nasion.media.number_text import (
 
 SCHEME: Scheme = ibug68
 SPLITS = ("all",)
+IMAGE_FOLDER = ""
+KEEPS: tuple[str, ...] = ("boxes",)  # of what labels may have beside points
+PRECISION = 0.5  # pixels to which a written point is kept
 _log = logging.getLogger(__name__)
 _HEADER_BYTES = 4096  # in which <dataset> is looked for
 _MAX_DIGITS = 5  # of a part's number: the highest one decides how large the scheme must be
@@ -112,7 +117,10 @@ def _columns(
         # Several schemes may have all names; the requested one counts, then iBUG's.
         known = [scheme for scheme in (requested, SCHEME, *SCHEMES.values()) if scheme]
         having = (scheme for scheme in known if all(name in scheme for name in names))
-        scheme = next(having, known[0])
+        shared = sum(name in known[0] for name in names)
+        # Names of which most are known: the others are misspelt.
+        own = None if 2 * shared > len(names) else scheme_from_data(root.stem, sorted(names))
+        scheme = next(having, own or known[0])
         unknown = [name for name in names if name not in scheme]
         if unknown:
             raise DataError(
@@ -307,14 +315,44 @@ def write(faces: Faces, path: Path) -> None:
     """Write faces with boxes as an imglab file, in whole pixels; ids are the images' names."""
     if faces.boxes is None:
         raise SettingError("An imglab file needs boxes, and these faces have none.")
+    names = [f"{k:02d}" for k in range(len(faces.scheme))]
+    _write_images(((name, _box_lines(faces, i, names)) for i, name in enumerate(faces.ids)), path)
+
+
+def write_labels(faces: Faces, folder: Path) -> Path:
+    """Write ``labels.xml`` in whole pixels, since dlib reads no fractions.
+
+    A face without a box gets the one around its points. Parts are numbered if that tells the
+    scheme, else named. An occluded point is written as any other.
+    """
+    count = len(faces.scheme)
+    numbered = scheme_by_count(count) == faces.scheme
+    names = [f"{k:02d}" for k in range(count)] if numbered else list(faces.scheme.points)
+    images = (
+        (image.name, [line for i in image.faces for line in _box_lines(faces, i, names)])
+        for image in labelled_images(faces, folder)
+    )
+    path = folder / "labels.xml"
+    _write_images(images, path)
+    return path
+
+
+def _box_lines(faces: Faces, i: int, names: list[str]) -> list[str]:
+    """A face as a box with its labelled parts; nothing for a face that has neither."""
+    box = box_for_tools(faces, i)
+    if box is None:
+        return []
+    left, top, right, bottom = np.rint(np.array(box) + 0.5).astype(int).tolist()
+    size = f"width='{max(right - left, 1)}' height='{max(bottom - top, 1)}'"
+    lines = [f"    <box top='{top}' left='{left}' {size}>"]
+    for k in np.flatnonzero(faces.labelled[i]).tolist():
+        x, y = np.rint(faces.points[i, k]).astype(int).tolist()
+        lines.append(f"      <part name={quoteattr(names[k])} x='{x}' y='{y}'/>")
+    return [*lines, "    </box>"]
+
+
+def _write_images(images: Iterable[tuple[str, list[str]]], path: Path) -> None:
     lines = ["<?xml version='1.0' encoding='UTF-8'?>", "<dataset>", "<images>"]
-    for i, name in enumerate(faces.ids):
-        left, top, right, bottom = np.rint(faces.boxes[i] + 0.5).astype(int).tolist()
-        size = f"width='{right - left}' height='{bottom - top}'"
-        lines.append(f"  <image file={quoteattr(name)}>")
-        lines.append(f"    <box top='{top}' left='{left}' {size}>")
-        for k in np.flatnonzero(faces.labelled[i]).tolist():
-            x, y = np.rint(faces.points[i, k]).astype(int).tolist()
-            lines.append(f"      <part name='{k:02d}' x='{x}' y='{y}'/>")
-        lines += ["    </box>", "  </image>"]
+    for name, boxes in images:
+        lines += [f"  <image file={quoteattr(name)}>", *boxes, "  </image>"]
     write_text(path, "\n".join([*lines, "</images>", "</dataset>", ""]))

@@ -18,8 +18,9 @@ from jaxtyping import Float32
 from PIL import Image
 
 from nasion.data.datasets._image_names import image_name
+from nasion.data.datasets._label_files import labelled_images
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError, SplitNotFound
+from nasion.errors import DataError, SettingError, SplitNotFound, require
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import imm58
 from nasion.landmarks.faces import Faces
@@ -30,6 +31,8 @@ from nasion.media.number_text import check_file_name, is_whole, parse_number, pa
 
 SCHEME: Scheme = imm58
 SPLITS = ("all", "train", "val")
+IMAGE_FOLDER = ""
+KEEPS: tuple[str, ...] = ()  # of what labels may have beside points
 WHOLE_IMAGES = True  # as published, images are crops of one face
 TRAINING_PERSONS = tuple(f"{i:02d}" for i in range(1, 33))
 VIEWS = {
@@ -172,7 +175,7 @@ def write(faces: Faces, folder: Path) -> None:
         image = Image.fromarray(np.asarray(faces.images[i]))
         with atomic_write(folder / f"{name}.jpg") as temporary:
             image.save(temporary, "JPEG", quality=95)
-        write_text(folder / f"{name}.asf", _asf(faces.points[i], image.size, name))
+        write_text(folder / f"{name}.asf", _asf(faces.points[i], image.size, f"{name}.jpg"))
 
 
 def _asf(points: Float32[np.ndarray, "K 2"], size: tuple[int, int], name: str) -> str:
@@ -188,4 +191,28 @@ def _asf(points: Float32[np.ndarray, "K 2"], size: tuple[int, int], name: str) -
             before, after = first + (k - 1) % length, first + (k + 1) % length
             x, y = relative[first + k]
             rows.append(f"{part} \t{kind} \t{x:.8f} \t{y:.8f} \t{first + k} \t{before} \t{after}")
-    return "\n".join([*rows, "", "#", "# host image", "#", f"{name}.jpg"]) + "\n"
+    return "\n".join([*rows, "", "#", "# host image", "#", name]) + "\n"
+
+
+def write_labels(faces: Faces, folder: Path) -> Path:
+    """Write an ``.asf`` file beside each image, which is named as ``01-1m.jpg``.
+
+    Raises ``SettingError`` for faces that IMM's files cannot hold.
+    """
+    images = labelled_images(faces, folder)
+    complete = bool(faces.complete.all())
+    require(
+        faces.scheme.points == imm58.points and complete and len(images) == len(faces),
+        f"IMM's files hold one complete face of scheme imm58 an image; these are {len(faces)} faces"
+        f" of scheme {faces.scheme.name} in {len(images)} images"
+        f"{'' if complete else ', some with missing points'}. Choose another format.",
+    )
+    for image in images:
+        require(
+            _NAME.match(image.path.stem) is not None,
+            f"{image.name}: IMM's images are named as 01-1m.jpg (person, view, m or f); rename it, "
+            "or choose another format.",
+        )
+        text = _asf(faces.points[image.faces[0]], image.size, image.path.name)
+        write_text(image.path.with_suffix(".asf"), text)
+    return folder

@@ -6,17 +6,23 @@ or in a folder beside it.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from nasion.data.datasets._face_records import faces_of, has_keys, meant_scheme
+from nasion.data.datasets._label_files import is_occluded, known_box, labelled_images
 from nasion.data.datasets._predicted_json import read_json, read_json_lines
 from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.files import write_text
 
 SCHEME = None
 SPLITS = ("all",)
+IMAGE_FOLDER = "images"
+KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
 
 
 def recognises(root: Path) -> bool:
@@ -45,3 +51,28 @@ def read(
         root = next(iter([*root.glob("*.json"), *root.glob("*.jsonl")]), root)
     own, records = (read_json_lines if root.suffix.lower() == ".jsonl" else read_json)(root, scheme)
     return faces_of(records, meant_scheme(own, scheme, root), root, faults)
+
+
+def write_labels(faces: Faces, folder: Path) -> Path:
+    """Write ``labels.json``, as predict writes it, with ``occluded`` beside the points."""
+    images = []
+    for image in labelled_images(faces, folder / IMAGE_FOLDER):
+        width, height = image.size
+        values = [_face_value(faces, i) for i in image.faces]
+        images.append({"image": image.name, "width": width, "height": height, "faces": values})
+    head = {"scheme": faces.scheme.name, "point_names": list(faces.scheme.points)}
+    path = folder / "labels.json"
+    write_text(path, json.dumps(head | {"images": images}, ensure_ascii=False, indent=1) + "\n")
+    return path
+
+
+def _face_value(faces: Faces, i: int) -> dict[str, Any]:
+    points = faces.points[i].astype(float).round(5).tolist()
+    count = range(len(faces.scheme))
+    value: dict[str, Any] = {
+        "points": [points[k] if faces.labelled[i, k] else [None, None] for k in count]
+    }
+    if (box := known_box(faces, i)) is not None:
+        value["box"] = [round(edge, 4) for edge in box]
+    occluded = [is_occluded(faces, i, k) for k in count]
+    return value | ({"occluded": occluded} if any(occluded) else {})

@@ -16,9 +16,13 @@ import io
 import math
 from pathlib import Path
 
+import numpy as np
+
 from nasion.data.datasets._image_names import image_of_face, photograph_group
+from nasion.data.datasets._label_files import known_box, labelled_images
 from nasion.data.datasets._points_table import image_folder, read_table
 from nasion.data.datasets._table_header import (
+    BOX_COLUMNS,
     is_points_header,
     read_first_line,
     read_header,
@@ -34,6 +38,8 @@ from nasion.media.files import write_text
 
 SCHEME = None
 SPLITS = ("all",)
+IMAGE_FOLDER = "images"
+KEEPS: tuple[str, ...] = ("boxes",)  # of what labels may have beside points
 _SUFFIXES = (".csv", ".tsv", ".gz")
 
 
@@ -89,6 +95,28 @@ def read_predictions(path: Path, scheme: Scheme) -> Predictions:
     return Predictions(scheme=scheme, ids=ids, points=points)
 
 
+def write_labels(faces: Faces, folder: Path) -> Path:
+    """Write ``labels.csv``: a row per face with its image, its box if any has one, its points."""
+    points = faces.scheme.points
+    has_boxes = faces.boxes is not None and not np.isnan(faces.boxes).all()
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    boxes = BOX_COLUMNS if has_boxes else ()
+    writer.writerow(["image", *boxes, *(f"{point}_{axis}" for point in points for axis in "xy")])
+    for image in labelled_images(faces, folder / IMAGE_FOLDER):
+        for i in image.faces:
+            box = (known_box(faces, i) or (math.nan,) * 4) if has_boxes else ()
+            writer.writerow([image.name, *_cells([*box, *faces.points[i].reshape(-1).tolist()])])
+    path = folder / "labels.csv"
+    write_text(path, text.getvalue())
+    return path
+
+
+def _cells(values: list[float]) -> list[str]:
+    """Nine digits, so that float32 is read back exactly; empty for NaN."""
+    return ["" if math.isnan(v) else f"{v:.9g}" for v in values]
+
+
 def write(predictions: Predictions | Faces, path: Path) -> None:
     """One row per face with named columns; nine digits, so that float32 is read back exactly."""
     text = io.StringIO()
@@ -96,6 +124,5 @@ def write(predictions: Predictions | Faces, path: Path) -> None:
     points = predictions.scheme.points
     writer.writerow(["face", *(f"{point}_{axis}" for point in points for axis in "xy")])
     for name, xy in zip(predictions.ids, predictions.points, strict=True):
-        values = ["" if math.isnan(v) else f"{v:.9g}" for v in xy.reshape(-1).tolist()]
-        writer.writerow([name_as_text(name), *values])
+        writer.writerow([name_as_text(name), *_cells(xy.reshape(-1).tolist())])
     write_text(path, text.getvalue())
