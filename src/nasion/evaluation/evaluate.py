@@ -100,7 +100,8 @@ def evaluate(
     threshold = THRESHOLDS.get(norm, DEFAULT_THRESHOLD) if threshold is None else threshold
     if not threshold > 0:
         raise SettingError(f"The threshold must be above 0, as 0.08; found {threshold}.")
-    if not set(faces.scheme.points) & set(predictions.scheme.points):
+    shared = faces.scheme.matches(predictions.scheme)
+    if not shared:
         theirs, ours = (
             f"{s.name} ({s.points[0]}, ...)" for s in (predictions.scheme, faces.scheme)
         )
@@ -109,7 +110,7 @@ def evaluate(
             "both; name the scheme that both are in (--scheme)."
         )
     matched, missing, extra = match_by_id(predictions.to(faces.scheme), faces)
-    lacking = [point for point in faces.scheme.points if point not in predictions.scheme]
+    lacking = [point for point in faces.scheme.points if point not in shared]
     truth = faces.points.copy()
     # A point that the predictions' scheme lacks is left out, not counted as a failure.
     truth[:, faces.scheme.index(lacking)] = np.nan
