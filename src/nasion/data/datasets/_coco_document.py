@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ from nasion.data.datasets._face_records import (
     own_scheme,
     read_text_document,
 )
+from nasion.data.own_schemes import scheme_of_numbered
 from nasion.data.record_faults import Fault, Faults
 from nasion.errors import DataError
-from nasion.landmarks.catalog import scheme_by_count
 from nasion.landmarks.scheme import Scheme
 from nasion.media.json_document import Document
 from nasion.media.number_text import MAX_COORDINATE
 
+_log = logging.getLogger(__name__)
 _VISIBILITIES = (0, 1, 2)  # COCO: not labelled, labelled but hidden, visible
 
 
@@ -119,14 +121,33 @@ def _category_scheme(document: Document, scheme: Scheme | None) -> Scheme:
     if categories is not None and len(kinds) > 1:
         raise categories.error("categories with different keypoints; give one file per scheme")
     if kinds:
-        return own_scheme(named[0]["keypoints"], scheme, "coco")
+        return own_scheme(named[0]["keypoints"], scheme, "coco", _skeleton(named[0]))
     if scheme is None:
         first = next(iter(document["annotations"].elements()), None)
         count = 0 if first is None else len(first["keypoints"].elements()) // 3
-        scheme = scheme_by_count(count)
+        scheme = scheme_of_numbered("coco", count, None) if count else None
     if scheme is None:
         raise document.error("its categories name no keypoints, so name the scheme (--scheme)")
     return scheme
+
+
+def _skeleton(category: Document) -> list[tuple[str, str]]:
+    """The edges between a category's points; none if they are not between its points."""
+    given = category.get("skeleton")
+    if given is None:
+        return []
+    names = [name.text() for name in category["keypoints"].elements()]
+    edges = [[end.value for end in edge.elements()] for edge in given.elements()]
+    ends = {end for edge in edges for end in edge}
+    # COCO counts from 1. Some tools count from 0.
+    first = 0 if 0 in ends else 1
+    known = set(range(first, first + len(names)))
+    if any(len(edge) != 2 for edge in edges) or any(type(end) is not int for end in ends):
+        raise given.error("pairs of points' numbers, from 1, expected")
+    if not ends <= known:
+        _log.info("%s: left out, since it joins points that do not exist.", given.place)
+        return []
+    return [(names[a - first], names[b - first]) for a, b in edges]
 
 
 def _box_categories(document: Document) -> list[object]:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from nasion.data.own_schemes import scheme_from_data, scheme_of_numbered
 from nasion.errors import DataError, SettingError
-from nasion.landmarks.catalog import SCHEMES, scheme_by_count
+from nasion.landmarks.catalog import SCHEMES
 from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import column_positions, csv_rows
 from nasion.media.files import open_bytes, utf16_of
@@ -98,18 +99,21 @@ def table_scheme(path: Path, requested: Scheme | None) -> Scheme:
     }
     if named:
         candidates = [requested, *SCHEMES.values()] if requested else [*SCHEMES.values()]
-        scheme = next((s for s in candidates if s and named == set(s.points)), requested)
+        fitting = (s for s in candidates if s and named == set(s.points))
+        scheme = next(fitting, requested) or _own_scheme(columns, path)
     else:
         numbered = [name for name in columns if is_whole(name) or _NUMBERED.match(name)]
-        scheme = scheme_by_count(len(numbered) // 2, requested)
+        count = len(numbered) // 2
+        scheme = scheme_of_numbered(path.stem, count, requested) if count else None
         if scheme is None:
             raise _no_scheme(path, len(numbered) // 2, requested)
-    if scheme is None:
-        raise SettingError(
-            f"{path}: its columns name points of no scheme that nasion knows; train and evaluate "
-            "with a recipe file whose scheme has these points."
-        )
     return scheme
+
+
+def _own_scheme(columns: Sequence[str], path: Path) -> Scheme:
+    """The scheme of columns that name points of none of the catalog, in their order."""
+    points = [name[:-2] for name in columns if name.endswith("_x") and f"{name[:-2]}_y" in columns]
+    return scheme_from_data(path.stem, points)
 
 
 def _no_scheme(path: Path, count: int, requested: Scheme | None) -> DataError | SettingError:
