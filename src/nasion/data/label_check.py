@@ -14,7 +14,7 @@ from nasion.data import datasets, label_places, label_shapes
 from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
-from nasion.data.mirror_check import check_mirror
+from nasion.data.mirror_check import check_mirror, mirror_faults
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import in_own_scheme, scheme_beside
@@ -167,10 +167,14 @@ class _Inspection:
 
     def _mirror_pairs(self) -> None:
         self.result.looked_for.append("mirror pairs of the scheme")
+        place = f"scheme {self.faces.scheme.name}"
         try:
             check_mirror(self.faces)
         except SettingError as error:
-            self.result.suspects.append(Fault(f"scheme {self.faces.scheme.name}", str(error)))
+            self.result.suspects.append(Fault(place, str(error)))
+            return
+        for fault in mirror_faults(self.faces):
+            self.result.suspects.append(Fault(place, f"the mirror pair of {fault} seems wrong."))
 
 
 def _boxed(faces: Faces) -> Faces:
