@@ -174,7 +174,7 @@ class _Inspection:
             self.result.suspects.append(Fault(place, str(error)))
             return
         for fault in mirror_faults(self.faces):
-            self.result.suspects.append(Fault(place, f"the mirror pair of {fault} seems wrong."))
+            self.result.suspects.append(Fault(place, f"a mirror pair seems wrong: {fault}."))
 
 
 def _boxed(faces: Faces) -> Faces:

@@ -29,6 +29,7 @@ _ALIGNMENTS = 3
 _DEVIATIONS = 3.0  # by which a distance may exceed the limit where few faces have a point
 # How much nearer another partner must be; between right pairs and the best ones it is 0.005.
 _CLEARLY = 0.04
+_ALONE = 0.08  # from its mirror image, a point that mirrors itself is not on the midline
 _SHOWN = 5  # points that the message names
 
 
@@ -37,7 +38,7 @@ def check_mirror(faces: Faces) -> None:
 
     Sets of fewer than ten faces, and of heads that are all turned to one side, are not checked.
     """
-    found = _median_shape(faces)
+    found = median_shape(faces)
     if found is None or _asymmetry(found[0]) > _TURNED:
         return
     shape, error = found
@@ -51,7 +52,7 @@ def check_mirror(faces: Faces) -> None:
     if not len(wrong):
         return
     pairs = "has no mirror pairs" if not scheme.mirror else "has mirror pairs that do not mirror"
-    told = {fault.point: str(fault) for fault in _faults(scheme, shape)}
+    told = {fault.point: str(fault) for fault in _faults(scheme, shape, error)}
     names = [scheme.points[i] for i in wrong]
     shown = "; ".join(told.get(name, name) for name in names[:_SHOWN])
     more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
@@ -78,6 +79,8 @@ class MirrorFault:
 
     def __str__(self) -> str:
         now = "is paired with itself" if self.partner == self.point else f"with {self.partner}"
+        if self.better == self.partner:
+            return f"{self.point} ({now}; its mirror image falls on no point)"
         right = "itself" if self.better == self.point else self.better
         return f"{self.point} ({now}; its mirror image falls on {right})"
 
@@ -88,7 +91,7 @@ def propose_mirror(faces: Faces) -> tuple[tuple[str, str], ...] | None:
     The scheme's own pairs are kept unless others are clearly nearer. None if labels cannot tell:
     of fewer than ten faces, or of heads that are all turned to one side.
     """
-    found = _median_shape(faces)
+    found = median_shape(faces)
     if found is None or _asymmetry(found[0]) > _TURNED:
         return None
     scheme, shape = faces.scheme, found[0]
@@ -104,37 +107,40 @@ def propose_mirror(faces: Faces) -> tuple[tuple[str, str], ...] | None:
 def mirror_faults(faces: Faces) -> list[MirrorFault]:
     """Points whose partner by the scheme is clearly not the one that the labels show.
 
-    Finer than ``check_mirror``: also neighbours on a contour that are paired crosswise. Empty if
-    labels cannot tell.
+    Finer than ``check_mirror``: also neighbours on a contour that are paired crosswise, and points
+    beside the midline without a partner. Empty if labels cannot tell.
     """
-    found = _median_shape(faces)
+    found = median_shape(faces)
     if found is None or _asymmetry(found[0]) > _TURNED:
         return []
-    return _faults(faces.scheme, found[0])
+    return _faults(faces.scheme, *found)
 
 
-def _faults(scheme: Scheme, shape: Float64[np.ndarray, "K 2"]) -> list[MirrorFault]:
+def _faults(
+    scheme: Scheme, shape: Float64[np.ndarray, "K 2"], error: Float64[np.ndarray, " K"]
+) -> list[MirrorFault]:
     partner, distance = mirror_partners(shape, scheme.flip)
-    faults = []
+    faults: list[MirrorFault] = []
     for i, (now, better) in enumerate(zip(scheme.flip.tolist(), partner.tolist(), strict=True)):
         far, near = float(distance[i, now]), float(distance[i, better])
         # NaN, of a point that no face has, is no fault.
-        if now != better and far - near > _CLEARLY:
+        is_alone = now == better == i and far > _ALONE + _DEVIATIONS * error[i]
+        if (now != better and far - near > _CLEARLY) or is_alone:
             names = (scheme.points[k] for k in (i, now, better))
             faults.append(MirrorFault(*names, far, near))
     return faults
 
 
-def _median_shape(
-    faces: Faces,
+def median_shape(
+    faces: Faces, least: int = _LEAST_FACES
 ) -> tuple[Float64[np.ndarray, "K 2"], Float64[np.ndarray, " K"]] | None:
     """The median of all faces, each moved and scaled onto it, and the error of each point.
 
-    None if there are too few faces.
+    None for fewer than ``least`` faces with most of their points.
     """
     points = faces.points.astype(np.float64)
     mostly = faces.labelled.mean(axis=1) >= 0.5
-    if mostly.sum() < _LEAST_FACES:
+    if mostly.sum() < least:
         return None
     boxes = geometry.points_box(points[mostly])
     size = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1e-9)

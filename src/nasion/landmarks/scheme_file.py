@@ -136,9 +136,10 @@ def to_toml(scheme: Scheme, notes: Mapping[str, Sequence[str]] = {}) -> str:
     for key in ("points", "mirror", "edges", "norm"):
         lines += ["", *_comments(key, notes), *_assigned(key, plain[key])]
     for key in ("parts", "aliases"):
-        lines += ["", *_comments(key, notes), f"[{key}]"]
+        # Below the table's head, so that a comment can become an entry.
+        lines += ["", f"[{key}]", *_comments(key, notes)]
         for name, value in plain[key].items():
-            lines += _assigned(_quoted(name) if not _is_bare(name) else name, value)
+            lines += _assigned(toml_key(name), value)
     return "\n".join(lines) + "\n"
 
 
@@ -171,8 +172,10 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
-def _is_bare(name: str) -> bool:
-    return bool(name) and name.isascii() and all(c.isalnum() or c in "_-" for c in name)
+def toml_key(name: str) -> str:
+    """A name as a key of TOML: bare if it may be, else quoted."""
+    is_bare = bool(name) and name.isascii() and all(c.isalnum() or c in "_-" for c in name)
+    return name if is_bare else _quoted(name)
 
 
 def _texts(document: Document) -> tuple[str, ...]:
