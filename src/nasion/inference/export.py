@@ -22,6 +22,7 @@ from nasion.inference.backends.onnx import FORMAT, open_session
 from nasion.inference.crops import crop_faces
 from nasion.inference.predictor import Predictor, load_model
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme_file import definition
 from nasion.media.files import move_into_place
 from nasion.media.temporary_files import temporary_folder
 from nasion.models.keras_backend import keras
@@ -116,6 +117,9 @@ def metadata(model: Predictor, licence: str) -> dict[str, str]:
         "refine_steps": str(spec.refine_steps),
         "tta": model.tta_mode,
     }
+    own = definition(spec.scheme)
+    if own is not None:
+        values["scheme_definition"] = json.dumps(own)
     if spec.codec.predicts_sigma:
         values["sigma"] = "sigma: float32 (faces, points), error scale in pixels of the input"
     if model.calibration:

@@ -108,6 +108,11 @@ def from_document(document: Document) -> Scheme:
         raise document.error(str(error).rstrip(".")) from error
 
 
+def definition(scheme: Scheme) -> dict[str, Any] | None:
+    """What a file must hold beside the scheme's name and points; None for the catalog's own."""
+    return None if scheme == SCHEMES.get(scheme.name) else to_plain(scheme)
+
+
 def to_plain(scheme: Scheme) -> dict[str, Any]:
     """The scheme as the value that ``from_document`` reads."""
     return {
