@@ -1,4 +1,4 @@
-"""What data show says to somebody who labels: confused sides, rare points and poses, images left."""
+"""What data show says to those who label: confused sides, rare points and poses, images."""
 
 from dataclasses import replace
 

@@ -8,7 +8,7 @@ import pytest
 import nasion
 from nasion.data.annotators import SeparateHeads, split_heads
 from nasion.data.datasets import toy
-from nasion.evaluation.report import page, RunDetails
+from nasion.evaluation.report import RunDetails, page
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.landmarks.faces import Faces, Predictions, join
 from nasion.landmarks.scheme import Scheme

@@ -58,7 +58,10 @@ def test_run_and_exported_file_have_the_scheme_and_help_other_schemes(tmp_path):
     assert run.spec.scheme == exported.spec.scheme == OWN
     # Judged on labels of the catalog's names: those four points.
     result = nasion.evaluate(exported, faces)
-    assert result.overall.coordinates == 2 * faces.labelled[:, fkd15.index(dict(OWN.aliases).values())].sum()
+    assert (
+        result.overall.coordinates
+        == 2 * faces.labelled[:, fkd15.index(dict(OWN.aliases).values())].sum()
+    )
     assert len(result.left_out["points that the predictions' scheme lacks"]) == 11
 
 
@@ -80,7 +83,7 @@ def test_predictions_as_json_define_their_scheme_if_the_catalog_does_not(tmp_pat
     value = json.loads(path.read_text())
     value["scheme_definition"]["points"] = ["eyeL", "eyeR", "tip", "lip"]
     path.write_text(json.dumps(value))
-    with pytest.raises(DataError, match="scheme_definition.points: other points than the file's"):
+    with pytest.raises(DataError, match=r"scheme_definition\.points: other points than the file's"):
         nasion_json.read(path)
     catalog = result_of(ibug68, np.ones((68, 2), np.float32))
     assert "scheme_definition" not in prediction_formats.to_text("json", [catalog])

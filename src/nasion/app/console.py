@@ -212,7 +212,9 @@ def show_advice(advice: Advice) -> None:
         line("mirror pair", fault, "yellow")
     if advice.swapped:
         shown = ", ".join(advice.swapped[:_MAX_VALUES])
-        line("left and right", f"seem to be swapped in {count(len(advice.swapped), 'face')}: {shown}")
+        line(
+            "left and right", f"seem to be swapped in {count(len(advice.swapped), 'face')}: {shown}"
+        )
     elif advice.sides_compared:
         say("left and right: no face fits better with its sides swapped")
     if advice.poses:

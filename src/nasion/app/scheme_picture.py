@@ -26,7 +26,7 @@ def draw_scheme(scheme: Scheme, faces: Faces | None = None) -> UInt8[np.ndarray,
     """
     shape = None if faces is None else median_shape(faces, least=1)
     placed = mean_shape(scheme) if shape is None else shape[0]
-    known = ~np.isnan(placed).any(axis=1)
+    known = np.asarray(~np.isnan(placed).any(axis=1))
     if known.sum() < 2:
         raise SettingError(
             f"Where the points of scheme {scheme.name} lie is not known: none is of the catalog. "

@@ -126,8 +126,8 @@ def _faults(
         # NaN, of a point that no face has, is no fault.
         is_alone = now == better == i and far > _ALONE + _DEVIATIONS * error[i]
         if (now != better and far - near > _CLEARLY) or is_alone:
-            names = (scheme.points[k] for k in (i, now, better))
-            faults.append(MirrorFault(*names, far, near))
+            point, partner_now, wanted = (scheme.points[k] for k in (i, now, better))
+            faults.append(MirrorFault(point, partner_now, wanted, far, near))
     return faults
 
 

@@ -35,8 +35,8 @@ class EvaluationResult:
     ``norm``, ``threshold``: what errors are relative to, and the limit of failure rate and AUC.
     ``norms``: the scores by each usual norm that these faces have, at its usual threshold.
     ``left_out``: ids by the reason why they were not counted. ``face_nme``: NaN for faces that
-    could not be counted. ``reliability_by_occlusion``: that of visible and of occluded points, where
-    labels say which are which. ``warning``: empty unless the network was trained on these faces.
+    could not be counted. ``reliability_by_occlusion``: that of visible and of occluded points,
+    where labels say which are which. ``warning``: empty unless the network was trained on these faces.
     """
 
     norm: str

@@ -139,9 +139,8 @@ def check(subject: _SchemeOrData, *, reading: LabelReading) -> None:
     faults = mirror_faults(faces)
     for fault in faults:
         console.line("mirror", str(fault), "yellow")
-    unseen = [
-        p for p, has in zip(scheme.points, faces.labelled.any(axis=0), strict=True) if not has
-    ]
+    counts = faces.labelled.sum(axis=0).tolist()
+    unseen = [point for point, n in zip(scheme.points, counts, strict=True) if n == 0]
     if unseen:
         console.line("points", f"no face has {', '.join(unseen)}", "yellow")
     console.say(
