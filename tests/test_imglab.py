@@ -147,6 +147,9 @@ def test_parts_of_no_scheme_are_a_scheme_of_their_own(tmp_path):
     assert named.scheme.points == ("eye_l", "eye_r", "nose")
     assert named.scheme.mirror == (("eye_l", "eye_r"),)
     assert named.points[0, :, 0].tolist() == [0, 1, 2]
+    mixed = BOX.format(parts(5) + named_parts("nose"))
+    with pytest.raises(DataError, match="part 'nose' among parts that are numbered"):
+        imglab.read(file_of(tmp_path, mixed))
     numbered = imglab.read(file_of(tmp_path, BOX.format(parts(70))))
     assert numbered.scheme.points == tuple(map(str, range(70)))
     with pytest.raises(DataError, match="numbered up to 69, which fits no scheme"):

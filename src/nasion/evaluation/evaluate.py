@@ -36,7 +36,8 @@ class EvaluationResult:
     ``norms``: the scores by each usual norm that these faces have, at its usual threshold.
     ``left_out``: ids by the reason why they were not counted. ``face_nme``: NaN for faces that
     could not be counted. ``reliability_by_occlusion``: that of visible and of occluded points,
-    where labels say which are which. ``warning``: empty unless the network was trained on these faces.
+    where labels say which are which. ``warning``: empty unless the network was trained on these
+    faces.
     """
 
     norm: str
@@ -129,12 +130,11 @@ def evaluate(
         "points that the predictions' scheme lacks": lacking,
     }
     everyone = np.arange(len(faces))
-    points = enumerate(faces.scheme.points)
     return EvaluationResult(
         norm=norm,
         threshold=threshold,
         overall=scorer.scores(everyone),
-        points={point: scorer.scores(everyone, k) for k, point in points},
+        points={p: scorer.scores(everyone, k) for k, p in enumerate(faces.scheme.points)},
         groups=_group_scores(faces, scorer) | _occlusion_scores(faces, scorer),
         norms=_norm_scores(faces, scorer),
         left_out={reason: ids for reason, ids in left_out.items() if ids},

@@ -138,12 +138,12 @@ def _skeleton(category: Document) -> list[tuple[str, str]]:
         return []
     names = [name.text() for name in category["keypoints"].elements()]
     edges = [[end.value for end in edge.elements()] for edge in given.elements()]
-    ends = {end for edge in edges for end in edge}
-    # COCO counts from 1. Some tools count from 0.
-    first = 0 if 0 in ends else 1
-    known = set(range(first, first + len(names)))
-    if any(len(edge) != 2 for edge in edges) or any(type(end) is not int for end in ends):
+    flat = [end for edge in edges for end in edge]
+    if any(len(edge) != 2 for edge in edges) or any(type(end) is not int for end in flat):
         raise given.error("pairs of points' numbers, from 1, expected")
+    # COCO counts from 1. Some tools count from 0.
+    first = 0 if 0 in flat else 1
+    ends, known = set(flat), set(range(first, first + len(names)))
     if not ends <= known:
         _log.info("%s: left out, since it joins points that do not exist.", given.place)
         return []

@@ -145,6 +145,11 @@ def _own_scheme(names: list[str], requested: Scheme | None, root: Path) -> Schem
     """A scheme of part names that no scheme has all of; the nearest one if few are wrong in it."""
     if requested is not None:
         return requested
+    odd = [name for name in names if not is_whole(name)]
+    if len(odd) < len(names):
+        raise DataError(
+            f"{root}: part {odd[0]!r} among parts that are numbered; number all parts, or name all."
+        )
     nearest = max(SCHEMES.values(), key=lambda scheme: sum(name in scheme for name in names))
     # Nearly all of a scheme: a name is misspelt. A scheme of one's own shares some names.
     if sum(name in nearest for name in names) >= _NEARLY_ALL * len(nearest):
