@@ -1,12 +1,13 @@
 """Schemes of one's own: aliases, names that mirror, and what data say about their points."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from nasion.data.datasets import toy
-from nasion.errors import SettingError
+from nasion.data.datasets import coco, toy
+from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import ibug68, union
 from nasion.landmarks.faces import Predictions
 from nasion.landmarks.scheme import Scheme
@@ -84,3 +85,46 @@ def test_norms_by_name_find_points_by_their_aliases():
 def test_parts_and_aliases_are_checked(change, problem):
     with pytest.raises(SettingError, match=problem):
         replace(OWN, **change)
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "edges"),
+    [
+        ([[1, 2], [2, 3]], (("eyeR", "eyeL"), ("eyeL", "tip"))),
+        ([[0, 1], [1, 2]], (("eyeR", "eyeL"), ("eyeL", "tip"))),  # counted from 0
+        ([[1, 9]], ()),
+        (None, ()),
+    ],
+)
+def test_keypoints_and_skeleton_of_coco_are_a_scheme(tmp_path, skeleton, edges):
+    path = coco_file(tmp_path, ["eyeR", "eyeL", "tip"], skeleton)
+    found = coco.read(path)
+    assert found.scheme.points == ("eyeR", "eyeL", "tip")
+    assert found.scheme.mirror == (("eyeL", "eyeR"),)
+    assert found.scheme.edges == edges
+
+
+def test_a_skeleton_that_is_none_is_refused_with_its_place(tmp_path):
+    path = coco_file(tmp_path, ["a", "b", "c"], [[1, [2]]])
+    with pytest.raises(DataError, match=r"categories\[0\].skeleton: pairs of points' numbers"):
+        coco.read(path)
+
+
+def test_numbered_keypoints_of_no_scheme_keep_their_names_and_skeleton(tmp_path):
+    found = coco.read(coco_file(tmp_path, ["1", "2", "3"], [[1, 3]]))
+    assert found.scheme.points == ("1", "2", "3") and found.scheme.edges == (("1", "3"),)
+    with pytest.raises(SettingError, match="do not fit scheme ibug68, which has 68"):
+        coco.read(coco_file(tmp_path, ["1", "2", "3"], None), scheme=ibug68)
+
+
+def coco_file(folder, names, skeleton):
+    keypoints = [value for k in range(len(names)) for value in (10 + k, 20, 2)]
+    category = {"id": 1, "name": "face", "keypoints": names, "skeleton": skeleton}
+    document = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "keypoints": keypoints}],
+        "categories": [category],
+    }
+    path = folder / "labels.json"
+    path.write_text(json.dumps(document))
+    return path

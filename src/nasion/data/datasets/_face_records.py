@@ -108,13 +108,15 @@ def meant_scheme(scheme: Scheme, requested: Scheme | None, path: Path) -> Scheme
         return scheme
     meant = scheme_of_numbered(scheme.name, len(scheme), requested)
     if meant is None:
-        wanted = f" {requested.name}, which has {len(requested)}," if requested else ""
+        problem = "fit no scheme, or several"
+        if requested is not None:
+            problem = f"do not fit scheme {requested.name}, which has {len(requested)}"
         raise SettingError(
-            f"{path}: {len(scheme)} points that are only numbered fit no scheme{wanted} or "
-            "several; name it (--scheme), or write one (nasion scheme init)."
+            f"{path}: {len(scheme)} points that are only numbered {problem}; name the right one "
+            "(--scheme), or write it (nasion scheme init)."
         )
     # Of no scheme of the catalog: with the file's own numbers and skeleton.
-    return scheme if meant.name == scheme.name else meant
+    return scheme if meant is not requested and is_numbered(meant.points) else meant
 
 
 def faces_of(records: Sequence[FaceRecord], scheme: Scheme, path: Path, faults: Faults) -> Faces:
