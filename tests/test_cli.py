@@ -103,7 +103,11 @@ def test_a_table_of_truth_evaluates_a_table_of_predictions(nasion, tmp_path, toy
     assert code == 0 and "scheme fkd15" in Path("truth-evaluation/report.html").read_text()
     Path("few.csv").write_text("face,0,1,2,3\na,1,2,3,4\n")
     code, said = nasion("evaluate", "--predictions", "few.csv", "--data", "few.csv")
-    assert code == 1 and "its columns fit no scheme, or several; name it (--scheme ibug68)" in said
+    # Numbered points of no scheme are a scheme of their own; a named one must have as many.
+    assert code == 0 and "scheme few" in Path("few-evaluation/report.html").read_text()
+    few = ("--predictions", "few.csv", "--data", "few.csv", "--scheme", "ibug68")
+    code, said = nasion("evaluate", *few)
+    assert code == 1 and "columns for 2 points, scheme ibug68 has 68" in said
     code, said = nasion(
         "evaluate",
         "--predictions",

@@ -100,6 +100,10 @@ def test_a_missing_part_is_not_labelled(tmp_path):
     assert imglab.read(path).labelled[0].tolist() == [False] * 2 + [True] * 66
 
 
+def named_parts(*names):
+    return "".join(f"<part name='{name}' x='{i}' y='1'/>" for i, name in enumerate(names))
+
+
 BOX = "<image file='x.jpg'>\n<box top='0' left='0' width='10' height='20'>{}</box></image>"
 
 
@@ -125,13 +129,9 @@ BOX = "<image file='x.jpg'>\n<box top='0' left='0' width='10' height='20'>{}</bo
             "an <image> without file='...'",
         ),
         (
-            BOX.format(
-                "<part name='chin' x='1' y='1'/><part name='nasion' x='2' y='1'/>"
-                "<part name='noze_tip' x='3' y='1'/>"
-            ),
-            "part 'noze_tip' is not a point of scheme ibug68",
+            BOX.format(named_parts(*ibug68.points[:60], "nose")),
+            "part 'nose' is not a point of scheme ibug68",
         ),
-        (BOX.format(parts(70)), "numbered up to 69, which fits no scheme"),
         ("<image file='x.jpg'>", "not well-formed XML"),
         ("", "it has no box"),
     ],
@@ -145,8 +145,24 @@ def test_a_broken_file_is_refused_by_its_line(tmp_path, body, message):
 def test_parts_that_no_scheme_names_are_points_of_their_own(tmp_path):
     body = BOX.format("<part name='snout' x='4' y='5'/><part name='left ear' x='1' y='2'/>")
     faces = imglab.read(file_of(tmp_path, body))
-    assert faces.scheme.points == ("left ear", "snout")  # as dlib sorts them
+    assert faces.scheme.points == ("left ear", "snout")  # sorted, as dlib does
     assert faces.points[0].tolist() == [[1, 2], [4, 5]]
+
+
+def test_parts_of_no_scheme_are_a_scheme_of_their_own(tmp_path):
+    named = imglab.read(file_of(tmp_path, BOX.format(named_parts("eye_l", "eye_r", "nose"))))
+    assert named.scheme.points == ("eye_l", "eye_r", "nose")
+    assert named.scheme.mirror == (("eye_l", "eye_r"),)
+    assert named.points[0, :, 0].tolist() == [0, 1, 2]
+    mixed = BOX.format(parts(5) + named_parts("nose"))
+    with pytest.raises(DataError, match="part 'nose' among parts that are numbered"):
+        imglab.read(file_of(tmp_path, mixed))
+    numbered = imglab.read(file_of(tmp_path, BOX.format(parts(70))))
+    assert numbered.scheme.points == tuple(map(str, range(70)))
+    with pytest.raises(DataError, match="numbered up to 69, which fits no scheme"):
+        imglab.read(file_of(tmp_path, BOX.format(parts(70))), scheme=ibug68)
+    with pytest.raises(DataError, match="'eye_l' is not a point of scheme ibug68"):
+        imglab.read(file_of(tmp_path, BOX.format(named_parts("eye_l"))), scheme=ibug68)
 
 
 def test_a_faulty_box_is_left_out_on_demand(tmp_path):

@@ -296,11 +296,12 @@ def test_pts_files_of_another_count_take_the_scheme_that_has_it(tmp_path):
     np.testing.assert_allclose(found.points, faces.points, atol=1e-4)
 
 
-def test_pts_files_that_fit_no_scheme_are_refused_with_remedies_that_exist(tmp_path):
+def test_pts_files_that_fit_no_scheme_have_numbered_points_or_those_of_the_one_named(tmp_path):
     own = replace(ibug68, name="own", points=ibug68.points[:7], mirror=(), edges=(), norm=None)
     faces = write_pts(tmp_path, own)
-    with pytest.raises(DataError, match=r"have 7 points, which fits no scheme.*a recipe file"):
-        nasion.load_faces(None, tmp_path)
+    assert nasion.load_faces(None, tmp_path).scheme.points == tuple("0123456")
+    with pytest.raises(DataError, match=r"have 7 points, which fits no scheme.*nasion scheme init"):
+        nasion.load_faces(None, tmp_path, scheme=ibug68)
     found = nasion.load_faces(None, tmp_path, scheme=own)
     assert found.scheme == own
     np.testing.assert_allclose(found.points, faces.points, atol=1e-4)

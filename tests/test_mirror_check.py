@@ -1,5 +1,6 @@
 """Mirror pairs are compared with the faces before a recipe flips them."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 
 import nasion
 from nasion.data.datasets import toy
-from nasion.data.mirror_check import check_mirror
+from nasion.data.mirror_check import check_mirror, mirror_faults, propose_mirror
+from nasion.data.mirror_proposal import assignment, mirror_partners
 from nasion.errors import SettingError
-from nasion.landmarks.catalog import fkd15, ibug68, imm58, mtfl5
+from nasion.landmarks.catalog import fkd15, ibug68, imm58, mtfl5, wflw98
 from nasion.landmarks.face_model import Expression, points_of
 from nasion.recipes.toy_demo import RECIPE
 
@@ -79,3 +81,60 @@ def test_one_wrong_label_among_few_faces_is_not_taken_for_wrong_pairs(toy_faces)
     points = few.points.copy()
     points[3, few.scheme.points.index("nose_tip")] = (5000, -4000)
     check_mirror(replace(few, points=points))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_the_assignment_is_the_cheapest_of_all(count):
+    cost = np.random.default_rng(count).random((count, count))
+    found = assignment(cost)
+    assert sorted(found.tolist()) == list(range(count))
+    every = itertools.permutations(range(count))
+    cheapest = min(sum(cost[i, j] for i, j in enumerate(order)) for order in every)
+    assert cost[np.arange(count), found].sum() == pytest.approx(cheapest)
+
+
+@pytest.mark.parametrize("turned", [0, 20])
+def test_partners_are_found_on_a_shape_whatever_its_axis(turned):
+    """Two eyes, a nose and a mouth, worked out on paper; turned by degrees in the image."""
+    shape = np.array([[-3, 0], [3, 0.1], [0, 4], [-2, 7], [2, 7], [np.nan, np.nan]], float)
+    angle = np.deg2rad(turned)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    partner, distance = mirror_partners(shape @ turn, np.arange(6))
+    assert partner.tolist() == [1, 0, 2, 4, 3, 5]
+    assert distance[2, 2] < 0.1 and distance[0, 3] > 5 and np.isnan(distance[5]).all()
+
+
+@pytest.mark.parametrize("scheme", [fkd15, imm58, ibug68, wflw98])
+def test_pairs_are_proposed_from_labels_alone(scheme):
+    faces = toy.draw(60, scheme, seed=2)
+    found = propose_mirror(replace(faces, scheme=replace(scheme, mirror=())))
+    assert found is not None
+    assert set(found) == set(scheme.mirror)  # left first, as in the catalog
+
+
+def test_pairs_are_not_proposed_where_labels_cannot_tell():
+    assert propose_mirror(toy.draw(9, fkd15)) is None
+    assert mirror_faults(toy.draw(9, fkd15)) == []
+
+
+def test_neighbours_that_are_paired_crosswise_are_told_with_their_right_partners():
+    faces = toy.draw(60, ibug68, seed=2)
+    crossed = {"jaw_left_1": "jaw_right_2", "jaw_left_2": "jaw_right_1"}
+    pairs = tuple((a, crossed.get(a, b)) for a, b in ibug68.mirror)
+    wrong = replace(faces, scheme=replace(ibug68, mirror=pairs))
+    told = {fault.point: (fault.partner, fault.better) for fault in mirror_faults(wrong)}
+    assert told == {
+        "jaw_left_1": ("jaw_right_2", "jaw_right_1"),
+        "jaw_left_2": ("jaw_right_1", "jaw_right_2"),
+        "jaw_right_1": ("jaw_left_2", "jaw_left_1"),
+        "jaw_right_2": ("jaw_left_1", "jaw_left_2"),
+    }
+    assert mirror_faults(faces) == []
+
+
+def test_a_missing_pair_is_told_with_its_partner():
+    faces = toy.draw(40, fkd15, seed=1)
+    pairs = tuple(pair for pair in fkd15.mirror if "eye_center" not in pair[0])
+    right = r"left_eye_center \(is paired with itself; its mirror image falls on right_eye_center\)"
+    with pytest.raises(SettingError, match=right):
+        check_mirror(replace(faces, scheme=replace(fkd15, mirror=pairs)))

@@ -58,6 +58,7 @@ from nasion.inference.backends import onnx
 from nasion.inference.calibration import Calibration
 from nasion.inference.fold_runs import Folds
 from nasion.inference.training_record import TrainingRecord
+from nasion.landmarks import scheme_file
 from nasion.landmarks.catalog import imm58
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.faces import Faces
@@ -76,6 +77,13 @@ class Reader:
     kind: str
     make: Callable[[Path], Path]
     read: Callable[[Path], Read]
+
+
+def _scheme(folder: Path) -> Path:
+    parts = (("jaw", imm58.points[:13]),)
+    scheme = replace(imm58, name="own", parts=parts, aliases=((imm58.points[0], "ear"),))
+    scheme_file.write_scheme(folder / "scheme.toml", scheme, {"mirror": ["a note"]})
+    return folder / "scheme.toml"
 
 
 def _of_faces(faces: Any) -> Read:
@@ -410,6 +418,7 @@ READERS = {
     "3ddfa mat": Reader(
         "bytes", _published("mat3d", "*/*.mat"), lambda p: _of_faces(mat3d.read(p.parents[1]))
     ),
+    "scheme toml": Reader("text", _scheme, lambda p: [repr(scheme_file.read_scheme(p))]),
     "asf": Reader("text", _asf, lambda p: _of_faces(imm.read(p.parent))),
     "cvat": Reader("text", _written("cvat", "annotations.xml"), lambda p: _of_labels(cvat.read(p))),
     "labelme": Reader("json", _written("labelme", "a.json"), lambda p: _of_labels(labelme.read(p))),

@@ -25,6 +25,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from nasion.cross_validation import CrossValidationResult
+    from nasion.data.labelling_advice import Advice
     from nasion.data.summary import Summary
     from nasion.evaluation.compare_runs import Comparison
     from nasion.evaluation.evaluate import EvaluationResult
@@ -193,12 +194,33 @@ def show_summary(summary: Summary) -> None:
     exact = len({pair.second for pair in summary.exact})
     say(f"duplicates: {exact} images are exact copies, {len(summary.near)} more pairs nearly so")
     total = max(len(faces), 1)
-    rows = [(p, str(n), f"{100 * n / total:.1f}") for p, n in summary.missing.items()]
-    show_table("Missing labels", ("point", "missing", "% of faces"), rows)
+    if not any(summary.missing.values()):
+        return
+    # The rarest first; of equal ones, in the scheme's order.
+    rarest = sorted(summary.missing.items(), key=lambda item: -item[1])
+    rows = [(p, str(len(faces) - n), str(n), f"{100 * n / total:.1f}") for p, n in rarest]
+    show_table("Missing labels", ("point", "labelled", "missing", "% of faces"), rows)
     rows = [(str(n), _describe(points, faces.scheme)) for n, points in summary.patterns]
     if summary.other_patterns:
         rows.append((str(summary.other_patterns), "other patterns"))
     show_table("Patterns", ("faces", "missing"), rows)
+
+
+def show_advice(advice: Advice) -> None:
+    """Whether left and right are confused, poses, and what to label next."""
+    for fault in advice.mirror_faults[:_MAX_VALUES]:
+        line("mirror pair", fault, "yellow")
+    if advice.swapped:
+        shown = ", ".join(advice.swapped[:_MAX_VALUES])
+        line(
+            "left and right", f"seem to be swapped in {count(len(advice.swapped), 'face')}: {shown}"
+        )
+    elif advice.sides_compared:
+        say("left and right: no face fits better with its sides swapped")
+    if advice.poses:
+        say(f"heads: {', '.join(f'{n} {pose}' for pose, n in advice.poses.items())}")
+    for text in advice.label_next:
+        line("label next", text)
 
 
 def show_comparison(comparison: Comparison) -> None:

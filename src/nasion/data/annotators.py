@@ -61,13 +61,17 @@ def split_heads(faces: Faces, heads: Sequence[SeparateHeads]) -> Faces:
         return faces
     wide = faces.to(add_heads(faces.scheme, heads))
     points, sources = wide.points.copy(), _sources(faces)
+    occluded = None if wide.occluded is None else wide.occluded.copy()
     for head in heads:
         shared, own = _positions(faces.scheme, wide.scheme, head)
         rows = np.flatnonzero(sources == head.source)
         # np.ix_: all pairs of these rows and columns; plain indices would pair them up one by one.
         points[np.ix_(rows, own)] = points[np.ix_(rows, shared)]
         points[np.ix_(rows, shared)] = np.nan
-    return replace(wide, points=points)
+        if occluded is not None:
+            occluded[np.ix_(rows, own)] = occluded[np.ix_(rows, shared)]
+            occluded[np.ix_(rows, shared)] = False
+    return replace(wide, points=points, occluded=occluded)
 
 
 def merge_heads(

@@ -14,9 +14,10 @@ from nasion.data import datasets, label_places, label_shapes
 from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
-from nasion.data.mirror_check import check_mirror
+from nasion.data.mirror_check import check_mirror, mirror_faults
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.data.record_faults import Fault
+from nasion.data.scheme_beside import in_own_scheme, scheme_beside
 from nasion.data.splits import DUPLICATE, similar_pairs
 from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError, SplitNotFound, refusing_damage
@@ -43,6 +44,7 @@ class CheckResult:
 def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
     """Check all of a dataset's files that exist; one that cannot be read at all is one fault."""
     module = DATASETS.load(reading.dataset or datasets.recognise(path))
+    own = None if reading.scheme else scheme_beside(path)
     result = CheckResult()
     result.looked_for += ["rows that break the format", "images that cannot be read"]
     faults: list[Fault] = []
@@ -60,8 +62,9 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
                 continue
         try:
             with refusing_damage(path):
-                faces = module.read(path, split, scheme=reading.scheme, faults=faults)
+                faces = module.read(path, split, scheme=reading.scheme or own, faults=faults)
             faces = read_labels(faces, module, reading, path)
+            faces = faces if own is None else in_own_scheme(faces, own, path)
         except DataError as error:
             # Not every dataset comes with all of its published splits.
             if is_first or not isinstance(error, SplitNotFound):
@@ -170,10 +173,14 @@ class _Inspection:
 
     def _mirror_pairs(self) -> None:
         self.result.looked_for.append("mirror pairs of the scheme")
+        place = f"scheme {self.faces.scheme.name}"
         try:
             check_mirror(self.faces)
         except SettingError as error:
-            self.result.suspects.append(Fault(f"scheme {self.faces.scheme.name}", str(error)))
+            self.result.suspects.append(Fault(place, str(error)))
+            return
+        for fault in mirror_faults(self.faces):
+            self.result.suspects.append(Fault(place, f"a mirror pair seems wrong: {fault}."))
 
 
 def _boxed(faces: Faces) -> Faces:

@@ -24,7 +24,9 @@ class LabelReading:
     """How labels are read. None: by what only one reading explains.
 
     ``dataset``: the kind of dataset, where its path does not tell. ``scheme``: of points that a
-    file only numbers. ``skip_faults``: leave out faulty rows, and faces whose image cannot be read.
+    file only numbers. ``assumed``: their scheme where neither ``scheme`` nor a ``scheme.toml``
+    beside the data says, as a network's. ``scheme_name``: the name or file of ``scheme`` as it was
+    given. ``skip_faults``: leave out faulty rows, and faces whose image cannot be read.
     ``missing``: numbers that stand for missing points (``-1``), ``occluded`` (negative coordinates
     are occluded points at their absolute value), several of these with commas, or ``none`` (every
     number is a place). ``exif``: labels are of the image that its EXIF tag has turned (``apply``),
@@ -33,6 +35,8 @@ class LabelReading:
 
     dataset: str | None = None
     scheme: Scheme | None = None
+    assumed: Scheme | None = None
+    scheme_name: str | None = None
     skip_faults: bool = False
     missing: str | None = None
     exif: ExifReading | None = None

@@ -49,12 +49,9 @@ def misplaced_labels(
         distance = misfit(points, reference)
         if np.isnan(distance).all():
             continue
-        mean = np.nanmean(distance)
-        if flip is not None and mean > _MISFIT:
-            swapped = misfit(points[flip], reference)
-            if np.nanmean(swapped) < _SWAPPED * mean:
-                yield i, "left and right seem to be swapped in its labels."
-                continue
+        if flip is not None and _is_swapped(points, distance, reference, flip):
+            yield i, "left and right seem to be swapped in its labels."
+            continue
         k = int(np.nanargmax(distance))
         if distance[k] > FAR:
             yield (
@@ -64,6 +61,33 @@ def misplaced_labels(
                     f"({distance[k]:.1f} of the face's size); look at its labels."
                 ),
             )
+
+
+def swapped_faces(faces: Faces) -> list[int]:
+    """Positions of faces whose labels fit much better with left and right swapped."""
+    reference, flip = reference_face(faces), faces.scheme.flip
+    if reference is None or not faces.scheme.mirror:
+        return []
+    found = []
+    for i, points in enumerate(faces.points.astype(np.float64)):
+        distance = misfit(points, reference)
+        if not np.isnan(distance).all() and _is_swapped(points, distance, reference, flip):
+            found.append(i)
+    return found
+
+
+def _is_swapped(
+    points: Float64[np.ndarray, "K 2"],
+    distance: Float64[np.ndarray, " K"],
+    reference: Float64[np.ndarray, "K 2"],
+    flip: np.ndarray,
+) -> bool:
+    """Whether most of the distance from the reference is due to swapped sides."""
+    mean = float(np.nanmean(distance))
+    if mean <= _MISFIT:
+        return False
+    swapped = misfit(points[flip], reference)
+    return not np.isnan(swapped).all() and float(np.nanmean(swapped)) < _SWAPPED * mean
 
 
 def misfit(

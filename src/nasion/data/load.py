@@ -16,6 +16,7 @@ from nasion.data.image_faults import without_image_faults
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.missing_boxes import with_boxes
 from nasion.data.record_faults import Fault
+from nasion.data.scheme_beside import in_own_scheme, scheme_beside
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
 from nasion.discovery import DATASETS
 from nasion.errors import SettingError, refusing_damage
@@ -175,9 +176,16 @@ def _read(
     scheme: Scheme | None,
     reading: LabelReading,
 ) -> Faces:
-    """Read a split, and what its labels mean. ``scheme``: numbered points are its points."""
-    faces = _read_numbers(module, root, split, reading.scheme or scheme, reading.skip_faults)
-    return read_labels(faces, module, reading, root)
+    """Read a split, and what its labels mean.
+
+    Numbered points are those of the scheme that the reading names, of the one beside the data, of
+    the one that the reading assumes, or of ``scheme``.
+    """
+    own = None if reading.scheme else scheme_beside(root)
+    meant = reading.scheme or own or reading.assumed or scheme
+    faces = _read_numbers(module, root, split, meant, reading.skip_faults)
+    faces = read_labels(faces, module, reading, root)
+    return faces if own is None else in_own_scheme(faces, own, root)
 
 
 def _read_numbers(

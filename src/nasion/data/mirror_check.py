@@ -6,12 +6,16 @@ the shape itself; with wrong pairs left and right labels change places by tens o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float64
 
+from nasion.data.mirror_proposal import mirror_partners
 from nasion.errors import SettingError
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme import Scheme
 
 _LEAST_FACES = 10  # whose median shape says something
 # As fractions of the median face's longer side. Right pairs of frontal faces are 0.05 off or less,
@@ -26,6 +30,9 @@ _ALIGNMENTS = 3
 # to one side as to the other, 1 if it lies there in all faces, as with wrong pairs.
 _AGREEING = 0.5
 _DEVIATIONS = 3.0  # by which a distance may exceed the limit where few faces have a point
+# How much nearer another partner must be; between right pairs and the best ones it is 0.005.
+_CLEARLY = 0.04
+_ALONE = 0.08  # from its mirror image, a point that mirrors itself is not on the midline
 _SHOWN = 5  # points that the message names
 
 
@@ -34,7 +41,7 @@ def check_mirror(faces: Faces) -> None:
 
     Sets of fewer than ten faces, and of heads that are all turned to one side, are not checked.
     """
-    found = _median_shape(faces)
+    found = _aligned_faces(faces, _LEAST_FACES)
     if found is None or _asymmetry(found[0]) > _TURNED:
         return
     shape, error, aligned = found
@@ -49,25 +56,103 @@ def check_mirror(faces: Faces) -> None:
     if not len(wrong):
         return
     pairs = "has no mirror pairs" if not scheme.mirror else "has mirror pairs that do not mirror"
-    names = ", ".join(scheme.points[i] for i in wrong[:_SHOWN])
+    told = {fault.point: str(fault) for fault in _faults(scheme, shape, error)}
+    names = [scheme.points[i] for i in wrong]
+    shown = "; ".join(told.get(name, name) for name in names[:_SHOWN])
     more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
     raise SettingError(
-        f"Scheme {scheme.name} {pairs}: a flipped face would have wrong labels at {names}{more}. "
-        "Give the scheme its pairs (mirror=...), or train without flips "
-        "(--set augment.flip=0 --set spec.tta=none)."
+        f"Scheme {scheme.name} {pairs}: a flipped face would have wrong labels at {shown}{more}. "
+        "Correct the pairs (nasion scheme init DATA proposes them in a scheme.toml; in Python "
+        "mirror=...), or train without flips (--set augment.flip=0 --set spec.tta=none)."
     )
 
 
-def _median_shape(
-    faces: Faces,
-) -> tuple[Float64[np.ndarray, "K 2"], Float64[np.ndarray, " K"], np.ndarray] | None:
-    """(median of all faces, the error of each of its points, each face moved and scaled onto it).
+@dataclass(frozen=True)
+class MirrorFault:
+    """A point whose partner is not the one on which its mirror image falls.
 
-    None if there are too few faces.
+    ``partner``, ``better``: as the scheme says, and as the labels do; the point itself for none.
+    Distances from the mirror image, as fractions of the face's size.
     """
+
+    point: str
+    partner: str
+    better: str
+    distance: float
+    better_distance: float
+
+    def __str__(self) -> str:
+        now = "is paired with itself" if self.partner == self.point else f"with {self.partner}"
+        if self.better == self.partner:
+            return f"{self.point} ({now}; its mirror image falls on no point)"
+        right = "itself" if self.better == self.point else self.better
+        return f"{self.point} ({now}; its mirror image falls on {right})"
+
+
+def propose_mirror(faces: Faces) -> tuple[tuple[str, str], ...] | None:
+    """(left, right) pairs of points, by the mirrored median shape of the labels.
+
+    The scheme's own pairs are kept unless others are clearly nearer. None if labels cannot tell:
+    of fewer than ten faces, or of heads that are all turned to one side.
+    """
+    found = median_shape(faces)
+    if found is None or _asymmetry(found[0]) > _TURNED:
+        return None
+    scheme, shape = faces.scheme, found[0]
+    partner, _ = mirror_partners(shape, scheme.flip)
+    pairs = []
+    for i, j in enumerate(partner.tolist()):
+        # The subject's left is on the right of the image.
+        if i != j and (shape[i, 0], i) > (shape[j, 0], j):
+            pairs.append((scheme.points[i], scheme.points[j]))
+    return tuple(pairs)
+
+
+def mirror_faults(faces: Faces) -> list[MirrorFault]:
+    """Points whose partner by the scheme is clearly not the one that the labels show.
+
+    Finer than ``check_mirror``: also neighbours on a contour that are paired crosswise, and points
+    beside the midline without a partner. Empty if labels cannot tell.
+    """
+    found = median_shape(faces)
+    if found is None or _asymmetry(found[0]) > _TURNED:
+        return []
+    return _faults(faces.scheme, *found)
+
+
+def _faults(
+    scheme: Scheme, shape: Float64[np.ndarray, "K 2"], error: Float64[np.ndarray, " K"]
+) -> list[MirrorFault]:
+    partner, distance = mirror_partners(shape, scheme.flip)
+    faults: list[MirrorFault] = []
+    for i, (now, better) in enumerate(zip(scheme.flip.tolist(), partner.tolist(), strict=True)):
+        far, near = float(distance[i, now]), float(distance[i, better])
+        # NaN, of a point that no face has, is no fault.
+        is_alone = now == better == i and far > _ALONE + _DEVIATIONS * error[i]
+        if (now != better and far - near > _CLEARLY) or is_alone:
+            point, partner_now, wanted = (scheme.points[k] for k in (i, now, better))
+            faults.append(MirrorFault(point, partner_now, wanted, far, near))
+    return faults
+
+
+def median_shape(
+    faces: Faces, least: int = _LEAST_FACES
+) -> tuple[Float64[np.ndarray, "K 2"], Float64[np.ndarray, " K"]] | None:
+    """The median of all faces, each moved and scaled onto it, and the error of each point.
+
+    None for fewer than ``least`` faces with most of their points.
+    """
+    found = _aligned_faces(faces, least)
+    return None if found is None else found[:2]
+
+
+def _aligned_faces(
+    faces: Faces, least: int
+) -> tuple[Float64[np.ndarray, "K 2"], Float64[np.ndarray, " K"], np.ndarray] | None:
+    """As ``median_shape``, and the faces as they were moved and scaled."""
     points = faces.points.astype(np.float64)
     mostly = faces.labelled.mean(axis=1) >= 0.5
-    if mostly.sum() < _LEAST_FACES:
+    if mostly.sum() < least:
         return None
     boxes = geometry.points_box(points[mostly])
     size = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1e-9)

@@ -111,7 +111,7 @@ def eye_centers(faces: Faces) -> Float64[np.ndarray, "N 2 2"]:
     centers = []
     for side in ("right", "left"):
         prefixes = (f"{side}_eye_", f"{side}_pupil")
-        at = [i for i, name in enumerate(faces.scheme.points) if name.startswith(prefixes)]
+        at = [i for i, name in enumerate(faces.scheme.known_as) if name.startswith(prefixes)]
         points = faces.points[:, at].astype(np.float64)
         count = faces.labelled[:, at].sum(1)[:, None]
         # Not nanmean, which warns about faces without a label there.

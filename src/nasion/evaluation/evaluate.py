@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ class EvaluationResult:
     ``norm``, ``threshold``: what errors are relative to, and the limit of failure rate and AUC.
     ``norms``: the scores by each usual norm that these faces have, at its usual threshold.
     ``left_out``: ids by the reason why they were not counted. ``face_nme``: NaN for faces that
-    could not be counted. ``warning``: empty unless the network was trained on these faces.
+    could not be counted. ``reliability_by_occlusion``: that of visible and of occluded points,
+    where labels say which are which. ``warning``: empty unless the network was trained on these
+    faces.
     """
 
     norm: str
@@ -49,6 +51,7 @@ class EvaluationResult:
     predictions: Predictions
     face_nme: Float[np.ndarray, " N"]
     reliability: Reliability | None = None
+    reliability_by_occlusion: Mapping[str, Reliability] = field(default_factory=dict)
     warning: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +71,9 @@ class EvaluationResult:
         value["norms"] = _all_to_json(self.norms)
         if self.reliability:
             value["reliability"] = asdict(self.reliability)
+        if self.reliability_by_occlusion:
+            parts = self.reliability_by_occlusion.items()
+            value["reliability_by_occlusion"] = {name: asdict(part) for name, part in parts}
         value["groups"] = {group: _all_to_json(parts) for group, parts in self.groups.items()}
         return value
 
@@ -100,7 +106,8 @@ def evaluate(
     threshold = THRESHOLDS.get(norm, DEFAULT_THRESHOLD) if threshold is None else threshold
     if not threshold > 0:
         raise SettingError(f"The threshold must be above 0, as 0.08; found {threshold}.")
-    if not set(faces.scheme.points) & set(predictions.scheme.points):
+    shared = faces.scheme.matches(predictions.scheme)
+    if not shared:
         theirs, ours = (
             f"{s.name} ({s.points[0]}, ...)" for s in (predictions.scheme, faces.scheme)
         )
@@ -109,7 +116,7 @@ def evaluate(
             "both; name the scheme that both are in (--scheme)."
         )
     matched, missing, extra = match_by_id(predictions.to(faces.scheme), faces)
-    lacking = [point for point in faces.scheme.points if point not in predictions.scheme]
+    lacking = [point for point in faces.scheme.points if point not in shared]
     truth = faces.points.copy()
     # A point that the predictions' scheme lacks is left out, not counted as a failure.
     truth[:, faces.scheme.index(lacking)] = np.nan
@@ -123,19 +130,19 @@ def evaluate(
         "points that the predictions' scheme lacks": lacking,
     }
     everyone = np.arange(len(faces))
-    points = enumerate(faces.scheme.points)
     return EvaluationResult(
         norm=norm,
         threshold=threshold,
         overall=scorer.scores(everyone),
-        points={point: scorer.scores(everyone, k) for k, point in points},
-        groups=_group_scores(faces, scorer),
+        points={p: scorer.scores(everyone, k) for k, p in enumerate(faces.scheme.points)},
+        groups=_group_scores(faces, scorer) | _occlusion_scores(faces, scorer),
         norms=_norm_scores(faces, scorer),
         left_out={reason: ids for reason, ids in left_out.items() if ids},
         faces=faces,
         predictions=matched,
         face_nme=metrics.face_nme(scorer.distances, length),
         reliability=reliability(replace(faces, points=truth), matched),
+        reliability_by_occlusion=_reliability_by_occlusion(faces, truth, matched),
         warning=_warning(predictor, faces) if is_model else "",
     )
 
@@ -233,6 +240,35 @@ def _group_scores(faces: Faces, scorer: _Scorer) -> dict[str, dict[str, Scores]]
         if 1 < len(values) <= most or is_single:
             found[name] = {v: scorer.scores(np.flatnonzero(column == v)) for v in values}
     return found
+
+
+def _by_occlusion(faces: Faces, truth: np.ndarray) -> dict[str, np.ndarray]:
+    """The labels of visible points and of occluded ones, others NaN; empty if none is occluded."""
+    if faces.occluded is None or not (faces.occluded & ~np.isnan(truth[..., 0])).any():
+        return {}
+    hidden = faces.occluded[..., None]
+    return {
+        "visible": np.where(hidden, np.nan, truth).astype(truth.dtype),
+        "occluded": np.where(hidden, truth, np.nan).astype(truth.dtype),
+    }
+
+
+def _occlusion_scores(faces: Faces, scorer: _Scorer) -> dict[str, dict[str, Scores]]:
+    """Scores of visible and of occluded points, as a group, where labels say which are which."""
+    everyone = np.arange(len(faces))
+    found: dict[str, Scores] = {}
+    for name, labels in _by_occlusion(faces, scorer.truth).items():
+        count = int((~np.isnan(labels[..., 0])).sum())
+        found[f"{name} ({count})"] = replace(scorer, truth=labels).scores(everyone)
+    return {"points": found} if found else {}
+
+
+def _reliability_by_occlusion(
+    faces: Faces, truth: np.ndarray, predicted: Predictions
+) -> dict[str, Reliability]:
+    parts = _by_occlusion(faces, truth).items()
+    each = {name: reliability(replace(faces, points=labels), predicted) for name, labels in parts}
+    return {name: known for name, known in each.items() if known is not None}
 
 
 def _image_sizes(faces: Faces) -> Float[np.ndarray, "N 2"]:

@@ -59,10 +59,10 @@ def _without_stand_ins(
 
 def _scheme_by_order(path: Path, theirs: Scheme, ours: Scheme) -> Scheme:
     """The labels' scheme for predictions of as many points whose names mean nothing in it."""
-    if set(theirs.points) & set(ours.points) or len(theirs) != len(ours):
+    if theirs.matches(ours) or len(theirs) != len(ours):
         return theirs
     # Places that the catalog knows are other places.
-    if set(theirs.points) & {point for scheme in SCHEMES.values() for point in scheme.points}:
+    if set(theirs.known_as) & {point for scheme in SCHEMES.values() for point in scheme.points}:
         return theirs
     _log.info(
         "%s: its points are named %s, ...; they are matched by their order to the %d points of %s.",

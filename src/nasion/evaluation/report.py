@@ -80,7 +80,7 @@ def page(result: EvaluationResult, *, title: str, run: RunDetails) -> str:
         history=plots.svg(plots.history_plot({"run": run.history})) if run.history else "",
         cumulative=plots.svg(curves),
         reliability=plots.svg(plots.reliability_plot(known, tolerance)) if known else "",
-        reliability_note=_reliability_note(known) if known else "",
+        reliability_note=_reliability_note(result) if known else "",
         mean_face=plots.svg(_mean_face(result)),
         tables=tables(result),
         sheets=[
@@ -117,11 +117,14 @@ def _left_out(result: EvaluationResult) -> list[tuple[str, int, str]]:
     return rows
 
 
-def _reliability_note(known: Reliability) -> str:
-    return (
-        f"Scores are off by {100 * known.gap:.1f} % on average. "
-        f"Mean expected error {known.expected:.2f} pixels, measured {known.error:.2f}; "
-        f"rank correlation of the two, point by point: {known.ranking:.2f}."
+def _reliability_note(result: EvaluationResult) -> str:
+    parts = {"": result.reliability, **result.reliability_by_occlusion}
+    return " ".join(
+        f"{f'Of {name} points' if name else 'Overall'}, scores are off by {100 * known.gap:.1f} % "
+        f"on average; mean expected error {known.expected:.2f} pixels, measured "
+        f"{known.error:.2f}; rank correlation of the two, point by point: {known.ranking:.2f}."
+        for name, known in parts.items()
+        if known
     )
 
 

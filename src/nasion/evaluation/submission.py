@@ -81,7 +81,7 @@ def write(model: Predictor, data: Path, form: str, path: Path) -> int:
 
 def _require_points(model: Predictor, points: list[str] | tuple[str, ...], who: str) -> None:
     scheme = model.spec.scheme
-    lacking = [point for point in points if point not in scheme]
+    lacking = [point for point in points if point not in scheme.known_as]
     if lacking:
         raise RunError(
             f"{who} asks for {lacking[0]}, which this run (scheme {scheme.name}) does not predict."

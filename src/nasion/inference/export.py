@@ -23,6 +23,7 @@ from nasion.inference.crops import crop_faces
 from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.recipe_json import to_json
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme_file import definition
 from nasion.media.files import move_into_place
 from nasion.media.temporary_files import temporary_folder
 from nasion.models.keras_backend import keras
@@ -123,6 +124,9 @@ def metadata(model: Predictor, licence: str) -> dict[str, str]:
     if type(architecture).__module__.startswith("nasion."):
         network = {"spec": to_json(spec), "architecture": to_json(architecture)}
         values["network"] = json.dumps(network)
+    own = definition(spec.scheme)
+    if own is not None:
+        values["scheme_definition"] = json.dumps(own)
     if spec.codec.predicts_sigma:
         values["sigma"] = "sigma: float32 (faces, points), error scale in pixels of the input"
     if model.calibration:

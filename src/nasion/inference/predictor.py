@@ -238,7 +238,11 @@ def load_model(
 
 
 def calibrate(predictor: Predictor, faces: Faces) -> Calibration:
-    """Calibrate a model's sigmas on faces that it was not trained on."""
+    """Calibrate a model's sigmas on faces that it was not trained on.
+
+    Occluded points that are labelled count too: a score must hold for them as for others, and
+    ``evaluate`` says for each kind whether it does.
+    """
     # With it, `expected` is the network's own sigma.
     raw = replace(predictor, calibration=calibration.uncalibrated())
     predictions = raw.predict(faces)

@@ -7,8 +7,9 @@ differently (IMM's jaw, brows and nose), the names differ.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nasion.errors import SettingError
-from nasion.landmarks.point_names import both_sides, line, mirror_name, mirror_pairs
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.aflw import aflw19
 from nasion.landmarks.scheme_tables.cfp import cfp50
@@ -18,6 +19,7 @@ from nasion.landmarks.scheme_tables.lapa import lapa106
 from nasion.landmarks.scheme_tables.mat3d import mat3d68
 from nasion.landmarks.scheme_tables.mtfl import mtfl5
 from nasion.landmarks.scheme_tables.webmorph import webmorph189
+from nasion.landmarks.table_names import both_sides, line, mirror_name, mirror_pairs
 
 OUTER_CORNERS = (("right_eye_outer_corner",), ("left_eye_outer_corner",))
 EYE_CENTERS = (("right_eye_center",), ("left_eye_center",))
@@ -266,13 +268,49 @@ imm_nose: Scheme = Scheme(name="imm_nose", points=("nose_base",), mirror=())
 def union(name: str, *schemes: Scheme) -> Scheme:
     """All points of several schemes, each once, for a network that learns from all of them.
 
-    Edges are those of all schemes; the norm is the first one's. ``Predictions.to`` selects one.
+    Points with aliases take the catalog's names. Edges and parts are those of all schemes; the norm
+    is the first one's. ``Predictions.to`` selects one.
     """
+    schemes = tuple(map(_by_catalog_names, schemes))
     points = tuple(dict.fromkeys(point for scheme in schemes for point in scheme.points))
     pairs = {frozenset(pair): pair for scheme in schemes for pair in scheme.mirror}
     edges = tuple(dict.fromkeys(edge for scheme in schemes for edge in scheme.edges))
-    mirror = tuple(pairs.values())
-    return Scheme(name=name, points=points, mirror=mirror, edges=edges, norm=schemes[0].norm)
+    parts = {part: names for scheme in reversed(schemes) for part, names in scheme.parts}
+    return Scheme(
+        name=name,
+        points=points,
+        mirror=tuple(pairs.values()),
+        edges=edges,
+        norm=schemes[0].norm,
+        parts=tuple(parts.items()),
+    )
+
+
+def _by_catalog_names(scheme: Scheme) -> Scheme:
+    """The scheme with its aliases as the points' names."""
+    if not scheme.aliases:
+        return scheme
+    return renamed(scheme, dict(scheme.aliases), aliases=())
+
+
+def renamed(
+    scheme: Scheme, names: Mapping[str, str], aliases: tuple[tuple[str, str], ...] | None = None
+) -> Scheme:
+    """The scheme with other names of some points. ``aliases``: None to keep them."""
+
+    def of(points: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(names.get(point, point) for point in points)
+
+    kept = tuple((names.get(own, own), known) for own, known in scheme.aliases)
+    return Scheme(
+        name=scheme.name,
+        points=of(scheme.points),
+        mirror=tuple((names.get(a, a), names.get(b, b)) for a, b in scheme.mirror),
+        edges=tuple((names.get(a, a), names.get(b, b)) for a, b in scheme.edges),
+        norm=scheme.norm and (of(scheme.norm[0]), of(scheme.norm[1])),
+        parts=tuple((part, of(points)) for part, points in scheme.parts),
+        aliases=kept if aliases is None else aliases,
+    )
 
 
 SCHEMES = {

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from nasion.errors import SettingError
 from nasion.landmarks.measured_places import MEASURED_PLACES
-from nasion.landmarks.point_names import mirror_name
+from nasion.landmarks.table_names import mirror_name
 
 Curve = Float64[np.ndarray, "*T 3"]
 # Where named points lie along a brow, along its edges, and along a lid.

@@ -172,7 +172,7 @@ class Faces:
         return np.array(self.groups[name], dtype=object)
 
     def to(self, scheme: Scheme) -> Faces:
-        """The same faces in another scheme. Points match by name; what it lacks becomes NaN."""
+        """The same faces in another scheme. Points match by name or alias; others become NaN."""
         if scheme == self.scheme:
             return self
         points, occluded = _match_points(self.scheme, scheme, self.points, self.occluded)
@@ -252,8 +252,8 @@ def _match_points(
     old: Scheme, new: Scheme, points: np.ndarray, extra: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Reorder points and a second (N, K) array by name; NaN or False where ``old`` has no point."""
-    shared = [name for name in new.points if name in old]
-    here, there = new.index(shared), old.index(shared)
+    shared = new.matches(old)
+    here, there = new.index(shared), old.index(shared.values())
     matched = np.full((len(points), len(new), 2), np.nan, dtype=np.float32)
     matched[:, here] = points[:, there]
     if extra is None:

@@ -23,7 +23,10 @@ class Scheme:
     """Named points with mirror pairs, the edges that draw a face, and the usual norm.
 
     ``norm``: two groups of points; the NME divides by the distance between their means. None means
-    the box. Raises ``SettingError`` for a duplicate or unknown name, or a point with two partners.
+    the box. ``parts``: names of parts of the face, each with its points. ``aliases``: points whose
+    place has another name in the catalog's vocabulary, each with that name; by it they match points
+    of other schemes. Raises ``SettingError`` for a duplicate or unknown name, or a point with two
+    partners.
     """
 
     name: str
@@ -31,6 +34,8 @@ class Scheme:
     mirror: tuple[tuple[str, str], ...]
     edges: tuple[tuple[str, str], ...] = ()
     norm: NormGroups | None = None
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         self._require_unique(self.points, "point")
@@ -38,6 +43,12 @@ class Scheme:
         norm_names = [name for group in self.norm or () for name in group]
         # Looked up for its error: every name that is used must be a point.
         self.index([name for pair in (*self.mirror, *self.edges) for name in pair] + norm_names)
+        self._require_unique([name for name, _ in self.parts], "part")
+        self.index([name for _, points in self.parts for name in points])
+        self._require_unique([name for name, _ in self.aliases], "point with an alias")
+        self.index([name for name, _ in self.aliases])
+        # Two points at one place could not both be matched.
+        self._require_unique(self.known_as, "place")
 
     def __len__(self) -> int:
         return len(self.points)
@@ -59,6 +70,27 @@ class Scheme:
                 f"it has {', '.join(self.points)}."
             )
         return np.array([self._position[name] for name in names], dtype=np.int64)
+
+    @cached_property
+    def known_as(self) -> tuple[str, ...]:
+        """Each point's name in the catalog's vocabulary: its alias, else its own name."""
+        names = dict(self.aliases)
+        return tuple(names.get(point, point) for point in self.points)
+
+    def matches(self, other: Scheme) -> dict[str, str]:
+        """The points that are also in another scheme, each with its name there.
+
+        Points are the same if they are known by the same name; own names count only between
+        versions of one scheme, of which one may lack the aliases.
+        """
+        theirs = dict(zip(other.known_as, other.points, strict=True))
+        own = zip(self.points, self.known_as, strict=True)
+        found = {point: theirs[known] for point, known in own if known in theirs}
+        if self.name == other.name:
+            taken = set(found.values())
+            left = [p for p in self.points if p not in found and p in other and p not in taken]
+            found |= {point: point for point in left}
+        return found
 
     @cached_property
     def flip(self) -> Int64[np.ndarray, " K"]:
@@ -87,7 +119,7 @@ class Scheme:
             first, _, second = norm.partition(":")
             groups = (tuple(first.split(",")), tuple(second.split(",")))
         elif norm == "outer_eye_corners":
-            groups = (("right_eye_outer_corner",), ("left_eye_outer_corner",))
+            groups = (self._own("right_eye_outer_corner"), self._own("left_eye_outer_corner"))
         elif norm == "pupils":
             groups = (self._pupil("right"), self._pupil("left"))
         else:
@@ -101,15 +133,20 @@ class Scheme:
     def _pupil(self, side: str) -> tuple[str, ...]:
         # The contour comes last: its mean is only an estimate of where the pupil is.
         for name in (f"{side}_pupil", f"{side}_eye_center"):
-            if name in self:
-                return (name,)
-        contour = tuple(name for name in self.points if name.startswith(f"{side}_eye_"))
+            if name in self.known_as:
+                return self._own(name)
+        named = zip(self.points, self.known_as, strict=True)
+        contour = tuple(point for point, known in named if known.startswith(f"{side}_eye_"))
         if not contour:
             raise SettingError(
                 f"Scheme {self.name} labels neither pupils nor eyes, so it has no norm 'pupils'; "
                 "use 'box'."
             )
         return contour
+
+    def _own(self, known: str) -> tuple[str]:
+        """The point that is known by this name; the name itself if there is none."""
+        return (dict(zip(self.known_as, self.points, strict=True)).get(known, known),)
 
     def _require_unique(self, names: Iterable[str], role: str) -> None:
         seen: set[str] = set()

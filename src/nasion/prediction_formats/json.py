@@ -12,6 +12,7 @@ from nasion.data.datasets._face_records import read_text_document
 from nasion.data.datasets._predicted_json import read_json
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.scheme_file import definition
 from nasion.media.file_names import name_as_text
 from nasion.prediction_formats import PredictedFace, TextContents
 
@@ -30,12 +31,14 @@ class Text:
 
     def begin(self) -> str:
         scheme = self._scheme
+        own = definition(scheme) if scheme else None
         head = {
             "nasion": nasion.__version__,
             "coordinates": COORDINATES,
             "scheme": scheme.name if scheme else None,
             "point_names": list(scheme.points) if scheme else [],
-            "images": [],
+            **({} if own is None else {"scheme_definition": own}),
+            "images": [],  # the last: they are added one by one
         }
         return json.dumps(head, indent=1).removesuffix("]\n}")
 

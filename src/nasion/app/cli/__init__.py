@@ -7,7 +7,7 @@ import sys
 import typer
 
 from nasion.app import console
-from nasion.app.cli import data, evaluate, export, inspect, lists, predict, serve, train
+from nasion.app.cli import data, evaluate, export, inspect, lists, predict, scheme, serve, train
 from nasion.app.cli.number_options import PlainNumbersCommand
 from nasion.errors import NasionError
 
@@ -20,10 +20,12 @@ def _group(help: str) -> typer.Typer:
 
 app: typer.Typer = _group("Train, evaluate and run facial landmark models.")
 data_app: typer.Typer = _group("Look at a dataset and find its faults.")
+scheme_app: typer.Typer = _group("Write, show and check landmark schemes of your own.")
 inspect_app: typer.Typer = _group(
     "Draw training samples, filters, responses, best and worst faces."
 )
 app.add_typer(data_app, name="data")
+app.add_typer(scheme_app, name="scheme")
 app.add_typer(inspect_app, name="inspect")
 
 for command in (
@@ -43,6 +45,8 @@ for command in (
     app.command(cls=PlainNumbersCommand)(command)
 for command in (data.show, data.check, data.convert, data.frames):
     data_app.command(cls=PlainNumbersCommand)(command)
+for command in (scheme.init, scheme.show, scheme.check):
+    scheme_app.command(cls=PlainNumbersCommand)(command)
 for command in (inspect.samples, inspect.filters, inspect.responses, inspect.faces):
     inspect_app.command(cls=PlainNumbersCommand)(command)
 

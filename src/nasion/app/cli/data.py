@@ -26,7 +26,11 @@ def show(
     *,
     reading: LabelReading,
 ) -> None:
-    """Print counts, missing labels, sources, duplicates and sizes; draw a contact sheet."""
+    """Print counts, missing labels, sources, duplicates and sizes; draw a contact sheet.
+
+    Also whether left and right are confused, and what to label next.
+    """
+    from nasion.data.labelling_advice import advise
     from nasion.data.load import load_faces
     from nasion.data.summary import summarize
     from nasion.evaluation import face_tiles, plots
@@ -34,6 +38,7 @@ def show(
     faces = load_faces(None, path, split, scheme=reading.scheme, reading=reading)
     summary = summarize(faces)
     console.show_summary(summary)
+    console.show_advice(advise(faces))
     if summary.sizes is not None:
         plots.save(face_tiles.contact_sheet(faces), output)
         console.say(f"Contact sheet: {output}")

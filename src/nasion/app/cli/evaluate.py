@@ -103,14 +103,14 @@ def evaluate(
     opened = fold_folder(run, 1) if run and is_folds else run
     model = open_model(opened, recipe, tta) if opened else None
     # Points that a file only numbers are those of the model.
-    meant = reading.scheme or (model.spec.scheme if model else None)
+    meant = model.spec.scheme if model else None
     faces = load_faces(
         None,
         data,
         split,
         scheme=reading.scheme,
         whole_images=model.spec.whole if model else None,
-        reading=replace(reading, scheme=meant),
+        reading=replace(reading, assumed=meant),
     )
     limit = None if threshold is None else threshold / 100
     evaluated = model if model is not None else read_predictions(subject, faces, reading.missing)

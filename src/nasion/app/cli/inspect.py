@@ -125,7 +125,7 @@ def faces(
         data,
         split,
         whole_images=spec.whole,
-        reading=replace(reading, scheme=reading.scheme or spec.scheme),
+        reading=replace(reading, assumed=spec.scheme),
     )
     result = evaluate(model, labelled)
     sheets = report.best_and_worst(result, count)

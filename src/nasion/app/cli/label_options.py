@@ -28,7 +28,9 @@ _SchemeName = Annotated[
     str | None,
     typer.Option(
         "--scheme",
-        help="Landmark scheme of points whose file does not tell, as ibug68 (see: nasion schemes).",
+        help="Landmark scheme: of the catalog, as ibug68 (see: nasion schemes), or a .toml file "
+        "(see: nasion scheme). Says what points mean that a file only numbers.",
+        show_default="scheme.toml beside the data, or what the data say",
     ),
 ]
 _SkipFaults = Annotated[
@@ -95,7 +97,7 @@ def as_words(reading: LabelReading) -> str:
     """The options that give this reading again, each after a space."""
     shown = {
         "dataset": reading.dataset,
-        "scheme": reading.scheme and reading.scheme.name,
+        "scheme": reading.scheme_name or (reading.scheme and reading.scheme.name),
         "missing": reading.missing,
         "exif": reading.exif,
     }
@@ -112,14 +114,15 @@ def _label_reading(
 ) -> LabelReading:
     """Raises ``SettingError`` for settings that are none."""
     from nasion.data.label_reading import EXIF_READINGS, LabelReading
-    from nasion.landmarks.catalog import scheme_named
+    from nasion.landmarks.scheme_file import scheme_at
 
     found: list[ExifReading] = [mode for mode in EXIF_READINGS if mode == exif]
     modes = ", ".join(EXIF_READINGS)
     require(exif is None or bool(found), f"--exif {exif}: one of {modes} expected.")
     return LabelReading(
         dataset=dataset,
-        scheme=None if scheme is None else scheme_named(scheme),
+        scheme=None if scheme is None else scheme_at(scheme),
+        scheme_name=scheme,
         skip_faults=skip_faults,
         missing=missing,
         exif=found[0] if found else None,

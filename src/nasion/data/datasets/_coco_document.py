@@ -18,9 +18,9 @@ from nasion.data.datasets._face_records import (
     read_text_document,
 )
 from nasion.data.datasets._image_names import with_slashes
+from nasion.data.own_schemes import scheme_of_numbered
 from nasion.data.record_faults import Fault, Faults
 from nasion.errors import DataError
-from nasion.landmarks.catalog import scheme_by_count
 from nasion.landmarks.scheme import Scheme
 from nasion.media.json_document import Document
 from nasion.media.number_text import MAX_COORDINATE
@@ -142,30 +142,29 @@ def _category_scheme(document: Document, scheme: Scheme | None) -> Scheme:
     if scheme is None:
         first = next(iter(document["annotations"].elements()), None)
         count = 0 if first is None else len(first["keypoints"].elements()) // 3
-        scheme = scheme_by_count(count)
+        scheme = scheme_of_numbered("coco", count, None) if count else None
     if scheme is None:
         raise document.error("its categories name no keypoints, so name the scheme (--scheme)")
     return scheme
 
 
 def _skeleton(category: Document) -> list[tuple[str, str]]:
-    """The edges that a category names by its points' numbers; none if they make no sense."""
+    """The edges between a category's points; none if they are not between its points."""
+    given = category.get("skeleton")
+    if given is None:
+        return []
     names = [name.text() for name in category["keypoints"].elements()]
-    skeleton = category.get("skeleton")
-    pairs = [] if skeleton is None else skeleton.value
-    if not isinstance(pairs, list):
+    edges = [[end.value for end in edge.elements()] for edge in given.elements()]
+    flat = [end for edge in edges for end in edge]
+    if any(len(edge) != 2 for edge in edges) or any(type(end) is not int for end in flat):
+        raise given.error("pairs of points' numbers, from 1, expected")
+    # COCO counts from 1. Some tools count from 0.
+    first = 0 if 0 in flat else 1
+    ends, known = set(flat), set(range(first, first + len(names)))
+    if not ends <= known:
+        _log.info("%s: left out, since it joins points that do not exist.", given.place)
         return []
-    is_pair = [isinstance(pair, list) and len(pair) == 2 for pair in pairs]
-    numbers = [n for pair, good in zip(pairs, is_pair, strict=True) if good for n in pair]
-    # COCO counts from 1; some tools from 0.
-    first = 0 if 0 in numbers else 1
-    in_range = all(type(n) is int and first <= n < first + len(names) for n in numbers)
-    if not (all(is_pair) and in_range):
-        _log.info(
-            "%s: a skeleton that does not fit its %d points is left out.", category.file, len(names)
-        )
-        return []
-    return [(names[a - first], names[b - first]) for a, b in pairs if a != b]
+    return [(names[a - first], names[b - first]) for a, b in edges]
 
 
 def _box_categories(document: Document) -> list[object]:

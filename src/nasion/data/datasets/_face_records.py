@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +12,16 @@ from jaxtyping import Bool, Float64
 
 from nasion.data.datasets._image_names import image_name, numbered_faces, photograph_group
 from nasion.data.datasets._points_table import image_folder
-from nasion.data.own_schemes import scheme_from_data
+from nasion.data.own_schemes import is_numbered as is_numbered
+from nasion.data.own_schemes import scheme_from_data, scheme_of_numbered
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError
-from nasion.landmarks.catalog import scheme_by_count
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
 from nasion.media.json_document import Document, parse_document
 from nasion.media.number_text import MAX_COORDINATE
 
-_NUMBERED = re.compile(
-    r"(?:p|(?:point|part|landmark|keypoint|kp|pt|lm)_?)?(\d{1,5})$", re.ASCII | re.I
-)
 # Labelled points that are all hidden: tools that know one visibility only write 1 for it.
 _MANY = 20
 _log = logging.getLogger(__name__)
@@ -106,28 +102,25 @@ def own_scheme(
         raise names.error(str(error).rstrip(".")) from error
 
 
-def is_numbered(points: Sequence[str]) -> bool:
-    """True for points that are only numbered in order, from 0 or 1: "0", "1" or "p1", "p2"."""
-    found = [_NUMBERED.match(point) for point in points]
-    numbers = [int(match[1]) for match in found if match]
-    first = numbers[0] if numbers else 0
-    return first in (0, 1) and numbers == list(range(first, first + len(points)))
-
-
 def meant_scheme(scheme: Scheme, requested: Scheme | None, path: Path) -> Scheme:
     """What labels mean whose file only numbers the points: the scheme of as many points.
 
-    Raises ``SettingError`` if none has, or several have.
+    Without one, they mean themselves. Raises ``SettingError`` if a requested scheme has another
+    number of points, or if several schemes have as many.
     """
     if not is_numbered(scheme.points):
         return scheme
-    meant = scheme_by_count(len(scheme), requested)
+    meant = scheme_of_numbered(scheme.name, len(scheme), requested)
     if meant is None:
+        problem = "fit no scheme, or several"
+        if requested is not None:
+            problem = f"do not fit scheme {requested.name}, which has {len(requested)}"
         raise SettingError(
-            f"{path}: {len(scheme)} points that are only numbered fit no scheme, or several; name "
-            f"it (--scheme), or train with a recipe file whose scheme has {len(scheme)} points."
+            f"{path}: {len(scheme)} points that are only numbered {problem}; name the right one "
+            "(--scheme), or write it (nasion scheme init)."
         )
-    return meant
+    # Of no scheme of the catalog: with the file's own numbers and skeleton.
+    return scheme if meant is not requested and is_numbered(meant.points) else meant
 
 
 def faces_of(

@@ -17,6 +17,7 @@ from nasion.data.datasets._face_records import (
 from nasion.errors import DataError
 from nasion.landmarks.catalog import SCHEMES
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.scheme_file import from_document
 from nasion.media.files import read_text
 from nasion.media.json_document import Document, parse_document
 
@@ -27,14 +28,26 @@ def read_json(path: Path, scheme: Scheme | None) -> tuple[Scheme, list[FaceRecor
     names = document.get("point_names", "names")
     # The file says which points it has; other files take the given scheme.
     if names is not None and names.elements():
-        own = document.get("scheme")
-        scheme = own_scheme(names, scheme, "json" if own is None else own.text())
+        scheme = _file_scheme(document, names, scheme)
     elif names is None or scheme is None:
         raise document.error("it has no 'point_names', which name the points of each face")
     faces: list[FaceRecord] = []
     for image in _one_of(document, "images", "pictures").elements():
         faces += _faces_of_image(image, scheme, "")
     return scheme, faces
+
+
+def _file_scheme(document: Document, names: Document, requested: Scheme | None) -> Scheme:
+    """The scheme of the file's names: ``requested`` if it has them, else as the file defines it."""
+    points = tuple(name.text() for name in names.elements())
+    given = document.get("scheme_definition")
+    if given is None or (requested is not None and requested.points == points):
+        own = document.get("scheme")
+        return own_scheme(names, requested, "json" if own is None else own.text())
+    scheme = from_document(given)
+    if scheme.points != points:
+        raise given["points"].error("other points than the file's 'point_names'")
+    return scheme
 
 
 def read_json_lines(path: Path, scheme: Scheme | None) -> tuple[Scheme, list[FaceRecord]]:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nasion.data.own_schemes import scheme_from_data
+from nasion.data.own_schemes import scheme_from_data, scheme_of_numbered
 from nasion.errors import DataError, SettingError
-from nasion.landmarks.catalog import SCHEMES, scheme_by_count
+from nasion.landmarks.catalog import SCHEMES
 from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import column_positions, csv_rows
 from nasion.media.files import open_bytes, utf16_of
@@ -155,7 +155,8 @@ def table_scheme(path: Path, requested: Scheme | None) -> Scheme:
         scheme = scheme or scheme_from_data(path.stem, named)
     else:
         numbered = [name for name in columns if is_whole(name) or _NUMBERED.match(name)]
-        scheme = scheme_by_count(len(numbered) // 2, requested)
+        count = len(numbered) // 2
+        scheme = scheme_of_numbered(path.stem, count, requested) if count else None
         if scheme is None:
             raise _no_scheme(path, len(numbered) // 2, requested)
     return scheme

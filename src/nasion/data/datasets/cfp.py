@@ -17,9 +17,9 @@ from nasion.data.datasets._point_lines import points_of_lines, text_lines
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
-from nasion.landmarks.point_names import on_side
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.cfp import HALF, cfp50
+from nasion.landmarks.table_names import on_side
 from nasion.media.files import write_text
 
 SCHEME: Scheme = cfp50

@@ -24,10 +24,11 @@ from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._pts_text import read_points
 from nasion.data.datasets._set_folders import is_fgnet, is_merl_rav
 from nasion.data.label_frames import video_of
+from nasion.data.own_schemes import scheme_of_numbered
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, SplitNotFound
 from nasion.landmarks import geometry
-from nasion.landmarks.catalog import ibug68, scheme_by_count
+from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, write_text
@@ -135,12 +136,12 @@ def _of_one_scheme(
 ) -> tuple[Scheme, dict[Path, np.ndarray]]:
     """The scheme of most files, and the files that have its number of points."""
     count = Counter(len(points) for points in files.values()).most_common(1)[0][0]
-    scheme = scheme_by_count(count, requested)
+    scheme = scheme_of_numbered(root.name or "pts", count, requested)
     if scheme is None:
         wanted = f"; {requested.name} has {len(requested)}" if requested else ""
         raise DataError(
             f"{root}: its .pts files have {count} points, which fits no scheme, or several{wanted}."
-            f" Train with a recipe file whose scheme has {count} points, or name one (--scheme)."
+            f" Name one that has {count} points (--scheme), or write it (nasion scheme init)."
         )
     for path, points in files.items():
         if len(points) != count:

@@ -23,7 +23,7 @@ import numpy as np
 from nasion.data.datasets._image_names import image_name
 from nasion.data.datasets._label_files import box_for_tools, labelled_images
 from nasion.data.datasets._photographs import photograph
-from nasion.data.own_schemes import scheme_from_data
+from nasion.data.own_schemes import scheme_from_data, scheme_of_numbered
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, refusing_damage
 from nasion.landmarks.catalog import SCHEMES, ibug68, scheme_by_count
@@ -44,6 +44,7 @@ KEEPS: tuple[str, ...] = ("boxes",)  # of what labels may have beside points
 PRECISION = 0.5  # pixels to which a written point is kept
 _log = logging.getLogger(__name__)
 _HEADER_BYTES = 4096  # in which <dataset> is looked for
+_NEARLY_ALL = 0.8  # of a scheme's points, from which a file is meant to be in it
 _MAX_DIGITS = 5  # of a part's number: the highest one decides how large the scheme must be
 
 
@@ -117,10 +118,7 @@ def _columns(
         # Several schemes may have all names; the requested one counts, then iBUG's.
         known = [scheme for scheme in (requested, SCHEME, *SCHEMES.values()) if scheme]
         having = (scheme for scheme in known if all(name in scheme for name in names))
-        shared = sum(name in known[0] for name in names)
-        # Names of which most are known: the others are misspelt.
-        own = None if 2 * shared > len(names) else scheme_from_data(root.stem, sorted(names))
-        scheme = next(having, own or known[0])
+        scheme = next(having, None) or _own_scheme(names, requested, root)
         unknown = [name for name in names if name not in scheme]
         if unknown:
             raise DataError(
@@ -133,11 +131,11 @@ def _columns(
         return requested or SCHEME, numbers
     if set(numbers.tolist()) == set(range(1, len(numbers) + 1)):
         # All numbers but 0: parts are counted from 1, if a scheme has as many.
-        counted = scheme_by_count(len(numbers), requested)
+        counted = scheme_of_numbered(root.stem, len(numbers), requested, first=1)
         if counted is not None:
             _log.info("%s: parts are numbered 1 to %d, from 1.", root.name, len(numbers))
             return counted, numbers - 1
-    scheme = scheme_by_count(int(numbers.max()) + 1, requested)
+    scheme = scheme_of_numbered(root.stem, int(numbers.max()) + 1, requested)
     if scheme is None:
         wanted = f"; {requested.name} has {len(requested)} points" if requested else ""
         raise DataError(
@@ -145,6 +143,23 @@ def _columns(
             f"or several{wanted}. Name the right one (--scheme), or give the parts point names."
         )
     return scheme, numbers
+
+
+def _own_scheme(names: list[str], requested: Scheme | None, root: Path) -> Scheme:
+    """A scheme of part names that no scheme has all of; the nearest one if few are wrong in it."""
+    if requested is not None:
+        return requested
+    odd = [name for name in names if not is_whole(name)]
+    if len(odd) < len(names):
+        raise DataError(
+            f"{root}: part {odd[0]!r} among parts that are numbered; number all parts, or name all."
+        )
+    nearest = max(SCHEMES.values(), key=lambda scheme: sum(name in scheme for name in names))
+    # Nearly all of a scheme: a name is misspelt. A scheme of one's own shares some names.
+    if sum(name in nearest for name in names) >= _NEARLY_ALL * len(nearest):
+        return nearest
+    # Sorted, as dlib does: two files of one tool name parts in any order.
+    return scheme_from_data(root.stem, sorted(names))
 
 
 @dataclass(eq=False)

@@ -21,6 +21,8 @@ from nasion.inference import calibration
 from nasion.inference.calibration import Calibration
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.catalog import scheme_of_points
+from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.scheme_file import from_document
 from nasion.media.json_document import Document, parse_document
 from nasion.media.number_text import parse_number, parse_whole
 from nasion.model_spec import ModelSpec
@@ -151,6 +153,17 @@ def _document(path: Path, metadata: Mapping[str, str], name: str) -> Document:
     return parse_document(metadata.get(name, "null"), place, kind=RunError, remedy=_REMEDY)
 
 
+def _scheme(path: Path, metadata: Mapping[str, str], points: tuple[str, ...]) -> Scheme:
+    """The whole scheme, if it is none of the catalog; older files say only its points."""
+    given = _document(path, metadata, "scheme_definition")
+    if given.value is None:
+        return scheme_of_points(metadata["scheme"], points)
+    scheme = from_document(given)
+    if scheme.points != points:
+        raise given["points"].error(f"{len(scheme)} points, others than those of the network")
+    return scheme
+
+
 def _spec(
     session: Any, path: Path, metadata: Mapping[str, str], renamed: Mapping[str, str]
 ) -> ModelSpec:
@@ -165,7 +178,7 @@ def _spec(
     _, channels, height, width = session.get_inputs()[0].shape
     try:
         return ModelSpec(
-            scheme=scheme_of_points(metadata["scheme"], points),
+            scheme=_scheme(path, metadata, points),
             input_size=(width, height),
             # The file outputs pixels, whatever codec it was trained with.
             codec=Coordinates(unit="pixels", scale=len(session.get_outputs()) > 1),

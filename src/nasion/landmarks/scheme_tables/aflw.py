@@ -5,8 +5,8 @@ The 21 points of the database without its two ears.
 
 from __future__ import annotations
 
-from nasion.landmarks.point_names import line, mirror_pairs
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.table_names import line, mirror_pairs
 
 _RIGHT_BROW = (
     "aflw_brow_right_outer_end", "right_eyebrow_middle", "aflw_brow_right_inner_end",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nasion.landmarks.point_names import both_sides, line, mirror_pairs, numbered, on_side
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.table_names import both_sides, line, mirror_pairs, numbered, on_side
 
 _JAW = (*numbered("jaw_*", 1, 8), "chin")
 _BROW = ("*_eyebrow_outer_end", "*_eyebrow_middle", "cfp_brow_*_inner_end")

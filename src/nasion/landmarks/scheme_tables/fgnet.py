@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nasion.landmarks.point_names import line, mirror_pairs, numbered
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.table_names import line, mirror_pairs, numbered
 
 # From the subject's right ear over the chin; the ends are at the height of the eyes.
 _JAW = (

@@ -6,8 +6,8 @@ compare places, so no name is shared with other schemes.
 
 from __future__ import annotations
 
-from nasion.landmarks.point_names import line, mirror_pairs, numbered
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.table_names import line, mirror_pairs, numbered
 
 
 def _across(name: str, count: int, middle: bool = True, first: str = "right") -> tuple[str, ...]:

@@ -5,8 +5,8 @@ Other sets of 106 points (InsightFace's among them) have another order.
 
 from __future__ import annotations
 
-from nasion.landmarks.point_names import line, mirror_pairs, numbered
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.table_names import line, mirror_pairs, numbered
 
 # It begins higher at the ear than iBUG's jaw, so its points lie elsewhere along the same line.
 _JAW = (*numbered("lapa_jaw_right", 1, 16), "chin", *numbered("lapa_jaw_left", 16, 1))

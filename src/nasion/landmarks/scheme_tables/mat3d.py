@@ -6,8 +6,8 @@ points have names of their own.
 
 from __future__ import annotations
 
-from nasion.landmarks.point_names import line, mirror_pairs, numbered
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.table_names import line, mirror_pairs, numbered
 
 _JAW = (*numbered("jaw3d_right", 1, 8), "jaw3d_chin", *numbered("jaw3d_left", 8, 1))
 _RIGHT_BROW = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nasion.landmarks.point_names import line, mirror_pairs
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.table_names import line, mirror_pairs
 
 _POINTS = (
     "right_eye_center",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from nasion.landmarks.point_names import mirror_pairs, numbered
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.table_names import mirror_pairs, numbered
 
 
 def _own(*names: str) -> tuple[str, ...]:

@@ -1,0 +1,125 @@
+"""What a person who labels should know next: confused sides, rare points and poses, images left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from nasion.data.label_shapes import reference_face, swapped_faces
+from nasion.data.mirror_check import mirror_faults
+from nasion.landmarks.faces import Faces
+from nasion.media.signatures import IMAGE_SUFFIXES
+
+_RARE = 0.5  # of the labels of the point that most faces have, below which a point is rare
+_RARE_POSE = 0.1  # of the faces, below which a pose is
+_LEAST_FACES = 20  # of fewer, no pose is rare
+# How far points of the midline are beside the middle of the pairs, of the face's width: a frontal
+# face is within 0.02 (IMM), a head turned by 30 degrees at 0.05 on average.
+_TURNED = 0.03
+_SHOWN = 3  # names in a line
+_POSES = ("turned to their right", "frontal", "turned to their left")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """``mirror_faults``: pairs that labels contradict. ``swapped``: faces whose sides seem to be.
+
+    ``sides_compared``: whether sides could be compared at all. ``poses``: faces by the head's turn,
+    where midline and pairs show it. ``label_next``: sentences, the most useful first.
+    """
+
+    mirror_faults: tuple[str, ...] = ()
+    swapped: tuple[str, ...] = ()
+    sides_compared: bool = False
+    poses: dict[str, int] = field(default_factory=dict)
+    label_next: tuple[str, ...] = ()
+
+
+def advise(faces: Faces) -> Advice:
+    """Look at the labels of a data set as somebody would who labels more of it."""
+    poses = _poses(faces)
+    texts = [*_rare_points(faces), *_rare_poses(poses), *_unlabelled_images(faces)]
+    return Advice(
+        mirror_faults=tuple(map(str, mirror_faults(faces))),
+        swapped=tuple(faces.ids[i] for i in swapped_faces(faces)),
+        sides_compared=bool(faces.scheme.mirror) and reference_face(faces) is not None,
+        poses=poses,
+        label_next=tuple(texts),
+    )
+
+
+def head_turns(faces: Faces) -> Float64[np.ndarray, " N"]:
+    """How far midline points lie to the image's right of the pairs' middle, of the face's width.
+
+    Positive for heads turned to the subject's left; NaN where too few points are labelled.
+    """
+    scheme, points = faces.scheme, faces.points.astype(np.float64)
+    own = np.arange(len(scheme))
+    left, right = (
+        scheme.index(a for a, _ in scheme.mirror),
+        scheme.index(b for _, b in scheme.mirror),
+    )
+    single = own[scheme.flip == own]
+    turns = np.full(len(faces), np.nan)
+    if not len(left) or not len(single):
+        return turns
+    for i, face in enumerate(points):
+        # The direction from the subject's right to the left, so that a tilted head counts as well.
+        across = face[left] - face[right]
+        paired, middle = ~np.isnan(across[:, 0]), ~np.isnan(face[single, 0])
+        length = float(np.linalg.norm(across[paired].sum(axis=0))) if paired.any() else 0.0
+        if not middle.any() or length <= 0:
+            continue
+        direction = across[paired].sum(axis=0) / length
+        center = ((face[left] + face[right]) / 2)[paired].mean(axis=0)
+        width = np.ptp(face[~np.isnan(face[:, 0])] @ direction)
+        turns[i] = (face[single][middle].mean(axis=0) - center) @ direction / max(width, 1e-9)
+    return turns
+
+
+def _poses(faces: Faces) -> dict[str, int]:
+    turns = head_turns(faces)
+    turns = turns[~np.isnan(turns)]
+    if not len(turns):
+        return {}
+    kinds = np.where(turns < -_TURNED, 0, np.where(turns > _TURNED, 2, 1))
+    return {pose: int((kinds == k).sum()) for k, pose in enumerate(_POSES)}
+
+
+def _rare_points(faces: Faces) -> list[str]:
+    counts = faces.labelled.sum(axis=0)
+    rare = np.flatnonzero(counts < _RARE * counts.max(initial=0))
+    if not len(rare):
+        return []
+    order = rare[np.argsort(counts[rare], kind="stable")][:_SHOWN]
+    shown = ", ".join(f"{faces.scheme.points[k]} ({counts[k]} faces)" for k in order)
+    more = f" and {len(rare) - _SHOWN} more" if len(rare) > _SHOWN else ""
+    return [f"points that few faces have: {shown}{more}"]
+
+
+def _rare_poses(poses: dict[str, int]) -> list[str]:
+    total = sum(poses.values())
+    if total < _LEAST_FACES:
+        return []
+    rare = [pose for pose, count in poses.items() if count < _RARE_POSE * total]
+    return [f"heads {pose}: {poses[pose]} of {total} faces" for pose in rare]
+
+
+def _unlabelled_images(faces: Faces) -> list[str]:
+    """Images beside those with labels that no face is of."""
+    used = {image.resolve() for image in faces.images if isinstance(image, Path)}
+    folders = sorted({image.parent for image in used if image.is_file()})
+    left = [
+        path.name
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES and path not in used
+    ]
+    if not left:
+        return []
+    shown = ", ".join(left[:_SHOWN])
+    noun = "image" if len(left) == 1 else "images"
+    return [f"{len(left)} {noun} without labels: {shown}{' ...' if len(left) > _SHOWN else ''}"]

@@ -1,0 +1,83 @@
+"""What data show says to those who label: confused sides, rare points and poses, images."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from nasion.app.cli import app
+from nasion.data.datasets import points_csv, toy
+from nasion.data.labelling_advice import advise, head_turns
+from nasion.landmarks.catalog import fkd15, ibug68
+from nasion.landmarks.face_model import Expression, points_of, rotate_head
+from nasion.landmarks.faces import Faces
+
+
+def head(yaw, roll=0.0):
+    """Points of the face model, turned: positive yaw to the subject's left."""
+    return rotate_head(points_of(ibug68.points, Expression()), yaw, 0, roll)[:, :2]
+
+
+def faces_of(shapes):
+    points = (np.stack(shapes) * 40 + 100).astype(np.float32)
+    ids = tuple(f"{i}.png" for i in range(len(points)))
+    images = np.zeros((len(points), 200, 200), np.uint8)
+    return Faces(scheme=ibug68, ids=ids, images=images, points=points)
+
+
+@pytest.mark.parametrize("roll", [0, 25])
+def test_turns_are_measured_whatever_the_tilt(roll):
+    left, frontal, right = head_turns(faces_of([head(yaw, roll) for yaw in (30, 0, -30)]))
+    assert left > 0.05 and abs(frontal) < 0.01 and right < -0.05
+    # The nose of a head that is turned to its left lies further to the image's right.
+    shape = head(30)
+    assert shape[30, 0] > (shape[36, 0] + shape[45, 0]) / 2
+
+
+def test_rare_poses_and_points_are_what_to_label_next():
+    faces = faces_of([head(0)] * 30 + [head(30)])
+    points = faces.points.copy()
+    points[5:, 8] = np.nan
+    found = advise(replace(faces, points=points))
+    assert found.poses == {"turned to their right": 0, "frontal": 30, "turned to their left": 1}
+    assert found.label_next == (
+        "points that few faces have: chin (5 faces)",
+        "heads turned to their right: 0 of 31 faces",
+        "heads turned to their left: 1 of 31 faces",
+    )
+    assert not found.swapped and found.sides_compared
+
+
+def test_faces_with_swapped_sides_are_named():
+    faces = toy.draw(20, ibug68, seed=1)
+    points = faces.points.copy()
+    points[3] = points[3][ibug68.flip]
+    found = advise(replace(faces, points=points))
+    assert found.swapped == (faces.ids[3],)
+
+
+def test_a_missing_pair_is_told():
+    faces = toy.draw(40, fkd15, seed=1)
+    found = advise(replace(faces, scheme=replace(fkd15, mirror=fkd15.mirror[1:])))
+    assert any("left_eye_center (is paired with itself" in text for text in found.mirror_faults)
+
+
+def test_the_command_says_it_with_images_that_have_no_labels(tmp_path):
+    faces = toy.draw(12, fkd15, seed=1)
+    for i in range(14):
+        pixels = np.asarray(faces.images[i % 12])
+        Image.fromarray(pixels).save(tmp_path / f"{i:02d}.png")
+    ids = tuple(f"{i:02d}.png" for i in range(12))
+    points = faces.points.copy()
+    points[4:, 10] = np.nan
+    points_csv.write(replace(faces, ids=ids, points=points), tmp_path / "labels.csv")
+    command = ["data", "show", str(tmp_path), "-o", str(tmp_path / "out" / "sheet.png")]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    # The rarest point is the first row.
+    rows = [line.split()[0] for line in done.output.splitlines() if "_" in line]
+    assert rows[0] == "nose_tip"
+    assert "points that few faces have: nose_tip (4 faces)" in done.output
+    assert "2 images without labels: 12.png, 13.png" in done.output
