@@ -25,7 +25,7 @@ FILE = "calibration.json"
 TOLERANCE = 0.05  # of the mean side of the box around the face's points
 # Per cents, and finer at both ends.
 _QUANTILES = np.concatenate([[0.0, 0.002, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 0.998, 1.0]])
-_MIN_POINTS = 30  # labelled points, over all validation faces
+MIN_POINTS = 30  # labelled points, over all validation faces
 _MIN_SPAN = 10  # as few points as this do not span a face
 
 
@@ -77,10 +77,10 @@ def face_sizes(
 def fit(errors: Float[np.ndarray, "*batch"], sigma: Float[np.ndarray, "*batch"]) -> Calibration:
     """From errors and sigmas in one unit; NaN (no label) is left out. ``DataError`` for too few."""
     counted = np.isfinite(errors) & np.isfinite(sigma)
-    if counted.sum() < _MIN_POINTS:
+    if counted.sum() < MIN_POINTS:
         raise DataError(
             "Scores are calibrated on labelled validation points; "
-            f"{counted.sum()} are too few (at least {_MIN_POINTS})."
+            f"{counted.sum()} are too few (at least {MIN_POINTS})."
         )
     ratios = np.asarray(errors[counted], dtype=np.float64) / np.maximum(sigma[counted], 1e-9)
     quantiles = np.quantile(ratios, _QUANTILES)

@@ -96,7 +96,8 @@ def point_weights(start: StartingNetwork, faces: Faces) -> Float64[np.ndarray, "
     NaN for a point that has no label and no known name.
     """
     scheme, known = faces.scheme, start.spec.scheme
-    named = np.array([known.points.index(p) if p in known else -1 for p in scheme.points])
+    same = scheme.matches(known)
+    named = np.array([known.points.index(same[p]) if p in same else -1 for p in scheme.points])
     # Evenly from all faces: datasets are often sorted by person.
     some = faces[np.linspace(0, len(faces) - 1, min(len(faces), _MAP_FACES)).astype(int)]
     predicted = predicted_points(start, some)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from nasion.data.label_reading import AS_IT_SEEMS, LabelReading
 from nasion.data.mirror_check import check_mirror
 from nasion.errors import RunError, SettingError, requires_extra
 from nasion.inference import backends, calibration, run_folder
-from nasion.inference.predictor import Predictor, calibrate
+from nasion.inference.predictor import Predictor, calibrate, load_model
 from nasion.inference.run_folder_lock import locked
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.faces import Faces, join
@@ -32,6 +33,8 @@ from nasion.training.training_faces import (
     paths_of,
     scheme_of,
 )
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -205,12 +208,20 @@ def _calibrate(folder: Path, recipe: Recipe, val_faces: Faces) -> None:
     """Measure how reliable the network's own error estimate is, and keep that in the run."""
     if not recipe.spec.codec.predicts_sigma:
         return
-    if recipe.hold_out:
+    labels = int(val_faces.to(recipe.spec.scheme).labelled.sum())
+    if recipe.hold_out and labels >= calibration.MIN_POINTS:
         network = backends.load(recipe.framework).load(folder, recipe, None)
         found = calibrate(Predictor(spec=recipe.spec, network=network), val_faces)
     else:
-        # Errors on training faces are too small to calibrate by; the run that this one started from
-        # may have held faces out.
-        found = calibration.read(Path(recipe.init_from)) if recipe.init_from else None
+        # Errors on training faces are too small to calibrate by; the network that this one started
+        # from may have held faces out.
+        found = load_model(recipe.init_from).calibration if recipe.init_from else None
+        if recipe.hold_out:
+            _log.warning(
+                "%d labelled validation points are too few to calibrate scores (%d at least); %s.",
+                labels,
+                calibration.MIN_POINTS,
+                f"those of {recipe.init_from} are taken" if found else "predictions have none",
+            )
     if found is not None:
         calibration.write(found, folder)

@@ -11,13 +11,15 @@ from pathlib import Path
 from nasion.data import splits
 from nasion.data.label_reading import LabelReading
 from nasion.data.load import load_faces, load_joint_train_val, load_train_val
+from nasion.data.mirror_check import propose_mirror
 from nasion.data.pool import load_pool, pool_split
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import union
-from nasion.landmarks.faces import Faces
+from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.scheme import Scheme
 from nasion.recipe import Recipe
 
+_PAIR = 2
 Data = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
 Validation = Faces | str | Path | Sequence[str | Path]
 _log = logging.getLogger(__name__)
@@ -42,9 +44,12 @@ def load_sides(
 
 
 def scheme_of(data: Data, reading: LabelReading) -> Scheme:
-    """The scheme of the data's labels; of several datasets, all of their points."""
+    """The scheme of the data's labels; of several datasets, all of their points.
+
+    A scheme without mirror pairs gets those that the labels show, if they can tell.
+    """
     if isinstance(data, Faces):
-        return data.scheme
+        return _with_mirror(data.scheme, [data])
     paths = paths_of(data)
     splits = [pool_split(reading.dataset, path) for path in paths]
     found = [
@@ -54,8 +59,21 @@ def scheme_of(data: Data, reading: LabelReading) -> Scheme:
     sides = data if isinstance(data, tuple) else ()
     schemes = [faces.scheme for faces in (*found, *sides) if isinstance(faces, Faces)]
     different = list(dict.fromkeys(schemes))
-    name = "+".join(scheme.name for scheme in different)
-    return different[0] if len(different) == 1 else union(name, *different)
+    if len(different) == 1:
+        return _with_mirror(different[0], [f for f in (*found, *sides) if isinstance(f, Faces)])
+    return union("+".join(scheme.name for scheme in different), *different)
+
+
+def _with_mirror(scheme: Scheme, faces: Sequence[Faces]) -> Scheme:
+    pairs = None if scheme.mirror or len(scheme) < _PAIR else propose_mirror(join(*faces))
+    if not pairs:
+        return scheme
+    _log.info(
+        "%d mirror pairs of points were found on the labels; nasion scheme init writes them into a "
+        "file, to be checked.",
+        len(pairs),
+    )
+    return replace(scheme, mirror=pairs)
 
 
 def paths_of(data: Data | Validation | None) -> list[str]:
