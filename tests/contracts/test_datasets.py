@@ -69,6 +69,7 @@ WRITTEN = [
     name
     for name in convert.formats()
     if name not in ("coco", "fkd", "ibug68", "imglab", "imm", "nasion_json", "points_csv")
+    and name not in published_sets.WRITERS
 ]
 
 

@@ -26,6 +26,7 @@ SCHEME: Scheme = cfp50
 SPLITS = ("all",)
 PIXEL_ORIGIN = 1  # what the files call the first pixel
 IMAGE_FOLDER = "Images"
+KEEPS: tuple[str, ...] = ()  # of what labels may have beside points
 _LABELS = "Fiducials"
 _POSES = ("frontal", "profile")
 _GROUPS = ("person", "pose")

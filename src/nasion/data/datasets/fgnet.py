@@ -23,6 +23,7 @@ SCHEME: Scheme = fgnet68
 SPLITS = ("all",)
 PIXEL_ORIGIN = 1  # what the files call the first pixel
 IMAGE_FOLDER = ""
+KEEPS: tuple[str, ...] = ()  # of what labels may have beside points
 _GROUPS = ("person", "age")
 
 

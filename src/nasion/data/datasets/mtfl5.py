@@ -29,6 +29,7 @@ SPLITS = ("all", "training", "test")
 POOL = "training"  # what train and val are sides of
 PIXEL_ORIGIN = 1  # what the files call the first pixel
 IMAGE_FOLDER = ""
+KEEPS: tuple[str, ...] = ()  # of what labels may have beside points
 _LISTS = {"training": "training.txt", "test": "testing.txt"}
 _GROUPS = ("pose", "gender", "smile", "glasses", "person", "photograph")
 _FACE_OF_PHOTOGRAPH = re.compile(r"(\d+)_\d+_\d+", re.ASCII)  # 1118_1_0: the second of 1118

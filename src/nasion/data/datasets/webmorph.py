@@ -28,6 +28,7 @@ from nasion.media.number_text import parse_whole
 SCHEME: Scheme = webmorph189
 SPLITS = ("all",)
 IMAGE_FOLDER = ""
+KEEPS: tuple[str, ...] = ()  # of what labels may have beside points
 _GROUPS = ("set", "person")
 _PERSON = re.compile(r"\d+[a-z]?", re.ASCII | re.I)  # 003f of 003f.jpg, 001 of 001_03.jpg
 _LONDON = re.compile(r"(neutral|smiling)_.+")  # its folders, by expression

@@ -27,6 +27,7 @@ SCHEME: Scheme = wflw98
 SPLITS = ("all", "training", "test")
 POOL = "training"  # what train and val are sides of
 IMAGE_FOLDER = "WFLW_images"
+KEEPS: tuple[str, ...] = ("boxes",)  # of what labels may have beside points
 _LIST = "list_98pt_rect_attr_{}.txt"
 _LISTS = {"training": _LIST.format("train"), "test": _LIST.format("test")}
 # The order of the columns, as the readme of the annotations has it; these are the test subsets.
