@@ -27,8 +27,8 @@ OWN = Scheme(
     mirror=(("linkes Auge außen", "right eye"),),
     edges=(("linkes Auge außen", "nose tip"), ("nose tip", "right eye")),
 )
-# Published sets hold their own scheme, complete, of images by their own names: their round trips are
-# in test_published_sets.py.
+# Published sets hold their own scheme, complete, and images by their own names: see
+# test_published_sets.py.
 FORMATS = [name for name in convert.formats() if name not in published_sets.WRITERS]
 # Formats that hold one scheme, and images of one face each.
 ONE_SCHEME = {"fkd": fkd15, "imm": imm58}

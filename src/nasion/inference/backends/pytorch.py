@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,17 +66,19 @@ class TorchNetwork:
         # The exporter lists what it might have optimised.
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         try:
-            torch.onnx.export(
-                in_pixels,
-                (example,),
-                path,
-                input_names=["images"],
-                output_names=names,
-                dynamic_shapes=({0: torch.export.Dim("faces")},),
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of PyTorch about itself
+                torch.onnx.export(
+                    in_pixels,
+                    (example,),
+                    path,
+                    input_names=["images"],
+                    output_names=names,
+                    dynamic_shapes=({0: torch.export.Dim("faces")},),
+                    dynamo=True,
+                    external_data=False,
+                    verbose=False,
+                )
         finally:
             # _InPixels shares the module, so .cpu() has moved it.
             self.module.to(self.device)
