@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(VENV)/bin/nasion demo
 
 test: $(VENV)/installed lint docs
-	$(VENV)/bin/python -m pytest --cov --cov-report=term
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 # SECONDS is shared by all readers; another SEED gives other cases.
 SECONDS ?= 3600

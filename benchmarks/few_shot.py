@@ -2,7 +2,7 @@
 
 Usage:
     python benchmarks/few_shot.py --data DATA [--sets imm fgnet webmorph cfp]
-        [--methods map finetune random dlib] [--draws 3] [--runs FOLDER] [--json FILE]
+        [--methods map finetune random dlib] [--sizes N ...] [--draws 3] [--runs FOLDER] [--save]
 
 DATA holds the folders imm, fgnet, webmorph and cfp. Of each set the last people are held out and
 judged on; training people are drawn from the others, by the number of the draw. All methods get the
@@ -12,23 +12,23 @@ corners (webmorph: pupils; cfp: the box), a mean over draws.
 map: the starting network with each point as a weighted mean of its points, not trained.
 finetune: the recipe finetune on all training people. random: the same network, epochs and
 augmentation from random weights. dlib: its shape predictor's trainer, if dlib is installed.
+--save: into results/finetune.json.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from result_files import add_result
 
 import nasion
 from nasion.data.load import load_faces
 from nasion.evaluation.evaluate import evaluate
 from nasion.landmarks.faces import Predictions
 from nasion.landmarks.geometry import points_box
-from nasion.media.files import write_text
 from nasion.media.images import as_pixels
 from nasion.training.starting_network import (
     open_starting_network,
@@ -36,6 +36,11 @@ from nasion.training.starting_network import (
     predicted_points,
 )
 
+FACTS = {
+    "command": "python benchmarks/few_shot.py --data DATA --save",
+    "data": "runs are named by set, number of training people and method; seeds draw people",
+    "metric": "nme in % of the distance between the outer eye corners; webmorph: pupils; cfp: box",
+}
 METHODS = ("map", "finetune", "random", "dlib")
 
 
@@ -135,33 +140,28 @@ def main():
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--start", default="face68", help="the network that training starts from")
     parser.add_argument("--runs", type=Path, help="keep the runs here")
-    parser.add_argument("--json", type=Path, help="write the scores here")
+    parser.add_argument("--save", action="store_true", help="into results/finetune.json")
     options = parser.parse_args()
-    start, results = open_starting_network(options.start), {}
+    start = open_starting_network(options.start)
     runs = options.runs or Path(tempfile.mkdtemp())
     for name in options.sets:
         judged, others, people = judged_and_others(name, options.data)
         print(f"{name}: judged on {len(judged)} faces", flush=True)
         for size in options.sizes or SETS[name].sizes:
             for method in options.methods:
-                scores, seconds = [], []
+                scores = []
                 for draw in range(options.draws):
                     chosen = np.random.default_rng(draw).permutation(np.unique(people))[:size]
                     train = others[np.isin(people, chosen)]
                     folder = runs / f"{name}-{size}-{method}-{draw}"
                     began = time.perf_counter()
                     points = predict(method, train, judged, folder, start)
-                    seconds.append(time.perf_counter() - began)
+                    seconds = time.perf_counter() - began
                     scores.append(score(judged, points, SETS[name].norm))
-                row = {
-                    "nme": round(float(np.mean(scores)), 3),
-                    "nmes": [round(float(each), 3) for each in scores],
-                    "seconds": round(float(np.mean(seconds)), 1),
-                }
-                results.setdefault(name, {}).setdefault(str(size), {})[method] = row
-                print(f"{name} {size:3} {method:9} {row}", flush=True)
-                if options.json:
-                    write_text(options.json, json.dumps(results, indent=1))
+                    if options.save:
+                        row = {"nme": round(scores[-1], 3), "seconds": round(seconds, 1)}
+                        add_result("finetune", f"{name}, {size}, {method}", draw, row, FACTS)
+                print(f"{name} {size:3} {method:9} {np.mean(scores):.2f} {scores}", flush=True)
 
 
 if __name__ == "__main__":

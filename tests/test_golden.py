@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 import nasion
-from nasion.discovery import RECIPES
 from nasion.prediction_formats.json import COORDINATES
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -93,7 +92,7 @@ def first_epochs(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RECIPES.names())
+@pytest.mark.parametrize("name", golden.TRAINED_RECIPES)
 def test_the_first_epoch_of_every_recipe_stays(name, first_epochs):
     assert first_epochs[name] == pytest.approx(golden.stored("first_epoch")[name], rel=2e-4)
 

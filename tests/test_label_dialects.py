@@ -79,8 +79,8 @@ def test_every_dialect_reads_as_the_plain_table(table, dialect):
             "it has Kaggle's column Image; give its kind (fkd, or points_csv",
         ),
         ("a.csv", "", "the file is empty"),
-        ("a.json", "{}", "COCO's images, annotations and keypoints, or"),
-        ("a.xml", "<a/>", "imglab's <dataset> was looked for"),
+        ("a.json", "{}", "COCO's images, annotations and keypoints, the keys of"),
+        ("a.xml", "<a/>", "imglab's <dataset> or CVAT's <annotations> is not"),
         ("a.pts", "1 2", "labels in .pts files are given by their folder"),
         ("a.xlsx", "PK", "files of labels end in .csv, .tsv, .gz, .json"),
     ],
@@ -89,7 +89,9 @@ def test_what_is_no_dataset_is_refused_with_what_was_looked_for(tmp_path, name, 
     (tmp_path / name).write_text(text)
     with pytest.raises(SettingError) as error:
         nasion.load_faces(None, tmp_path / name)
-    assert reason in str(error.value) and "give its kind with --dataset (coco" in str(error.value)
+    assert reason in str(error.value) and "give its kind with --dataset (cfp, coco" in str(
+        error.value
+    )
     if name.endswith("sv") and text and "Image" not in text:
         with pytest.raises(DataError) as error:
             nasion.load_faces("points_csv", tmp_path / name)

@@ -84,7 +84,11 @@ REFUSED = {
     ),
     "a part": ("imglab xml", swapped("x='", "x='1_"), "l.xml line 5: part '0' has x '1_"),
     "a box of 1e39": ("imglab xml", swapped("left='", "left='1e39"), "a box with left '1e39"),
-    "a part's number": ("imglab xml", swapped("name='00'", "name='٠'"), "part '٠' is not a point"),
+    "a part's number": (
+        "imglab xml",
+        swapped('name="00"', 'name="٠"'),
+        "part '٠' among parts that are numbered",
+    ),
     "an unknown encoding": (
         "imglab xml",
         swapped("UTF-8", "UTF-7x"),

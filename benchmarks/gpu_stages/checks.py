@@ -302,7 +302,7 @@ class StopAfter:
 
 def _small_recipe() -> Recipe:
     recipe = load_recipe("face68")
-    return override(recipe, [*tiny_changes(recipe), "epochs=3"])
+    return override(override(recipe, tiny_changes(recipe)), ["epochs=3"])
 
 
 def _check_resume(context: Context, outcome: Outcome) -> None:

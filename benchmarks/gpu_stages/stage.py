@@ -112,7 +112,8 @@ def train_for(
     """
     folder = context.out / name
     value = recipe if isinstance(recipe, Recipe) else recipes.load_recipe(recipe or name)
-    value = override(value, [*changes, *(tiny_changes(value) if context.tiny else ())])
+    value = override(value, changes)
+    value = override(value, tiny_changes(value)) if context.tiny else value
     if (folder / "done").is_file():
         return TrainingState(history=run_folder.read_history(folder)), True
     observers = (EpochLines(context, name), *observers)

@@ -10,7 +10,9 @@ from nasion.discovery import DATASETS
 from nasion.errors import DataError
 
 _TABLES, _JSON, _XML = (".csv", ".tsv", ".gz"), (".json", ".jsonl"), (".xml",)
-_LABELS = (*_TABLES, *_JSON, *_XML, ".pts", ".asf")
+# Files of published sets, and of tools whose labels are in a folder of their own.
+_OTHERS = (".pts", ".asf", ".slp", ".yaml", ".tem", ".mat", ".txt")
+_LABELS = (*_TABLES, *_JSON, *_XML, *_OTHERS)
 _SHOWN = 3  # names in a message
 _LOOKED_AT = 20  # files of a folder
 
@@ -29,11 +31,11 @@ def why_unrecognised(path: Path) -> str:
         return f"it cannot be read ({error})"
     if suffix in _JSON:
         return (
-            "COCO's images, annotations and keypoints, or the images and faces that nasion "
-            "writes, were looked for, and are not in its keys"
+            "COCO's images, annotations and keypoints, the keys of LabelMe and Label Studio, or "
+            "the images and faces that nasion writes, were looked for, and are not in it"
         )
     if suffix in _XML:
-        return "imglab's <dataset> was looked for, and is not at its beginning"
+        return "imglab's <dataset> or CVAT's <annotations> is not at its beginning"
     if suffix == ".pts":
         return "labels in .pts files are given by their folder"
     return f"files of labels end in {', '.join(_LABELS)}"
