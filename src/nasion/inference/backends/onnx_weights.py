@@ -174,8 +174,11 @@ def _heads(codec: Codec, file: _File) -> list[tuple[np.ndarray, np.ndarray]]:
     if logits is None or any(bias is None for _, bias in (logits, *others)):
         return []
     # x, y and log scale: the file does not say which is which.
-    orders = [(logits, *order) for order in permutations(others)]
-    return [tuple(np.concatenate(part) for part in zip(*order, strict=True)) for order in orders]  # pyright: ignore[reportReturnType]
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for order in permutations(others):
+        weights, biases = zip(logits, *order, strict=True)
+        found.append((np.concatenate(weights), np.concatenate(biases)))
+    return found
 
 
 def _added_after(node: Any, file: _File) -> np.ndarray | None:
