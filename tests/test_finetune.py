@@ -30,7 +30,7 @@ from nasion.recipes import load_recipe
 from nasion.recipes.toy_demo import RECIPE
 from nasion.training.point_map import combine_points
 from nasion.training.starting_network import (
-    crop_scale,
+    fitting_crops,
     open_starting_network,
     point_weights,
     starting_module,
@@ -235,8 +235,25 @@ def test_boxes_of_inner_points_are_grown_to_what_the_network_has_seen():
     around = [eyes_and_mouth.min(axis=1), eyes_and_mouth.max(axis=1)]
     narrow = replace(faces, boxes=np.concatenate(around, axis=1))
     whole = replace(faces, boxes=np.concatenate([faces.points.min(1), faces.points.max(1)], axis=1))
-    assert crop_scale(start, whole) == pytest.approx(1.15, rel=0.1)
-    assert crop_scale(start, narrow) > 1.3 * 1.15
+    size = start.spec.input_size
+    assert fitting_crops(start, whole) == (pytest.approx(1.15, rel=0.1), size)
+    scale, narrow_size = fitting_crops(start, narrow)
+    assert scale > 1.3 * 1.15 and narrow_size == size
+
+
+def test_points_around_the_face_get_larger_crops_so_that_the_face_stays_as_large():
+    start = open_starting_network("face68_light")
+    faces = toy.draw(6, ibug68, size=200, seed=7)
+    middle, half = (faces.points.min(1) + faces.points.max(1)) / 2, np.ptp(faces.points, axis=1) / 2
+
+    def around(times):
+        box = np.concatenate([middle - times * half, middle + times * half], axis=1)
+        return fitting_crops(start, replace(faces, boxes=box))
+
+    scale, size = around(1.7)  # of hair and neck
+    # 1.7 times the face, of which the network has learnt crops of 1.15 times.
+    assert scale == 1.05 and size == (192, 192)
+    assert around(2.6)[1] == (256, 256)  # at most twice the sides
 
 
 def test_own_points_are_trained_evaluated_and_resumed_from_the_command_line(

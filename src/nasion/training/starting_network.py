@@ -33,6 +33,7 @@ from nasion.training.point_map import combine_points
 _NORM_FACES = 256  # that the norms of an exported file get their statistics from
 _MAP_FACES = 500  # enough for the weights of a linear map
 _LEAST_SCALE = 1.05  # of boxes, so that all of a scheme's points are seen
+_LARGEST_CROP = 2.0  # times the sides that the network has learnt, since training takes longer
 _log = logging.getLogger(__name__)
 
 
@@ -197,16 +198,24 @@ def _network_of_file(path: Path) -> tuple[ModelSpec, Architecture]:
     return spec, architecture
 
 
-def crop_scale(start: StartingNetwork, faces: Faces) -> float:
-    """``box_scale`` with which faces fill their crops as they do for the starting network.
+def fitting_crops(start: StartingNetwork, faces: Faces) -> tuple[float, tuple[int, int]]:
+    """``box_scale`` and ``input_size`` with which faces are as large as the network has learnt.
 
-    Boxes are tight around a scheme's own points, which may span less of the face.
+    Boxes are tight around a scheme's own points, which may span less of the face, or more: hair
+    and neck. Where crops of the network's own size would show faces smaller, they are larger, if
+    the network outputs maps.
     """
-    boxes = faces.boxes
+    boxes, spec = faces.boxes, start.spec
     if boxes is None:
-        return start.spec.box_scale
+        return spec.box_scale, spec.input_size
     points = predicted_points(start, faces[:_NORM_FACES])
     known = (points.max(axis=1) - points.min(axis=1)).mean(axis=1)
     own = (boxes[:_NORM_FACES, 2:] - boxes[:_NORM_FACES, :2]).mean(axis=1)
-    ratio = float(np.nanmedian(known / own))
-    return round(max(start.spec.box_scale * ratio, _LEAST_SCALE), 3)
+    wanted = spec.box_scale * float(np.nanmedian(known / own))
+    scale = round(max(wanted, _LEAST_SCALE), 3)
+    step = getattr(start.architecture, "size_step", None)
+    if step is None:
+        return scale, spec.input_size
+    larger = min(scale / wanted, _LARGEST_CROP)
+    width, height = (max(side, round(side * larger / step) * step) for side in spec.input_size)
+    return scale, (width, height)

@@ -125,13 +125,15 @@ def _adapted(recipe: str | Path | Recipe, value: Recipe, faces: Faces) -> Recipe
     adapt = None if isinstance(recipe, Recipe) else getattr(recipe_module(recipe), "adapt", None)
     if adapt is None or value.init_from is None:
         return value
-    from nasion.training.starting_network import crop_scale, open_starting_network
+    from nasion.training.starting_network import fitting_crops, open_starting_network
 
     start = open_starting_network(value.init_from)
+    box_scale, input_size = fitting_crops(start, faces)
     spec = replace(
         start.spec,
         scheme=faces.scheme,
-        box_scale=crop_scale(start, faces),
+        box_scale=box_scale,
+        input_size=input_size,
         separate_heads=(),
         whole_images=value.spec.whole_images,
         tight_boxes=value.spec.tight_boxes,

@@ -2,7 +2,8 @@
 
 An architecture is a frozen dataclass of settings with ``build(outputs, size, channels)``. Its last
 layer is a linear ``head`` that runs in float32. It may have ``framework = "keras"`` (else PyTorch),
-and ``stride`` if it outputs maps instead of numbers.
+and ``stride`` and ``size_step`` if it outputs maps instead of numbers: such a network takes inputs
+of any size that ``size_step`` divides.
 """
 
 from __future__ import annotations

@@ -60,12 +60,17 @@ class Pyramid:
 
         The coarsest stride must divide both sides of ``size``.
         """
-        coarsest = 2 ** len(self.widths)
+        coarsest = self.size_step
         require(
             not any(side % coarsest for side in size),
             f"input_size {size}: both sides must be multiples of {coarsest} for this network.",
         )
         return _Network(self, outputs, channels)
+
+    @property
+    def size_step(self) -> int:
+        """What both sides of an input must be multiples of: the coarsest stride."""
+        return 2 ** len(self.widths)
 
     def head_bias(self, outputs: Float32[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
         return outputs
