@@ -107,3 +107,12 @@ def test_other_json_files_in_the_folder_are_left_alone(tmp_path):
     write(tmp_path, "a", shape("eye", (3, 4)))
     (tmp_path / "settings.json").write_text('{"colour": "red"}')
     assert len(labelme.read(tmp_path)) == 1
+
+
+def test_files_that_macos_adds_are_no_labels(tmp_path):
+    picture(tmp_path / "a.jpg")
+    write(tmp_path, "a", shape("eye", (3, 4)))
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "._a.json").write_bytes(b"\x00\x05\x16\x07\xff")
+    (tmp_path / "._a.json").write_bytes(b"\x00\x05\x16\x07\xff")
+    assert recognise(tmp_path) == "labelme" and len(labelme.read(tmp_path)) == 1

@@ -14,7 +14,7 @@ from nasion.data.datasets._named_points import (
     box_from_corner,
     from_corner,
 )
-from nasion.data.datasets._shapes import Shape
+from nasion.data.datasets._shapes import Shape, tell_left_out
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, refusing_damage
 from nasion.media.files import open_bytes
@@ -38,9 +38,7 @@ def read_shapes(root: Path, faults: Faults) -> tuple[list[Shape], Skeleton]:
             shapes += _children(element, lambda _, name=name: name, root, faults, others)
         elif element.tag == "track":
             shapes += _children(element, lambda child: _frame(child, root), root, faults, others)
-    if others:
-        found = ", ".join(f"{count} {tag}" for tag, count in others.items())
-        _log.info("%s: shapes that are no points or boxes are left out: %s.", root.name, found)
+    tell_left_out(others, root.name)
     # A job of several skeletons: which one is the face's, its points tell.
     used = dict.fromkeys(name for shape in shapes for name in shape.names)
     fitting = (each for each in skeletons if used and set(used) <= set(each.points))

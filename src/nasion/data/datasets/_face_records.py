@@ -25,7 +25,6 @@ from nasion.media.number_text import MAX_COORDINATE
 # Labelled points that are all hidden: tools that know one visibility only write 1 for it.
 _MANY = 20
 _log = logging.getLogger(__name__)
-_HEAD = 1 << 26  # bytes of a document in which its keys are looked for
 _REMEDY = (
     "nasion's json and jsonl have image, faces, points and point_names, "
     "COCO's has images, annotations and categories."
@@ -47,13 +46,6 @@ class FaceRecord:
 def read_text_document(path: Path) -> Document:
     """A JSON file, plain or packed."""
     return parse_document(read_text(path), path, remedy=_REMEDY)
-
-
-def has_keys(path: Path, *keys: str) -> bool:
-    """True if a JSON file seems to have all of these keys, without parsing it."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    return all(f'"{key}"'.encode() in head for key in keys)
 
 
 def checked_scores(scores: Document | None, count: int) -> list[float] | None:

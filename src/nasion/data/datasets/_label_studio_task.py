@@ -10,13 +10,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from nasion.data.datasets._named_points import box_from_corner
-from nasion.data.datasets._shapes import Shape
+from nasion.data.datasets._shapes import HIDDEN_WORDS, Shape
 from nasion.landmarks.geometry import from_relative
 from nasion.media.json_document import Document
 from nasion.media.number_text import check_file_name
 from nasion.media.signatures import IMAGE_SUFFIXES
 
-_HIDDEN = ("occluded", "hidden", "invisible")  # choices of a region
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)$", re.S)  # what Label Studio puts before uploads' names
 _MOST = 10_000.0  # percent; regions may reach over the image's edge
 _MAX_SIDE = 1 << 24  # pixels
@@ -83,7 +82,7 @@ def _result_regions(result: Document) -> list[Region]:
         elif kind == "choices":
             choices = entry["value"].get("choices")
             words = [] if choices is None else [each.text() for each in choices.elements()]
-            if any(word.lower() in _HIDDEN for word in words):
+            if any(word.lower() in HIDDEN_WORDS for word in words):
                 hidden.add(_text(entry, "id"))
         elif kind.startswith("rectangle"):
             rectangles.add(_text(entry, "id"))

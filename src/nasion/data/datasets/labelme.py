@@ -7,7 +7,6 @@ Points of one ``group_id`` are a face; without groups those in one rectangle, or
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from os.path import normpath
@@ -15,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from nasion.data.datasets._coco_document import stated
-from nasion.data.datasets._face_records import has_keys, read_text_document
+from nasion.data.datasets._face_records import read_text_document
 from nasion.data.datasets._image_names import ImageFinder, with_slashes
 from nasion.data.datasets._label_files import (
     LabelledImage,
+    has_keys,
     is_occluded,
+    is_resource_fork,
     known_box,
     labelled_images,
 )
@@ -29,8 +30,8 @@ from nasion.data.datasets._named_points import (
     named_faces,
     to_corner,
 )
-from nasion.data.datasets._shapes import Shape, faces_of_shapes
-from nasion.data.record_faults import Fault, Faults, report_fault
+from nasion.data.datasets._shapes import HIDDEN_WORDS, Shape, faces_of_shapes, tell_left_out
+from nasion.data.record_faults import Faults, report_error, report_fault
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -43,17 +44,19 @@ SPLITS = ("all",)
 IMAGE_FOLDER = ""
 KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
 _KEYS = ("shapes", "imagePath")
-_HIDDEN = ("occluded", "hidden", "invisible")  # flags of points
 _MOST_GROUPS = 1 << 53
-_log = logging.getLogger(__name__)
 
 
 def recognises(root: Path) -> bool:
     """True for such a file, or a folder whose first JSON file is one."""
     if root.is_dir():
-        first = next(root.rglob("*.json"), None)
+        first = next(_documents(root), None)
         return first is not None and recognises(first)
-    return root.is_file() and root.suffix == ".json" and has_keys(root, *_KEYS)
+    return root.is_file() and root.suffix.lower() == ".json" and has_keys(root, *_KEYS)
+
+
+def _documents(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*.json") if not is_resource_fork(path))
 
 
 def read(
@@ -66,7 +69,7 @@ def read(
     if split not in SPLITS:
         raise SettingError(f"No split {split!r} in LabelMe's files; it has {', '.join(SPLITS)}.")
     folder = root if root.is_dir() else root.parent
-    paths = sorted(root.rglob("*.json")) if root.is_dir() else [root]
+    paths = sorted(_documents(root)) if root.is_dir() else [root]
     finder = ImageFinder(folder)
     shapes: list[Shape] = []
     others: Counter[str] = Counter()
@@ -77,14 +80,10 @@ def read(
                 image = _image(document["imagePath"].file_name(), path, folder, finder)
                 shapes += _shapes(document["shapes"], image, others, faults)
         except DataError as error:
-            if faults is None:
-                raise
-            faults.append(Fault(path.name, str(error).removeprefix(f"{path} ")))
+            report_error(faults, error, path)
         except ValueError as error:
             report_fault(faults, path.name, f"{error}.")
-    if others:
-        found = ", ".join(f"{count} {kind}" for kind, count in others.items())
-        _log.info("%s: shapes that are no points or rectangles are left out: %s.", root.name, found)
+    tell_left_out(others, root.name)
     faces = faces_of_shapes(shapes, root.name, faults)
     return named_faces(faces, root, "labelme", scheme, faults, images=folder)
 
@@ -108,10 +107,8 @@ def _shapes(
             continue
         try:
             yield _shape(shape, image, kind)
-        except ValueError as error:
-            if faults is None:
-                raise
-            faults.append(Fault(image, f"{error}"))
+        except DataError as error:
+            report_error(faults, error, document.file)
 
 
 def _shape(shape: Document, image: str, kind: str) -> Shape:
@@ -132,7 +129,7 @@ def _shape(shape: Document, image: str, kind: str) -> Shape:
         raise shape["points"].error(f"{len(places)} places of point {label!r}, 1 expected")
     flags = shape.get("flags")
     flags = {} if flags is None else flags.object()
-    is_hidden = any(flags.get(name) is True for name in _HIDDEN)
+    is_hidden = any(flags.get(name) is True for name in HIDDEN_WORDS)
     found.points = [(label, from_corner(places[0]), is_hidden)]
     return found
 
@@ -151,7 +148,7 @@ def _place(pair: Document) -> tuple[float, float]:
 
 def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes in the files, by their names."""
-    paths = sorted(root.rglob("*.json")) if root.is_dir() else [root]
+    paths = sorted(_documents(root)) if root.is_dir() else [root]
     documents = (read_text_document(path) for path in paths)
     own = (each for each in documents if isinstance(each.value, dict) and "imagePath" in each.value)
     return stated(own, "imagePath", "imageWidth", "imageHeight")

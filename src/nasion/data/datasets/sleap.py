@@ -16,7 +16,12 @@ import numpy as np
 
 from nasion.data.datasets._face_records import FaceRecord, faces_of
 from nasion.data.datasets._image_names import ImageFinder
-from nasion.data.datasets._label_files import LabelledImage, labelled_images
+from nasion.data.datasets._label_files import (
+    LabelledImage,
+    label_file,
+    labelled_images,
+    only_file,
+)
 from nasion.data.datasets._named_points import named_scheme
 from nasion.data.datasets._sleap_file import (
     Instance,
@@ -43,9 +48,7 @@ _SUFFIX = ".slp"
 
 def recognises(root: Path) -> bool:
     """True for such a file, or a folder with one."""
-    if root.is_dir():
-        return len(list(root.glob(f"*{_SUFFIX}"))) == 1
-    return root.is_file() and root.suffix == _SUFFIX
+    return only_file(root, _SUFFIX) is not None
 
 
 def read(
@@ -57,7 +60,7 @@ def read(
     """
     if split not in SPLITS:
         raise SettingError(f"No split {split!r} in a SLEAP file; it has {', '.join(SPLITS)}.")
-    root = next(root.glob(f"*{_SUFFIX}"), root) if root.is_dir() else root
+    root = label_file(root, _SUFFIX)
     with opened(root) as file:
         own, found = skeletons(file, root), instances(file, root)
         if not found:
