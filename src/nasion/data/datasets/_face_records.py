@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +142,8 @@ def faces_of(
         except DataError:
             raise
         except ValueError as error:
-            report_fault(faults, f"{path.name} {record.place}", f"{error}.")
+            place = record.place.removeprefix(path.name).strip()
+            report_fault(faults, f"{path.name} {place}", f"{error}.")
     if not kept:
         raise DataError(f"{path}: it has no face.")
     folder = images or image_folder(path, names)
@@ -165,3 +166,12 @@ def faces_of(
         groups=groups,
         linked=tuple(groups),
     )
+
+
+def with_pixels(faces: Faces, pixels: Mapping[str, np.ndarray], folder: Path) -> Faces:
+    """The faces with images that their label file holds, by names relative to ``folder``."""
+    if not pixels:
+        return faces
+    found = [pixels.get(Path(str(each)).relative_to(folder).as_posix()) for each in faces.images]
+    both = zip(found, faces.images, strict=True)
+    return replace(faces, images=tuple(file if held is None else held for held, file in both))

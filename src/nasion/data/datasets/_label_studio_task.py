@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from nasion.data.datasets._named_points import box_from_corner
+from nasion.data.datasets._named_points import box_from_corner, turned_box
 from nasion.data.datasets._shapes import HIDDEN_WORDS, Shape
+from nasion.errors import DataError
 from nasion.landmarks.geometry import from_relative
 from nasion.media.json_document import Document
 from nasion.media.number_text import check_file_name
@@ -45,9 +46,13 @@ class Region:
             return Shape(image, names[0], self.group, [(names[0], (px, py), self.is_hidden)])
         sides = [self.value[side].number(0, _MOST) / 100 for side in ("width", "height")]
         try:
-            box = box_from_corner(
-                x * width, y * height, (x + sides[0]) * width, (y + sides[1]) * height
-            )
+            upright = (x * width, y * height, (x + sides[0]) * width, (y + sides[1]) * height)
+            # Rectangles are turned about their first corner.
+            turn = self.value.get("rotation")
+            degrees = 0 if turn is None else turn.number(-_MOST, _MOST)
+            box = box_from_corner(*turned_box(upright, degrees, upright[:2]))
+        except DataError:
+            raise
         except ValueError as error:
             raise self.value.error(str(error)) from None
         return Shape(image, "", self.group, box=box)

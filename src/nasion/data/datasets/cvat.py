@@ -2,7 +2,8 @@
 
 Shapes make up faces as ``_shapes`` says, by skeleton, ``group_id`` or box. ``outside`` is not
 labelled, ``occluded`` is hidden. A video's shapes are of ``frame_000012.png``, as CVAT exports the
-frames. Images lie beside the file or in a folder beside it, as ``images``.
+frames; where a track has ended there is no face. Images lie beside the file or in a folder beside
+it, as ``images``.
 """
 
 from __future__ import annotations

@@ -1,20 +1,24 @@
 """LabelMe's JSON files, one beside each image: points, and rectangles as boxes.
 
 Points of one ``group_id`` are a face; without groups those in one rectangle, or all of an image.
-``flags`` that say ``occluded`` mark a hidden point. Other shapes are left out.
+``flags`` that say ``occluded`` mark a hidden point. Other shapes are left out. An image that is not
+there is taken from the file, if it holds it (``imageData``).
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
 from os.path import normpath
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nasion.data.datasets._coco_document import stated
-from nasion.data.datasets._face_records import read_text_document
+from nasion.data.datasets._face_records import read_text_document, with_pixels
 from nasion.data.datasets._image_names import ImageFinder, with_slashes
 from nasion.data.datasets._label_files import (
     LabelledImage,
@@ -36,6 +40,7 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
+from nasion.media.images import open_image
 from nasion.media.json_document import Document
 from nasion.media.number_text import MAX_COORDINATE
 
@@ -73,11 +78,16 @@ def read(
     finder = ImageFinder(folder)
     shapes: list[Shape] = []
     others: Counter[str] = Counter()
+    embedded: dict[str, np.ndarray] = {}
     for path in paths:
         try:
             document = read_text_document(path)
             if isinstance(document.value, dict) and all(key in document.value for key in _KEYS):
                 image = _image(document["imagePath"].file_name(), path, folder, finder)
+                data = document.get("imageData")
+                if data is not None and not (folder / image).is_file():
+                    image = path.relative_to(folder).with_suffix(".png").as_posix()
+                    embedded[image] = _decoded(data)
                 shapes += _shapes(document["shapes"], image, others, faults)
         except DataError as error:
             report_error(faults, error, path)
@@ -85,7 +95,8 @@ def read(
             report_fault(faults, path.name, f"{error}.")
     tell_left_out(others, root.name)
     faces = faces_of_shapes(shapes, root.name, faults)
-    return named_faces(faces, root, "labelme", scheme, faults, images=folder)
+    named = named_faces(faces, root, "labelme", scheme, faults, images=folder)
+    return with_pixels(named, embedded, folder)
 
 
 def _image(name: str, path: Path, folder: Path, finder: ImageFinder) -> str:
@@ -93,6 +104,17 @@ def _image(name: str, path: Path, folder: Path, finder: ImageFinder) -> str:
     here = path.parent.relative_to(folder)
     beside = normpath(str(here / with_slashes(name)))
     return finder.find(beside, str(here / Path(with_slashes(name)).name), name)
+
+
+def _decoded(data: Document) -> np.ndarray:
+    """The image that a file holds. Raises ``DataError``."""
+    try:
+        encoded = b64decode(data.text(), validate=True)
+    except DataError:
+        raise
+    except ValueError as error:
+        raise data.error(f"no image in base64 ({error})") from None
+    return open_image(encoded, colour=True, name=data.place)
 
 
 def _shapes(
@@ -125,12 +147,13 @@ def _shape(shape: Document, image: str, kind: str) -> Shape:
         except ValueError as error:
             raise shape["points"].error(str(error)) from None
         return found
-    if len(places) != 1:
+    # Several ``points`` of one shape are numbered, as CVAT's.
+    if not places or (len(places) > 1 and kind == "point"):
         raise shape["points"].error(f"{len(places)} places of point {label!r}, 1 expected")
     flags = shape.get("flags")
     flags = {} if flags is None else flags.object()
     is_hidden = any(flags.get(name) is True for name in HIDDEN_WORDS)
-    found.points = [(label, from_corner(places[0]), is_hidden)]
+    found.points = [(label, from_corner(xy), is_hidden) for xy in places]
     return found
 
 
