@@ -162,3 +162,14 @@ def test_a_face_that_is_there_twice_is_told_with_its_file_once(tmp_path):
     write(tmp_path, "a", *(shape("eye", (3, 4), group=g) for g in (1, 2)))
     with pytest.raises(DataError, match=r"^a.json image 'a.jpg': the same points"):
         labelme.read(tmp_path / "a.json")
+
+
+def test_x_anylabelings_difficult_points_are_hidden(tmp_path):
+    picture(tmp_path / "a.jpg")
+    corners = ((1, 1), (20, 1), (20, 15), (1, 15))  # it writes all four
+    box = shape("person", *corners, kind="rectangle", group=1, difficult=True)
+    eye, nose = (shape(name, (8, 9), group=1, difficult=name == "eye") for name in ("eye", "nose"))
+    write(tmp_path, "a", box, eye, nose)
+    faces = labelme.read(tmp_path)
+    assert faces.occluded is not None and faces.occluded.tolist() == [[True, False]]
+    np.testing.assert_allclose(faces.boxes[0], [0.5, 0.5, 19.5, 14.5])

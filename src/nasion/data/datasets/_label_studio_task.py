@@ -70,6 +70,12 @@ def task_regions(task: Document) -> tuple[list[Region], int]:
     return _result_regions(chosen["result"]), len(kept)
 
 
+def is_only_predicted(task: Document) -> bool:
+    """Whether a model labelled the task and no person did."""
+    annotations, predictions = task.get("annotations", "completions"), task.get("predictions")
+    return not (annotations and annotations.value) and bool(predictions and predictions.value)
+
+
 def _is_set(annotation: Document, key: str) -> bool:
     value = annotation.get(key)
     return value is not None and value.value is True
@@ -91,6 +97,7 @@ def _result_regions(result: Document) -> list[Region]:
                 hidden.add(_text(entry, "id"))
         elif kind.startswith("rectangle"):
             rectangles.add(_text(entry, "id"))
+    hidden.discard("")  # of no region
     # A relation may be drawn from the point to its rectangle, or the other way.
     back = {to: start for start, to in links.items() if start in rectangles}
     regions: list[Region] = []

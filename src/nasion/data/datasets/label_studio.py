@@ -29,7 +29,12 @@ from nasion.data.datasets._label_files import (
     labelled_images,
     only_file,
 )
-from nasion.data.datasets._label_studio_task import Region, image_names, task_regions
+from nasion.data.datasets._label_studio_task import (
+    Region,
+    image_names,
+    is_only_predicted,
+    task_regions,
+)
 from nasion.data.datasets._named_points import named_faces
 from nasion.data.datasets._shapes import Shape, faces_of_shapes
 from nasion.data.record_faults import Faults, report_error, report_fault
@@ -89,6 +94,11 @@ def read(
             "%s: %d tasks have several annotations; the ground truth counts, else the last one.",
             root.name,
             several,
+        )
+    if not shapes and any(map(is_only_predicted, tasks)):
+        raise DataError(
+            f"{root}: a model predicted its labels and no person confirmed them; predictions count "
+            "when they are submitted in Label Studio."
         )
     faces = faces_of_shapes(shapes, root.name, faults)
     return named_faces(faces, root, "label_studio", scheme, faults, images=root.parent)

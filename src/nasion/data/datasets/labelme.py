@@ -1,8 +1,8 @@
 """LabelMe's JSON files, one beside each image: points, and rectangles as boxes.
 
 Points of one ``group_id`` are a face; without groups those in one rectangle, or all of an image.
-``flags`` that say ``occluded`` mark a hidden point. Other shapes are left out. An image that is not
-there is taken from the file, if it holds it (``imageData``).
+``flags`` that say ``occluded``, or X-AnyLabeling's ``difficult``, mark a hidden point. Other shapes
+are left out. An image that is not there is taken from the file, if it holds it (``imageData``).
 """
 
 from __future__ import annotations
@@ -153,6 +153,8 @@ def _shape(shape: Document, image: str, kind: str) -> Shape:
     flags = shape.get("flags")
     flags = {} if flags is None else flags.object()
     is_hidden = any(flags.get(name) is True for name in HIDDEN_WORDS)
+    # X-AnyLabeling's mark of points that are hidden, in files as LabelMe's.
+    is_hidden |= shape.value.get("difficult") is True
     found.points = [(label, from_corner(xy), is_hidden) for xy in places]
     return found
 
