@@ -108,7 +108,9 @@ def test_other_json_files_in_the_folder_are_left_alone(tmp_path):
     picture(tmp_path / "a.jpg")
     write(tmp_path, "a", shape("eye", (3, 4)))
     (tmp_path / "settings.json").write_text('{"colour": "red"}')
-    assert len(labelme.read(tmp_path)) == 1
+    (tmp_path / "0.json").write_text('{"colour": "blue"}')
+    # Whichever the file system lists first.
+    assert recognise(tmp_path) == "labelme" and len(labelme.read(tmp_path)) == 1
 
 
 def test_files_that_macos_adds_are_no_labels(tmp_path):

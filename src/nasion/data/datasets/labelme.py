@@ -11,6 +11,7 @@ import json
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from os.path import normpath
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,13 @@ IMAGE_FOLDER = ""
 KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
 _KEYS = ("shapes", "imagePath")
 _MOST_GROUPS = 1 << 53
+_LOOKED_AT = 10  # files of a folder; other programs put JSON files there too
 
 
 def recognises(root: Path) -> bool:
-    """True for such a file, or a folder whose first JSON file is one."""
+    """True for such a file, or a folder in which one of a few JSON files is one."""
     if root.is_dir():
-        first = next(_documents(root), None)
-        return first is not None and recognises(first)
+        return any(map(recognises, islice(_documents(root), _LOOKED_AT)))
     return root.is_file() and root.suffix.lower() == ".json" and has_keys(root, *_KEYS)
 
 
