@@ -9,6 +9,7 @@ from PIL import Image
 
 import nasion
 from nasion.data.datasets import points_csv, toy
+from nasion.data.datasets.coco import read as read_coco
 from nasion.data.label_reading import LabelReading
 from nasion.errors import DataError, SettingError
 from nasion.evaluation.evaluate import evaluate
@@ -199,3 +200,14 @@ def test_windows_paths_in_predictions_match(labelled):
         text = text.replace(f"\n{name}", f"\nC:\\data\\{name}")
     (folder / "p.csv").write_text(text)
     assert rmse(folder / "p.csv", faces) == 0
+
+
+def test_a_folder_of_several_files_asks_for_one_and_not_for_those_of_macos(labelled):
+    folder, faces = labelled
+    (folder / "labels.json").write_text(json.dumps(coco(faces)))
+    (folder / "._labels.json").write_bytes(b"\x00\x05\x16\x07\xff")
+    assert len(read_coco(folder)) == len(faces)
+    (folder / "second.json").write_text(json.dumps(coco(faces)))
+    # One of them at random would be another dataset on another computer.
+    with pytest.raises(DataError, match=r"2 files in it end in .json \(labels.json, second.json\)"):
+        read_coco(folder)

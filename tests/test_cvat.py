@@ -102,9 +102,9 @@ def test_tracks_are_faces_of_their_frames(tmp_path):
     path.write_text(text + "</track></annotations>")
     Image.new("L", (30, 30)).save(tmp_path / "images" / "frame_000003.jpg")
     faces = cvat.read(path)
-    assert faces.ids == ("frame_000000.png", "frame_000003.jpg", "frame_000004.png")
-    np.testing.assert_allclose(faces.points[:2, 1, 0], [9.5, 12.5])
-    assert np.isnan(faces.points[2]).all()
+    # In frame 4 the track has ended: CVAT writes its skeleton once more, with all points outside.
+    assert faces.ids == ("frame_000000.png", "frame_000003.jpg")
+    np.testing.assert_allclose(faces.points[:, 1, 0], [9.5, 12.5])
 
 
 def test_faults_name_the_image_the_value_and_the_rule(tmp_path):
@@ -136,3 +136,40 @@ def test_entities_are_refused(tmp_path):
     path.write_text(text)
     with pytest.raises(DataError, match="entities are refused"):
         cvat.read(path)
+
+
+def test_frames_of_a_video_have_no_suffix_in_the_file(tmp_path):
+    path = write(tmp_path, points("eye", 3, 4), points("eye", 5, 6))
+    for old, new in (("a.png", "frame_000007"), ("b.png", "frame_000008")):
+        path.write_text(path.read_text().replace(old, new))
+        (tmp_path / "images" / old).rename(tmp_path / "images" / f"{new}.PNG")
+    faces = cvat.read(path)
+    assert [image.name for image in faces.images] == ["frame_000007.PNG", "frame_000008.PNG"]
+    assert all(image.is_file() for image in faces.images)
+
+
+def test_images_of_a_project_lie_in_folders_by_subset(tmp_path):
+    path = write(tmp_path, points("eye", 3, 4), points("eye", 5, 6))
+    text = path.read_text().replace('name="a.png"', 'name="a.png" subset="train" task_id="1"')
+    path.write_text(text.replace('name="b.png"', 'name="a.png" subset="val" task_id="2"'))
+    for name, subset in (("a.png", "train"), ("b.png", "val")):
+        (tmp_path / "images" / subset).mkdir()
+        (tmp_path / "images" / name).rename(tmp_path / "images" / subset / "a.png")
+    faces = cvat.read(path)
+    assert faces.ids == ("train/a.png", "val/a.png")
+    assert faces.images[1] == tmp_path / "images" / "val" / "a.png"
+
+
+def test_tracks_of_several_videos_are_refused(tmp_path):
+    path = write(tmp_path, points("eye", 3, 4))
+    shape = '<points frame="0" keyframe="1" outside="0" occluded="0" points="1,2"></points>'
+    tracks = "".join(f'<track label="eye" task_id="{n}">{shape}</track>' for n in (5, 6))
+    path.write_text(path.read_text().replace("</annotations>", f"{tracks}</annotations>"))
+    with pytest.raises(DataError, match=r"tracks of the videos of 2 tasks.*export each task by"):
+        cvat.read(path)
+
+
+def test_a_turned_box_is_the_upright_one_around_it(tmp_path):
+    box = '<box label="f" xtl="10" ytl="20" xbr="50" ybr="40" rotation="90.00"></box>'
+    faces = cvat.read(write(tmp_path, box + points("eye", 30, 30)))
+    np.testing.assert_allclose(faces.boxes[0], [19.5, 9.5, 39.5, 49.5], atol=1e-5)

@@ -134,3 +134,9 @@ def test_the_real_folder_and_its_xml_are_the_same_faces(real_data):
         np.abs(again.points - by_pts.points).max() <= 0.5001
         and np.abs(again.boxes - by_pts.boxes).max() <= 2
     )
+
+
+def test_files_that_macos_adds_are_no_labels(folder):
+    for name in ("afw/._1_1.pts", "afw/._1_1.png", "._a.pts"):
+        (folder[0] / name).write_bytes(b"\x00\x05\x16\x07\xff")
+    assert set(nasion.load_faces(None, folder[0]).ids) == set(NAMES)

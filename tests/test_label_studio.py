@@ -148,3 +148,27 @@ def test_a_task_without_an_image_is_refused_and_an_unlabelled_one_left_out(tmp_p
     tasks[0]["data"] = {"text": "hello"}
     with pytest.raises(DataError, match=r"\[0\].data: it names no image"):
         label_studio.read(write_tasks(tmp_path, tasks))
+
+
+def test_a_turned_rectangle_is_the_upright_box_around_it(tmp_path):
+    # 40 x 20 pixels, turned clockwise about its first corner at 100, 20.
+    turned = rectangle("r", 50, 20, 20, 20)
+    turned["value"]["rotation"] = 90
+    faces = label_studio.read(write(tmp_path, [turned, point("eye", 45, 30)]))
+    np.testing.assert_allclose(faces.boxes[0], [79.5, 19.5, 99.5, 59.5], atol=1e-5)
+
+
+def test_predictions_alone_are_refused_with_what_to_do(tmp_path):
+    predicted = {"model_version": "m", "result": [point("eye", 20, 10)]}
+    task = {"id": 1, "data": {"image": "a.jpg"}, "annotations": [], "predictions": [predicted]}
+    with pytest.raises(DataError, match=r"a model predicted its labels.*submitted in Label Studio"):
+        label_studio.read(write_tasks(tmp_path, [task]))
+    own = {"id": 5, "result": [point("eye", 40, 10)]}
+    tasks = [task, task | {"id": 2, "annotations": [own]}]
+    assert label_studio.read(write_tasks(tmp_path, tasks)).points[0, 0, 0] == 79.5
+
+
+def test_a_choice_of_no_region_marks_no_point(tmp_path):
+    choice = entry("choices", {"choices": ["occluded"]}, "")
+    faces = label_studio.read(write(tmp_path, [point("eye", 20, 10, ""), choice]))
+    assert faces.occluded is None

@@ -1,6 +1,8 @@
 """LabelMe's JSON files: groups, rectangles, paths of other machines, and what is refused."""
 
+import io
 import json
+from base64 import b64encode
 
 import numpy as np
 import pytest
@@ -106,4 +108,70 @@ def test_other_json_files_in_the_folder_are_left_alone(tmp_path):
     picture(tmp_path / "a.jpg")
     write(tmp_path, "a", shape("eye", (3, 4)))
     (tmp_path / "settings.json").write_text('{"colour": "red"}')
-    assert len(labelme.read(tmp_path)) == 1
+    (tmp_path / "0.json").write_text('{"colour": "blue"}')
+    # Whichever the file system lists first.
+    assert recognise(tmp_path) == "labelme" and len(labelme.read(tmp_path)) == 1
+
+
+def test_files_that_macos_adds_are_no_labels(tmp_path):
+    picture(tmp_path / "a.jpg")
+    write(tmp_path, "a", shape("eye", (3, 4)))
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "._a.json").write_bytes(b"\x00\x05\x16\x07\xff")
+    (tmp_path / "._a.json").write_bytes(b"\x00\x05\x16\x07\xff")
+    assert recognise(tmp_path) == "labelme" and len(labelme.read(tmp_path)) == 1
+
+
+def test_points_of_one_shape_are_numbered_and_share_a_group(tmp_path):
+    picture(tmp_path / "a.jpg")
+    many = [
+        shape("face", (g, 2), (9, g), kind="points", group=g, flags={"occluded": g == 2})
+        for g in (1, 2)
+    ]
+    write(tmp_path, "a", *many)
+    faces = labelme.read(tmp_path)
+    assert faces.scheme.points == ("0", "1") and len(faces) == 2
+    np.testing.assert_allclose(faces.points[1], [[1.5, 1.5], [8.5, 1.5]])
+    assert faces.occluded is not None and faces.occluded.tolist() == [[False] * 2, [True] * 2]
+
+
+def test_an_image_that_only_the_file_holds_is_taken_from_it(tmp_path):
+    """As LabelMe saves by default, of images that were moved; two files may say the same path."""
+    for folder, colour in (("one", (200, 10, 10)), ("two", (10, 10, 200))):
+        write(tmp_path / folder, "a", shape("eye", (3.5, 4.5)), image="..\\..\\lost\\a.jpg")
+        buffer = io.BytesIO()
+        Image.new("RGB", (60, 40), colour).save(buffer, "PNG")
+        path = tmp_path / folder / "a.json"
+        data = b64encode(buffer.getvalue()).decode()
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"imageData": data}))
+    faces = labelme.read(tmp_path)
+    assert faces.ids == ("one/a.png", "two/a.png")
+    assert [image[5, 5].tolist() for image in faces.images] == [[200, 10, 10], [10, 10, 200]]
+    np.testing.assert_allclose(faces.points[:, 0], [[3, 4], [3, 4]])
+    picture(tmp_path / "one" / "a.jpg")
+    path = tmp_path / "one" / "a.json"
+    path.write_text(path.read_text().replace("..\\\\..\\\\lost\\\\", ""))
+    # Where the image is there, it counts.
+    assert labelme.read(tmp_path / "one").images == (tmp_path / "one" / "a.jpg",)
+    path.write_text(path.read_text().replace("a.jpg", "b.jpg").replace(data[:8], "????"))
+    (tmp_path / "two" / "a.json").write_text(path.read_text().replace("iVBOR", "?????"))
+    with pytest.raises(DataError, match=r"a.json imageData: no image in base64"):
+        labelme.read(tmp_path / "two")
+
+
+def test_a_face_that_is_there_twice_is_told_with_its_file_once(tmp_path):
+    picture(tmp_path / "a.jpg")
+    write(tmp_path, "a", *(shape("eye", (3, 4), group=g) for g in (1, 2)))
+    with pytest.raises(DataError, match=r"^a.json image 'a.jpg': the same points"):
+        labelme.read(tmp_path / "a.json")
+
+
+def test_x_anylabelings_difficult_points_are_hidden(tmp_path):
+    picture(tmp_path / "a.jpg")
+    corners = ((1, 1), (20, 1), (20, 15), (1, 15))  # it writes all four
+    box = shape("person", *corners, kind="rectangle", group=1, difficult=True)
+    eye, nose = (shape(name, (8, 9), group=1, difficult=name == "eye") for name in ("eye", "nose"))
+    write(tmp_path, "a", box, eye, nose)
+    faces = labelme.read(tmp_path)
+    assert faces.occluded is not None and faces.occluded.tolist() == [[True, False]]
+    np.testing.assert_allclose(faces.boxes[0], [0.5, 0.5, 19.5, 14.5])

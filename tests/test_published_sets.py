@@ -437,3 +437,13 @@ def test_frames_of_one_video_stay_together_and_equal_numbers_of_two_do_not(tmp_p
     found = load_faces(None, tmp_path)
     assert found.groups["photograph"] == ("001/vid.avi",) * 2 + ("002/vid.avi",) * 2
     assert found.groups["subset"] == ("001", "001", "002", "002")
+
+
+@pytest.mark.parametrize("name", ["fgnet", "webmorph", "cfp", "merl_rav", "lapa"])
+def test_files_that_macos_adds_are_no_labels(name, tmp_path):
+    """Beside ``a.pts`` macOS writes ``._a.pts`` on other systems' disks and into archives."""
+    published_sets.WRITERS[name](tmp_path, 4)
+    for path in [each for each in tmp_path.rglob("*") if each.is_file()]:
+        path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07\xff")
+    assert datasets.recognise(tmp_path) == name
+    assert len(DATASETS.load(name).read(tmp_path)) == 4

@@ -90,12 +90,35 @@ def test_a_package_holds_its_images(tmp_path):
     with h5py.File(path, "a") as file:
         encoded = np.frombuffer(buffer.getvalue(), np.int8)
         file["video0/video"] = np.stack([encoded, encoded])
+        file["video0/video"].attrs["channel_order"] = "RGB"
         file["video0/frame_numbers"] = [1, 0]
     faces = sleap.read(path)
     assert faces.ids == ("video0/frame_000000.png", "video0/frame_000001.png")
     assert faces.images[0].shape == (30, 40, 3) and faces.images[0][5, 5].tolist() == [200, 10, 10]
     done = convert.convert(path, tmp_path / "out", "coco")
     assert done.images == 2 and (tmp_path / "out/images/video0/frame_000000.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("version", "order", "red_first"),
+    [(1.2, None, False), (1.3, None, False), (1.4, None, True), (1.4, "BGR", False),
+     (2.4, "RGB", True), (1.2, "RGB", True)],
+)  # fmt: skip
+def test_the_colours_of_a_package_are_in_the_order_that_its_format_says(
+    tmp_path, version, order, red_first
+):
+    backend = {"type": "HDF5Video", "filename": ".", "dataset": "video0/video"}
+    path = write(tmp_path, FACE, (0,), backend, version)
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), (200, 10, 30)).save(buffer, "PNG")
+    with h5py.File(path, "a") as file:
+        # SLEAP pads the images of a package to one length.
+        encoded = np.frombuffer(buffer.getvalue() + bytes(9), np.int8)
+        file["video0/video"], file["video0/frame_numbers"] = encoded[None], [0]
+        if order:
+            file["video0/video"].attrs["channel_order"] = order
+    expected = [200, 10, 30] if red_first else [30, 10, 200]
+    assert sleap.read(path).images[0][5, 5].tolist() == expected
 
 
 def test_frames_of_a_video_are_refused_with_the_way_to_get_them(tmp_path):

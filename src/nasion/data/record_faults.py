@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from nasion.errors import DataError
 
@@ -30,3 +31,10 @@ def report_fault(faults: Faults, place: str, problem: str) -> None:
             "(in Python: reading=LabelReading(skip_faults=True))."
         )
     faults.append(fault)
+
+
+def report_error(faults: Faults, error: DataError, file: str | Path) -> None:
+    """Add the error of a record in this file, which it begins with, to the list; or raise it."""
+    if faults is None:
+        raise error
+    faults.append(Fault(Path(file).name, str(error).removeprefix(str(file)).lstrip(": ")))

@@ -19,7 +19,7 @@ from nasion.data.datasets._face_records import (
 )
 from nasion.data.datasets._image_names import with_slashes
 from nasion.data.own_schemes import scheme_of_numbered
-from nasion.data.record_faults import Fault, Faults
+from nasion.data.record_faults import Faults, report_error
 from nasion.errors import DataError
 from nasion.landmarks.scheme import Scheme
 from nasion.media.json_document import Document
@@ -48,9 +48,7 @@ def read_annotations(
         try:
             faces.append(_face(annotation, i, files, scheme))
         except DataError as error:
-            if faults is None:
-                raise
-            faults.append(Fault(annotation.file, str(error).removeprefix(f"{annotation.file} ")))
+            report_error(faults, error, annotation.file)
     return scheme, _without_unused_flag(faces)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from nasion.data.datasets._image_names import with_slashes
+from nasion.data.datasets._image_names import is_inside, with_slashes
 from nasion.data.datasets._named_points import (
     Skeleton,
     box_from_corner,
     from_corner,
+    turned_box,
 )
-from nasion.data.datasets._shapes import Shape
+from nasion.data.datasets._shapes import Shape, tell_left_out
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, refusing_damage
 from nasion.media.files import open_bytes
@@ -22,6 +24,7 @@ from nasion.media.number_text import check_file_name, is_whole, parse_coordinate
 from nasion.media.signatures import IMAGE_SUFFIXES
 
 _OTHER_SHAPES = ("polygon", "polyline", "ellipse", "mask", "cuboid")
+_FRAME = re.compile(r"(?:^|/)frame_\d+$", re.ASCII)  # of a video, without a suffix
 _log = logging.getLogger(__name__)
 
 
@@ -30,17 +33,20 @@ def read_shapes(root: Path, faults: Faults) -> tuple[list[Shape], Skeleton]:
     shapes: list[Shape] = []
     skeletons: list[Skeleton] = []
     others: Counter[str] = Counter()
+    videos: set[str] = set()
     for element in _elements(root):
         if element.tag == "labels":
             skeletons += _skeletons(element)
-        elif element.tag == "image":
-            name = element.get("name", "")
-            shapes += _children(element, lambda _, name=name: name, root, faults, others)
-        elif element.tag == "track":
-            shapes += _children(element, lambda child: _frame(child, root), root, faults, others)
-    if others:
-        found = ", ".join(f"{count} {tag}" for tag, count in others.items())
-        _log.info("%s: shapes that are no points or boxes are left out: %s.", root.name, found)
+        elif element.tag in ("image", "track"):
+            shapes += _children(element, root, faults, others)
+        if element.tag == "track":
+            videos.add(element.get("task_id", ""))
+    if len(videos) > 1:
+        raise DataError(
+            f"{root}: it has tracks of the videos of {len(videos)} tasks ({', '.join(videos)}), "
+            "whose frames have the same names; export each task by itself."
+        )
+    tell_left_out(others, root.name)
     # A job of several skeletons: which one is the face's, its points tell.
     used = dict.fromkeys(name for shape in shapes for name in shape.names)
     fitting = (each for each in skeletons if used and set(used) <= set(each.points))
@@ -82,10 +88,10 @@ def _elements(root: Path) -> Iterator[Any]:
             ) from error
 
 
-def _children(
-    parent: Any, image_of: Any, root: Path, faults: Faults, others: Counter[str]
-) -> list[Shape]:
-    """The shapes of an image or a track. ``image_of``: an element's image."""
+def _children(parent: Any, root: Path, faults: Faults, others: Counter[str]) -> list[Shape]:
+    """The shapes of an image or a track."""
+    is_track = parent.tag == "track"
+    image = ""
     found: list[Shape] = []
     for number, child in enumerate(parent):
         if child.tag in _OTHER_SHAPES:
@@ -95,13 +101,16 @@ def _children(
         whose = parent.get("name") or f"track {parent.get('id', '')}"
         place = f"{root.name} {whose} <{child.tag}> {number + 1}"
         try:
-            image = check_file_name(image_of(child))
+            if is_track or not image:
+                image = _image(parent, child, root)
             # In a track, label and group are the track's.
             label = child.get("label") or parent.get("label") or ""
             group = child.get("group_id") or parent.get("group_id") or ""
             shape = Shape(image, label, "" if group == "0" else group)
             _fill(shape, child)
-            found.append(shape)
+            # Where a track ends its skeleton has no point any more.
+            if not (is_track and shape.is_skeleton and not shape.points):
+                found.append(shape)
         except ValueError as error:
             if isinstance(error, DataError):
                 raise
@@ -113,7 +122,10 @@ def _fill(shape: Shape, child: Any) -> None:
     """Read a shape's points or box. Raises ``ValueError``."""
     if child.tag == "box":
         corners = [_attribute(child, name) for name in ("xtl", "ytl", "xbr", "ybr")]
-        shape.box = box_from_corner(*corners)
+        x0, y0, x1, y1 = corners
+        degrees = parse_coordinate(child.get("rotation", "0"))
+        box = turned_box((x0, y0, x1, y1), degrees, ((x0 + x1) / 2, (y0 + y1) / 2))
+        shape.box = box_from_corner(*box)
     elif child.tag == "points":
         is_hidden = child.get("occluded") == "1"
         shape.points = [(shape.label, xy, is_hidden) for xy in _places(child)]
@@ -152,15 +164,27 @@ def _places(element: Any) -> list[tuple[float, float]]:
     return places
 
 
-def _frame(element: Any, root: Path) -> str:
-    """The image of a video's frame, as CVAT exports frames: ``frame_000012.png``."""
-    name = f"frame_{parse_whole(element.get('frame', '')):06d}"
-    for folder in (root.parent, root.parent / "images"):
-        for suffix in IMAGE_SUFFIXES:
-            for case in (suffix, suffix.upper()):
-                if (folder / f"{name}{case}").is_file():
-                    return f"{name}{case}"
-    return f"{name}.png"
+def _image(parent: Any, child: Any, root: Path) -> str:
+    """The image of an <image>, or of a track's frame, as CVAT exports it.
+
+    Frames of a video are ``frame_000012``, and their files have a suffix. Those of a project are
+    in folders by subset.
+    """
+    name = parent.get("name", "")
+    if parent.tag == "track":
+        name = f"frame_{parse_whole(child.get('frame', '')):06d}"
+    check_file_name(name)
+    subset = parent.get("subset")
+    names = [f"{subset}/{name}", name] if subset else [name]
+    suffixes: tuple[str, ...] = ("",)
+    if _FRAME.search(name):
+        suffixes = (".png", *IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
+    for folder in (root.parent / "images", root.parent):
+        for each in names:
+            for suffix in suffixes:
+                if is_inside(each) and (folder / f"{each}{suffix}").is_file():
+                    return f"{each}{suffix}"
+    return f"{name}{suffixes[0]}"
 
 
 def _skeletons(labels: Any) -> list[Skeleton]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,6 @@ from nasion.media.number_text import MAX_COORDINATE
 # Labelled points that are all hidden: tools that know one visibility only write 1 for it.
 _MANY = 20
 _log = logging.getLogger(__name__)
-_HEAD = 1 << 26  # bytes of a document in which its keys are looked for
 _REMEDY = (
     "nasion's json and jsonl have image, faces, points and point_names, "
     "COCO's has images, annotations and categories."
@@ -47,13 +46,6 @@ class FaceRecord:
 def read_text_document(path: Path) -> Document:
     """A JSON file, plain or packed."""
     return parse_document(read_text(path), path, remedy=_REMEDY)
-
-
-def has_keys(path: Path, *keys: str) -> bool:
-    """True if a JSON file seems to have all of these keys, without parsing it."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    return all(f'"{key}"'.encode() in head for key in keys)
 
 
 def checked_scores(scores: Document | None, count: int) -> list[float] | None:
@@ -150,7 +142,8 @@ def faces_of(
         except DataError:
             raise
         except ValueError as error:
-            report_fault(faults, f"{path.name} {record.place}", f"{error}.")
+            place = record.place.removeprefix(path.name).strip()
+            report_fault(faults, f"{path.name} {place}", f"{error}.")
     if not kept:
         raise DataError(f"{path}: it has no face.")
     folder = images or image_folder(path, names)
@@ -173,3 +166,12 @@ def faces_of(
         groups=groups,
         linked=tuple(groups),
     )
+
+
+def with_pixels(faces: Faces, pixels: Mapping[str, np.ndarray], folder: Path) -> Faces:
+    """The faces with images that their label file holds, by names relative to ``folder``."""
+    if not pixels:
+        return faces
+    found = [pixels.get(Path(str(each)).relative_to(folder).as_posix()) for each in faces.images]
+    both = zip(found, faces.images, strict=True)
+    return replace(faces, images=tuple(file if held is None else held for held, file in both))

@@ -1,4 +1,8 @@
-"""What writers of label files share: faces by image, and boxes for formats that need one."""
+"""What readers and writers of label files share.
+
+Readers: which file a path means, and whether it is of their kind. Writers: faces by image, and
+boxes for formats that need one.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,68 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.errors import SettingError
+from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import points_box
 from nasion.media.file_names import name_as_text
+from nasion.media.files import utf16_of
 from nasion.media.images import image_size
 
 _LEAST_SIDE = 1.0  # pixels of a box around a single point
+_JSON_HEAD, _XML_HEAD = 1 << 26, 4096  # bytes in which keys and the first element are looked for
+_SHOWN = 3  # files in a message
+
+
+def only_file(root: Path, *suffixes: str) -> Path | None:
+    """The file at a path, if it has one of these suffixes, or the only such file of a folder."""
+    if not root.is_dir():
+        return root if root.is_file() and root.suffix.lower() in suffixes else None
+    found = _files_in(root, suffixes)
+    return found[0] if len(found) == 1 else None
+
+
+def label_file(root: Path, *suffixes: str) -> Path:
+    """The file that a path means: itself, whatever its suffix, or a folder's ``only_file``.
+
+    Raises ``DataError``.
+    """
+    if not root.is_dir():
+        return root
+    found = _files_in(root, suffixes)
+    if len(found) == 1:
+        return found[0]
+    wanted = " or ".join(suffixes)
+    if not found:
+        raise DataError(f"{root}: no file in it ends in {wanted}; give the labels' file.")
+    names = ", ".join(path.name for path in found[:_SHOWN])
+    more = " ..." if len(found) > _SHOWN else ""
+    raise DataError(
+        f"{root}: {len(found)} files in it end in {wanted} ({names}{more}); give the path of one."
+    )
+
+
+def _files_in(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    found = (path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    return sorted(path for path in found if path.is_file() and not is_resource_fork(path))
+
+
+def is_resource_fork(path: Path) -> bool:
+    """True for ``._labels.json``, as macOS writes beside ``labels.json`` on disks of others."""
+    return path.name.startswith("._")
+
+
+def has_keys(path: Path, *keys: str) -> bool:
+    """True if a JSON file seems to have all of these keys, without parsing it."""
+    with path.open("rb") as file:
+        head = file.read(_JSON_HEAD)
+    return all(f'"{key}"'.encode() in head for key in keys)
+
+
+def begins_with_element(path: Path, name: str) -> bool:
+    """True if an XML file seems to begin with this element, without parsing it."""
+    with path.open("rb") as file:
+        head = file.read(_XML_HEAD)
+    return f"<{name}" in head.decode(utf16_of(head) or "latin-1", "replace")
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from nasion.data.datasets._named_points import box_from_corner
-from nasion.data.datasets._shapes import Shape
+from nasion.data.datasets._named_points import box_from_corner, turned_box
+from nasion.data.datasets._shapes import HIDDEN_WORDS, Shape
+from nasion.errors import DataError
 from nasion.landmarks.geometry import from_relative
 from nasion.media.json_document import Document
 from nasion.media.number_text import check_file_name
 from nasion.media.signatures import IMAGE_SUFFIXES
 
-_HIDDEN = ("occluded", "hidden", "invisible")  # choices of a region
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)$", re.S)  # what Label Studio puts before uploads' names
 _MOST = 10_000.0  # percent; regions may reach over the image's edge
 _MAX_SIDE = 1 << 24  # pixels
@@ -46,9 +46,13 @@ class Region:
             return Shape(image, names[0], self.group, [(names[0], (px, py), self.is_hidden)])
         sides = [self.value[side].number(0, _MOST) / 100 for side in ("width", "height")]
         try:
-            box = box_from_corner(
-                x * width, y * height, (x + sides[0]) * width, (y + sides[1]) * height
-            )
+            upright = (x * width, y * height, (x + sides[0]) * width, (y + sides[1]) * height)
+            # Rectangles are turned about their first corner.
+            turn = self.value.get("rotation")
+            degrees = 0 if turn is None else turn.number(-_MOST, _MOST)
+            box = box_from_corner(*turned_box(upright, degrees, upright[:2]))
+        except DataError:
+            raise
         except ValueError as error:
             raise self.value.error(str(error)) from None
         return Shape(image, "", self.group, box=box)
@@ -64,6 +68,12 @@ def task_regions(task: Document) -> tuple[list[Region], int]:
         return [], 0
     chosen = next((each for each in kept if _is_set(each, "ground_truth")), kept[-1])
     return _result_regions(chosen["result"]), len(kept)
+
+
+def is_only_predicted(task: Document) -> bool:
+    """Whether a model labelled the task and no person did."""
+    annotations, predictions = task.get("annotations", "completions"), task.get("predictions")
+    return not (annotations and annotations.value) and bool(predictions and predictions.value)
 
 
 def _is_set(annotation: Document, key: str) -> bool:
@@ -83,10 +93,11 @@ def _result_regions(result: Document) -> list[Region]:
         elif kind == "choices":
             choices = entry["value"].get("choices")
             words = [] if choices is None else [each.text() for each in choices.elements()]
-            if any(word.lower() in _HIDDEN for word in words):
+            if any(word.lower() in HIDDEN_WORDS for word in words):
                 hidden.add(_text(entry, "id"))
         elif kind.startswith("rectangle"):
             rectangles.add(_text(entry, "id"))
+    hidden.discard("")  # of no region
     # A relation may be drawn from the point to its rectangle, or the other way.
     back = {to: start for start, to in links.items() if start in rectangles}
     regions: list[Region] = []

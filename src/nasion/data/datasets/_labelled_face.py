@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nasion.data.datasets._image_names import numbered_faces
+from nasion.data.datasets._label_files import is_resource_fork
+from nasion.data.datasets._point_lines import Line, text_lines
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
@@ -31,19 +33,41 @@ class LabelledFace:
 
 
 def read_each(
-    root: Path, paths: Iterable[Path], read_one: Callable[[Path, str], LabelledFace], faults: Faults
+    root: Path, paths: Sequence[Path], read_one: Callable[[Path, str], LabelledFace], faults: Faults
 ) -> list[LabelledFace]:
     """The face of each file; one that breaks its format's rules is a fault.
 
-    ``read_one`` takes the file and its place, which its errors begin with.
+    ``read_one`` takes the file and its place, which its errors begin with. Raises ``DataError`` if
+    no face is left.
     """
     found: list[LabelledFace] = []
     for path in paths:
+        if is_resource_fork(path):
+            continue
         place = str(path.relative_to(root))
         try:
             found.append(read_one(path, place))
         except DataError as error:
             report_fault(faults, place, str(error).removeprefix(place).lstrip(": "))
+    if not found:
+        raise DataError(f"{root}: no face is left of {len(paths)} {paths[0].suffix} files.")
+    return found
+
+
+def read_each_line(
+    lists: Sequence[Path], read_one: Callable[[Line], LabelledFace], faults: Faults
+) -> list[LabelledFace]:
+    """The face of each line of all lists, as ``read_each``."""
+    found: list[LabelledFace] = []
+    for path in lists:
+        for line in text_lines(path):
+            try:
+                found.append(read_one(line))
+            except ValueError as error:
+                report_fault(faults, f"{path.name} line {line[0]}", f"{error}.")
+    if not found:
+        names = ", ".join(path.name for path in lists)
+        raise DataError(f"{lists[0].parent}: no face is left of {names}.")
     return found
 
 

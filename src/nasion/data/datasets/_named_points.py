@@ -6,6 +6,7 @@ less (``from_corner``).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -74,6 +75,17 @@ def box_from_corner(x0: float, y0: float, x1: float, y1: float) -> Box:
     if not (np.float32(high[0]) > np.float32(low[0]) and np.float32(high[1]) > np.float32(low[1])):
         raise ValueError(f"a box from {x0:g}, {y0:g} to {x1:g}, {y1:g}; an area above 0 expected")
     return *low, *high
+
+
+def turned_box(box: Box, degrees: float, pivot: tuple[float, float]) -> Box:
+    """The upright box around a box that is turned clockwise about ``pivot``."""
+    if not degrees % 360:
+        return box
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    corners = np.array([(x, y) for x in box[::2] for y in box[1::2]]) - pivot
+    found = corners @ np.array([[cos, sin], [-sin, cos]]) + pivot
+    x0, y0, x1, y1 = *found.min(axis=0).tolist(), *found.max(axis=0).tolist()
+    return x0, y0, x1, y1
 
 
 def named_faces(

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._image_names import image_name, image_of_face, numbered_faces
+from nasion.data.datasets._label_files import label_file, only_file
 from nasion.data.datasets._table_header import (
     BOX_COLUMNS,
     name_column,
@@ -25,11 +26,24 @@ from nasion.media.csv_rows import column_positions, csv_rows, delimiter_of
 from nasion.media.files import read_text
 from nasion.media.number_text import check_file_name, parse_coordinate
 
+_SUFFIXES = (".csv", ".tsv")
 _LOOKED_FOR = 20  # faces whose images tell in which folder they all lie
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*$", re.ASCII)
 # What programs write into a cell without a value: pandas, R, Excel, databases.
 _NO_VALUE = ("na", "n/a", "#n/a", "<na>", "none", "null", "-")
 _EXCEL_OVERFLOW = re.compile(r"#{2,}$")  # what Excel shows for a number wider than its column
+
+
+def table_at(root: Path) -> Path | None:
+    """The table at a path, plain or packed, or the only one of a folder; None for an empty one."""
+    is_packed = root.is_file() and root.suffix.lower() == ".gz"
+    path = root if is_packed else only_file(root, *_SUFFIXES)
+    return None if path is None or path.stat().st_size == 0 else path
+
+
+def given_table(root: Path) -> Path:
+    """The table that a path means. Raises ``DataError`` for a folder with none or several."""
+    return label_file(root, *_SUFFIXES)
 
 
 def image_folder(table: Path, faces: Sequence[str]) -> Path:

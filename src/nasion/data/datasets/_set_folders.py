@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from nasion.data.datasets._label_files import is_resource_fork
+
 FGNET_NAME = re.compile(r"(\d{3})a(\d{2})[a-z]?", re.ASCII | re.I)  # person, age
 MERL_RAV_VIEWS = ("frontal", "left", "lefthalf", "right", "righthalf")
 MERL_RAV_SIDES = {"trainset": "training", "testset": "test"}
@@ -21,7 +23,7 @@ def first_file(root: Path, suffix: str) -> Path | None:
     if not root.is_dir():
         return None
     found = (path for pattern in ("*", "*/*") for path in root.glob(pattern + suffix))
-    return next(found, None)
+    return next((path for path in found if not is_resource_fork(path)), None)
 
 
 def is_merl_rav(root: Path) -> bool:

@@ -7,11 +7,15 @@ a face of numbered points.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nasion.data.datasets._named_points import Box, NamedFace
 from nasion.data.record_faults import Faults, report_fault
+
+HIDDEN_WORDS = ("occluded", "hidden", "invisible")  # flags and choices of a point
+_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -51,6 +55,13 @@ def faces_of_shapes(shapes: Iterable[Shape], file: str, faults: Faults) -> list[
         for image, each in by_image.items()
         for face in _faces_of_image(image, each, is_numbered, file, faults)
     ]
+
+
+def tell_left_out(kinds: Mapping[str, int], file: str) -> None:
+    """Note the shapes that are no points or boxes. ``kinds``: how many of each."""
+    if kinds:
+        found = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        _log.info("%s: shapes that are no points or boxes are left out: %s.", file, found)
 
 
 def _faces_of_image(

@@ -18,6 +18,7 @@ from nasion.media.number_text import MAX_COORDINATE
 
 _EDGE, _SYMMETRY = 1, 2  # kinds of links
 _CENTRED = 1.1  # from this format on the centre of the first pixel is (0, 0); before, its corner
+_ORDERED = 1.4  # from this format on images say in which order their colours are
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +109,8 @@ def instances(file: Any, path: Path) -> list[Instance]:
     names = ("instance_type", "frame_id", "skeleton", "point_id_start", "point_id_end")
     rows = _table(file, "instances", path, *names)
     points = _table(file, "points", path, "x", "y", "visible")
-    version = float(_group(file, "metadata", path).attrs.get("format_id", 1.0))
     xy = np.stack([points["x"], points["y"]], axis=1).astype(np.float64)
-    if version < _CENTRED:
+    if _version(file, path) < _CENTRED:
         xy -= 0.5
     # Places of invisible points are where SLEAP put them at first.
     xy[~points["visible"].astype(bool) | np.isnan(xy).any(axis=1)] = np.nan
@@ -137,14 +137,26 @@ def instances(file: Any, path: Path) -> list[Instance]:
     return found
 
 
-def embedded_image(file: Any, dataset: str, frame: int, path: Path) -> Any:
-    """A frame that the file holds: an encoded image's bytes, or pixels."""
+def _version(file: Any, path: Path) -> float:
+    return float(_group(file, "metadata", path).attrs.get("format_id", 1.0))
+
+
+def embedded_image(file: Any, dataset: str, frame: int, path: Path) -> tuple[Any, bool]:
+    """A frame that the file holds, and whether its red and blue have changed places.
+
+    An encoded image's bytes, or pixels, which are always red, green, blue. OpenCV, with which SLEAP
+    encodes, takes red for blue; from format 1.4 on the file says so.
+    """
     group = dataset.rpartition("/")[0]
-    data = _table(file, dataset, path)
+    data = _group(file, dataset, path)
     numbers = file.get(f"{group}/frame_numbers")
     at = frame if numbers is None else int(np.flatnonzero(numbers[:] == frame)[0])
     value = np.asarray(data[at])
-    return value if value.ndim > 1 else value.astype(np.int8).tobytes()
+    if value.ndim > 1:
+        return value, False
+    order = data.attrs.get("channel_order")
+    is_bgr = _version(file, path) < _ORDERED if order is None else _text(order) == "BGR"
+    return value.astype(np.int8).tobytes(), is_bgr
 
 
 def _group(file: Any, name: str, path: Path) -> Any:

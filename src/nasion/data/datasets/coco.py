@@ -11,8 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from nasion.data.datasets._coco_document import image_sizes, read_annotations
-from nasion.data.datasets._face_records import faces_of, has_keys, meant_scheme, read_text_document
-from nasion.data.datasets._label_files import box_for_tools, is_occluded, labelled_images
+from nasion.data.datasets._face_records import faces_of, meant_scheme, read_text_document
+from nasion.data.datasets._label_files import (
+    box_for_tools,
+    has_keys,
+    is_occluded,
+    label_file,
+    labelled_images,
+    only_file,
+)
 from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
@@ -27,11 +34,8 @@ KEEPS: tuple[str, ...] = ("occluded", "boxes", "edges")  # of what labels may ha
 
 def recognises(root: Path) -> bool:
     """True for a JSON file of annotations with keypoints, or a folder with one such."""
-    if root.is_dir():
-        files = list(root.glob("*.json"))
-        return len(files) == 1 and recognises(files[0])
-    is_file = root.is_file() and root.suffix.lower() == ".json"
-    return is_file and has_keys(root, "images", "annotations", "keypoints", "image_id")
+    path = only_file(root, ".json")
+    return path is not None and has_keys(path, "images", "annotations", "keypoints", "image_id")
 
 
 def read(
@@ -43,15 +47,14 @@ def read(
     """
     if split not in SPLITS:
         raise SettingError(f"No split {split!r} in a COCO file; it has {', '.join(SPLITS)}.")
-    root = next(root.glob("*.json"), root) if root.is_dir() else root
+    root = label_file(root, ".json")
     own, records = read_annotations(read_text_document(root), scheme, faults)
     return faces_of(records, meant_scheme(own, scheme, root), root, faults)
 
 
 def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes in the file, by their names."""
-    root = next(root.glob("*.json"), root) if root.is_dir() else root
-    return image_sizes(read_text_document(root))
+    return image_sizes(read_text_document(label_file(root, ".json")))
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

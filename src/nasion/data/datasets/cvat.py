@@ -2,7 +2,8 @@
 
 Shapes make up faces as ``_shapes`` says, by skeleton, ``group_id`` or box. ``outside`` is not
 labelled, ``occluded`` is hidden. A video's shapes are of ``frame_000012.png``, as CVAT exports the
-frames. Images lie beside the file or in a folder beside it, as ``images``.
+frames; where a track has ended there is no face. Images lie beside the file or in a folder beside
+it, as ``images``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import numpy as np
 from nasion.data.datasets._cvat_document import image_sizes, read_shapes
 from nasion.data.datasets._label_files import (
     LabelledImage,
+    begins_with_element,
     is_occluded,
     known_box,
+    label_file,
     labelled_images,
+    only_file,
 )
 from nasion.data.datasets._named_points import named_faces, to_corner
 from nasion.data.datasets._shapes import faces_of_shapes
@@ -25,25 +29,18 @@ from nasion.data.record_faults import Faults
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import utf16_of, write_text
+from nasion.media.files import write_text
 
 SCHEME = None
 SPLITS = ("all",)
 IMAGE_FOLDER = "images"
 KEEPS: tuple[str, ...] = ("occluded", "boxes", "edges")  # of what labels may have beside points
-_HEADER_BYTES = 4096  # in which <annotations> is looked for
 
 
 def recognises(root: Path) -> bool:
     """True for an XML file of annotations, or a folder with one such."""
-    if root.is_dir():
-        files = list(root.glob("*.xml"))
-        return len(files) == 1 and recognises(files[0])
-    if not root.is_file() or root.suffix.lower() != ".xml":
-        return False
-    with root.open("rb") as file:
-        head = file.read(_HEADER_BYTES)
-    return "<annotations" in head.decode(utf16_of(head) or "latin-1", "replace")
+    path = only_file(root, ".xml")
+    return path is not None and begins_with_element(path, "annotations")
 
 
 def read(
@@ -55,7 +52,7 @@ def read(
     """
     if split not in SPLITS:
         raise SettingError(f"No split {split!r} in a CVAT file; it has {', '.join(SPLITS)}.")
-    root = next(root.glob("*.xml"), root) if root.is_dir() else root
+    root = label_file(root, ".xml")
     shapes, skeleton = read_shapes(root, faults)
     faces = faces_of_shapes(shapes, root.name, faults)
     return named_faces(faces, root, "cvat", scheme, faults, declared=skeleton)
@@ -63,7 +60,7 @@ def read(
 
 def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes in the file, by their names."""
-    return image_sizes(next(root.glob("*.xml"), root) if root.is_dir() else root)
+    return image_sizes(label_file(root, ".xml"))
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

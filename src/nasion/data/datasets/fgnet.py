@@ -53,8 +53,6 @@ def read(
         return LabelledFace(str(image.relative_to(root)), image, points, _groups(path.stem))
 
     found = read_each(root, paths, read_one, faults)
-    if not found:
-        raise DataError(f"{root}: no face is left of {len(paths)} .pts files.")
     return as_faces(found, SCHEME, _GROUPS, linked=("person",), tight_boxes=True)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from nasion.data.datasets._coco_document import read_annotations
 from nasion.data.datasets._face_records import FaceRecord, faces_of, read_text_document
+from nasion.data.datasets._label_files import label_file, only_file
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import ibug68
@@ -33,12 +34,10 @@ _log = logging.getLogger(__name__)
 
 def recognises(root: Path) -> bool:
     """True for a JSON file, or a folder with one such, whose keypoints are 136."""
-    if root.is_dir():
-        files = list(root.glob("*.json"))
-        return len(files) == 1 and recognises(files[0])
-    if not root.is_file() or root.suffix != ".json":
+    path = only_file(root, ".json")
+    if path is None:
         return False
-    with root.open("rb") as file:
+    with path.open("rb") as file:
         found = _KEYPOINTS.search(file.read(_HEAD))
     return found is not None and found[1].count(b",") == 3 * _COUNT - 1
 
@@ -49,7 +48,7 @@ def read(
     """The people whose face has labels. Group: photograph (linked), if an image has several."""
     if split not in SPLITS:
         raise SettingError(f"No split {split!r} in halpe; it has all, and train and val.")
-    path = next(root.glob("*.json"), root) if root.is_dir() else root
+    path = label_file(root, ".json")
     _, people = read_annotations(read_text_document(path), _WHOLE, faults)
     records = [_face(person) for person in people]
     labelled = [face for face in records if not np.isnan(face.points).all()]

@@ -21,7 +21,11 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from nasion.data.datasets._image_names import image_name
-from nasion.data.datasets._label_files import box_for_tools, labelled_images
+from nasion.data.datasets._label_files import (
+    begins_with_element,
+    box_for_tools,
+    labelled_images,
+)
 from nasion.data.datasets._photographs import photograph
 from nasion.data.own_schemes import scheme_from_data, scheme_of_numbered
 from nasion.data.record_faults import Faults, report_fault
@@ -29,7 +33,7 @@ from nasion.errors import DataError, SettingError, refusing_damage
 from nasion.landmarks.catalog import SCHEMES, ibug68, scheme_by_count
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
-from nasion.media.files import open_bytes, utf16_of, write_text
+from nasion.media.files import open_bytes, write_text
 from nasion.media.number_text import (
     MAX_COORDINATE,
     check_file_name,
@@ -43,17 +47,13 @@ IMAGE_FOLDER = ""
 KEEPS: tuple[str, ...] = ("boxes",)  # of what labels may have beside points
 PRECISION = 0.5  # pixels to which a written point is kept
 _log = logging.getLogger(__name__)
-_HEADER_BYTES = 4096  # in which <dataset> is looked for
 _NEARLY_ALL = 0.8  # of a scheme's points, from which a file is meant to be in it
 _MAX_DIGITS = 5  # of a part's number: the highest one decides how large the scheme must be
 
 
 def recognises(root: Path) -> bool:
-    if not root.is_file() or root.suffix.lower() != ".xml":
-        return False
-    with root.open("rb") as file:
-        head = file.read(_HEADER_BYTES)
-    return "<dataset" in head.decode(utf16_of(head) or "latin-1", "replace")
+    is_xml = root.is_file() and root.suffix.lower() == ".xml"
+    return is_xml and begins_with_element(root, "dataset")
 
 
 def read(

@@ -17,19 +17,27 @@ from urllib.parse import quote
 
 import numpy as np
 
-from nasion.data.datasets._face_records import has_keys, read_text_document
+from nasion.data.datasets._face_records import read_text_document
 from nasion.data.datasets._image_names import ImageFinder
 from nasion.data.datasets._label_files import (
     LabelledImage,
     box_for_tools,
+    has_keys,
     is_occluded,
     known_box,
+    label_file,
     labelled_images,
+    only_file,
 )
-from nasion.data.datasets._label_studio_task import Region, image_names, task_regions
+from nasion.data.datasets._label_studio_task import (
+    Region,
+    image_names,
+    is_only_predicted,
+    task_regions,
+)
 from nasion.data.datasets._named_points import named_faces
 from nasion.data.datasets._shapes import Shape, faces_of_shapes
-from nasion.data.record_faults import Fault, Faults, report_fault
+from nasion.data.record_faults import Faults, report_error, report_fault
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import to_relative
@@ -48,11 +56,10 @@ _log = logging.getLogger(__name__)
 
 def recognises(root: Path) -> bool:
     """True for a JSON file of tasks with key points, or a folder with one such."""
-    if root.is_dir():
-        files = list(root.glob("*.json"))
-        return len(files) == 1 and recognises(files[0])
-    is_file = root.is_file() and root.suffix == ".json"
-    return is_file and has_keys(root, "keypointlabels") and not has_keys(root, "imagePath")
+    path = only_file(root, ".json")
+    if path is None:
+        return False
+    return has_keys(path, "keypointlabels") and not has_keys(path, "imagePath")
 
 
 def read(
@@ -66,7 +73,7 @@ def read(
         raise SettingError(
             f"No split {split!r} in Label Studio's JSON; it has {', '.join(SPLITS)}."
         )
-    root = next(root.glob("*.json"), root) if root.is_dir() else root
+    root = label_file(root, ".json")
     tasks = _tasks(root)
     finder = ImageFinder(root.parent)
     shapes: list[Shape] = []
@@ -79,9 +86,7 @@ def read(
                 image = finder.find(*image_names(task))
                 shapes += _shapes(regions, image, root.parent)
         except DataError as error:
-            if faults is None:
-                raise
-            faults.append(Fault(root.name, str(error).removeprefix(f"{root} ")))
+            report_error(faults, error, root)
         except ValueError as error:
             report_fault(faults, task.place, f"{error}.")
     if several:
@@ -89,6 +94,11 @@ def read(
             "%s: %d tasks have several annotations; the ground truth counts, else the last one.",
             root.name,
             several,
+        )
+    if not shapes and any(map(is_only_predicted, tasks)):
+        raise DataError(
+            f"{root}: a model predicted its labels and no person confirmed them; predictions count "
+            "when they are submitted in Label Studio."
         )
     faces = faces_of_shapes(shapes, root.name, faults)
     return named_faces(faces, root, "label_studio", scheme, faults, images=root.parent)
@@ -114,8 +124,7 @@ def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
 
 
 def _tasks(root: Path) -> list[Document]:
-    root = next(root.glob("*.json"), root) if root.is_dir() else root
-    document = read_text_document(root)
+    document = read_text_document(label_file(root, ".json"))
     return [document] if isinstance(document.value, dict) else document.elements()
 
 

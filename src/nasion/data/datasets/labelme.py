@@ -1,25 +1,31 @@
 """LabelMe's JSON files, one beside each image: points, and rectangles as boxes.
 
 Points of one ``group_id`` are a face; without groups those in one rectangle, or all of an image.
-``flags`` that say ``occluded`` mark a hidden point. Other shapes are left out.
+``flags`` that say ``occluded``, or X-AnyLabeling's ``difficult``, mark a hidden point. Other shapes
+are left out. An image that is not there is taken from the file, if it holds it (``imageData``).
 """
 
 from __future__ import annotations
 
 import json
-import logging
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from os.path import normpath
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nasion.data.datasets._coco_document import stated
-from nasion.data.datasets._face_records import has_keys, read_text_document
+from nasion.data.datasets._face_records import read_text_document, with_pixels
 from nasion.data.datasets._image_names import ImageFinder, with_slashes
 from nasion.data.datasets._label_files import (
     LabelledImage,
+    has_keys,
     is_occluded,
+    is_resource_fork,
     known_box,
     labelled_images,
 )
@@ -29,12 +35,13 @@ from nasion.data.datasets._named_points import (
     named_faces,
     to_corner,
 )
-from nasion.data.datasets._shapes import Shape, faces_of_shapes
-from nasion.data.record_faults import Fault, Faults, report_fault
+from nasion.data.datasets._shapes import HIDDEN_WORDS, Shape, faces_of_shapes, tell_left_out
+from nasion.data.record_faults import Faults, report_error, report_fault
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
+from nasion.media.images import open_image
 from nasion.media.json_document import Document
 from nasion.media.number_text import MAX_COORDINATE
 
@@ -43,17 +50,19 @@ SPLITS = ("all",)
 IMAGE_FOLDER = ""
 KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
 _KEYS = ("shapes", "imagePath")
-_HIDDEN = ("occluded", "hidden", "invisible")  # flags of points
 _MOST_GROUPS = 1 << 53
-_log = logging.getLogger(__name__)
+_LOOKED_AT = 10  # files of a folder; other programs put JSON files there too
 
 
 def recognises(root: Path) -> bool:
-    """True for such a file, or a folder whose first JSON file is one."""
+    """True for such a file, or a folder in which one of a few JSON files is one."""
     if root.is_dir():
-        first = next(root.rglob("*.json"), None)
-        return first is not None and recognises(first)
-    return root.is_file() and root.suffix == ".json" and has_keys(root, *_KEYS)
+        return any(map(recognises, islice(_documents(root), _LOOKED_AT)))
+    return root.is_file() and root.suffix.lower() == ".json" and has_keys(root, *_KEYS)
+
+
+def _documents(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*.json") if not is_resource_fork(path))
 
 
 def read(
@@ -66,27 +75,29 @@ def read(
     if split not in SPLITS:
         raise SettingError(f"No split {split!r} in LabelMe's files; it has {', '.join(SPLITS)}.")
     folder = root if root.is_dir() else root.parent
-    paths = sorted(root.rglob("*.json")) if root.is_dir() else [root]
+    paths = sorted(_documents(root)) if root.is_dir() else [root]
     finder = ImageFinder(folder)
     shapes: list[Shape] = []
     others: Counter[str] = Counter()
+    embedded: dict[str, np.ndarray] = {}
     for path in paths:
         try:
             document = read_text_document(path)
             if isinstance(document.value, dict) and all(key in document.value for key in _KEYS):
                 image = _image(document["imagePath"].file_name(), path, folder, finder)
+                data = document.get("imageData")
+                if data is not None and not (folder / image).is_file():
+                    image = path.relative_to(folder).with_suffix(".png").as_posix()
+                    embedded[image] = _decoded(data)
                 shapes += _shapes(document["shapes"], image, others, faults)
         except DataError as error:
-            if faults is None:
-                raise
-            faults.append(Fault(path.name, str(error).removeprefix(f"{path} ")))
+            report_error(faults, error, path)
         except ValueError as error:
             report_fault(faults, path.name, f"{error}.")
-    if others:
-        found = ", ".join(f"{count} {kind}" for kind, count in others.items())
-        _log.info("%s: shapes that are no points or rectangles are left out: %s.", root.name, found)
+    tell_left_out(others, root.name)
     faces = faces_of_shapes(shapes, root.name, faults)
-    return named_faces(faces, root, "labelme", scheme, faults, images=folder)
+    named = named_faces(faces, root, "labelme", scheme, faults, images=folder)
+    return with_pixels(named, embedded, folder)
 
 
 def _image(name: str, path: Path, folder: Path, finder: ImageFinder) -> str:
@@ -94,6 +105,17 @@ def _image(name: str, path: Path, folder: Path, finder: ImageFinder) -> str:
     here = path.parent.relative_to(folder)
     beside = normpath(str(here / with_slashes(name)))
     return finder.find(beside, str(here / Path(with_slashes(name)).name), name)
+
+
+def _decoded(data: Document) -> np.ndarray:
+    """The image that a file holds. Raises ``DataError``."""
+    try:
+        encoded = b64decode(data.text(), validate=True)
+    except DataError:
+        raise
+    except ValueError as error:
+        raise data.error(f"no image in base64 ({error})") from None
+    return open_image(encoded, colour=True, name=data.place)
 
 
 def _shapes(
@@ -108,10 +130,8 @@ def _shapes(
             continue
         try:
             yield _shape(shape, image, kind)
-        except ValueError as error:
-            if faults is None:
-                raise
-            faults.append(Fault(image, f"{error}"))
+        except DataError as error:
+            report_error(faults, error, document.file)
 
 
 def _shape(shape: Document, image: str, kind: str) -> Shape:
@@ -128,12 +148,15 @@ def _shape(shape: Document, image: str, kind: str) -> Shape:
         except ValueError as error:
             raise shape["points"].error(str(error)) from None
         return found
-    if len(places) != 1:
+    # Several ``points`` of one shape are numbered, as CVAT's.
+    if not places or (len(places) > 1 and kind == "point"):
         raise shape["points"].error(f"{len(places)} places of point {label!r}, 1 expected")
     flags = shape.get("flags")
     flags = {} if flags is None else flags.object()
-    is_hidden = any(flags.get(name) is True for name in _HIDDEN)
-    found.points = [(label, from_corner(places[0]), is_hidden)]
+    is_hidden = any(flags.get(name) is True for name in HIDDEN_WORDS)
+    # X-AnyLabeling's mark of points that are hidden, in files as LabelMe's.
+    is_hidden |= shape.value.get("difficult") is True
+    found.points = [(label, from_corner(xy), is_hidden) for xy in places]
     return found
 
 
@@ -151,7 +174,7 @@ def _place(pair: Document) -> tuple[float, float]:
 
 def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes in the files, by their names."""
-    paths = sorted(root.rglob("*.json")) if root.is_dir() else [root]
+    paths = sorted(_documents(root)) if root.is_dir() else [root]
     documents = (read_text_document(path) for path in paths)
     own = (each for each in documents if isinstance(each.value, dict) and "imagePath" in each.value)
     return stated(own, "imagePath", "imageWidth", "imageHeight")

@@ -55,6 +55,4 @@ def read(
         return LabelledFace(str(image.relative_to(root)), image, points, (photograph(path.stem),))
 
     found = read_each(root, paths, read_one, faults)
-    if not found:
-        raise DataError(f"{root}: no face is left of {len(paths)} label files.")
     return as_faces(found, SCHEME, ("photograph",), linked=("photograph",), tight_boxes=True)

@@ -60,8 +60,6 @@ def read(
         return LabelledFace(str(image.relative_to(root)), image, points, groups)
 
     found = read_each(root, paths, read_one, faults)
-    if not found:
-        raise DataError(f"{root}: no face is left of {len(paths)} .mat files.")
     return as_faces(found, SCHEME, _GROUPS, linked=("photograph",), tight_boxes=True)
 
 

@@ -66,6 +66,4 @@ def read(
         return LabelledFace(name, image, points, groups, occluded=occluded)
 
     found = read_each(root, paths, read_one, faults)
-    if not found:
-        raise DataError(f"{root}: no face is left of {len(paths)} .pts files.")
     return as_faces(found, SCHEME, _GROUPS, linked=("photograph",))

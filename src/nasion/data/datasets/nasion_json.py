@@ -10,8 +10,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nasion.data.datasets._face_records import faces_of, has_keys, meant_scheme
-from nasion.data.datasets._label_files import is_occluded, known_box, labelled_images
+from nasion.data.datasets._face_records import faces_of, meant_scheme
+from nasion.data.datasets._label_files import (
+    has_keys,
+    is_occluded,
+    known_box,
+    labelled_images,
+)
 from nasion.data.datasets._predicted_json import read_json, read_json_lines
 from nasion.data.record_faults import Faults
 from nasion.errors import SettingError

@@ -20,7 +20,7 @@ import numpy as np
 
 from nasion.data.datasets._image_names import image_of_face, photograph_group
 from nasion.data.datasets._label_files import known_box, labelled_images
-from nasion.data.datasets._points_table import image_folder, read_table
+from nasion.data.datasets._points_table import given_table, image_folder, read_table, table_at
 from nasion.data.datasets._table_header import (
     BOX_COLUMNS,
     is_points_header,
@@ -40,21 +40,12 @@ SCHEME = None
 SPLITS = ("all",)
 IMAGE_FOLDER = "images"
 KEEPS: tuple[str, ...] = ("boxes",)  # of what labels may have beside points
-_SUFFIXES = (".csv", ".tsv", ".gz")
 
 
 def recognises(root: Path) -> bool:
     """True for a table whose header has a box or a point, or a folder with one such."""
-    if root.is_dir():
-        tables = _tables(root)
-        return len(tables) == 1 and recognises(tables[0])
-    if not root.is_file() or root.suffix.lower() not in _SUFFIXES or root.stat().st_size == 0:
-        return False
-    return is_points_header(read_header(root))
-
-
-def _tables(folder: Path) -> list[Path]:
-    return [*folder.glob("*.csv"), *folder.glob("*.tsv")]
+    path = table_at(root)
+    return path is not None and is_points_header(read_header(path))
 
 
 def read(
@@ -68,7 +59,7 @@ def read(
     if split not in SPLITS:
         splits = ", ".join(SPLITS)
         raise SettingError(f"No split {split!r} in a table of points; it has {splits}.")
-    root = next(iter(_tables(root)), root) if root.is_dir() else root
+    root = given_table(root)
     first_line = read_first_line(root)
     if "Image" not in first_line and (reason := why_no_points(first_line)):
         raise DataError(f"{root}: {reason}.")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nasion.data.datasets._label_files import is_occluded, labelled_images
 from nasion.data.datasets._named_points import NamedFace, named_faces
-from nasion.data.datasets._points_table import DecimalMarks
+from nasion.data.datasets._points_table import DecimalMarks, given_table, table_at
 from nasion.data.datasets._table_header import read_header
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError
@@ -32,7 +32,6 @@ SCHEME = None
 SPLITS = ("all",)
 IMAGE_FOLDER = "images"
 KEEPS: tuple[str, ...] = ("occluded",)  # of what labels may have beside points
-_SUFFIXES = (".csv", ".tsv", ".gz")
 # What columns are called; of several in a table the first one here counts.
 _IMAGES = (
     "image", "image_name", "image_file", "image_path", "imagename", "img", "img_name", "file",
@@ -67,16 +66,8 @@ class _Columns:
 
 def recognises(root: Path) -> bool:
     """True for a table with columns for image, point, x and y, or a folder with one such."""
-    if root.is_dir():
-        tables = _tables(root)
-        return len(tables) == 1 and recognises(tables[0])
-    if not root.is_file() or root.suffix not in _SUFFIXES or root.stat().st_size == 0:
-        return False
-    return _columns(read_header(root)) is not None
-
-
-def _tables(folder: Path) -> list[Path]:
-    return [*folder.glob("*.csv"), *folder.glob("*.tsv")]
+    path = table_at(root)
+    return path is not None and _columns(read_header(path)) is not None
 
 
 def _columns(header: Sequence[str]) -> _Columns | None:
@@ -101,7 +92,7 @@ def read(
     if split not in SPLITS:
         splits = ", ".join(SPLITS)
         raise SettingError(f"No split {split!r} in a table of points; it has {splits}.")
-    root = next(iter(_tables(root)), root) if root.is_dir() else root
+    root = given_table(root)
     text = read_text(root)
     rows = csv_rows(text, root)
     _, header = next(rows, (0, []))

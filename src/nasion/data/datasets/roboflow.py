@@ -14,10 +14,10 @@ from nasion.data.datasets._coco_document import image_sizes, read_annotations
 from nasion.data.datasets._face_records import (
     FaceRecord,
     faces_of,
-    has_keys,
     meant_scheme,
     read_text_document,
 )
+from nasion.data.datasets._label_files import has_keys
 from nasion.data.datasets.coco import document_of
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError, SplitNotFound

@@ -14,9 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from nasion.data.datasets._face_records import FaceRecord, faces_of
+from nasion.data.datasets._face_records import FaceRecord, faces_of, with_pixels
 from nasion.data.datasets._image_names import ImageFinder
-from nasion.data.datasets._label_files import LabelledImage, labelled_images
+from nasion.data.datasets._label_files import (
+    LabelledImage,
+    label_file,
+    labelled_images,
+    only_file,
+)
 from nasion.data.datasets._named_points import named_scheme
 from nasion.data.datasets._sleap_file import (
     Instance,
@@ -43,9 +48,7 @@ _SUFFIX = ".slp"
 
 def recognises(root: Path) -> bool:
     """True for such a file, or a folder with one."""
-    if root.is_dir():
-        return len(list(root.glob(f"*{_SUFFIX}"))) == 1
-    return root.is_file() and root.suffix == _SUFFIX
+    return only_file(root, _SUFFIX) is not None
 
 
 def read(
@@ -57,7 +60,7 @@ def read(
     """
     if split not in SPLITS:
         raise SettingError(f"No split {split!r} in a SLEAP file; it has {', '.join(SPLITS)}.")
-    root = next(root.glob(f"*{_SUFFIX}"), root) if root.is_dir() else root
+    root = label_file(root, _SUFFIX)
     with opened(root) as file:
         own, found = skeletons(file, root), instances(file, root)
         if not found:
@@ -99,11 +102,7 @@ def _as_faces(
     elif scheme is requested:
         records = [replace(each, points=_in(scheme, own, each.points)) for each in records]
     faces = faces_of(records, scheme, root, faults, images=root.parent)
-    if not pixels:
-        return faces
-    images = [pixels.get(str(Path(str(each)).relative_to(root.parent))) for each in faces.images]
-    both = zip(images, faces.images, strict=True)
-    return replace(faces, images=tuple(given if found is None else found for found, given in both))
+    return with_pixels(faces, pixels, root.parent)
 
 
 def _in(scheme: Scheme, own: Scheme, points: np.ndarray) -> np.ndarray:
@@ -153,9 +152,10 @@ def _image_name(instance: Instance, backend: Document, finder: ImageFinder) -> s
 
 
 def _embedded(file: Any, backend: Document, frame: int, root: Path, name: str) -> np.ndarray:
-    found = embedded_image(file, backend["dataset"].text(), frame, root)
+    found, is_bgr = embedded_image(file, backend["dataset"].text(), frame, root)
     if isinstance(found, bytes):
-        return open_image(found, colour=True, name=f"{root.name} {name}")
+        image = open_image(found, colour=True, name=f"{root.name} {name}")
+        return np.ascontiguousarray(image[..., ::-1]) if is_bgr and image.ndim == 3 else image
     pixels = found[..., 0] if found.ndim == 3 and found.shape[2] == 1 else found
     return np.ascontiguousarray(pixels, dtype=np.uint8)
 

@@ -63,8 +63,6 @@ def read(
         return LabelledFace(str(image.relative_to(root)), image, points, (of_set, person))
 
     found = read_each(root, paths, read_one, faults)
-    if not found:
-        raise DataError(f"{root}: no face is left of {len(paths)} .tem files.")
     return as_faces(found, SCHEME, _GROUPS, linked=("person",), tight_boxes=True)
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._image_names import image_name
-from nasion.data.datasets._labelled_face import LabelledFace, as_faces
+from nasion.data.datasets._labelled_face import LabelledFace, as_faces, read_each_line
 from nasion.data.datasets._photographs import photograph
-from nasion.data.datasets._point_lines import Line, text_lines
-from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError, SplitNotFound
+from nasion.data.datasets._point_lines import Line
+from nasion.data.record_faults import Faults
+from nasion.errors import SettingError, SplitNotFound
 from nasion.landmarks.catalog import wflw98
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -60,16 +60,8 @@ def read(
     lists = [path for name in wanted if (path := _list_in(root, name)) is not None]
     if not lists:
         raise SplitNotFound(f"{root}: {' and '.join(wanted)} not found here.")
-    found: list[LabelledFace] = []
-    for path in lists:
-        images = _images(root)
-        for line in text_lines(path):
-            try:
-                found.append(_face(line, images))
-            except ValueError as error:
-                report_fault(faults, f"{path.name} line {line[0]}", f"{error}.")
-    if not found:
-        raise DataError(f"{root}: no face is left of {', '.join(path.name for path in lists)}.")
+    images = _images(root)
+    found = read_each_line(lists, lambda line: _face(line, images), faults)
     return as_faces(found, SCHEME, (*ATTRIBUTES, "photograph"), linked=("photograph",))
 
 
