@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -49,21 +48,7 @@ def read_annotations(
             faces.append(_face(annotation, i, files, scheme))
         except DataError as error:
             report_error(faults, error, annotation.file)
-    return scheme, _without_unused_flag(faces)
-
-
-def _without_unused_flag(faces: list[FaceRecord]) -> list[FaceRecord]:
-    """The faces; if every labelled point of all is marked as hidden, the mark means "labelled".
-
-    MMPose's files of AFLW, WFLW and 300-W have 1 for every point.
-    """
-    hidden = [face.occluded for face in faces if face.occluded is not None]
-    labelled = [~np.isnan(face.points[:, 0]) for face in faces if face.occluded is not None]
-    if not hidden or not all((a == b).all() for a, b in zip(hidden, labelled, strict=True)):
-        return faces
-    if any(face.occluded.any() for face in faces if face.occluded is not None):
-        _log.info("Every labelled point has visibility 1: taken as labelled, none as occluded.")
-    return [replace(face, occluded=None) for face in faces]
+    return scheme, faces
 
 
 def read_results(document: Document, scheme: Scheme, path: Path) -> list[FaceRecord]:
