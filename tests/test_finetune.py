@@ -236,10 +236,10 @@ def test_boxes_of_inner_points_are_grown_to_what_the_network_has_seen():
     around = [eyes_and_mouth.min(axis=1), eyes_and_mouth.max(axis=1)]
     narrow = replace(faces, boxes=np.concatenate(around, axis=1))
     whole = replace(faces, boxes=np.concatenate([faces.points.min(1), faces.points.max(1)], axis=1))
-    size = start.spec.input_size
-    assert fitting_crops(start, whole) == (pytest.approx(1.15, rel=0.1), size)
-    scale, narrow_size = fitting_crops(start, narrow)
-    assert scale > 1.3 * 1.15 and narrow_size == size
+    # Inputs are a quarter larger than the 128 pixels that the network has learnt.
+    assert fitting_crops(start, whole) == (pytest.approx(1.15, rel=0.1), (160, 160))
+    scale, size = fitting_crops(start, narrow)
+    assert scale > 1.3 * 1.15 and size == (160, 160)
 
 
 def test_points_around_the_face_get_larger_crops_so_that_the_face_stays_as_large(monkeypatch):

@@ -15,7 +15,7 @@ from nasion.data.augment import Augment
 from nasion.data.corrupt import Corrupt
 from nasion.models.losses import GuidedLikelihood
 from nasion.models.optim import Adam, Cosine
-from nasion.recipe import Recipe
+from nasion.recipe import AugmentDecay, Recipe
 from nasion.recipes import face68
 from nasion.recipes._finetuning import adapt as adapt
 
@@ -31,6 +31,7 @@ RECIPE = Recipe(
         flip=0.5, rotate=20, scale=0.15, shift=0.06, stretch=0.1, brightness=0.25, contrast=0.4
     ),
     corrupt=Corrupt(blur=1.0, noise=0.04, jpeg=0.1, occlude=0.3),
+    augment_decay=AugmentDecay(after=0.5, to=0.2),
     optim=Adam(lr=5e-4, weight_decay=0.05),
     schedule=Cosine(warmup=0.1),
     ema_decay=0.98,

@@ -33,7 +33,8 @@ from nasion.training.point_map import combine_points
 _NORM_FACES = 256  # that the norms of an exported file get their statistics from
 _MAP_FACES = 500  # enough for the weights of a linear map
 _LEAST_SCALE = 1.05  # of boxes, so that all of a scheme's points are seen
-_LARGEST_CROP = 2.0  # times the sides that the network has learnt, since training takes longer
+# Times the sides of the network's input. At most, since training takes longer.
+_LARGER, _LARGEST = 1.25, 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -199,11 +200,11 @@ def _network_of_file(path: Path) -> tuple[ModelSpec, Architecture]:
 
 
 def fitting_crops(start: StartingNetwork, faces: Faces) -> tuple[float, tuple[int, int]]:
-    """``box_scale`` and ``input_size`` with which faces are as large as the network has learnt.
+    """``box_scale`` and ``input_size`` with which faces fill the network's input as it has learnt.
 
     Boxes are tight around a scheme's own points, which may span less of the face, or more: hair
-    and neck. Where crops of the network's own size would show faces smaller, they are larger, if
-    the network outputs maps.
+    and neck. A network that outputs maps gets larger crops, as few labels say more about larger
+    faces, and where crops of the old size would show faces smaller than it has learnt.
     """
     boxes, spec = faces.boxes, start.spec
     if boxes is None:
@@ -216,6 +217,6 @@ def fitting_crops(start: StartingNetwork, faces: Faces) -> tuple[float, tuple[in
     step = getattr(start.architecture, "size_step", None)
     if step is None:
         return scale, spec.input_size
-    larger = min(scale / wanted, _LARGEST_CROP)
+    larger = min(max(scale / wanted, _LARGER), _LARGEST)
     width, height = (max(side, round(side * larger / step) * step) for side in spec.input_size)
     return scale, (width, height)
