@@ -37,13 +37,12 @@ html_copy_source = False
 html_show_sourcelink = False
 
 
-def _in_full(group, name: str) -> str:
+def _in_full(command, text: str, match: re.Match) -> str:
     """A line of a list of commands with the whole first sentence, which click shortens."""
-    found = [group.commands[name]] if name in group.commands else []
-    found += [
-        g.commands[name] for g in group.commands.values() if name in getattr(g, "commands", {})
-    ]
-    return f"* `{name}`: {found[0].help.splitlines()[0]}" if found else ""
+    for word in re.findall(r"^#+ `nasion(.*)`$", text[: match.start()], re.M)[-1:]:
+        for name in word.split():
+            command = command.commands[name]
+    return f"* `{match[1]}`: {command.commands[match[1]].help.splitlines()[0]}"
 
 
 def write_command_reference() -> None:
@@ -57,9 +56,7 @@ def write_command_reference() -> None:
     command = get_command(app)
     text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="nasion")
     text = text.replace("# `nasion`", "# Commands", 1)
-    text = re.sub(
-        r"^\* `(\w+)`: .*\.\.\.$", lambda m: _in_full(command, m[1]) or m[0], text, flags=re.M
-    )
+    text = re.sub(r"^\* `(\w+)`: .*\.\.\.$", lambda m: _in_full(command, text, m), text, flags=re.M)
     path = HERE / "reference" / "commands.md"
     if not path.is_file() or path.read_text() != text:
         path.write_text(text)

@@ -68,7 +68,94 @@ def test_what_means_nothing_is_refused_with_its_line(tmp_path, text, problem):
         deeplabcut.read(write(tmp_path, text))
 
 
-def test_an_h5_file_alone_is_refused_with_the_table_to_give(tmp_path):
-    (tmp_path / "CollectedData_me.h5").write_bytes(b"\x89HDF\r\n")
-    with pytest.raises(DataError, match=r"is not read; give CollectedData_me.csv"):
-        deeplabcut.read(tmp_path)
+def write_h5(path, columns, rows, values, names=("scorer", "bodyparts", "coords")):
+    """As pandas 3.0 writes a frame with ``to_hdf(path, key="df_with_missing")`` (DeepLabCut's)."""
+    h5py = pytest.importorskip("h5py")
+
+    def write_axis(frame, axis, labels, names):
+        for k, level in enumerate(zip(*labels, strict=True)):
+            known = sorted(set(level))
+            values = np.array([name.encode() for name in known])
+            frame[f"{axis}_level{k}"] = values
+            frame[f"{axis}_level{k}"].attrs.update({"kind": b"string", "name": names[k].encode()})
+            frame[f"{axis}_label{k}"] = np.array([known.index(name) for name in level], np.int8)
+
+    with h5py.File(path, "w") as file:
+        frame = file.create_group("df_with_missing")
+        frame.attrs.update({"pandas_type": np.bytes_(b"frame"), "nblocks": 1})
+        for axis in ("axis0", "block0_items"):
+            write_axis(frame, axis, columns, names)
+        if isinstance(rows[0], str):
+            frame["axis1"] = np.array([row.encode() for row in rows])
+        else:
+            write_axis(frame, "axis1", rows, ("N.",) * 3)
+        frame["block0_values"] = np.array(values, float)
+        frame["block0_values"].attrs["transposed"] = np.uint8(1)
+    return path
+
+
+COLUMNS = [("me", point, axis) for point in ("Nase", "Kinn") for axis in "xy"]
+ROWS = [("labeled-data", "v", "a.png"), ("labeled-data", "v", "b.png")]
+VALUES = [[10.5, 20, np.nan, np.nan], [1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("rows", [ROWS, ["/".join(row) for row in ROWS]])
+def test_an_h5_file_alone_gives_what_its_table_gives(tmp_path, rows):
+    table = write(tmp_path, ONE + "labeled-data,v,a.png,10.5,20,,\nlabeled-data,v,b.png,1,2,3,4\n")
+    expected = deeplabcut.read(table)
+    path = write_h5(tmp_path / "CollectedData_me.h5", COLUMNS, rows, VALUES)
+    table.unlink()
+    assert recognise(tmp_path) == recognise(path) == "deeplabcut"
+    for found in (deeplabcut.read(path), deeplabcut.read(tmp_path)):
+        assert found.scheme.points == ("Nase", "Kinn") and found.images == expected.images
+        np.testing.assert_array_equal(found.points, expected.points)
+
+
+def test_individuals_of_an_h5_file_are_faces(tmp_path):
+    write(tmp_path, "", name="none.txt")
+    columns = [("me", who, "Nase", axis) for who in ("a", "b") for axis in "xy"]
+    names = ("scorer", "individuals", "bodyparts", "coords")
+    path = tmp_path / "CollectedData_me.h5"
+    write_h5(path, columns, ROWS, [[1, 2, 3, 4], [np.nan, np.nan, 5, 6]], names)
+    assert deeplabcut.read(path).ids == ("a.png", "a.png#2", "b.png")
+
+
+def test_the_table_goes_before_the_h5_file_of_its_name(tmp_path):
+    table = write(tmp_path, ONE + "l,v,a.png,1,2,3,4\n")
+    (tmp_path / "CollectedData_me.h5").write_bytes(b"not read")
+    for root in (tmp_path, tmp_path / "CollectedData_me.h5", table):
+        assert len(deeplabcut.read(root)) == 1
+    # One of another name is of other labels.
+    write_h5(tmp_path / "CollectedData_you.h5", COLUMNS, ROWS[1:], VALUES[1:])
+    assert len(deeplabcut.read(tmp_path)) == 2
+
+
+def test_an_h5_file_that_cannot_be_read_says_which_table_to_give(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    write(tmp_path, "", name="none.txt")
+    path = tmp_path / "CollectedData_me.h5"
+    remedy = "give CollectedData_me.csv, which DeepLabCut writes beside it"
+
+    def refused(problem):
+        with pytest.raises(DataError, match=f"(?s){problem}.*{remedy}"):
+            deeplabcut.read(path)
+
+    path.write_bytes(b"\x89HDF\r\n")
+    refused("")
+    with h5py.File(path, "w") as file:
+        file.create_group("other")
+    refused("0 tables in pandas' fixed format")
+    write_h5(path, COLUMNS, ROWS, VALUES)
+    with h5py.File(path, "a") as file:
+        file["df_with_missing/axis0_label1"][0] = 7
+    refused("axis0_label1 has numbers that none of 2 names has")
+    write_h5(path, COLUMNS, ROWS, [row[:3] for row in VALUES])
+    refused(r"block0_values has the shape \(2, 3\), \(2, 4\) expected")
+    # Objects are pickled; they stay as they are.
+    write_h5(path, COLUMNS, ROWS, VALUES)
+    with h5py.File(path, "a") as file:
+        del file["df_with_missing/axis0_level1"]
+        kind = h5py.vlen_dtype(np.uint8)
+        pickled = file.create_dataset("df_with_missing/axis0_level1", (1,), dtype=kind)
+        pickled[0] = np.zeros(3, np.uint8)
+    refused("axis0_level1 holds no plain names")

@@ -3,13 +3,19 @@ results/.
 """
 
 import json
+import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
+import urllib.request
 from functools import cache
 from pathlib import Path
 
+import cvat_export
+import numpy as np
 import pytest
 import typer
 
@@ -94,6 +100,28 @@ def test_the_code_of_a_page_runs(path, tmp_path):
     from nasion.app.serve.responses import sample_image
 
     (tmp_path / "photo.jpg").write_bytes(sample_image())
+    cvat_export.write_drawn(tmp_path / "faces_cvat")
+    run_page(path, tmp_path)
+
+
+def test_the_tutorial_on_own_labels_keeps_its_word_on_real_faces(real_data, tmp_path):
+    """With one of 20 epochs, the errors are not yet those of the page."""
+    shutil.copy(real_data / "imm" / "40-3m.jpg", tmp_path / "photo.jpg")
+    cvat_export.write_imm(tmp_path / "faces_cvat", real_data / "imm")
+    run_page(ROOT / "docs" / "tutorials" / "own_labels.md", tmp_path)
+    scores = json.loads((tmp_path / "runs" / "mine" / "evaluation-val" / "scores.json").read_text())
+    assert scores["faces"] >= 7 and scores["nme"] < 4
+    found = json.loads((tmp_path / "predictions" / "predictions.json").read_text())
+    assert found["point_names"] == list(cvat_export.POINTS)
+    assert found["scheme_definition"]["aliases"]["mouth_r"] == "mouth_right_corner"
+    (face,) = found["images"][0]["faces"]
+    x, y = np.mean(face["points"], axis=0)
+    # Where the face is in this photograph.
+    assert 220 < x < 330 and 260 < y < 400
+
+
+def run_page(path, folder):
+    """The commands and the Python of a page, in order, in this folder."""
     python = []
     for kind, code in fences(path.read_text()):
         if kind not in ("console", "python"):
@@ -104,10 +132,43 @@ def test_the_code_of_a_page_runs(path, tmp_path):
         else:
             lines = [line for line in code.splitlines() if line.startswith("$ nasion ")]
             assert lines, code
-            words = [[sys.executable, "-m", "nasion", *shlex.split(line)[2:]] for line in lines]
+            words = [shortened(shlex.split(line)[2:]) for line in lines]
+            words = [[sys.executable, "-m", "nasion", *each] for each in words]
         for each in words:
-            done = subprocess.run(each, cwd=tmp_path, capture_output=True, text=True)
+            if "serve" in each:
+                use_served_page(each, folder)
+                continue
+            done = subprocess.run(each, cwd=folder, capture_output=True, text=True)
             assert done.returncode == 0, (each, done.stdout[-500:], done.stderr[-2000:])
+
+
+def shortened(words):
+    """A page's command as a test runs it: a training has one epoch unless the page says more."""
+    is_long = words[0] == "train" and not any(word.startswith("epochs=") for word in words)
+    return [*words, "--set", "epochs=1"] if is_long else words
+
+
+def use_served_page(words, folder):
+    """Open the page and send it a photograph, as a browser does."""
+    words = [*words, "--port", "0"]
+    environment = {**os.environ, "COLUMNS": "200"}
+    server = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        address = re.search(r"serves at (http://[\d.:]+)", server.stdout.readline())[1]
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            assert b"Choose photos" in answer.read()
+        with urllib.request.urlopen(f"{address}/v1/network", timeout=20) as answer:
+            assert json.load(answer)["point_names"] == list(cvat_export.POINTS)
+        photo = (folder / "photo.jpg").read_bytes()
+        request = urllib.request.Request(
+            f"{address}/v1/landmarks", photo, {"Content-Type": "image/jpeg"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            faces = json.load(answer)["images"][0]["faces"]
+        assert faces and len(faces[0]["points"]) == len(cvat_export.POINTS)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
 
 
 def test_the_readme_is_short_and_has_every_section_a_new_user_needs():

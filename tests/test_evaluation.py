@@ -493,6 +493,13 @@ def test_a_report_leaves_faces_without_an_image_out_of_its_sheets(tmp_path, toy_
     assert [len(sheet.tiles) for sheet in sheets] == [1, 1]
 
 
+def test_no_face_is_among_the_best_and_the_worst(toy_faces):
+    for count, shown in ((5, 2), (4, 2), (1, 1)):
+        faces = toy_faces[:count]
+        sheets = report.best_and_worst(evaluate(predicted(faces, (1, 0)), faces))
+        assert [len(sheet.tiles) for sheet in sheets] == [shown, shown]
+
+
 def test_groups_of_hundreds_are_not_reported_apart(toy_faces):
     faces = replace(
         toy_faces,

@@ -87,3 +87,43 @@ def test_predictions_as_json_define_their_scheme_if_the_catalog_does_not(tmp_pat
         nasion_json.read(path)
     catalog = result_of(ibug68, np.ones((68, 2), np.float32))
     assert "scheme_definition" not in prediction_formats.to_text("json", [catalog])
+
+
+def test_predictions_as_json_lines_define_their_scheme_once(tmp_path):
+    points = np.arange(8, dtype=np.float32).reshape(4, 2)
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    Image.new("RGB", (64, 64)).save(tmp_path / "b.png")
+    none = replace(result_of(OWN, points), faces=())
+    second = replace(result_of(OWN, points + 1), name="b.png", stem="b")
+    prediction_formats.write([none, result_of(OWN, points), second], ["jsonl"], tmp_path)
+    path = tmp_path / "predictions.jsonl"
+    lines = path.read_text().splitlines()
+    assert ["scheme_definition" in line for line in lines] == [False, True, False]
+    found = nasion_json.read(path)
+    assert found.scheme == OWN and (found.points == [points, points + 1]).all()
+    own, _ = prediction_formats.read(path, ibug68)
+    assert own == OWN
+    # What is requested may know more of the same points.
+    more = replace(OWN, name="mine")
+    assert nasion_json.read(path, scheme=more).scheme == more
+    # Two such files in one.
+    path.write_text("\n".join([*lines, lines[1].replace("a.png", "c.png")]))
+    Image.new("RGB", (64, 64)).save(tmp_path / "c.png")
+    assert nasion_json.read(path).scheme == OWN
+    # The definition is missing, or is of another scheme.
+    path.write_text(lines[2])
+    with pytest.raises(DataError, match="line 1: it names no scheme that nasion knows"):
+        nasion_json.read(path)
+    assert nasion_json.read(path, scheme=OWN).scheme == OWN
+    path.write_text("\n".join([lines[1], lines[2].replace('"own4"', '"own5"')]))
+    with pytest.raises(DataError, match="line 2: it names no scheme that nasion knows"):
+        nasion_json.read(path)
+    value = json.loads(lines[1])
+    value["scheme_definition"]["mirror"] = [["eyeL", "ear"]]
+    path.write_text(json.dumps(value))
+    with pytest.raises(
+        DataError, match=r"line 1 scheme_definition\.mirror\[0\]\[1\]: 'ear' is none"
+    ):
+        nasion_json.read(path)
+    catalog = result_of(ibug68, np.ones((68, 2), np.float32))
+    assert "scheme_definition" not in prediction_formats.to_text("jsonl", [catalog])

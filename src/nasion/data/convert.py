@@ -1,7 +1,8 @@
 """Labels from one format to another: images placed, labels written, and read back to compare.
 
 What a format cannot hold (occlusion, boxes, fractions of pixels) is counted by comparing what was
-read with what the written files give, not by what formats promise.
+read with what the written files give, not by what formats promise. A scheme that the files do not
+give back whole is written beside them as ``scheme.toml``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from nasion.data import datasets
 from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.record_faults import Fault
+from nasion.data.scheme_beside import in_own_scheme, scheme_beside, scheme_path
 from nasion.discovery import DATASETS
-from nasion.errors import DataError, require
+from nasion.errors import DataError, SettingError, require
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme_file import write_scheme
 from nasion.media.files import atomic_write, check_output_folder
 from nasion.media.images import open_image, stored_orientation
 from nasion.media.signatures import IMAGE_SUFFIXES
@@ -36,7 +39,7 @@ class Conversion:
     """What was written. ``data``: what ``--data`` takes; ``lost``: counts by what was lost.
 
     ``turned``: images that their EXIF tag turns, written upright. ``faults``: records of the source
-    that were left out.
+    that were left out. ``scheme``: the ``scheme.toml`` beside labels that do not say all of theirs.
     """
 
     data: Path
@@ -45,6 +48,7 @@ class Conversion:
     lost: dict[str, int]
     turned: int
     faults: tuple[Fault, ...]
+    scheme: Path | None = None
 
 
 def formats() -> list[str]:
@@ -79,7 +83,28 @@ def convert(
     written = replace(faces, images=images)
     data = getattr(module, WRITE)(written, target)
     lost = _lost(written, module.read(data, "all", scheme=faces.scheme))
-    return Conversion(data, len(faces), len(set(images)), lost, turned, tuple(faults))
+    has_own = (reading.scheme or scheme_beside(source)) == faces.scheme
+    said = _write_scheme(written, module, data, has_own)
+    return Conversion(data, len(faces), len(set(images)), lost, turned, tuple(faults), said)
+
+
+def _write_scheme(written: Faces, module: ModuleType, data: Path, has_own: bool) -> Path | None:
+    """``scheme.toml`` beside the data, unless their files alone give the whole scheme.
+
+    ``has_own``: a person wrote the scheme, so its name counts too. Else the name is only that of a
+    file.
+    """
+    try:
+        alone = module.read(data, "all").scheme
+    except (DataError, SettingError):
+        alone = None  # numbered points, which fit no scheme or several
+    if alone is not None and not has_own:
+        alone = replace(alone, name=written.scheme.name)
+    if alone == written.scheme:
+        return None
+    path = scheme_path(data)
+    write_scheme(path, written.scheme)
+    return path
 
 
 def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[Fault]]:
@@ -88,8 +113,10 @@ def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[
     splits = datasets.splits_of(module, source)
     require(split in splits, f"No split {split!r} in {_name(module)}; it has {', '.join(splits)}.")
     faults: list[Fault] = []
-    faces = module.read(source, split, scheme=reading.scheme, faults=faults)
+    own = None if reading.scheme else scheme_beside(source)
+    faces = module.read(source, split, scheme=reading.scheme or own, faults=faults)
     faces = read_labels(faces, module, reading, source)
+    faces = faces if own is None else in_own_scheme(faces, own, source)
     by_face = image_faults(faces, images_optional=False)
     if len(missing_files(faces)) == len(faces):
         raise DataError(f"{next(iter(by_face.values()))} Put the images where the labels say.")

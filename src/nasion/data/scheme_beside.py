@@ -38,7 +38,9 @@ def in_own_scheme(faces: Faces, own: Scheme, data: Path) -> Faces:
     path, theirs = scheme_path(data), faces.scheme
     if is_numbered(theirs.points) and len(theirs) == len(own) and not own.matches(theirs):
         return replace(faces, scheme=own)
-    found = own.matches(theirs)
+    # The file is of these data, so own names count whatever the data call their scheme.
+    faces = replace(faces, scheme=replace(theirs, name=own.name))
+    found = own.matches(faces.scheme)
     lacking = [point for point in own.points if point not in found]
     if lacking:
         shown = ", ".join(lacking[:_SHOWN])

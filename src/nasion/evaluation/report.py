@@ -184,7 +184,7 @@ def largest_errors(result: EvaluationResult, count: int) -> list[tuple[str, ...]
 
 
 def best_and_worst(result: EvaluationResult, count: int = _MAX_SHOWN) -> list[FaceSheet]:
-    """The best and the worst faces, of those whose images exist."""
+    """The best and the worst faces, of those whose images exist; of few, at most half are best."""
     faces, predicted = result.faces, result.predictions.points
     exists = [not isinstance(image, Path) or image.is_file() for image in faces.images]
     errors = np.where(np.array(exists, dtype=bool), _face_errors(result), np.nan)
@@ -193,6 +193,8 @@ def best_and_worst(result: EvaluationResult, count: int = _MAX_SHOWN) -> list[Fa
     # Faces without a finite error get any place and are dropped.
     order = np.argsort(np.where(np.isfinite(errors), errors, -1))
     order = order[np.isfinite(errors[order])]
+    # Of few faces none is both.
+    count = min(count, max(len(order) // 2, 1))
     sheets = []
     for heading, chosen in (("Best faces", order[:count]), ("Worst faces", order[::-1][:count])):
         tiles = []

@@ -1,4 +1,7 @@
-"""One JSON value per line and image, complete but for the points' names: its scheme tells them."""
+"""One JSON value per line and image, complete but for the points' names: its scheme tells them.
+
+The first line with a face also defines a scheme that the catalog does not have.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from nasion.data.datasets._predicted_json import read_json_lines
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.scheme_file import definition
 from nasion.prediction_formats import PredictedFace, TextContents
 from nasion.prediction_formats.json import image_value
 
@@ -20,14 +24,20 @@ class Text:
     """A line for each image."""
 
     def __init__(self, contents: TextContents) -> None:
-        pass
+        self._is_defined = False
 
     def begin(self) -> str:
         return ""
 
     def add(self, result: ImageResult) -> str:
-        scheme = result.faces[0].scheme.name if result.faces else None
-        return json.dumps({"scheme": scheme, **image_value(result)}) + "\n"
+        scheme = result.faces[0].scheme if result.faces else None
+        own = None if scheme is None or self._is_defined else definition(scheme)
+        self._is_defined = self._is_defined or scheme is not None
+        head = {
+            "scheme": None if scheme is None else scheme.name,
+            **({} if own is None else {"scheme_definition": own}),
+        }
+        return json.dumps(head | image_value(result)) + "\n"
 
     def end(self) -> Iterator[str]:
         yield from ()

@@ -87,6 +87,8 @@ def convert(
         console.line("left out", str(fault), "yellow")
     faces, images = console.count(done.faces, "face"), console.count(done.images, "image")
     console.say(f"{faces} in {images} written; use it with --data {done.data}")
+    if done.scheme is not None:
+        console.say(f"What {to} does not hold of the scheme is beside it, in {done.scheme}")
     if done.turned:
         console.say(
             f"{console.count(done.turned, 'image')} turned by an EXIF tag written upright, as PNG."

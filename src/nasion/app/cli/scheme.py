@@ -75,8 +75,10 @@ def init(
     )
     for line in proposal.said:
         console.say(line)
+    named = path if output is None else f"{path} --scheme {output}"
     console.say(
-        f"Look at it: nasion scheme show {target} -o scheme.png; check: nasion scheme check"
+        f"Look at it: nasion scheme show {named} -o scheme.png; check it: "
+        f"nasion scheme check {named}"
     )
 
 

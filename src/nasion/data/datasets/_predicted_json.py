@@ -53,21 +53,28 @@ def _file_scheme(document: Document, names: Document, requested: Scheme | None) 
 def read_json_lines(path: Path, scheme: Scheme | None) -> tuple[Scheme, list[FaceRecord]]:
     """(scheme, faces) of a file with one JSON value per line and image, which names its scheme.
 
-    ``scheme``: that of lines which do not, or name one that the catalog does not know.
+    A line may define its scheme; lines below it name the same. ``scheme``: that of lines which name
+    none, or one that neither a line above nor the catalog has.
     """
     faces: list[FaceRecord] = []
+    requested, known = scheme, SCHEMES
     # Not splitlines, which also splits at characters that text in JSON may hold.
     for number, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         image = parse_document(text, f"{path} line {number}")
-        named = image.get("scheme")
-        own = SCHEMES.get(named.text(), scheme) if named is not None else scheme
+        given, named = image.get("scheme_definition"), image.get("scheme")
+        if given is not None:
+            defined = from_document(given)
+            # As of a JSON file: what is requested may know more of the same points.
+            has_same = requested is not None and requested.points == defined.points
+            known = {**known, defined.name: requested if requested and has_same else defined}
+        own = scheme if named is None else known.get(named.text(), requested)
         if not image["faces"].elements():
             continue
         if own is None:
             raise image.error("it names no scheme that nasion knows, so name it (--scheme)")
-        if faces and scheme is not None and own is not scheme:
+        if faces and scheme is not None and own != scheme:
             raise DataError(
                 f"{image.place}: faces of scheme {own.name} after ones of {scheme.name}; "
                 "give one file per scheme."

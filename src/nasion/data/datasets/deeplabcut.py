@@ -3,7 +3,7 @@
 Header rows say scorer, individuals (if there are several), body parts and coordinates. The image is
 one column, or three for its folders and name. Each individual is a face; an empty cell is a missing
 point, and an individual without a point is not there. Images lie beside the table or where their
-names say from there. The ``.h5`` of the same name holds the same, and is not read.
+names say from there. The ``.h5`` of the same name holds the same; it is read where it lies alone.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nasion.data.datasets._image_names import ImageFinder, with_slashes
 from nasion.data.datasets._label_files import labelled_images
 from nasion.data.datasets._named_points import NamedFace, named_faces
+from nasion.data.datasets._pandas_table import read_table
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
@@ -53,15 +55,18 @@ def recognises(root: Path) -> bool:
 
 def _tables(root: Path) -> list[Path]:
     if root.is_file():
+        beside = root.with_suffix(".csv")
+        if root.suffix == ".h5" and beside.is_file() and _has_header(beside):
+            return [beside]
         return [root] if root.suffix in (".csv", ".h5") and _has_header(root) else []
-    found: list[Path] = []
     for depth in _DEPTHS:
         found = sorted(path for path in root.glob(f"{depth}{_PATTERN}") if path.is_file())
         tables = [path for path in found if path.suffix == ".csv" and _has_header(path)]
-        # Every .h5 has its .csv beside it; alone it is refused with that remedy.
-        if tables or (found := [path for path in found if path.suffix == ".h5"]):
-            return tables or found
-    return found
+        # The same labels: DeepLabCut writes both.
+        alone = [p for p in found if p.suffix == ".h5" and p.with_suffix(".csv") not in tables]
+        if tables or alone:
+            return sorted([*tables, *alone])
+    return []
 
 
 def _has_header(path: Path) -> bool:
@@ -90,16 +95,17 @@ def read(
     folder = root if root.is_dir() else root.parent
     faces: list[NamedFace] = []
     for table in tables:
-        if table.suffix == ".h5":
-            raise DataError(
-                f"{table}: DeepLabCut's .h5 is not read; give {table.stem}.csv, which it writes "
-                "beside it with the same labels."
-            )
         faces += _read_table(table, folder, faults)
     return named_faces(faces, root, "deeplabcut", scheme, faults, images=folder)
 
 
 def _read_table(path: Path, folder: Path, faults: Faults) -> list[NamedFace]:
+    if path.suffix == ".h5":
+        remedy = f"give {path.stem}.csv, which DeepLabCut writes beside it with the same labels."
+        header, cells = read_table(path, remedy)
+        if "coords" not in header:
+            raise DataError(f"{path}: its columns have no level coords; {remedy}")
+        return _faces_of_rows(header, enumerate(cells, start=1), "row", path, folder, faults)
     rows = csv_rows(read_text(path), path)
     header: dict[str, list[str]] = {}
     while "coords" not in header:
@@ -110,11 +116,23 @@ def _read_table(path: Path, folder: Path, faults: Faults) -> list[NamedFace]:
                 f"{path} line {line}: a row of {expected} expected; found {','.join(cells)[:60]!r}."
             )
         header[cells[0].strip()] = [cell.strip() for cell in cells]
+    return _faces_of_rows(header, rows, "line", path, folder, faults)
+
+
+def _faces_of_rows(
+    header: dict[str, list[str]],
+    rows: Iterable[tuple[int, list[str]]],
+    unit: str,
+    path: Path,
+    folder: Path,
+    faults: Faults,
+) -> list[NamedFace]:
+    """``rows``: each with its number. ``unit``: what that number counts."""
     columns = _columns(header, path)
     finder, below = ImageFinder(path.parent), path.parent.relative_to(folder)
     faces: list[NamedFace] = []
     for line, cells in rows:
-        place = f"{path.name} line {line}"
+        place = f"{path.name} {unit} {line}"
         try:
             if len(cells) < len(header["coords"]):
                 raise ValueError(f"has {len(cells)} columns, {len(header['coords'])} expected")
