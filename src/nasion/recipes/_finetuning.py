@@ -8,7 +8,7 @@ from nasion.models.codecs import Anchors, Codec
 from nasion.models.losses import GuidedLikelihood, LaplaceLikelihood, Loss, squared_error
 from nasion.recipe import Recipe
 
-_FEWEST, _PER_FACE = 2000, 25  # faces shown in all: at least, and for each training face
+_FEWEST, _PER_FACE = 3000, 50  # faces shown in all: at least, and for each training face
 _LARGE = 400  # training faces from which on batches are twice as large
 _EPOCHS = 20
 
