@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import published_sets
+from pandas_file import write_h5
 from PIL import Image
 
 from nasion import prediction_formats
@@ -365,6 +366,17 @@ def _written(name: str, file: str, count: int = 2) -> Callable[[Path], Path]:
     return make
 
 
+def _pandas(folder: Path) -> Path:
+    points = _faces(2, fkd.SCHEME).points
+    columns = [("me", name, axis) for name in fkd.SCHEME.points for axis in "xy"]
+    rows = ["labeled-data/v/a.png", "labeled-data/v/b.png"]
+    for row in rows:
+        image = folder / row
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (64, 64)).save(image)
+    return write_h5(folder / "CollectedData_me.h5", columns, rows, points.reshape(2, -1))
+
+
 READERS = {
     "points csv": Reader("text", _csv, lambda p: _of_faces(points_csv.read(p))),
     "numbered csv": Reader("text", _numbered_csv, lambda p: _of_faces(points_csv.read(p))),
@@ -438,6 +450,7 @@ READERS = {
         _written("deeplabcut", "labeled-data/faces/CollectedData_nasion.csv"),
         lambda p: _of_labels(deeplabcut.read(p)),
     ),
+    "deeplabcut h5": Reader("bytes", _pandas, lambda p: _of_labels(deeplabcut.read(p))),
     "roboflow": Reader(
         "json",
         _written("roboflow", "train/_annotations.coco.json"),

@@ -27,7 +27,8 @@ def read_table(path: Path, remedy: str) -> Table:
     with requires_extra("DeepLabCut's .h5 files", "sleap"):
         import h5py
     with refusing_damage(path, remedy=remedy), h5py.File(path, "r") as file:
-        frames = [group for group in file.values() if _text(group, "pandas_type") == "frame"]
+        groups = [group for group in file.values() if group is not None]  # None: a broken link
+        frames = [group for group in groups if _text(group, "pandas_type") == "frame"]
         if len(frames) != 1:
             raise DataError(
                 f"{path}: {len(frames)} tables in pandas' fixed format found, one expected; "
@@ -99,8 +100,8 @@ def _names(stored: Any) -> list[str]:
 
 def _array(stored: Any, kinds: str) -> np.ndarray:
     """A dataset's values. ``kinds``: those of NumPy's that it may have."""
-    dtype = getattr(stored, "dtype", None)
-    if dtype is None or dtype.kind not in kinds:
+    # A damaged file may have a group or a type in its place.
+    if not hasattr(stored, "shape") or stored.dtype.kind not in kinds:
         raise ValueError(f"{stored.name} holds no plain {'names' if 'S' in kinds else 'numbers'}")
     if stored.size is None or stored.size > _MOST:
         raise ValueError(f"{stored.name} has the shape {stored.shape}; too many values, or none")
