@@ -2,10 +2,9 @@
 
 Source: E. Khwaja, CS 294 project 4, bells and whistles; published class MAE 46.41 pixels.
 Command: nasion train ibug_blur_resnet50 --data DIR
-Time: 225 to 314 s an epoch on one core (5 to 7 faces/s); trained for 4 of its 16 epochs, 18 min.
-Reached: NME 19.3 %, MAE 10.5 pixels of the crops, after the first epoch; the next three were worse,
-since the learning rate is high. It shows that the system runs, not what it can reach; the full
-training needs a GPU.
+Time: 225 to 314 s an epoch on one core (5 to 7 faces/s), 75 minutes in all.
+Reached: NME 10.59 %, MAE 6.05 pixels of the crops; at a learning rate of 1e-4 (--set
+optim.lr=1e-4) 7.07 % and 4.05 pixels.
 Differences: 2,012 faces, not 6,666 (half of which are mirrored copies; here flips are random),
 split by photograph. Batch size, pixel range and strength of the colour jitter are not documented.
 No ImageNet weights; the blur is its author's 4 x 4 binomial filter.
