@@ -2,7 +2,7 @@
 
 Source: E. Khwaja, CS 294 project 4, bells and whistles; published class MAE 46.41 pixels.
 Command: nasion train ibug_blur_resnet50 --data DIR
-Time: 225 to 314 s an epoch on one core (5 to 7 faces/s), 75 minutes in all.
+Time: 225 to 314 s an epoch on one core (5 to 7 faces/s).
 Reached: NME 10.59 %, MAE 6.05 pixels of the crops; at a learning rate of 1e-4 (--set
 optim.lr=1e-4) 7.07 % and 4.05 pixels.
 Differences: 2,012 faces, not 6,666 (half of which are mirrored copies; here flips are random),
