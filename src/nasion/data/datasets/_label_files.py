@@ -1,17 +1,18 @@
 """What readers and writers of label files share.
 
-Readers: which file a path means, and whether it is of their kind. Writers: faces by image, and
-boxes for formats that need one.
+Readers: which splits there are, which file a path means, and whether it is of their kind. Writers:
+faces by image, and boxes for formats that need one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError, SettingError, require
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import points_box
 from nasion.media.file_names import name_as_text
@@ -21,6 +22,11 @@ from nasion.media.images import image_size
 _LEAST_SIDE = 1.0  # pixels of a box around a single point
 _JSON_HEAD, _XML_HEAD = 1 << 26, 4096  # bytes in which keys and the first element are looked for
 _SHOWN = 3  # files in a message
+
+
+def check_split(split: str, splits: Sequence[str], name: str) -> None:
+    """Raise ``SettingError`` if the dataset of this name has no such split."""
+    require(split in splits, f"No split {split!r} in {name}; it has {', '.join(splits)}.")
 
 
 def only_file(root: Path, *suffixes: str) -> Path | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._point_lines import points_of_lines, text_lines
 from nasion.data.record_faults import Faults
@@ -50,8 +51,7 @@ def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
     """All faces; the half that a file does not have is missing. Groups: person (linked), pose."""
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in cfp; it has all, and train and val.")
+    check_split(split, SPLITS, "cfp")
     base = _base(root)
     paths = sorted(p for pose in _POSES for p in (base / _LABELS).glob(f"*/{pose}/*.txt"))
     if not paths:

@@ -14,6 +14,7 @@ from nasion.data.datasets._coco_document import image_sizes, read_annotations
 from nasion.data.datasets._face_records import faces_of, meant_scheme, read_text_document
 from nasion.data.datasets._label_files import (
     box_for_tools,
+    check_split,
     has_keys,
     is_occluded,
     label_file,
@@ -21,7 +22,6 @@ from nasion.data.datasets._label_files import (
     only_file,
 )
 from nasion.data.record_faults import Faults
-from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
@@ -45,8 +45,7 @@ def read(
 
     ``scheme``: what points mean that the file does not name or only numbers.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in a COCO file; it has {', '.join(SPLITS)}.")
+    check_split(split, SPLITS, "coco")
     root = label_file(root, ".json")
     own, records = read_annotations(read_text_document(root), scheme, faults)
     return faces_of(records, meant_scheme(own, scheme, root), root, faults)

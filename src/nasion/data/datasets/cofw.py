@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import LabelledFace, as_faces
 from nasion.data.datasets._matlab import opened_hdf5
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError, SplitNotFound
+from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.catalog import cofw29
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -36,9 +37,7 @@ def recognises(root: Path) -> bool:
 
 def files(root: Path, split: str) -> list[Path]:
     """The files of a split that are there. Raises ``SplitNotFound`` if none is."""
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(f"No split {split!r} in cofw; it has {splits}, and train and val.")
+    check_split(split, SPLITS, "cofw")
     wanted = [name for side, (name, _) in _FILES.items() if split in ("all", side)]
     folder = root if root.is_dir() else root.parent
     names = [name for name in wanted if root.is_dir() or root.name == name]

@@ -17,6 +17,7 @@ from nasion.data.datasets._cvat_document import image_sizes, read_shapes
 from nasion.data.datasets._label_files import (
     LabelledImage,
     begins_with_element,
+    check_split,
     is_occluded,
     known_box,
     label_file,
@@ -26,7 +27,6 @@ from nasion.data.datasets._label_files import (
 from nasion.data.datasets._named_points import named_faces, to_corner
 from nasion.data.datasets._shapes import faces_of_shapes
 from nasion.data.record_faults import Faults
-from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
@@ -50,8 +50,7 @@ def read(
 
     ``scheme``: what points mean that are only numbered, or named as its points.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in a CVAT file; it has {', '.join(SPLITS)}.")
+    check_split(split, SPLITS, "cvat")
     root = label_file(root, ".xml")
     shapes, skeleton = read_shapes(root, faults)
     faces = faces_of_shapes(shapes, root.name, faults)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasion.data.datasets._image_names import ImageFinder, with_slashes
-from nasion.data.datasets._label_files import labelled_images
+from nasion.data.datasets._label_files import check_split, labelled_images
 from nasion.data.datasets._named_points import NamedFace, named_faces
 from nasion.data.datasets._pandas_table import read_table
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import csv_rows
@@ -85,10 +85,7 @@ def read(
 
     ``scheme``: what points mean that are only numbered, or named as its points.
     """
-    if split not in SPLITS:
-        raise SettingError(
-            f"No split {split!r} in DeepLabCut's tables; it has {', '.join(SPLITS)}."
-        )
+    check_split(split, SPLITS, "deeplabcut")
     tables = _tables(root)
     if not tables:
         raise DataError(f"{root}: no {_PATTERN}.csv with rows scorer, bodyparts and coords here.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._pts_text import pts_text, read_points
 from nasion.data.datasets._set_folders import FGNET_NAME, is_fgnet
@@ -35,8 +36,7 @@ def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
     """The faces of a folder. Groups: person (linked), age in decades as ``20-29``."""
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in fgnet; it has all, and train and val.")
+    check_split(split, SPLITS, "fgnet")
     paths = sorted(path for path in root.rglob("*.pts") if FGNET_NAME.fullmatch(path.stem))
     if not paths:
         raise DataError(f"{root}: no .pts files named as 001a02.pts here; give their folder.")

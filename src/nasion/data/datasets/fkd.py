@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._pixel_table import PixelTable
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError, require
+from nasion.errors import DataError, require
 from nasion.landmarks.catalog import fkd15
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -73,11 +74,7 @@ def read(
     ``root``: a folder, ``.zip``, ``.csv`` or ``.csv.gz``. Faulty rows raise ``DataError``, or are
     added to ``faults`` and left out. The faces are always of scheme fkd15; ``Faces.to`` converts.
     """
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(
-            f"No split {split!r} in fkd; it has {splits}, and train and val through load_faces."
-        )
+    check_split(split, SPLITS, "fkd")
     path = _table_file(root, split)
     # Named, so that other files in the archive do no harm.
     member = f"{_STEMS[split]}.csv" if path.suffix == ".zip" else None

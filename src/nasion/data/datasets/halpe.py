@@ -15,9 +15,9 @@ import numpy as np
 
 from nasion.data.datasets._coco_document import read_annotations
 from nasion.data.datasets._face_records import FaceRecord, faces_of, read_text_document
-from nasion.data.datasets._label_files import label_file, only_file
+from nasion.data.datasets._label_files import check_split, label_file, only_file
 from nasion.data.record_faults import Faults
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -46,8 +46,7 @@ def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
     """The people whose face has labels. Group: photograph (linked), if an image has several."""
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in halpe; it has all, and train and val.")
+    check_split(split, SPLITS, "halpe")
     path = label_file(root, ".json")
     _, people = read_annotations(read_text_document(path), _WHOLE, faults)
     records = [_face(person) for person in people]

@@ -11,11 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from nasion.data.datasets._image_names import image_name
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._point_lines import points_of_lines, text_lines
 from nasion.data.record_faults import Faults
-from nasion.errors import DataError, SettingError, SplitNotFound
+from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.helen import helen194
@@ -42,9 +43,7 @@ def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
     """The faces of a split. Group: photograph (linked), the number before a name's ``_``."""
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(f"No split {split!r} in helen; it has {splits}, and train and val.")
+    check_split(split, SPLITS, "helen")
     paths = sorted((root / _LABELS).glob("*.txt"))
     if not paths:
         raise DataError(f"{root}: no {_LABELS}/1.txt and the like here; give the folder above.")

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from nasion.data.datasets._label_files import is_resource_fork, labelled_images
+from nasion.data.datasets._label_files import check_split, is_resource_fork, labelled_images
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._pts_text import read_points
 from nasion.data.datasets._set_folders import is_fgnet, is_merl_rav
@@ -59,9 +59,7 @@ def read(
     folder's name), photograph (linked: several faces of one image, mirrored copies, and all frames
     of a video, as of 300-VW).
     """
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(f"No split {split!r} in ibug68; it has {splits}, and train and val.")
+    check_split(split, SPLITS, "ibug68")
     paths = sorted(path for path in root.rglob("*.pts") if not is_resource_fork(path))
     paths = [path for path in paths if _in_split(path.relative_to(root), split)]
     if not paths:

@@ -24,6 +24,7 @@ from nasion.data.datasets._image_names import image_name
 from nasion.data.datasets._label_files import (
     begins_with_element,
     box_for_tools,
+    check_split,
     labelled_images,
 )
 from nasion.data.datasets._photographs import photograph
@@ -65,11 +66,7 @@ def read(
     with as many points. Groups: subset (the first folder of the image's name), photograph (linked:
     boxes of one image, and mirrored copies).
     """
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(
-            f"No split {split!r} in an imglab file; it has {splits}, and train and val."
-        )
+    check_split(split, SPLITS, "imglab")
     reader = _Reader(root, faults)
     _parse(root, reader)
     if reader.ignored:

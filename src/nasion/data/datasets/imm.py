@@ -18,9 +18,9 @@ from jaxtyping import Float32
 from PIL import Image
 
 from nasion.data.datasets._image_names import image_name
-from nasion.data.datasets._label_files import labelled_images
+from nasion.data.datasets._label_files import check_split, labelled_images
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError, SplitNotFound, require
+from nasion.errors import DataError, SplitNotFound, require
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import imm58
 from nasion.landmarks.faces import Faces
@@ -57,8 +57,7 @@ def read(
 
     Groups: person (linked), view, gender. A file that breaks the format is a fault by its line.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in imm; it has {', '.join(SPLITS)}.")
+    check_split(split, SPLITS, "imm")
     paths = sorted(path for path in root.glob("*.asf") if _NAME.match(path.stem))
     if not paths:
         raise DataError(

@@ -22,6 +22,7 @@ from nasion.data.datasets._image_names import ImageFinder
 from nasion.data.datasets._label_files import (
     LabelledImage,
     box_for_tools,
+    check_split,
     has_keys,
     is_occluded,
     known_box,
@@ -38,7 +39,7 @@ from nasion.data.datasets._label_studio_task import (
 from nasion.data.datasets._named_points import named_faces
 from nasion.data.datasets._shapes import Shape, faces_of_shapes
 from nasion.data.record_faults import Faults, report_error, report_fault
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import to_relative
 from nasion.landmarks.scheme import Scheme
@@ -69,10 +70,7 @@ def read(
 
     ``scheme``: what points mean that are only numbered, or named as its points.
     """
-    if split not in SPLITS:
-        raise SettingError(
-            f"No split {split!r} in Label Studio's JSON; it has {', '.join(SPLITS)}."
-        )
+    check_split(split, SPLITS, "label_studio")
     root = label_file(root, ".json")
     tasks = _tasks(root)
     finder = ImageFinder(root.parent)

@@ -23,6 +23,7 @@ from nasion.data.datasets._face_records import read_text_document, with_pixels
 from nasion.data.datasets._image_names import ImageFinder, with_slashes
 from nasion.data.datasets._label_files import (
     LabelledImage,
+    check_split,
     has_keys,
     is_occluded,
     is_resource_fork,
@@ -37,7 +38,7 @@ from nasion.data.datasets._named_points import (
 )
 from nasion.data.datasets._shapes import HIDDEN_WORDS, Shape, faces_of_shapes, tell_left_out
 from nasion.data.record_faults import Faults, report_error, report_fault
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
@@ -72,8 +73,7 @@ def read(
 
     ``scheme``: what points mean that are only numbered, or named as its points.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in LabelMe's files; it has {', '.join(SPLITS)}.")
+    check_split(split, SPLITS, "labelme")
     folder = root if root.is_dir() else root.parent
     paths = sorted(_documents(root)) if root.is_dir() else [root]
     finder = ImageFinder(folder)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._point_lines import points_of_lines, text_lines
 from nasion.data.record_faults import Faults
-from nasion.errors import DataError, SettingError, SplitNotFound
+from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.lapa import lapa106
@@ -35,8 +36,7 @@ def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
     """The faces of a split. Group: photograph (linked), the number before a name's ``_``."""
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in lapa; it has {', '.join(SPLITS)}.")
+    check_split(split, SPLITS, "lapa")
     sides = _SIDES if split == "all" else (split,)
     paths = [path for side in sides for path in sorted((root / side / _LABELS).glob("*.txt"))]
     if not paths:

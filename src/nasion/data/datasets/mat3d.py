@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._matlab import read_arrays
 from nasion.data.datasets._set_folders import first_file
 from nasion.data.record_faults import Faults
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.mat3d import mat3d68
@@ -44,8 +45,7 @@ def read(
     Groups: subset (the folder), yaw (0-30, 30-60 or 60-90 degrees, as AFLW2000-3D is evaluated),
     photograph (linked): all views that are made of one.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in mat3d; it has all, and train and val.")
+    check_split(split, SPLITS, "mat3d")
     paths = sorted(p for p in root.rglob("*.mat") if not p.stem.endswith(_POINTS_ONLY))
     if not paths:
         raise DataError(f"{root}: no .mat files here; give the folder that holds them.")

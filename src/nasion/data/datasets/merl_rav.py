@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._pts_text import read_points
 from nasion.data.datasets._set_folders import MERL_RAV_SIDES, MERL_RAV_VIEWS, is_merl_rav
 from nasion.data.record_faults import Faults
-from nasion.errors import DataError, SettingError, SplitNotFound
+from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -38,9 +39,7 @@ def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
     """The faces of a split. Groups: view, photograph (linked)."""
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(f"No split {split!r} in merl_rav; it has {splits}, and train and val.")
+    check_split(split, SPLITS, "merl_rav")
     sides = [side for side, name in MERL_RAV_SIDES.items() if split in ("all", name)]
     folders = [root / view / side for view in MERL_RAV_VIEWS for side in sides]
     paths = [path for folder in folders for path in sorted(folder.glob("*.pts"))]

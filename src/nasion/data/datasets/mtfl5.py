@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._image_names import image_name
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import LabelledFace, as_faces, read_each_line
 from nasion.data.datasets._point_lines import Line
 from nasion.data.record_faults import Faults
@@ -66,9 +67,7 @@ def read(
     Groups: pose, gender, smile, glasses, photograph (linked), and person (linked), which is known
     in LFW's part only.
     """
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(f"No split {split!r} in mtfl5; it has {splits}, and train and val.")
+    check_split(split, SPLITS, "mtfl5")
     folder = root if root.is_dir() else root.parent
     wanted = [name for side, name in _LISTS.items() if split in ("all", side)]
     lists = [folder / name for name in wanted if root.is_dir() or root.name == name]

@@ -12,6 +12,7 @@ from typing import Any
 
 from nasion.data.datasets._face_records import faces_of, meant_scheme
 from nasion.data.datasets._label_files import (
+    check_split,
     has_keys,
     is_occluded,
     known_box,
@@ -19,7 +20,6 @@ from nasion.data.datasets._label_files import (
 )
 from nasion.data.datasets._predicted_json import read_json, read_json_lines
 from nasion.data.record_faults import Faults
-from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
@@ -50,8 +50,7 @@ def read(
 
     ``scheme``: what points mean that the file does not name or only numbers.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in nasion's JSON; it has {', '.join(SPLITS)}.")
+    check_split(split, SPLITS, "nasion_json")
     if root.is_dir():
         root = next(iter([*root.glob("*.json"), *root.glob("*.jsonl")]), root)
     own, records = (read_json_lines if root.suffix.lower() == ".jsonl" else read_json)(root, scheme)

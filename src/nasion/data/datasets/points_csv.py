@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._image_names import image_of_face, photograph_group
-from nasion.data.datasets._label_files import known_box, labelled_images
+from nasion.data.datasets._label_files import check_split, known_box, labelled_images
 from nasion.data.datasets._points_table import given_table, image_folder, read_table, table_at
 from nasion.data.datasets._table_header import (
     BOX_COLUMNS,
@@ -30,7 +30,7 @@ from nasion.data.datasets._table_header import (
     why_no_points,
 )
 from nasion.data.record_faults import Faults
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
 from nasion.media.file_names import name_as_text
@@ -56,9 +56,7 @@ def read(
     ``scheme``: if it does not fit the header, the scheme with the header's names or number of
     points is taken instead.
     """
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(f"No split {split!r} in a table of points; it has {splits}.")
+    check_split(split, SPLITS, "points_csv")
     root = given_table(root)
     first_line = read_first_line(root)
     if "Image" not in first_line and (reason := why_no_points(first_line)):

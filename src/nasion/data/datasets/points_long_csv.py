@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasion.data.datasets._label_files import is_occluded, labelled_images
+from nasion.data.datasets._label_files import check_split, is_occluded, labelled_images
 from nasion.data.datasets._named_points import NamedFace, named_faces
 from nasion.data.datasets._points_table import DecimalMarks, given_table, table_at
 from nasion.data.datasets._table_header import read_header
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import csv_rows, delimiter_of
@@ -89,9 +89,7 @@ def read(
 
     ``scheme``: what points mean that are only numbered, or named as its points.
     """
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(f"No split {split!r} in a table of points; it has {splits}.")
+    check_split(split, SPLITS, "points_long_csv")
     root = given_table(root)
     text = read_text(root)
     rows = csv_rows(text, root)

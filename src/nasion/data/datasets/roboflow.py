@@ -17,10 +17,10 @@ from nasion.data.datasets._face_records import (
     meant_scheme,
     read_text_document,
 )
-from nasion.data.datasets._label_files import has_keys
+from nasion.data.datasets._label_files import check_split, has_keys
 from nasion.data.datasets.coco import document_of
 from nasion.data.record_faults import Faults
-from nasion.errors import DataError, SettingError, SplitNotFound
+from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
@@ -58,8 +58,7 @@ def read(
 
     ``scheme``: what points mean that the files do not name or only number.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in a Roboflow export; it has {', '.join(SPLITS)}.")
+    check_split(split, SPLITS, "roboflow")
     paths = _files(root, split)
     if not paths:
         raise SplitNotFound(f"{root}: no {_FILE} of split {split}; unpack the whole export there.")

@@ -18,6 +18,7 @@ from nasion.data.datasets._face_records import FaceRecord, faces_of, with_pixels
 from nasion.data.datasets._image_names import ImageFinder
 from nasion.data.datasets._label_files import (
     LabelledImage,
+    check_split,
     label_file,
     labelled_images,
     only_file,
@@ -32,7 +33,7 @@ from nasion.data.datasets._sleap_file import (
     videos,
 )
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError
+from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write
@@ -58,8 +59,7 @@ def read(
 
     ``scheme``: what points mean that are only numbered, or named as its points.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in a SLEAP file; it has {', '.join(SPLITS)}.")
+    check_split(split, SPLITS, "sleap")
     root = label_file(root, _SUFFIX)
     with opened(root) as file:
         own, found = skeletons(file, root), instances(file, root)

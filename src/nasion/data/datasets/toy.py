@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFilter
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.record_faults import Faults
 from nasion.errors import SettingError, require
 from nasion.landmarks.catalog import fkd15, ibug68
@@ -45,11 +46,7 @@ def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
     """The faces of a path like ``toy:500:1``; two in three miss about half of their labels."""
-    if split not in SPLITS:
-        raise SettingError(
-            f"No split {split!r} in toy; it has {', '.join(SPLITS)}, "
-            "and train and val through load_faces."
-        )
+    check_split(split, SPLITS, "toy")
     words = str(root).split(":")[1:]
     wrong = f"{root}: toy faces are named toy, toy:COUNT or toy:COUNT:SEED, with COUNT from 1"
     require(recognises(root) and len(words) <= 2, f"{wrong}.")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._points_table import image_folder, read_table
 from nasion.data.record_faults import Faults
-from nasion.errors import SettingError, SplitNotFound
+from nasion.errors import SplitNotFound
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import points_box
@@ -32,9 +33,7 @@ def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
     """The frames of a table, given by its folder or itself. Group: person (linked)."""
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(f"No split {split!r} in udacity68; it has {splits}, and train and val.")
+    check_split(split, SPLITS, "udacity68")
     folder = root if root.is_dir() else root.parent
     path = folder / _TABLES[split]
     if not path.is_file():

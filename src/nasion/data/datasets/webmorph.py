@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._point_lines import Line, points_of_lines, text_lines
 from nasion.data.datasets._set_folders import first_file
@@ -47,8 +48,7 @@ def read(
     Groups: set (the folder, ``london`` for London's), person (linked): the number that a file's
     name begins with.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in webmorph; it has all, and train and val.")
+    check_split(split, SPLITS, "webmorph")
     paths = sorted(root.rglob("*.tem"))
     if not paths:
         raise DataError(f"{root}: no .tem files here; give the folder that holds them.")

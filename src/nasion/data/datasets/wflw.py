@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._image_names import image_name
+from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import LabelledFace, as_faces, read_each_line
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._point_lines import Line
@@ -53,9 +54,7 @@ def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
     """The faces of the lists. Groups: the six attributes (yes, no), photograph (linked)."""
-    if split not in SPLITS:
-        splits = ", ".join(SPLITS)
-        raise SettingError(f"No split {split!r} in wflw; it has {splits}, and train and val.")
+    check_split(split, SPLITS, "wflw")
     wanted = [name for side, name in _LISTS.items() if split in ("all", side)]
     lists = [path for name in wanted if (path := _list_in(root, name)) is not None]
     if not lists:

@@ -15,10 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._face_records import FaceRecord, faces_of
-from nasion.data.datasets._label_files import box_for_tools, is_occluded, labelled_images
+from nasion.data.datasets._label_files import (
+    box_for_tools,
+    check_split,
+    is_occluded,
+    labelled_images,
+)
 from nasion.data.datasets._yolo_config import NAMES, Config, find_config, read_config
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SettingError, SplitNotFound
+from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import from_relative, to_relative
 from nasion.landmarks.scheme import Scheme
@@ -55,8 +60,7 @@ def read(
 
     ``scheme``: what points mean that the file only numbers.
     """
-    if split not in SPLITS:
-        raise SettingError(f"No split {split!r} in a YOLO dataset; it has {', '.join(SPLITS)}.")
+    check_split(split, SPLITS, "yolo_pose")
     config = _config(root)
     named = config.scheme(scheme)
     sides = [config.split_images(name) for name in ([split] if split != "all" else NAMES)]
