@@ -28,10 +28,10 @@ from nasion.models.losses import LaplaceLikelihood
 from nasion.models.optim import Adam
 from nasion.recipes import load_recipe
 from nasion.recipes.toy_demo import RECIPE
-from nasion.training import starting_network
+from nasion.training import fitting_crops as fitting_crops_module
+from nasion.training.fitting_crops import fitting_crops
 from nasion.training.point_map import combine_points
 from nasion.training.starting_network import (
-    fitting_crops,
     open_starting_network,
     point_weights,
     starting_module,
@@ -237,25 +237,30 @@ def test_boxes_of_inner_points_are_grown_to_what_the_network_has_seen():
     narrow = replace(faces, boxes=np.concatenate(around, axis=1))
     whole = replace(faces, boxes=np.concatenate([faces.points.min(1), faces.points.max(1)], axis=1))
     # Inputs are a quarter larger than the 128 pixels that the network has learnt.
-    assert fitting_crops(start, whole) == (pytest.approx(1.15, rel=0.1), (160, 160))
-    scale, size = fitting_crops(start, narrow)
-    assert scale > 1.3 * 1.15 and size == (160, 160)
+    found = fitting_crops(start, whole)
+    assert found["box_scale"] == pytest.approx(1.15, rel=0.1) and found["input_size"] == (160, 160)
+    assert "refine_steps" not in found and np.abs(found["face_margins"]).max() < 0.15
+    found = fitting_crops(start, narrow)
+    assert found["box_scale"] > 1.3 * 1.15 and found["input_size"] == (160, 160)
 
 
 def test_points_around_the_face_get_larger_crops_so_that_the_face_stays_as_large(monkeypatch):
     start = open_starting_network("face68_light")
     faces = toy.draw(6, ibug68, size=200, seed=7)
-    monkeypatch.setattr(starting_network, "predicted_points", lambda _, faces: faces.points)
+    monkeypatch.setattr(fitting_crops_module, "predicted_points", lambda _, faces: faces.points)
     middle, half = (faces.points.min(1) + faces.points.max(1)) / 2, np.ptp(faces.points, axis=1) / 2
 
     def around(times):
         box = np.concatenate([middle - times * half, middle + times * half], axis=1)
         return fitting_crops(start, replace(faces, boxes=box))
 
-    scale, size = around(1.7)  # of hair and neck
+    found = around(1.7)  # of hair and neck
     # 1.7 times the face, of which the network has learnt crops of 1.15 times.
-    assert scale == 1.05 and size == (192, 192)
-    assert around(9)[1] == (256, 256)  # at most twice the sides
+    assert found["box_scale"] == 1.05 and found["input_size"] == (192, 192)
+    # The face is a part of such a box: less than it by 0.35 on each side, as parts of 1.7.
+    np.testing.assert_allclose(found["face_margins"], -0.35 / 1.7, atol=0.005)
+    assert found["refine_steps"] == 1  # since points span less than the boxes
+    assert around(9)["input_size"] == (256, 256)  # at most twice the sides
 
 
 def test_own_points_are_trained_evaluated_and_resumed_from_the_command_line(

@@ -30,10 +30,13 @@ class ModelSpec:
     ``input_size``: (width, height) in pixels. ``codec``: what the outputs mean. ``colour``: RGB
     input, else grey. ``pixel_range``: the values of black and white.
     ``box_scale``: the network sees the face's box with its sides times this. ``square``: of that
-    box, the square with the same centre and mean side.
+    box, the square with the same centre and mean side. ``box_shift``: how far the centre of what it
+    sees lies from the box's to the right and down, in mean sides of the box.
     ``whole_images``: images are crops of one face, so a face without a box is the whole image; else
     it is cropped around its points. ``tight_boxes``: also in datasets whose images are crops of one
-    face.
+    face, or that have boxes of their own. ``face_margins``: how far whole faces, as detectors box
+    them, reach beyond the boxes given in training on the left, top, right and bottom, in mean sides
+    of those boxes; None: as the names of the points say (``landmarks/face_extent.py``).
     ``refine_steps``: how often a face is processed at most; from the second time on it is cropped
     upright, in the box of the points found before. ``tta``: test-time augmentation, averaged with
     the mirrored face (``flip``) or mirrored and shifted faces (``flip+shift``).
@@ -46,9 +49,11 @@ class ModelSpec:
     colour: bool = False
     pixel_range: tuple[float, float] = (0.0, 1.0)
     box_scale: float = 1.0
+    box_shift: tuple[float, float] = (0.0, 0.0)
     square: bool = False
     whole_images: bool = False
     tight_boxes: bool = False
+    face_margins: tuple[float, float, float, float] | None = None
     refine_steps: int = 1
     tta: TTA = "none"
     separate_heads: tuple[SeparateHeads, ...] = ()
@@ -75,6 +80,16 @@ class ModelSpec:
         require(
             not (self.whole_images and self.tight_boxes),
             "whole_images and tight_boxes exclude each other.",
+        )
+        require(
+            all(abs(shift) <= MAX_BOX_SCALE for shift in self.box_shift),
+            f"box_shift must be two numbers up to {MAX_BOX_SCALE:g}; found {self.box_shift}.",
+        )
+        margins = self.face_margins or (0.0,)
+        require(
+            sum(margins) / 2 > -1 and all(abs(margin) <= MAX_BOX_SCALE for margin in margins),
+            f"face_margins must be four numbers up to {MAX_BOX_SCALE:g} whose sum is above -2; "
+            f"found {self.face_margins}.",
         )
         require(self.tta in TTA_MODES, f"tta is one of {', '.join(TTA_MODES)}; found {self.tta!r}.")
 

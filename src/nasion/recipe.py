@@ -49,7 +49,9 @@ class Recipe:
     themselves). ``keep``: the weights of the best epoch on the validation faces, or of the last
     epoch, which they do not influence. ``patience``: stop after this many epochs without a better
     validation score (None: never). ``init_from``: the run folder, exported file or shipped model
-    whose weights training starts from, also with other points (``training/starting_network.py``).
+    whose weights training starts from, also with other points (``training/starting_network.py``);
+    with 0 ``epochs`` they are kept.
+    ``distillation``: how far, from 0 to below 1, labels are moved towards that network's points.
     ``points_from``: ``data``, the network predicts the points that the training data label, not
     those of the spec's scheme. ``repeats``: how often an epoch shows each face.
     ``hold_out``: false trains on the validation faces too; their errors then say nothing.
@@ -73,6 +75,7 @@ class Recipe:
     ema_decay: float = 0.0
     keep: Literal["best", "last"] = "best"
     init_from: str | None = None
+    distillation: float = 0.0
     points_from: Literal["recipe", "data"] = "recipe"
     hold_out: bool = True
     start_at_mean: bool = False
@@ -88,7 +91,12 @@ class Recipe:
         self._check_framework()
 
     def _check_numbers(self) -> None:
-        require(self.epochs >= 1, f"epochs must be 1 or more; found {self.epochs}.")
+        least = 1 if self.init_from is None else 0
+        require(
+            self.epochs >= least,
+            f"epochs must be {least} or more; found {self.epochs}. 0 keeps the weights of "
+            "init_from, if it is set.",
+        )
         require(self.batch_size >= 1, f"batch_size must be 1 or more; found {self.batch_size}.")
         require(self.repeats >= 1, f"repeats must be 1 or more; found {self.repeats}.")
         require(
@@ -98,7 +106,9 @@ class Recipe:
         require(
             0 <= self.seed < 1 << 63, f"seed must be 0 or more, below 2**63; found {self.seed}."
         )
-        require(0 <= self.ema_decay < 1, f"ema_decay must be 0 to below 1; found {self.ema_decay}.")
+        for name in ("ema_decay", "distillation"):
+            share = getattr(self, name)
+            require(0 <= share < 1, f"{name} must be 0 to below 1; found {share}.")
 
     def _check_parts_fit(self) -> None:
         codec, stride = self.spec.codec, stride_of(self.architecture)

@@ -14,7 +14,7 @@ from nasion.data import cache, datasets
 from nasion.data.annotators import GROUP
 from nasion.data.image_faults import without_image_faults
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
-from nasion.data.missing_boxes import with_boxes
+from nasion.data.missing_boxes import with_boxes, with_tight_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import in_own_scheme, scheme_beside
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
@@ -41,7 +41,7 @@ def load_faces(
 
     ``name``: the dataset's or format's name; None to recognise it by the path. A dataset without
     its own ``train`` and ``val`` is split by ``splits.honest_split``. ``scheme``: convert the faces
-    to it. ``whole_images``: faces without a box are whole images; False: they get the box around
+    to it. ``whole_images``: faces without a box are whole images; False: all get the box around
     their points; None: as the dataset says. ``reading``: what labels mean where the file leaves it
     open, as -1 for a missing point. Raises ``DataError`` at the first faulty row, unless
     ``reading.skip_faults``.
@@ -61,8 +61,7 @@ def load_faces(
         existing = ", ".join(dict.fromkeys((*own, *TRAIN_VAL)))
         raise SettingError(f"No split {split!r} in {_short(module)}; it has {existing}.")
     faces = _read(module, Path(path), split, scheme, reading)
-    faces = _boxed(module, path, faces, whole_images)
-    return faces if scheme is None else faces.to(scheme)
+    return _boxed(module, path, faces, whole_images, scheme)
 
 
 def load_train_val(
@@ -77,15 +76,16 @@ def load_train_val(
     module, path = _module(name or reading.dataset, path), Path(path)
     if set(TRAIN_VAL) <= set(datasets.splits_of(module, path)):
         sides = [_read(module, path, side, scheme, reading) for side in TRAIN_VAL]
-        train, val = (_boxed(module, path, side, whole_images) for side in sides)
+        train, val = (_boxed(module, path, side, whole_images, scheme) for side in sides)
     else:
         # POOL leaves a dataset's test folders out of both sides.
         pool = getattr(module, "POOL", "all")
         faces = _read(module, path, pool, scheme, reading)
         # Before boxes are estimated: whole photographs are compared, as the file gives them.
         pairs = _cached_pairs(module, path, faces, reading.skip_faults)
-        train, val = honest_split(_boxed(module, path, faces, whole_images), pairs=pairs)
-    return (train, val) if scheme is None else (train.to(scheme), val.to(scheme))
+        boxed = _boxed(module, path, faces, whole_images, scheme)
+        train, val = honest_split(boxed, pairs=pairs)
+    return train, val
 
 
 def load_joint_train_val(
@@ -116,7 +116,7 @@ def load_joint_train_val(
             # The dataset's own `source` comes last and wins.
             groups = {GROUP: (name,) * len(faces), **faces.groups}
             ids = tuple(f"{prefix}/{face}" for face in faces.ids)
-            boxed = faces if whole_images else with_tight_boxes(faces)
+            boxed = faces if whole_images else with_spanned_boxes(faces)
             side.append(replace(boxed, ids=ids, groups=groups))
     train, val = (join(*side) for side in sides)
     if len(paths) > 1:
@@ -137,11 +137,23 @@ def _leaking(train: Faces, val: Faces) -> set[int]:
     return leaking | {first for first, second in pairs if of_train[first] != of_val[second]}
 
 
-def _boxed(module: ModuleType, path: str | Path, faces: Faces, whole_images: bool | None) -> Faces:
-    """The faces with boxes around the points of those that have none, unless they fill images."""
-    if has_whole_images(module, whole_images):
-        return faces
-    return with_boxes(faces, Path(path).name)
+def _boxed(
+    module: ModuleType,
+    path: str | Path,
+    faces: Faces,
+    whole_images: bool | None,
+    scheme: Scheme | None,
+) -> Faces:
+    """The faces in the scheme, with boxes around the points of those that have none.
+
+    Not if they fill their images. ``whole_images`` False: around the scheme's points of all.
+    """
+    source = Path(path).name
+    if not has_whole_images(module, whole_images):
+        # By all of the dataset's points; the scheme may have few of them.
+        faces = with_boxes(faces, source)
+    faces = faces if scheme is None else faces.to(scheme)
+    return with_tight_boxes(faces, source) if whole_images is False else faces
 
 
 def has_whole_images(module: ModuleType, whole_images: bool | None) -> bool:
@@ -149,7 +161,7 @@ def has_whole_images(module: ModuleType, whole_images: bool | None) -> bool:
     return getattr(module, "WHOLE_IMAGES", False) if whole_images is None else whole_images
 
 
-def with_tight_boxes(faces: Faces) -> Faces:
+def with_spanned_boxes(faces: Faces) -> Faces:
     """Give whole images the tight box around their points, if these span the whole face.
 
     Beside datasets with boxes, faces that fill their images would have another scale.

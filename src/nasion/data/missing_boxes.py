@@ -1,4 +1,5 @@
-"""Boxes for labelled faces that have none: around their points, missing ones estimated.
+"""Boxes for labelled faces that have none, or loose ones: around their points, missing ones
+estimated.
 
 Recipes crop a box, and detectors give one; only datasets whose images are published as crops are
 shown whole. Estimating a missing point keeps the box of a half-labelled face as large as others'.
@@ -19,6 +20,7 @@ from nasion.landmarks.scheme import Scheme
 
 _LEAST_LABELLED = 2  # points that fix position, size and rotation of a face
 _MOSTLY = 0.5  # of a scheme's points with catalog names, from which the mean face is used
+_LOOSE = 0.05  # of a box's side: more is said
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +45,33 @@ def with_boxes(faces: Faces, source: str = "") -> Faces:
         ", the others are the whole image" if found.sum() < lacking.sum() else "",
     )
     return replace(faces, boxes=boxes.astype(np.float32)) if found.any() else faces
+
+
+def with_tight_boxes(faces: Faces, source: str = "") -> Faces:
+    """The faces, each with the box around its points, also where it has another.
+
+    The own box of a face with few labels is changed as those of the others are.
+    """
+    faces = with_boxes(faces, source)
+    if faces.boxes is None:
+        return faces
+    own, tight = faces.boxes.astype(np.float64), estimate_boxes(faces.points, faces.scheme)
+    enough = faces.labelled.mean(axis=1) >= _MOSTLY
+    sure = enough & ~np.isnan(own + tight).any(axis=1)
+    if not sure.any():
+        return faces
+    size = np.tile(np.maximum(own[:, 2:] - own[:, :2], 1), 2)
+    change = np.median((tight - own)[sure] / size[sure], axis=0)
+    if np.abs(change).max() > _LOOSE:
+        _log.info(
+            "%sthe boxes of %d faces are not tight around their points (their sides are %.2f times "
+            "as long); they are cropped around their points.",
+            f"{source}: " if source else "",
+            sure.sum(),
+            1 / np.mean(1 + change[2:] - change[:2]),
+        )
+    boxes = np.where(sure[:, None], tight, own + change * size)
+    return replace(faces, boxes=boxes.astype(np.float32))
 
 
 def estimate_boxes(

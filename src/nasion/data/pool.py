@@ -15,8 +15,8 @@ import numpy as np
 from nasion.data import datasets
 from nasion.data.annotators import GROUP
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading
-from nasion.data.load import has_whole_images, load_faces, with_tight_boxes
-from nasion.data.missing_boxes import with_boxes
+from nasion.data.load import has_whole_images, load_faces, with_spanned_boxes
+from nasion.data.missing_boxes import with_boxes, with_tight_boxes
 from nasion.data.splits import SAME_PHOTOGRAPH, SimilarPair, same_photographs, similar_pairs
 from nasion.discovery import DATASETS
 from nasion.landmarks.faces import Faces, join
@@ -69,8 +69,10 @@ def load_pool(
         parts.append(part)
         if not has_whole_images(module, whole_images):
             part = with_boxes(part, Path(path).name)
+        if whole_images is False:
+            part = with_tight_boxes(part, Path(path).name)
         if len(paths) > 1 and not whole_images:
-            part = with_tight_boxes(part)
+            part = with_spanned_boxes(part)
         boxed.append(part)
     return Pool(join(*boxed), tuple(parts))
 

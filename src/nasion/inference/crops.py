@@ -84,7 +84,7 @@ def crop_faces(faces: Faces, spec: ModelSpec, augment: Augment | None = None) ->
         # Without colour in any image there is none to change.
         all_grey = isinstance(faces.images, np.ndarray) and faces.images.ndim == 3
         colour = colour or (augment.needs_colour and not all_grey)
-    boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale)
+    boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale, spec.box_shift)
     _require_files(faces)
     crops = crop_images(faces.images, boxes, spec, margin=margin, colour=colour)
     # Unlabelled points are NaN and stay NaN through the map.

@@ -119,6 +119,10 @@ def metadata(model: Predictor, licence: str) -> dict[str, str]:
         "refine_steps": str(spec.refine_steps),
         "tta": model.tta_mode,
     }
+    if any(spec.box_shift):
+        values["box_shift"] = json.dumps(spec.box_shift)
+    if spec.face_margins:
+        values["face_margins"] = json.dumps(spec.face_margins)
     # For training further; an architecture of a recipe file cannot be named here.
     architecture = getattr(model.network, "architecture", None)
     if type(architecture).__module__.startswith("nasion."):

@@ -148,7 +148,7 @@ class Landmarker:
         boxes, scores = self.detector(array_pixels(pixels))
         spec = self.predictor.spec
         if not spec.whole_images:
-            boxes = boxes_of_points(boxes, spec.scheme).astype(np.float32)
+            boxes = boxes_of_points(boxes, spec.scheme, spec.face_margins).astype(np.float32)
         return boxes, scores
 
     def video(

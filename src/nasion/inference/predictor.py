@@ -95,7 +95,7 @@ class Predictor:
         """
         spec = self.spec
         faces = faces.to(spec.scheme)
-        boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale)
+        boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale, spec.box_shift)
         points, sigma = self._estimate(faces.images, boxes)
         points = merge_heads(points, faces, spec.separate_heads).astype(np.float32)
         scores = expected = None
@@ -117,12 +117,13 @@ class Predictor:
 
         ``detector_scores``: the faces' scores if the network predicts none.
         """
-        scheme, images = self.spec.scheme, (array_pixels(image),) * len(boxes)
-        points, sigma = self._estimate(images, crop_boxes(images, boxes, self.spec.box_scale))
+        spec, images = self.spec, (array_pixels(image),) * len(boxes)
+        scheme, seen = spec.scheme, crop_boxes(images, boxes, spec.box_scale, spec.box_shift)
+        points, sigma = self._estimate(images, seen)
         # Which annotator would have labelled an image is not known: the shared outputs, which come
         # first.
         points = points[:, : len(scheme)].astype(np.float32)
-        around = geometry.points_box(points.astype(np.float64)).astype(np.float32)
+        around = _face_boxes(points, crop_boxes(images, boxes))
         if sigma is None or self.calibration is None:
             known = np.ones(len(boxes)) if detector_scores is None else detector_scores
             return [Face(scheme, points[i], around[i], float(known[i])) for i in range(len(boxes))]
@@ -251,6 +252,15 @@ def calibrate(predictor: Predictor, faces: Faces) -> Calibration:
     if sigma is None:
         sigma = np.full(truth.shape[:2], np.nan)  # then no point can be counted
     return calibration.fit(metrics.distances(truth, predictions.points), sigma)
+
+
+def _face_boxes(
+    points: Float32[np.ndarray, "N K 2"], searched: Float64[np.ndarray, "N 4"]
+) -> Float32[np.ndarray, "N 4"]:
+    """The boxes around faces' points; where points span no area, the boxes they were found in."""
+    found = geometry.points_box(points.astype(np.float64))
+    no_area = (found[:, 2:] - found[:, :2] < 1).any(axis=1, keepdims=True)
+    return np.where(no_area, searched, found).astype(np.float32)
 
 
 def _confidence(

@@ -34,7 +34,8 @@ def upright_maps(
     # A face shrunk to a point would have no box.
     box = np.concatenate([box[:, :2], np.maximum(box[:, 2:], box[:, :2] + 1)], axis=1)
     box = geometry.square_box(box) if spec.square else box
-    grown = geometry.grow_box(box, (spec.box_scale - 1) / 2)
+    shifted = geometry.shift_box(box, spec.box_shift)
+    grown = geometry.grow_box(shifted, (spec.box_scale - 1) / 2)
     from_input = geometry.invert(geometry.box_to_frame(grown, spec.input_size))
     return geometry.compose(from_input, turn)
 

@@ -37,6 +37,14 @@ _NORM_STATISTICS = (
 
 def create(folder: Path, name: str, recipe: Recipe, facts: Mapping[str, Any]) -> None:
     """Start a run folder. Raises ``RunError`` if it holds a run that can be resumed, or folds."""
+    check_unused(folder)
+    record = {"format": FORMAT, "nasion": nasion.__version__, "name": name}
+    record |= {"recipe": to_json(recipe), **facts}
+    write_text(folder / SETTINGS, json.dumps(record, indent=1))
+
+
+def check_unused(folder: Path) -> None:
+    """Raise ``RunError`` if the folder holds a run that can be resumed, or folds."""
     if (folder / FOLDS).exists():
         # A run beside the folds would be evaluated in their place.
         raise RunError(
@@ -48,9 +56,6 @@ def create(folder: Path, name: str, recipe: Recipe, facts: Mapping[str, Any]) ->
             f"{folder} already holds a run; continue it with --resume, "
             "or name another folder with --run."
         )
-    record = {"format": FORMAT, "nasion": nasion.__version__, "name": name}
-    record |= {"recipe": to_json(recipe), **facts}
-    write_text(folder / SETTINGS, json.dumps(record, indent=1))
 
 
 def missing_weights(path: Path) -> RunError:

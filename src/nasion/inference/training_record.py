@@ -43,6 +43,13 @@ class TrainingRecord:
         """The record of a training on these faces."""
         return cls(data, _cached_fingerprints(faces))
 
+    def joined(self, other: TrainingRecord | None) -> TrainingRecord:
+        """The record of a network that has learnt from these faces and from the other's."""
+        if other is None:
+            return self
+        rows = np.concatenate([self.fingerprints, other.fingerprints])
+        return TrainingRecord(f"{self.data}, {other.data}", np.unique(rows, axis=0))
+
     def seen(self, faces: Faces) -> Bool[np.ndarray, " N"]:
         """True for faces from photographs that the network was trained on."""
         found = np.zeros(len(faces), dtype=bool)

@@ -2,7 +2,8 @@
 
 Boxes of faces are tight around the points of a scheme in training, evaluation and refinement.
 Detectors give boxes of whole faces, tight around the 68 points; for a scheme of inner points (eyes,
-nose, mouth) these are reduced as the catalog's names say, by a mean face.
+nose, mouth) these are reduced as the catalog's names say, by a mean face. A fine-tuned network
+knows the margins from the faces that it was trained on.
 """
 
 from __future__ import annotations
@@ -21,11 +22,27 @@ _LEAST_KNOWN = 3  # points with a catalog name, from which the margins are taken
 
 
 def boxes_of_points(
-    face_boxes: Float[np.ndarray, "N 4"], scheme: Scheme
+    face_boxes: Float[np.ndarray, "N 4"],
+    scheme: Scheme,
+    known: tuple[float, float, float, float] | None = None,
 ) -> Float64[np.ndarray, "N 4"]:
-    """The boxes that the scheme's points have in faces with these boxes (x0 y0 x1 y1)."""
-    left_top, right_bottom = margins(scheme)
+    """The boxes that the scheme's points have in faces with these boxes (x0 y0 x1 y1).
+
+    ``known``: the margins on the left, top, right and bottom, in mean sides of those boxes (None:
+    by the scheme's names).
+    """
     boxes = np.asarray(face_boxes, dtype=np.float64)
+    if known is not None:
+        # The mean side of a face's box is that of the other one and half of all margins.
+        whole = (boxes[:, 2:] - boxes[:, :2]).mean(axis=1, keepdims=True)
+        size = whole / (1 + sum(known) / 2)
+        inward = np.array([1, 1, -1, -1]) * np.array(known)
+        inner = boxes + inward * size
+        # Points on a line have a box without height.
+        middle = (inner[:, :2] + inner[:, 2:]) / 2
+        half = np.maximum(inner[:, 2:] - inner[:, :2], 1) / 2
+        return np.concatenate([middle - half, middle + half], axis=1)
+    left_top, right_bottom = margins(scheme)
     # The margins are fractions of the inner box, so the whole one is 1 + both as large.
     inner = (boxes[:, 2:] - boxes[:, :2]) / (1 + left_top + right_bottom)
     return np.concatenate(

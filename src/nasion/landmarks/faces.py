@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from nasion.errors import DataError, SettingError
-from nasion.landmarks.geometry import grow_box, image_box
+from nasion.landmarks.geometry import grow_box, image_box, shift_box
 from nasion.landmarks.scheme import Scheme
 from nasion.media.images import image_size
 
@@ -234,14 +234,20 @@ def join(*sets: Faces) -> Faces:
 
 
 def crop_boxes(
-    images: Images, boxes: Float32[np.ndarray, "N 4"] | None, scale: float = 1.0
+    images: Images,
+    boxes: Float32[np.ndarray, "N 4"] | None,
+    scale: float = 1.0,
+    shift: tuple[float, float] = (0.0, 0.0),
 ) -> Float64[np.ndarray, "N 4"]:
-    """Each face's box with its sides times ``scale``; the whole image, unscaled, without a box."""
+    """Each face's box, moved by ``shift`` of its mean sides, with its sides times ``scale``.
+
+    The whole image, as it is, without a box.
+    """
     if boxes is None:
         grown = np.full((len(images), 4), np.nan)
     else:
         # Sides times `scale`: half of what is added goes to each end.
-        grown = grow_box(boxes, (scale - 1) / 2)
+        grown = grow_box(shift_box(boxes, shift), (scale - 1) / 2)
     for i in np.flatnonzero(np.isnan(grown).any(axis=1)).tolist():
         # From the file's header; nothing is decoded.
         grown[i] = image_box(*image_size(images[i]))

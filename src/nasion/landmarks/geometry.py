@@ -75,6 +75,15 @@ def grow_box(box: Shaped[np.ndarray, "*batch 4"], margin: float) -> Float64[np.n
     return np.concatenate([box[..., :2] - margin * sides, box[..., 2:] + margin * sides], axis=-1)
 
 
+def shift_box(
+    box: Shaped[np.ndarray, "*batch 4"], shift: tuple[float, float]
+) -> Float64[np.ndarray, "*batch 4"]:
+    """The box moved by so many of its mean sides to the right and down."""
+    box = np.asarray(box, dtype=np.float64)
+    size = (box[..., 2:] - box[..., :2]).mean(-1, keepdims=True)
+    return box + np.tile(np.asarray(shift), 2) * size
+
+
 def square_box(box: Shaped[np.ndarray, "*batch 4"]) -> Float64[np.ndarray, "*batch 4"]:
     """The square with the box's centre and mean side: a face in it keeps its proportions."""
     box = np.asarray(box, dtype=np.float64)

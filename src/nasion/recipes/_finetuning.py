@@ -11,12 +11,13 @@ from nasion.recipe import Recipe
 _FEWEST, _PER_FACE = 3000, 50  # faces shown in all: at least, and for each training face
 _LARGE = 400  # training faces from which on batches are twice as large
 _EPOCHS = 20
+_DISTILLATION = 0.3  # of few faces (LOG.md)
 
 
 def adapt(recipe: Recipe, faces: int, spec: ModelSpec, architecture: Architecture) -> Recipe:
     """The recipe for so many training faces, with the spec and network that training starts from.
 
-    ``spec``: with the data's scheme.
+    ``spec``: with the data's scheme. Both are the recipe's if ``init_from`` is None.
     """
     shown = _FEWEST + _PER_FACE * faces
     return replace(
@@ -24,6 +25,7 @@ def adapt(recipe: Recipe, faces: int, spec: ModelSpec, architecture: Architectur
         spec=spec,
         architecture=architecture,
         loss=_loss_for(spec.codec),
+        distillation=_DISTILLATION if faces < _LARGE else 0.0,
         batch_size=32 if faces >= _LARGE else 16,
         epochs=_EPOCHS,
         repeats=max(1, round(shown / (_EPOCHS * faces))),

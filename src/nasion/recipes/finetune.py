@@ -32,7 +32,7 @@ RECIPE = Recipe(
     ),
     corrupt=Corrupt(blur=1.0, noise=0.04, jpeg=0.1, occlude=0.3),
     augment_decay=AugmentDecay(after=0.5, to=0.2),
-    optim=Adam(lr=5e-4, weight_decay=0.05),
+    optim=Adam(lr=1e-3, weight_decay=0.05),
     schedule=Cosine(warmup=0.1),
     ema_decay=0.98,
     batch_size=16,

@@ -42,6 +42,26 @@ def combine_points(
     return _ridge(known, labels, prior, _STRENGTHS[int(np.argmin(errors))])
 
 
+def held_out_points(
+    known: Float64[np.ndarray, "N J 2"],
+    labels: Float64[np.ndarray, "N K 2"],
+    named: Int64[np.ndarray, " K"],
+    groups: Sequence[str],
+) -> Float64[np.ndarray, "N K 2"]:
+    """Each face's points by weights that were fitted to the labels of other groups.
+
+    As ``combine_points``. NaN without other groups, and for points that they have no weights for.
+    """
+    folds, found = _folds(groups), np.full(labels.shape, np.nan)
+    for fold in np.unique(folds):
+        out = folds == fold
+        if not out.all():
+            others = [group for group, is_out in zip(groups, out, strict=True) if not is_out]
+            weights = combine_points(known[~out], labels[~out], named, others)
+            found[out] = np.einsum("kj,njd->nkd", weights, known[out])
+    return found
+
+
 def _face_size(points: Float64[np.ndarray, "N J 2"]) -> Float64[np.ndarray, " N"]:
     """The mean side of each face's box."""
     return (points.max(axis=1) - points.min(axis=1)).mean(axis=1)

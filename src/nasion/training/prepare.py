@@ -26,16 +26,28 @@ class TrainingData:
 
 
 def prepare_data(recipe: Recipe, train_faces: Faces, val_faces: Faces) -> TrainingData:
-    """Select and crop faces as the recipe says."""
+    """Select and crop faces as the recipe says.
+
+    ``faces`` keep their own labels where the crops get others (``distillation``).
+    """
     faces = prepare_faces(recipe, train_faces)
     val_faces = val_faces.to(recipe.spec.scheme)
     val_wide = split_heads(val_faces, recipe.spec.separate_heads)
     return TrainingData(
         faces=faces,
-        crops=crop_faces(faces, recipe.spec, recipe.augment),
+        crops=crop_faces(_as_learnt(recipe, faces), recipe.spec, recipe.augment),
         val_faces=val_faces,
         val_crops=crop_faces(val_wide, recipe.spec),
     )
+
+
+def _as_learnt(recipe: Recipe, faces: Faces) -> Faces:
+    """The faces with the labels that the network is trained to predict."""
+    if not recipe.distillation or recipe.init_from is None:
+        return faces
+    from nasion.training.starting_network import distilled, open_starting_network
+
+    return distilled(open_starting_network(recipe.init_from), faces, recipe.distillation)
 
 
 def prepare_faces(recipe: Recipe, faces: Faces) -> Faces:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import nn
 
 from nasion import recipes
@@ -23,18 +23,19 @@ from nasion.inference.backends import onnx, onnx_weights, pytorch
 from nasion.inference.crops import crop_faces, input_images
 from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.recipe_json import from_json
-from nasion.landmarks.faces import Faces
+from nasion.landmarks.face_extent import boxes_of_points
+from nasion.landmarks.faces import Faces, Predictions
+from nasion.landmarks.scheme import Scheme
 from nasion.media.json_document import parse_document
 from nasion.model_spec import ModelSpec
 from nasion.models.architectures import Architecture
 from nasion.recipe import Recipe
-from nasion.training.point_map import combine_points
+from nasion.training.point_map import combine_points, held_out_points
+from nasion.training.whole_faces import whole_face_boxes
 
 _NORM_FACES = 256  # that the norms of an exported file get their statistics from
 _MAP_FACES = 500  # enough for the weights of a linear map
-_LEAST_SCALE = 1.05  # of boxes, so that all of a scheme's points are seen
-# Times the sides of the network's input. At most, since training takes longer.
-_LARGER, _LARGEST = 1.25, 2.0
+_SURE = 0.8  # mean score of the points of a well-cropped face
 _log = logging.getLogger(__name__)
 
 
@@ -97,9 +98,7 @@ def point_weights(start: StartingNetwork, faces: Faces) -> Float64[np.ndarray, "
 
     NaN for a point that has no label and no known name.
     """
-    scheme, known = faces.scheme, start.spec.scheme
-    same = scheme.matches(known)
-    named = np.array([known.points.index(same[p]) if p in same else -1 for p in scheme.points])
+    scheme, named = faces.scheme, _named(start, faces.scheme)
     # Evenly from all faces: datasets are often sorted by person.
     some = faces[np.linspace(0, len(faces) - 1, min(len(faces), _MAP_FACES)).astype(int)]
     predicted = predicted_points(start, some)
@@ -118,11 +117,54 @@ def point_weights(start: StartingNetwork, faces: Faces) -> Float64[np.ndarray, "
     return weights
 
 
+def _named(start: StartingNetwork, scheme: Scheme) -> Int64[np.ndarray, " K"]:
+    """The position of the starting network's point of the same name; -1 if there is none."""
+    known = start.spec.scheme
+    same = scheme.matches(known)
+    return np.array([known.points.index(same[p]) if p in same else -1 for p in scheme.points])
+
+
+def distilled(start: StartingNetwork, faces: Faces, share: float) -> Faces:
+    """Faces whose labels are moved towards the starting network's points, by this share of the way.
+
+    A face's points come from weights that other groups' labels were explained with
+    (``point_weights``). Few labels are noisy; the network's points are less so, though biased.
+    After knowledge distillation (Hinton et al., 2015). Missing labels stay missing.
+    """
+    labels = faces.points.astype(np.float64)
+    known = predicted_points(start, faces).astype(np.float64)
+    found = held_out_points(known, labels, _named(start, faces.scheme), _groups(faces))
+    moved = np.where(np.isnan(found), labels, labels + share * (found - labels))
+    return replace(faces, points=moved.astype(np.float32))
+
+
 def predicted_points(start: StartingNetwork, faces: Faces) -> np.ndarray:
-    """The starting network's own points (N, J, 2) on these faces."""
+    """The starting network's own points (N, J, 2) on these faces.
+
+    Boxes may be of a part of the face, or of more than it. Where the points are unsure, the face is
+    searched for, and whichever box has surer points counts.
+    """
+    given = _predicted(start, faces)
+    if faces.boxes is None or given.scores is None:
+        return given.points
+    sure = np.asarray(given.scores.mean(axis=1))
+    at = np.flatnonzero(sure < _SURE)
+    if not len(at):
+        return given.points
+    spec, points, own = start.spec, np.array(given.points), faces.boxes[at]
+    whole = boxes_of_points(whole_face_boxes(faces[at]), spec.scheme, spec.face_margins)
+    boxes = np.where(np.isnan(whole), own, whole).astype(np.float32)
+    found = _predicted(start, replace(faces[at], boxes=boxes))
+    assert found.scores is not None
+    better = np.flatnonzero(found.scores.mean(axis=1) > sure[at])
+    points[at[better]] = found.points[better]
+    return points
+
+
+def _predicted(start: StartingNetwork, faces: Faces) -> Predictions:
     empty = np.full((len(faces), len(start.spec.scheme), 2), np.nan, dtype=np.float32)
     unlabelled = replace(faces, scheme=start.spec.scheme, points=empty, occluded=None)
-    return start.predictor.predict(unlabelled).points
+    return start.predictor.predict(unlabelled)
 
 
 def _groups(faces: Faces) -> tuple[str, ...]:
@@ -197,26 +239,3 @@ def _network_of_file(path: Path) -> tuple[ModelSpec, Architecture]:
     if not isinstance(spec, ModelSpec):
         raise RunError(f"{path}: its metadata is damaged; {remedy}")
     return spec, architecture
-
-
-def fitting_crops(start: StartingNetwork, faces: Faces) -> tuple[float, tuple[int, int]]:
-    """``box_scale`` and ``input_size`` with which faces fill the network's input as it has learnt.
-
-    Boxes are tight around a scheme's own points, which may span less of the face, or more: hair
-    and neck. A network that outputs maps gets larger crops, as few labels say more about larger
-    faces, and where crops of the old size would show faces smaller than it has learnt.
-    """
-    boxes, spec = faces.boxes, start.spec
-    if boxes is None:
-        return spec.box_scale, spec.input_size
-    points = predicted_points(start, faces[:_NORM_FACES])
-    known = (points.max(axis=1) - points.min(axis=1)).mean(axis=1)
-    own = (boxes[:_NORM_FACES, 2:] - boxes[:_NORM_FACES, :2]).mean(axis=1)
-    wanted = spec.box_scale * float(np.nanmedian(known / own))
-    scale = round(max(wanted, _LEAST_SCALE), 3)
-    step = getattr(start.architecture, "size_step", None)
-    if step is None:
-        return scale, spec.input_size
-    larger = min(max(scale / wanted, _LARGER), _LARGEST)
-    width, height = (max(side, round(side * larger / step) * step) for side in spec.input_size)
-    return scale, (width, height)

@@ -91,6 +91,7 @@ def fit(
     state.last = recipe.epochs
     if recipe.init_from and not resume:
         _keep_start(session, state)
+        _save(session, state)
     with stop_signal() as stopped:
         while state.epoch < recipe.epochs and not out_of_patience(state.history, recipe.patience):
             _run_epoch(session, state, stopped)

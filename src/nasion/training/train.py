@@ -16,12 +16,14 @@ from nasion.data.mirror_check import check_mirror
 from nasion.errors import RunError, SettingError, requires_extra
 from nasion.inference import backends, calibration, run_folder
 from nasion.inference.predictor import Predictor, calibrate, load_model
+from nasion.inference.run_folder import check_unused
 from nasion.inference.run_folder_lock import locked
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.faces import Faces, join
 from nasion.recipe import Recipe
 from nasion.recipe_settings import override
 from nasion.recipes import load_recipe, recipe_module
+from nasion.training import few_faces
 from nasion.training.prepare import prepare_faces
 from nasion.training.processes import process_count
 from nasion.training.state import Observer, TrainingState
@@ -32,6 +34,7 @@ from nasion.training.training_faces import (
     load_sides,
     paths_of,
     scheme_of,
+    warn_of_few,
 )
 
 _log = logging.getLogger(__name__)
@@ -39,9 +42,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where a run is, and how its training went."""
+    """Where a run is, the recipe as it was trained, and how that went."""
 
     folder: Path
+    recipe: Recipe
     state: TrainingState
 
 
@@ -63,8 +67,9 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
     trained on. ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: continue where the run
     stopped, with its own settings. ``reading``: what labels mean where files leave it open. Raises
     ``DataError`` for bad data, ``SettingError`` for bad settings, and ``RunError`` for a run folder
-    that cannot be used or is in use. A recipe file is Python and is run: train only files that you
-    trust.
+    that cannot be used or is in use. With few faces and a network to start from, cross-validation
+    decides whether to train at all (``training/few_faces.py``). A recipe file is Python and is run:
+    train only files that you trust.
     """
     name, value = _named(recipe)
     value = override(value, changes)
@@ -85,13 +90,19 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
         if not value.hold_out:
             # Validation goes on with the same faces, but its scores then say nothing.
             sides = join(*sides), sides[1]
+        elif not isinstance(data, tuple):
+            warn_of_few(sides[1])
+        if not resume and few_faces.is_undecided(value, sides[0], changes):
+            check_unused(folder)
+            value = few_faces.trained_or_not(value, sides[0], fit)
         sources = {"data": " ".join(paths_of(data)), "validation": " ".join(paths_of(validation))}
         _check_or_create(folder, name, value, sources, sides, resume)
+        if is_first_process() and TrainingRecord.read(folder) is None:
+            _training_record(value, sides[0]).write(folder)
         state = fit(value, *sides, folder, resume=resume, observers=observers)
         if is_first_process():
-            TrainingRecord.of(value.data, prepare_faces(value, sides[0])).write(folder)
             _calibrate(folder, value, sides[1])
-    return TrainingResult(folder, state)
+    return TrainingResult(folder, value, state)
 
 
 def requested_settings(requested: Recipe, own: Recipe, changes: Sequence[str]) -> Recipe:
@@ -123,20 +134,21 @@ def _recipe_file(recipe: str | Path | Recipe) -> ModuleType | None:
 def _adapted(recipe: str | Path | Recipe, value: Recipe, faces: Faces) -> Recipe:
     """The recipe for the points of these training faces, and for the network it starts from."""
     adapt = None if isinstance(recipe, Recipe) else getattr(recipe_module(recipe), "adapt", None)
-    if adapt is None or value.init_from is None:
+    if adapt is None:
         return value
-    from nasion.training.starting_network import fitting_crops, open_starting_network
+    if value.init_from is None:
+        return adapt(value, len(faces), value.spec, value.architecture)
+    from nasion.training.fitting_crops import fitting_crops
+    from nasion.training.starting_network import open_starting_network
 
     start = open_starting_network(value.init_from)
-    box_scale, input_size = fitting_crops(start, faces)
     spec = replace(
         start.spec,
         scheme=faces.scheme,
-        box_scale=box_scale,
-        input_size=input_size,
         separate_heads=(),
         whole_images=value.spec.whole_images,
         tight_boxes=value.spec.tight_boxes,
+        **fitting_crops(start, faces),
     )
     return adapt(value, len(faces), spec, start.architecture)
 
@@ -204,6 +216,12 @@ def _check_or_create(
         counts = [len(side) for side in sides]
         facts = {"command": sys.argv, **sources, "faces": counts, "faces_key": key}
         run_folder.create(folder, name, recipe, facts)
+
+
+def _training_record(recipe: Recipe, faces: Faces) -> TrainingRecord:
+    """The faces learnt from, with those that the starting network had learnt from before."""
+    own = TrainingRecord.of(recipe.data, prepare_faces(recipe, faces))
+    return own.joined(load_model(recipe.init_from).trained_on) if recipe.init_from else own
 
 
 def _calibrate(folder: Path, recipe: Recipe, val_faces: Faces) -> None:

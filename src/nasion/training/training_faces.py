@@ -12,6 +12,7 @@ from nasion.data import splits
 from nasion.data.label_reading import LabelReading
 from nasion.data.load import load_faces, load_joint_train_val, load_train_val
 from nasion.data.mirror_check import propose_mirror
+from nasion.data.missing_boxes import with_tight_boxes
 from nasion.data.pool import load_pool, pool_split
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import union
@@ -20,6 +21,10 @@ from nasion.landmarks.scheme import Scheme
 from nasion.recipe import Recipe
 
 _PAIR = 2
+# The standard deviation of persons' mean errors, as a part of their mean (LOG.md: 0.12 to 0.22,
+# of single faces up to 0.43).
+_SPREAD = 0.25
+_TELLING = 0.1  # a difference of scores that a validation side should be able to show
 Data = Faces | tuple[Faces, Faces] | str | Path | Sequence[str | Path]
 Validation = Faces | str | Path | Sequence[str | Path]
 _log = logging.getLogger(__name__)
@@ -29,6 +34,15 @@ def load_sides(
     recipe: Recipe, data: Data, validation: Validation | None, reading: LabelReading
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces. Raises ``DataError`` if the validation faces have no label."""
+    train_faces, val_faces = _sides(recipe, data, validation, reading)
+    if recipe.spec.tight_boxes:
+        return with_tight_boxes(train_faces), with_tight_boxes(val_faces)
+    return train_faces, val_faces
+
+
+def _sides(
+    recipe: Recipe, data: Data, validation: Validation | None, reading: LabelReading
+) -> tuple[Faces, Faces]:
     if validation is not None:
         return _with_validation(recipe, data, validation, reading)
     scheme, whole_images = recipe.spec.scheme, recipe.spec.whole
@@ -41,6 +55,23 @@ def load_sides(
         return load_joint_train_val(paths, scheme, whole_images=whole_images, reading=reading)
     train_faces, val_faces = (side for side in data if isinstance(side, Faces))
     return train_faces, val_faces
+
+
+def warn_of_few(val_faces: Faces) -> None:
+    """Say how far the scores of two runs must differ, if the validation faces can hardly tell."""
+    labelled = val_faces[val_faces.labelled.any(axis=1)]
+    parts = len(set(splits.linked_clusters(labelled).tolist()))
+    limit = 2 * _SPREAD / max(parts, 1) ** 0.5
+    if limit <= _TELLING:
+        return
+    different = "" if parts == len(labelled) else f" of {parts} different persons or photographs"
+    _log.warning(
+        "%d validation faces%s: scores of two runs that differ by less than %.0f %% may do so by "
+        "chance; compare runs by cross-validation (--folds 5), or validate on more faces.",
+        len(labelled),
+        different,
+        100 * limit,
+    )
 
 
 def scheme_of(data: Data, reading: LabelReading) -> Scheme:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nasion.data.label_reading import LabelReading
     from nasion.recipe import Recipe
     from nasion.training.state import Observer
+    from nasion.training.train import TrainingResult
 
 
 @reads_labels
@@ -147,14 +148,21 @@ def _train_once(start: _Start, val: list[str] | None) -> None:
             reading=start.reading,
             observers=(bar, *_tensorboard(value, start.folder)),
         )
+    console.say(f"{_outcome(done)}. The run is in {done.folder}")
+
+
+def _outcome(done: TrainingResult) -> str:
+    """Which weights were kept, and their validation score."""
     state = done.state
-    kept = ""
-    if value.keep == "last":
-        kept = f"; the last epoch, {state.history[-1]['val']:.4g}, is kept"
-    best = f"Best epoch {state.best_epoch + 1}: validation score {state.best:.4g}"
+    last = f"{state.history[-1]['val']:.4g}" if state.history else ""
+    best = f"validation score {state.best:.4g}"
+    if not last:
+        return f"The starting weights are kept: {best}"
     if state.best_epoch < 0:
-        best = f"No epoch was better than the starting weights: validation score {state.best:.4g}"
-    console.say(f"{best}{kept}. The run is in {done.folder}")
+        best = f"No epoch was better than the starting weights: {best}"
+    else:
+        best = f"Best epoch {state.best_epoch + 1}: {best}"
+    return f"{best}; the last epoch, {last}, is kept" if done.recipe.keep == "last" else best
 
 
 def _train_folds(start: _Start, folds: int) -> None:

@@ -50,6 +50,13 @@ def recognises(root: Path) -> bool:
     return root.is_dir() and any(_NAME.match(path.stem) for path in root.glob("*.asf"))
 
 
+def splits(root: Path) -> tuple[str, ...]:
+    """Of a part of the set without persons of both sides, only ``all``."""
+    persons = {path.stem[:2] for path in root.glob("*.asf") if _NAME.match(path.stem)}
+    both = persons & set(TRAINING_PERSONS) and persons - set(TRAINING_PERSONS)
+    return SPLITS if both else ("all",)
+
+
 def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:

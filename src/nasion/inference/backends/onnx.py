@@ -164,6 +164,19 @@ def _scheme(path: Path, metadata: Mapping[str, str], points: tuple[str, ...]) ->
     return scheme
 
 
+def _placement(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Where crops and whole faces lie beside boxes, if the file says it."""
+    found: dict[str, Any] = {}
+    for name, count in (("box_shift", 2), ("face_margins", 4)):
+        value = _document(path, metadata, name)
+        if value.value is None:
+            continue
+        if len(value.numbers()) != count:
+            raise value.error(f"{len(value.numbers())} numbers, {count} expected")
+        found[name] = tuple(value.numbers())
+    return found
+
+
 def _spec(
     session: Any, path: Path, metadata: Mapping[str, str], renamed: Mapping[str, str]
 ) -> ModelSpec:
@@ -191,6 +204,7 @@ def _spec(
             tight_boxes=_BOOLEANS[metadata.get("tight_boxes", "False")],
             refine_steps=parse_whole(value("refine_steps")),
             tta=value("tta"),  # pyright: ignore[reportArgumentType]
+            **_placement(path, metadata),
         )
     # A missing key, a number that is none, or a rule of the spec that is broken.
     except (KeyError, ValueError, TypeError) as error:

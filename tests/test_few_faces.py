@@ -1,0 +1,259 @@
+"""Training on few faces: whether to train at all, distilled labels, and warnings."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import changed
+
+import nasion
+from nasion.data.datasets import toy
+from nasion.data.missing_boxes import with_tight_boxes
+from nasion.errors import RunError, SettingError
+from nasion.inference import predictor, run_folder
+from nasion.inference.export import export_model
+from nasion.inference.predictor import load_model
+from nasion.inference.training_record import TrainingRecord
+from nasion.landmarks import geometry
+from nasion.landmarks.boxes import iou
+from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.face_extent import boxes_of_points
+from nasion.landmarks.scheme import Scheme
+from nasion.recipes.finetune import RECIPE
+from nasion.training import few_faces, starting_network, whole_faces
+from nasion.training.point_map import held_out_points
+from nasion.training.starting_network import distilled, open_starting_network
+from nasion.training.state import TrainingState
+from nasion.training.training_faces import warn_of_few
+
+EYES = Scheme(
+    name="eyes",
+    points=("right_eye_middle", "left_eye_middle"),
+    mirror=(("right_eye_middle", "left_eye_middle"),),
+)
+
+
+def eye_faces(count=12, seed=1):
+    """Toy faces with the middle of each eye, two faces a person."""
+    faces = toy.draw(count, ibug68, size=120, seed=seed)
+    points = np.stack([faces.points[:, 36:42].mean(1), faces.points[:, 42:48].mean(1)], axis=1)
+    low, high = faces.points.min(1), faces.points.max(1)
+    return replace(
+        faces,
+        scheme=EYES,
+        points=points.astype(np.float32),
+        occluded=None,
+        boxes=np.concatenate([low, high], axis=1),
+        groups={"person": tuple(str(i // 2) for i in range(count))},
+        linked=("person",),
+    )
+
+
+def scored(trained, untrained):
+    """A training loop that ends with these validation scores; the sides that it was given."""
+    sides = []
+
+    def fit(recipe, train, val, folder):
+        sides.append((recipe, train, val))
+        state = TrainingState(best=untrained)
+        if recipe.epochs:
+            state.history.append({"val": trained})
+        return state
+
+    return fit, sides
+
+
+@pytest.mark.parametrize(("trained", "epochs"), [(2.0, RECIPE.epochs), (4.0, 0)])
+def test_cross_validation_over_persons_decides_whether_to_train(trained, epochs, caplog):
+    fit, sides = scored(trained, 3.0)
+    with caplog.at_level("INFO", "nasion"):
+        chosen = few_faces.trained_or_not(RECIPE, eye_faces(), fit)
+    assert chosen.epochs == epochs
+    assert f"RMSE {trained:.4g} trained, 3 untrained" in caplog.text
+    held_out = []
+    for recipe, train, val in sides:
+        assert not set(train.groups["person"]) & set(val.groups["person"])
+        held_out += val.ids if recipe.epochs else ()
+    assert sorted(held_out) == sorted(eye_faces().ids)  # each face once
+
+
+def test_faces_of_one_person_cannot_decide(caplog):
+    faces = eye_faces(4)
+    alone = replace(faces, groups={"person": ("1",) * 4})
+    fit, sides = scored(2.0, 3.0)
+    assert few_faces.trained_or_not(RECIPE, alone, fit) is RECIPE
+    assert not sides and "4 training faces are of one person" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("count", "changes", "undecided"),
+    [(12, (), True), (12, ("epochs=3",), False), (12, ("keep=last",), False), (26, (), False)],
+)
+def test_only_few_faces_without_a_length_of_training_are_undecided(count, changes, undecided):
+    assert few_faces.is_undecided(RECIPE, eye_faces(count), changes) is undecided
+    from_random = replace(RECIPE, init_from=None)
+    assert not few_faces.is_undecided(from_random, eye_faces(count), changes)
+
+
+def test_points_of_a_group_come_from_the_labels_of_the_others():
+    rng = np.random.default_rng(0)
+    known = rng.normal(50, 20, (8, 10, 2))
+    labels = known[:, :3].copy()
+    labels[6:] += 30  # of the last group only
+    groups = ("a", "a", "b", "b", "c", "c", "d", "d")
+    found = held_out_points(known, labels, np.array([0, 1, 2]), groups)
+    # The others say that each point is the known one.
+    np.testing.assert_allclose(found[6:], known[6:, :3], atol=1e-6)
+    alone = held_out_points(known[:1], labels[:1], np.array([0, 1, 2]), ("a",))
+    assert np.isnan(alone).all()
+
+
+def test_labels_move_by_their_share_towards_the_networks_points(monkeypatch):
+    start, faces = open_starting_network("face68_light"), eye_faces()
+    points = faces.points.copy()
+    points[0, 0] = np.nan
+    faces = replace(faces, points=points)
+    towards = np.full(points.shape, 10.0)
+    monkeypatch.setattr(starting_network, "held_out_points", lambda *_: towards)
+    moved = distilled(start, faces, 0.25).points
+    np.testing.assert_allclose(moved, 0.75 * points + 2.5, rtol=1e-5)
+    assert np.isnan(moved[0, 0]).all() and np.isfinite(moved[0, 1]).all()
+    # What no other group's labels explain stays as it is labelled.
+    monkeypatch.setattr(
+        starting_network, "held_out_points", lambda *_: np.full(points.shape, np.nan)
+    )
+    np.testing.assert_array_equal(distilled(start, faces, 0.25).points, points)
+
+
+@pytest.mark.slow
+def test_no_epochs_keep_the_weighted_means_and_what_the_network_was_trained_on(tmp_path):
+    # Boxes around two points, as labels without boxes get.
+    faces = with_tight_boxes(eye_faces())
+    done = nasion.train(
+        "finetune",
+        (faces[:8], faces[8:]),
+        run_folder=tmp_path / "run",
+        changes=["init_from=face68_light", "epochs=0"],
+    )
+    assert done.state.history == [] and done.recipe.epochs == 0
+    model = load_model(done.folder)
+    found = model.predict(faces[8:]).points
+    eyes = np.linalg.norm(np.diff(faces[8:].points, axis=1), axis=-1).mean()
+    assert np.linalg.norm(found - faces[8:].points, axis=-1).mean() < 0.05 * eyes
+    # As good in the boxes that a detector gives, which are of whole faces.
+    spec, whole = model.spec, eye_faces()[8:].boxes
+    boxes = boxes_of_points(whole, spec.scheme, spec.face_margins).astype(np.float32)
+    found = model.predict(replace(faces[8:], boxes=boxes)).points
+    assert np.linalg.norm(found - faces[8:].points, axis=-1).mean() < 0.05 * eyes
+    # And as an exported file.
+    export_model(model, tmp_path / "eyes.onnx")
+    exported = load_model(tmp_path / "eyes.onnx")
+    assert exported.spec.face_margins == spec.face_margins
+    assert exported.spec.box_shift == spec.box_shift != (0, 0)
+    again = exported.predict(replace(faces[8:], boxes=boxes)).points
+    np.testing.assert_allclose(again, found, atol=0.05)
+    before = load_model("face68_light").trained_on
+    assert model.trained_on.seen(faces[:8]).all()
+    assert len(model.trained_on.fingerprints) == len(before.fingerprints) + 8
+    assert before.data in model.trained_on.data
+    # It is finished, so that continuing changes nothing.
+    again = nasion.train("finetune", (faces[:8], faces[8:]), run_folder=done.folder, resume=True)
+    assert again.state.best == done.state.best and again.state.history == []
+
+
+@pytest.mark.slow
+def test_a_command_with_few_faces_says_what_cross_validation_chose(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(few_faces, "FOLDS", 2)
+    quick = ["init_from=face68_light", "repeats=1", "spec.input_size=64,64", "precision=float32"]
+    with caplog.at_level("INFO", "nasion"):
+        done = nasion.train("finetune", eye_faces(), run_folder=tmp_path / "run", changes=quick)
+    assert "Fold 2 of 2" in caplog.text and "Held-out faces: RMSE" in caplog.text
+    assert caplog.text.count("points are known to") == 1  # the folds' own lines are not shown
+    record = json.loads((done.folder / run_folder.SETTINGS).read_text())["recipe"]
+    assert record["epochs"] in (0, RECIPE.epochs)
+    # A folder that is in use is refused before anything is trained.
+    caplog.clear()
+    with pytest.raises(RunError, match="already holds a run"):
+        nasion.train("finetune", eye_faces(), run_folder=tmp_path / "run", changes=quick)
+    assert "Fold" not in caplog.text
+
+
+def test_faces_are_found_whole_by_the_points_that_a_detected_box_holds(monkeypatch):
+    faces = with_tight_boxes(eye_faces(6))
+    whole = eye_faces(6).boxes
+
+    def detect(image):
+        i = next(i for i in range(6) if image is faces.images[i])
+        elsewhere = whole[i] + 300
+        # The surest box holds no labelled point; in the last image only that one is found.
+        boxes = [elsewhere] if i == 5 else [elsewhere, whole[i]]
+        return np.array(boxes, dtype=np.float32), np.ones(len(boxes), dtype=np.float32)
+
+    faces = replace(faces, images=tuple(faces.images))
+    monkeypatch.setattr(whole_faces.detectors, "load", lambda _: detect)
+    monkeypatch.setattr(whole_faces, "as_pixels", lambda image, colour: image)
+    found = whole_faces.whole_face_boxes(faces)
+    np.testing.assert_allclose(found[:5], whole[:5])
+    # The others say how far a face reaches beyond such a box.
+    assert iou(found[5], whole[5:6])[0] > 0.5
+    alone = whole_faces.whole_face_boxes(faces[5:])
+    assert np.isnan(alone).all()
+
+
+def test_loose_boxes_become_tight_and_those_of_hardly_labelled_faces_alike(caplog):
+    faces = toy.draw(8, ibug68, size=120, seed=2)
+    tight = geometry.points_box(faces.points.astype(float))
+    loose = geometry.grow_box(tight, 0.2).astype(np.float32)
+    points = faces.points.copy()
+    points[0, 4:] = np.nan
+    with caplog.at_level("INFO", "nasion"):
+        found = with_tight_boxes(replace(faces, points=points, boxes=loose, occluded=None), "mine")
+    np.testing.assert_allclose(found.boxes, tight, atol=0.01)
+    assert "mine: the boxes of 7 faces are not tight" in caplog.text
+    assert "1.40 times as long" in caplog.text
+    caplog.clear()
+    again = with_tight_boxes(found)
+    np.testing.assert_allclose(again.boxes, tight, atol=0.01)
+    assert not caplog.text
+
+
+def test_a_detectors_box_and_known_margins_give_the_points_box_back():
+    inner = np.array([[40.0, 60, 80, 64], [10, 10, 30, 50]])
+    margins = (0.5, 1.0, 0.5, 2.0)
+    size = (inner[:, 2:] - inner[:, :2]).mean(axis=1, keepdims=True)
+    whole = inner + np.array([-1, -1, 1, 1]) * np.array(margins) * size
+    np.testing.assert_allclose(boxes_of_points(whole, EYES, margins), inner)
+
+
+def test_small_validation_sides_are_told_apart_from_large_ones(caplog):
+    warn_of_few(eye_faces(8))
+    assert "8 validation faces of 4 different persons or photographs" in caplog.text
+    assert "less than 25 %" in caplog.text
+    caplog.clear()
+    many = toy.draw(30, seed=3)
+    warn_of_few(many)
+    assert not caplog.text
+
+
+def test_records_of_what_was_seen_are_joined():
+    rows = np.arange(96, dtype=np.uint8).reshape(3, 32)
+    joined = TrainingRecord("a", rows[:2]).joined(TrainingRecord("b", rows[1:]))
+    assert joined.data == "a, b"
+    np.testing.assert_array_equal(joined.fingerprints, rows)
+    alone = TrainingRecord("a", rows)
+    assert alone.joined(None) is alone
+
+
+def test_no_epochs_need_a_network_to_start_from():
+    with pytest.raises(SettingError, match="epochs must be 1 or more; found 0"):
+        replace(RECIPE, init_from=None, epochs=0)
+    with pytest.raises(SettingError, match="distillation must be 0 to below 1; found 1"):
+        changed(RECIPE, distillation=1.0)
+
+
+def test_faces_whose_points_span_no_area_keep_the_box_they_were_found_in():
+    searched = np.array([[10.0, 20, 50, 70]] * 3)
+    points = np.array([[[30.0, 40], [30, 40]], [[20, 40], [45, 40]], [[20, 30], [45, 60]]])
+    found = predictor._face_boxes(points.astype(np.float32), searched)
+    np.testing.assert_array_equal(found, [searched[0], searched[1], [20, 30, 45, 60]])
