@@ -1,11 +1,12 @@
 """A few labelled faces: fine-tuning beside the linear map alone, random weights and dlib's trainer.
 
 Usage:
-    python benchmarks/few_shot.py --data DATA [--sets imm fgnet webmorph cfp]
+    python benchmarks/few_shot.py --data DATA [--sets imm imm21 fgnet webmorph cfp]
         [--methods map finetune random dlib] [--sizes N ...] [--draws 3] [--runs FOLDER] [--save]
 
 DATA holds the folders imm, fgnet, webmorph and cfp. Of each set the last people are held out and
-judged on; training people are drawn from the others, by the number of the draw. All methods get the
+judged on (webmorph: every third face); training people are drawn from the others, by the number of
+the draw. All methods get the
 same images and the same boxes, tight around the points. The score is the NME in %, by the outer eye
 corners (webmorph: pupils; cfp: the box), a mean over draws.
 
@@ -44,19 +45,33 @@ FACTS = {
 METHODS = ("map", "finetune", "random", "dlib")
 
 
+# A scheme as one may choose it: of IMM's points, those at the ends and middles of parts.
+POINTS_21 = (
+    "imm_jaw_right_1", "chin", "imm_jaw_left_1", "imm_brow_right_5", "imm_brow_right_3",
+    "imm_brow_right_1", "imm_brow_left_1", "imm_brow_left_3", "imm_brow_left_5",
+    "right_eye_outer_corner", "right_eye_upper_middle", "right_eye_inner_corner",
+    "right_eye_lower_middle", "left_eye_inner_corner", "left_eye_upper_middle",
+    "left_eye_outer_corner", "left_eye_lower_middle", "mouth_right_corner",
+    "mouth_center_top_lip", "mouth_left_corner", "mouth_center_bottom_lip",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Set:
-    """``sizes``: numbers of training people. ``held_out``: of how many people the last one is."""
+    """``sizes``: numbers of training people. ``held_out``: of how many people one is judged on."""
 
     sizes: tuple[int, ...]
     held_out: int
     group: str | None = "person"
     norm: str | None = None
     where: tuple[str, str] | None = None  # only faces of this group's value
+    folder: str | None = None  # if it is not the set's name
+    points: tuple[str, ...] | None = None  # only these
 
 
 SETS = {
     "imm": Set((1, 2, 4, 8, 16, 32), 5),
+    "imm21": Set((1, 8, 32), 5, folder="imm", points=POINTS_21),
     "fgnet": Set((1, 4, 16, 56), 5),
     "webmorph": Set((5, 20, 80), 3, group=None, norm="pupils"),
     "cfp": Set((2, 8, 32), 5, norm="box", where=("pose", "profile")),
@@ -66,17 +81,24 @@ SETS = {
 def judged_and_others(name, data):
     """(faces to judge on, the others, person of each other)."""
     settings = SETS[name]
-    faces = load_faces(None, data / name, whole_images=False)
+    faces = load_faces(None, data / (settings.folder or name), whole_images=False)
+    if settings.points:
+        faces = faces.to(part_of(faces.scheme, name, settings.points))
     faces = replace(faces, boxes=points_box(faces.points).astype(np.float32))
     if settings.where:
         group, value = settings.where
         faces = faces[faces.group(group) == value]
     people = faces.group(settings.group) if settings.group else np.array(faces.ids, dtype=object)
     names = sorted(set(people.tolist()))
-    # IMM: persons 33 to 40. Others: every person of the last part.
+    # IMM: persons 33 to 40; others: every person of the last part.
     last = names[-(len(names) // settings.held_out) :]
-    out = np.isin(people, last)
+    out = np.isin(people, last if settings.group else names[:: settings.held_out])
     return faces[out], faces[~out], people[~out]
+
+
+def part_of(scheme, name, points):
+    mirror = tuple(pair for pair in scheme.mirror if set(pair) <= set(points))
+    return replace(scheme, name=name, points=points, mirror=mirror, edges=(), parts=())
 
 
 def map_alone(train, judged, start):
