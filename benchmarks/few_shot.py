@@ -6,9 +6,8 @@ Usage:
 
 DATA holds the folders imm, fgnet, webmorph and cfp. Of each set the last people are held out and
 judged on (webmorph: every third face); training people are drawn from the others, by the number of
-the draw. All methods get the
-same images and the same boxes, tight around the points. The score is the NME in %, by the outer eye
-corners (webmorph: pupils; cfp: the box), a mean over draws.
+the draw. All methods get the same images and the same boxes, tight around the points. The score is
+the NME in %, by the outer eye corners (webmorph: pupils; cfp: the box), a mean over draws.
 
 map: the starting network with each point as a weighted mean of its points, not trained.
 finetune: the recipe finetune on all training people. random: the same network, epochs and

@@ -29,9 +29,10 @@ _log = logging.getLogger(__name__)
 
 
 def is_undecided(recipe: Recipe, faces: Faces, changes: Sequence[str]) -> bool:
-    """True if faces are few, training starts from a network, and no change says how long it is."""
+    """True if faces are few and fine-tuned to the data's points, and no change says how long."""
     decided = any(change.partition("=")[0].strip() in _DECIDED_BY for change in changes)
-    return recipe.init_from is not None and len(faces) < FEW and not decided
+    fine_tunes = recipe.init_from is not None and recipe.points_from == "data"
+    return fine_tunes and len(faces) < FEW and not decided
 
 
 def trained_or_not(recipe: Recipe, faces: Faces, fit: Callable[..., TrainingState]) -> Recipe:
