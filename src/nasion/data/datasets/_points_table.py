@@ -21,6 +21,7 @@ from nasion.data.datasets._table_header import (
 )
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
+from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import column_positions, csv_rows, delimiter_of
 from nasion.media.files import read_text
@@ -175,9 +176,7 @@ def _numbers(
 
 
 def _check_box(box: list[float]) -> None:
-    # In the precision in which it is kept: a thin box far away has no area there. NaN fails too.
-    x0, y0, x1, y1 = np.array(box, dtype=np.float32).tolist()
-    if not (x1 > x0 and y1 > y0):
+    if not has_area(np.array(box)):  # NaN has none either
         raise ValueError(f"the box {box} has no area; x1 > x0 and y1 > y0 expected")
 
 

@@ -33,6 +33,7 @@ from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, refusing_damage
 from nasion.landmarks.catalog import SCHEMES, ibug68, scheme_by_count
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import open_bytes, write_text
 from nasion.media.number_text import (
@@ -237,9 +238,7 @@ class _Reader(ContentHandler):
             left, top, width, height = (parse_coordinate(text or "") for text in found.values())
             # Outer edges: a box of width 1 covers one pixel.
             edges = (left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)
-            # In the precision in which they are kept.
-            x0, y0, x1, y1 = np.array(edges, dtype=np.float32).tolist()
-            if not (x1 > x0 and y1 > y0):
+            if not has_area(np.array(edges)):
                 raise ValueError
         except ValueError:
             shown = ", ".join(f"{side} {_shown(text)}" for side, text in found.items())

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._image_names import image_name
-from nasion.data.datasets._label_files import check_split
+from nasion.data.datasets._label_files import box_for_tools, check_split
 from nasion.data.datasets._labelled_face import LabelledFace, as_faces, read_each_line
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._point_lines import Line
@@ -20,6 +20,7 @@ from nasion.data.record_faults import Faults
 from nasion.errors import SettingError, SplitNotFound
 from nasion.landmarks.catalog import wflw98
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
 from nasion.media.number_text import parse_coordinate, parse_whole
@@ -81,7 +82,7 @@ def _face(line: Line, images: Path) -> LabelledFace:
     values = [parse_coordinate(field) for field in fields[: _NUMBERS - len(ATTRIBUTES)]]
     attributes = [parse_whole(field, 0, 1) for field in fields[_NUMBERS - len(ATTRIBUTES) : -1]]
     x0, y0, x1, y1 = values[-4:]
-    if not (x1 > x0 and y1 > y0):
+    if not has_area(np.array((x0, y0, x1, y1))):
         raise ValueError(f"the box {values[-4:]} has no area; x1 > x0 and y1 > y0 expected")
     name = image_name(fields[-1], images)
     groups = (*("yes" if value else "no" for value in attributes), photograph(name))
@@ -103,7 +104,7 @@ def write_labels(faces: Faces, folder: Path) -> Path:
             raise SettingError(f"wflw: face {name!r} lacks points; its lists hold complete faces.")
         box = None if faces.boxes is None else faces.boxes[i].astype(np.float64)
         if box is None or np.isnan(box).any():
-            box = np.concatenate([points.min(axis=0), points.max(axis=0)])
+            box = np.array(box_for_tools(faces, i))
         numbers = [f"{n:.6f}" for n in (*points.reshape(-1).tolist(), *box.tolist())]
         values = [faces.groups.get(kind, ("no",) * len(faces))[i] == "yes" for kind in ATTRIBUTES]
         file = str(Path(str(image)).relative_to(folder / IMAGE_FOLDER))
