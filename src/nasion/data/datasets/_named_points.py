@@ -22,6 +22,7 @@ from nasion.landmarks.catalog import SCHEMES, scheme_by_count
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import from_relative, has_area, to_relative
 from nasion.landmarks.scheme import Scheme
+from nasion.media.quoted import quoted
 
 Box = tuple[float, float, float, float]
 _LAST_NUMBER = re.compile(r"(\d{1,5})$", re.ASCII)
@@ -49,8 +50,8 @@ class NamedFace:
         """Raises ``ValueError`` for a name that the face has already."""
         if name in self.points:
             raise ValueError(
-                f"point {name!r} occurs twice in one face; each point may occur once. If these are "
-                "two faces, group each one's points"
+                f"point {quoted(name)} occurs twice in one face; each point may occur once. If "
+                "these are two faces, group each one's points"
             )
         self.points[name] = xy
         if is_hidden:
