@@ -104,8 +104,9 @@ class ImageFinder:
         shared = [_shared_end(path.parts, parts) for path in fitting]
         best = [path for path, n in zip(fitting, shared, strict=True) if n == max(shared)]
         if len(best) > 1:
+            end = "/".join(parts)[-60:]
             raise ValueError(
-                f"the image {'/'.join(parts)[-60:]!r} could be {best[0]} or {best[1]}; write the "
+                f"the image {quoted(end, 60)} could be {best[0]} or {best[1]}; write the "
                 "images' paths from the label file's folder, or keep only one of them there"
             )
         return best[0].as_posix()

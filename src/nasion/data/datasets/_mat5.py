@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from nasion.errors import DataError, refusing_damage
+from nasion.media.quoted import quoted
 
 _HEADER = 128  # bytes before the first element
 _ORDERS = {b"IM": "<", b"MI": ">"}  # the header's last bytes: how those of all numbers follow
@@ -132,8 +133,8 @@ def _byte_order(data: bytes, path: Path) -> str:
         )
     if mark not in _ORDERS or version != _VERSION:
         raise DataError(
-            f"{path}: no file of MATLAB 5: bytes 125 to 128 are {data[_HEADER - 4 : _HEADER]!r}, "
-            f"version and byte order expected; {_REMEDY}"
+            f"{path}: no file of MATLAB 5: bytes 125 to 128 are "
+            f"{quoted(data[_HEADER - 4 : _HEADER])}, version and byte order expected; {_REMEDY}"
         )
     return order
 

@@ -136,8 +136,8 @@ class DecimalMarks:
             if self.seen not in ("", mark):
                 raise ValueError(
                     f"{quoted(cell.strip())}, where numbers before have the decimal mark "
-                    f"{self.seen!r}: a thousand, or a fraction? Write all numbers with one mark, "
-                    "and thousands without"
+                    f"{quoted(self.seen)}: a thousand, or a fraction? Write all numbers with one "
+                    "mark, and thousands without"
                 )
             self.seen = mark
         return cell.replace(",", ".") if mark == "," else cell

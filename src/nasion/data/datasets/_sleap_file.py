@@ -190,10 +190,12 @@ def _table(
     table = _array(file, name, "Vfiu", path)
     missing = [field for field in fields if field not in (table.dtype.names or ())]
     if missing:
-        raise DataError(f"{path}: its {name} have no {missing[0]!r}; {_REMEDY}")
+        raise DataError(f"{path}: its {name} have no {quoted(missing[0])}; {_REMEDY}")
     wrong = [field for field in fields if table.dtype[field].kind not in kinds]
     if wrong or table.ndim != 1:
-        raise DataError(f"{path}: its {name} have no numbers {(wrong or fields)[0]!r}; {_REMEDY}")
+        raise DataError(
+            f"{path}: its {name} have no numbers {quoted((wrong or fields)[0])}; {_REMEDY}"
+        )
     return table
 
 

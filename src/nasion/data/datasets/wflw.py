@@ -6,7 +6,7 @@ x_min y_min x_max y_max, six attributes 0 or 1, and the file below ``WFLW_images
 
 from __future__ import annotations
 
-import re
+import math
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
 from nasion.media.number_text import parse_coordinate, parse_whole
+from nasion.media.quoted import quoted
 
 SCHEME: Scheme = wflw98
 SPLITS = ("all", "training", "test")
@@ -34,7 +35,6 @@ _LIST = "list_98pt_rect_attr_{}.txt"
 _LISTS = {"training": _LIST.format("train"), "test": _LIST.format("test")}
 # The order of the columns, as the readme of the annotations has it; these are the test subsets.
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
-_NUMBER_FIRST = re.compile(r"[-+.\d]+\s")
 _NUMBERS = 2 * len(SCHEME) + 4 + len(ATTRIBUTES)
 
 
@@ -76,7 +76,7 @@ def _face(line: Line, images: Path) -> LabelledFace:
     # The name is the rest of the line, spaces and all.
     fields = line[1].strip().split(maxsplit=_NUMBERS)
     # A number too many would begin the name.
-    if len(fields) != _NUMBERS + 1 or _NUMBER_FIRST.match(fields[-1]):
+    if len(fields) != _NUMBERS + 1 or _begins_with_number(fields[-1]):
         count = len(line[1].split())
         raise ValueError(f"{count} fields, {_NUMBERS + 1} expected, the last one the file")
     values = [parse_coordinate(field) for field in fields[: _NUMBERS - len(ATTRIBUTES)]]
@@ -90,6 +90,17 @@ def _face(line: Line, images: Path) -> LabelledFace:
     return LabelledFace(name, images / name, points, groups, (x0, y0, x1, y1))
 
 
+def _begins_with_number(name: str) -> bool:
+    """Whether the first of several words is a number in any script or notation, as 1e5 or ½."""
+    first, *others = name.split(maxsplit=1)
+    if not others:
+        return False
+    try:
+        return not math.isnan(float(first))
+    except ValueError:
+        return all(character.isnumeric() or character in "-+.," for character in first)
+
+
 def write_labels(faces: Faces, folder: Path) -> Path:
     """Write the training list. Every point must be labelled; unknown attributes are 0.
 
@@ -101,7 +112,9 @@ def write_labels(faces: Faces, folder: Path) -> Path:
     for i, (name, image) in enumerate(zip(faces.ids, faces.images, strict=True)):
         points = faces.points[i].astype(np.float64)
         if np.isnan(points).any():
-            raise SettingError(f"wflw: face {name!r} lacks points; its lists hold complete faces.")
+            raise SettingError(
+                f"wflw: face {quoted(name)} lacks points; its lists hold complete faces."
+            )
         box = None if faces.boxes is None else faces.boxes[i].astype(np.float64)
         if box is None or np.isnan(box).any():
             box = np.array(box_for_tools(faces, i))
