@@ -13,7 +13,8 @@ def write_h5(path, columns, rows, values, names=("scorer", "bodyparts", "coords"
             known = sorted(set(level))
             values = np.array([name.encode() for name in known])
             frame[f"{axis}_level{k}"] = values
-            frame[f"{axis}_level{k}"].attrs.update({"kind": b"string", "name": names[k].encode()})
+            found = {"kind": np.bytes_(b"string"), "name": np.bytes_(names[k].encode())}
+            frame[f"{axis}_level{k}"].attrs.update(found)
             frame[f"{axis}_label{k}"] = np.array([known.index(name) for name in level], np.int8)
 
     with h5py.File(path, "w") as file:

@@ -61,6 +61,22 @@ def test_a_box_without_area_is_refused_with_its_numbers():
         geometry.box_to_frame(np.array([[3.0, 0, 3, 5]]), (10, 10))
 
 
+def test_points_that_span_no_area_have_no_tight_box():
+    nan = np.nan
+    # A face, one point, a row of pixels, a thin column far away: one pixel apart in float32.
+    points = np.array(
+        [[[1, 2], [5, 9]], [[3, 4], [nan, nan]], [[1, 2], [8, 2]], [[3e6, 1], [3e6 + 0.01, 9]]]
+    )
+    found = geometry.tight_boxes(points)
+    np.testing.assert_array_equal(found, [[1, 2, 5, 9], *[[nan] * 4] * 3])
+    assert found.dtype == np.float32 and geometry.tight_boxes(points[1:]) is None
+    assert geometry.has_area(np.array([[0, 0, 1, 1], [0, 0, 1, 0], [nan] * 4])).tolist() == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_the_box_around_points_ignores_missing_ones():
     points = np.array([[[1.0, 2.0], [np.nan, np.nan], [5.0, -3.0]], [[np.nan] * 2] * 3])
     found = geometry.points_box(points)

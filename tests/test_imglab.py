@@ -185,9 +185,7 @@ def test_entities_and_outside_addresses_are_refused(tmp_path, head):
 
 
 def test_a_parts_number_beyond_any_scheme_is_refused_by_its_line(tmp_path):
-    with pytest.raises(
-        DataError, match=r"line \d+: part '99999999999999999999' is not a point's number"
-    ):
+    with pytest.raises(DataError, match=r"line \d+: part '9{30}' is not a point's number"):
         imglab.read(file_of(tmp_path, BOX.format(f"<part name='{'9' * 30}' x='1' y='1'/>")))
 
 

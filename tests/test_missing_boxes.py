@@ -2,12 +2,16 @@
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import nasion
-from nasion.data.datasets import points_csv, toy
+from nasion.data.datasets import ibug68 as ibug68_reader
+from nasion.data.datasets import points_csv, toy, udacity68
+from nasion.data.datasets._labelled_face import LabelledFace, as_faces
 from nasion.data.label_reading import LabelReading
 from nasion.data.missing_boxes import estimate_boxes, with_boxes
 from nasion.errors import DataError, SettingError
@@ -100,6 +104,36 @@ def test_too_few_points_leave_the_whole_image_and_the_log_says_so(caplog):
         "labels.csv: 4 of 4 faces have no box: 3 are cropped around their labelled points, "
         "the others are the whole image."
     ]
+
+
+@pytest.mark.parametrize("row", ["5 7", "5 7\n25 7"])
+def test_label_files_of_points_without_area_leave_the_box_unknown(tmp_path, row):
+    """As any face without a box: points in a row get the one of the scheme's mean face."""
+    Image.new("L", (40, 30)).save(tmp_path / "a.png")
+    (tmp_path / "a.pts").write_text(row)
+    assert ibug68_reader.read(tmp_path).boxes is None
+    # Two points in a row are the eyes of a face; a single one is the whole image.
+    header = "face," + ",".join(map(str, range(136)))
+    eyes = [""] * 136
+    for k in (36, 45)[: len(row.split("\n"))]:
+        eyes[2 * k : 2 * k + 2] = [str(k), "60"]
+    (tmp_path / "training_frames_keypoints.csv").write_text(f"{header}\na.png,{','.join(eyes)}\n")
+    faces = udacity68.read(tmp_path / "training_frames_keypoints.csv")
+    assert faces.boxes is None
+    completed = with_boxes(faces).boxes
+    assert (completed is not None) == ("\n" in row)
+    if completed is not None:
+        width, height = (completed[0, 2:] - completed[0, :2]).tolist()
+        assert width > 9 and height > 9
+
+
+@pytest.mark.parametrize("points", [[[3, 4]] * 68, [[k, 4] for k in range(68)]])
+def test_published_sets_leave_such_boxes_unknown_as_well(points):
+    faces = [LabelledFace("a", Path("a.png"), np.array(points, float), box=box)
+             for box in (None, (0, 0, 9, 9))]  # fmt: skip
+    assert as_faces(faces[:1], ibug68, tight_boxes=True).boxes is None
+    found = as_faces(faces, ibug68, tight_boxes=True).boxes
+    assert np.isnan(found[0]).all() and found[1].tolist() == [0, 0, 9, 9]
 
 
 def test_a_table_without_boxes_scores_as_the_same_table_with_tight_ones(tmp_path):

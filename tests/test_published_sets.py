@@ -216,9 +216,14 @@ def test_wflw_lists_give_boxes_attributes_and_faces_of_one_photograph(tmp_path):
     list_file.write_text(" ".join(row[:-3] + ["a.png"]) + "\n")
     with pytest.raises(DataError, match=r"train.txt line 1: .* fields, 207 expected"):
         wflw.read(tmp_path)
-    list_file.write_text(" ".join(["1", *row]) + "\n")
-    with pytest.raises(DataError, match=r"train.txt line 1: .* fields, 207 expected"):
-        wflw.read(tmp_path)
+    for number in ("1", "-0.5", "1e5", "½", "١٢", "1_0"):
+        for wrong in ([number, *row], [*row[:-1], number, row[-1]]):
+            list_file.write_text(" ".join(wrong) + "\n")
+            with pytest.raises(DataError, match=r"train.txt line 1: .* fields, 207 expected"):
+                wflw.read(tmp_path)
+    # Within a name it is a part of the name, as the folders of WIDER FACE have numbers.
+    list_file.write_text(" ".join([*row[:-1], "½--Event/0 party.png"]) + "\n")
+    assert wflw.read(tmp_path).ids == ("½--Event/0 party.png",)
 
 
 def framed(points, right, left):

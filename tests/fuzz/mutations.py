@@ -21,8 +21,9 @@ _ODD_VALUES = (
     "1_0", "a" * 300, "a\0b", "\ud800", [], {}, [[]], [1], {"a": 1}, [None], ["x"], [[1, 2]],
     {"class": "Adam"},    {"function": "main"}, {"class": "Recipe"}, {"class": []},
 )  # fmt: skip
-# A number that stands alone: not part of a name such as p0_x, 1.jpg or "nose@4 points".
-_NUMBER = re.compile(r"(?<![\w.#/@\"-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w./])")
+# A number that stands alone: not part of a name such as p0_x, 1.jpg, "nose@4 points" or WFLW's
+# folder 0--Parade, which any file system may have as ½--Parade.
+_NUMBER = re.compile(r"(?<![\w.#/@\"-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w./-])")
 _JSON_DEPTHS = (50, 800, 5000)
 
 

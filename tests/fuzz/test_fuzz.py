@@ -101,6 +101,8 @@ def _wrong_values(found: Read) -> str:
         if isinstance(values, _Scores) and not ((values >= 0) & (values <= 1)).all():
             return f"scores of {values.min()} to {values.max()}"
         if values.ndim == 2 and values.shape[1:] == (4,):
-            if not (values[:, 2:] > values[:, :2]).all():
+            # NaN alone is a face without a box.
+            boxes = values[~np.isnan(values).all(axis=1)]
+            if not (boxes[:, 2:] > boxes[:, :2]).all():
                 return "a box without area"
     return ""

@@ -13,6 +13,7 @@ from jaxtyping import Float32
 from nasion.data.datasets import imglab
 from nasion.data.datasets._points_table import read_boxes
 from nasion.errors import DataError, SettingError
+from nasion.landmarks.geometry import has_area
 from nasion.media.number_text import parse_coordinate
 
 Box = tuple[float, float, float, float]
@@ -78,7 +79,7 @@ def known_boxes(
 def _parse(text: str) -> Box:
     try:
         x0, y0, x1, y1 = map(parse_coordinate, text.split(","))
-        if not (x1 > x0 and y1 > y0):
+        if not has_area(np.array((x0, y0, x1, y1))):
             raise ValueError
     except ValueError:
         raise SettingError(

@@ -21,7 +21,7 @@ from nasion.data.splits import SimilarPair, honest_split, same_photographs, simi
 from nasion.discovery import DATASETS
 from nasion.errors import SettingError, refusing_damage
 from nasion.landmarks.faces import Faces, join
-from nasion.landmarks.geometry import points_box
+from nasion.landmarks.geometry import tight_boxes
 from nasion.landmarks.scheme import Scheme
 
 TRAIN_VAL = ("train", "val")  # the sides of a split, in the order in which functions return them
@@ -169,8 +169,8 @@ def with_spanned_boxes(faces: Faces) -> Faces:
     if faces.boxes is not None:
         return faces
     spanning = faces.labelled.sum(1) >= _WHOLE_FACE
-    boxes = np.where(spanning[:, None], points_box(faces.points), np.nan).astype(np.float32)
-    return replace(faces, boxes=boxes if spanning.any() else None)
+    points = np.where(spanning[:, None, None], faces.points, np.float32(np.nan))
+    return replace(faces, boxes=tight_boxes(points))
 
 
 def _module(name: str | None, path: str | Path) -> ModuleType:

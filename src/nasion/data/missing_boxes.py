@@ -81,8 +81,7 @@ def estimate_boxes(
     points = points.astype(np.float64)
     boxes = geometry.points_box(complete(points, reference_shape(points, scheme)))
     labelled = (~np.isnan(points).any(axis=2)).sum(axis=1)
-    has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-    boxes[(labelled < _LEAST_LABELLED) | ~has_area] = np.nan
+    boxes[(labelled < _LEAST_LABELLED) | ~geometry.has_area(boxes)] = np.nan
     return boxes
 
 

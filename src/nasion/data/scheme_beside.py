@@ -11,6 +11,7 @@ from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import FILE, read_scheme
+from nasion.media.quoted import listed
 
 _log = logging.getLogger(__name__)
 _SHOWN = 3  # points that a message names
@@ -43,10 +44,10 @@ def in_own_scheme(faces: Faces, own: Scheme, data: Path) -> Faces:
     found = own.matches(faces.scheme)
     lacking = [point for point in own.points if point not in found]
     if lacking:
-        shown = ", ".join(lacking[:_SHOWN])
+        shown = listed(lacking[:_SHOWN])
         raise SettingError(
             f"{path} points: {shown} {'is' if len(lacking) == 1 else 'are'} not in {data}, whose "
-            f"{len(theirs)} points are {', '.join(theirs.points[:_SHOWN])}, ...; correct the "
+            f"{len(theirs)} points are {listed(theirs.points[:_SHOWN])}, ...; correct the "
             "names there, or name another scheme (--scheme)."
         )
     if len(own) < len(theirs):

@@ -21,6 +21,7 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks.geometry import grow_box, image_box, shift_box
 from nasion.landmarks.scheme import Scheme
 from nasion.media.images import image_size
+from nasion.media.quoted import quoted, shortened
 
 Image = Path | np.ndarray  # a file, or uint8 (H, W) grey or (H, W, 3) RGB
 Images = np.ndarray | Sequence[Image]
@@ -32,7 +33,7 @@ def check_points(scheme: Scheme, ids: Sequence[str], points: np.ndarray) -> None
     duplicates = [name for name, count in Counter(ids).items() if count > 1]
     if duplicates:
         raise DataError(
-            f"{len(duplicates)} ids occur more than once, {duplicates[0]!r} first; "
+            f"{len(duplicates)} ids occur more than once, {quoted(duplicates[0])} first; "
             "each face needs its own id."
         )
     if points.shape != (len(ids), len(scheme), 2):
@@ -49,9 +50,9 @@ def check_points(scheme: Scheme, ids: Sequence[str], points: np.ndarray) -> None
     ):
         if wrong.any():
             face, point = np.argwhere(wrong)[0]
-            value = points[face, point].tolist()
+            value, name = points[face, point].tolist(), shortened(scheme.points[point])
             raise DataError(
-                f"Face {ids[face]!r} has {problem} at {scheme.points[point]}: {value}. "
+                f"Face {quoted(ids[face])} has {problem} at {name}: {value}. "
                 "Give both x and y, or NaN for both."
             )
 
@@ -121,8 +122,8 @@ class Faces:
         if len(flat):
             box = self.boxes[flat[0]].tolist()
             raise DataError(
-                f"Face {self.ids[flat[0]]!r} has the box {box}; x1 > x0 and y1 > y0 expected, "
-                "or NaN for the whole image."
+                f"Face {quoted(self.ids[flat[0]])} has the box {box}; x1 > x0 and y1 > y0 "
+                "expected, or NaN for the whole image."
             )
 
     def __len__(self) -> int:
@@ -160,7 +161,8 @@ class Faces:
         unknown = [name for name in ids if name not in position]
         if unknown:
             raise SettingError(
-                f"{len(unknown)} ids are not among these {len(self)} faces, {unknown[0]!r} first."
+                f"{len(unknown)} ids are not among these {len(self)} faces, "
+                f"{quoted(unknown[0])} first."
             )
         return self[np.array([position[name] for name in ids], dtype=np.int64)]
 
@@ -168,7 +170,7 @@ class Faces:
         """One value per face. Raises ``SettingError`` that lists the groups."""
         if name not in self.groups:
             existing = ", ".join(self.groups) or "none"
-            raise SettingError(f"No group {name!r}; these faces have {existing}.")
+            raise SettingError(f"No group {quoted(name)}; these faces have {existing}.")
         return np.array(self.groups[name], dtype=object)
 
     def to(self, scheme: Scheme) -> Faces:

@@ -8,7 +8,7 @@ that handles the half pixel. All functions use float64 and any leading batch dim
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float64, Shaped
+from jaxtyping import Bool, Float, Float32, Float64, Shaped
 
 from nasion.errors import SettingError
 
@@ -101,6 +101,26 @@ def points_box(points: Float[np.ndarray, "*batch K 2"]) -> Float64[np.ndarray, "
     high = np.where(labelled, points, -np.inf).max(-2)
     box = np.concatenate([low, high], axis=-1)
     return np.where(np.isfinite(box), box, np.nan)
+
+
+def has_area(box: Shaped[np.ndarray, "*batch 4"]) -> Bool[np.ndarray, "*batch"]:
+    """Whether x1 > x0 and y1 > y0 in float32, in which faces keep boxes; False for NaN.
+
+    A thin box far from the origin has no area there.
+    """
+    kept = np.asarray(box).astype(np.float32)
+    return np.asarray((kept[..., 2:] > kept[..., :2]).all(axis=-1))
+
+
+def tight_boxes(points: Float[np.ndarray, "N K 2"]) -> Float32[np.ndarray, "N 4"] | None:
+    """The boxes around the labelled points, as faces keep them; None if there is none.
+
+    NaN, a face without a box, for points that span no area: one point, or several in one row or
+    column of pixels.
+    """
+    boxes = points_box(points).astype(np.float32)
+    spanned = has_area(boxes)
+    return np.where(spanned[:, None], boxes, np.float32(np.nan)) if spanned.any() else None
 
 
 def similarity(

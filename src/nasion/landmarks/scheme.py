@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from nasion.errors import SettingError
+from nasion.media.quoted import listed, quoted, shortened
 
 NormGroups = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -65,9 +66,9 @@ class Scheme:
         names = list(names)
         unknown = [name for name in names if name not in self._position]
         if unknown:
+            shown = shortened(", ".join(map(quoted, unknown)), 200)
             raise SettingError(
-                f"Scheme {self.name} has no point {', '.join(map(repr, unknown))}; "
-                f"it has {', '.join(self.points)}."
+                f"Scheme {self.name} has no point {shown}; it has {listed(self.points, 600)}."
             )
         return np.array([self._position[name] for name in names], dtype=np.int64)
 
@@ -153,6 +154,7 @@ class Scheme:
         for name in names:
             if name in seen:
                 raise SettingError(
-                    f"Scheme {self.name}: {name!r} is a {role} twice; each name may occur once."
+                    f"Scheme {self.name}: {quoted(name)} is a {role} twice; "
+                    "each name may occur once."
                 )
             seen.add(name)

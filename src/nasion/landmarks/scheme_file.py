@@ -30,6 +30,7 @@ from nasion.landmarks.catalog import SCHEMES, scheme_named
 from nasion.landmarks.scheme import NormGroups, Scheme
 from nasion.media.files import read_text, write_text
 from nasion.media.json_document import Document
+from nasion.media.quoted import quoted
 
 FILE = "scheme.toml"
 _KEYS = ("name", "points", "mirror", "edges", "norm", "parts", "aliases")
@@ -86,7 +87,7 @@ def from_document(document: Document) -> Scheme:
     """The scheme of a value with the keys of ``scheme.toml``. Raises the document's error."""
     unknown = [key for key in document.object() if key not in _KEYS]
     if unknown:
-        raise document.error(f"the key {unknown[0]!r} is none of {', '.join(_KEYS)}")
+        raise document.error(f"the key {quoted(unknown[0])} is none of {', '.join(_KEYS)}")
     points = _texts(document["points"])
     if not points:
         raise document["points"].error("no point; at least one expected")
@@ -207,7 +208,7 @@ def _known(document: Document, points: tuple[str, ...]) -> tuple[str, ...]:
     """Names of points; ``Document``'s error for one that is none."""
     for each in document.elements():
         if each.text() not in points:
-            raise each.error(f"{each.value!r} is none of the {len(points)} points")
+            raise each.error(f"{quoted(each.value)} is none of the {len(points)} points")
     return _texts(document)
 
 
@@ -216,7 +217,7 @@ def _pairs(document: Document | None, points: tuple[str, ...]) -> tuple[tuple[st
     for each in [] if document is None else document.elements():
         names = _known(each, points)
         if len(names) != 2 or names[0] == names[1]:
-            raise each.error(f"{list(names)} found, two different points expected")
+            raise each.error(f"{quoted(list(names), 100)} found, two different points expected")
         found.append((names[0], names[1]))
     return tuple(found)
 
@@ -226,7 +227,7 @@ def _norm(document: Document | None, points: tuple[str, ...]) -> NormGroups | No
         return None
     if not isinstance(document.value, list):
         raise document.error(
-            f"{document.value!r} found, 'box' or two groups of points expected, "
+            f"{quoted(document.value)} found, 'box' or two groups of points expected, "
             'as [["eye_r"], ["eye_l"]]'
         )
     groups = [_known(group, points) for group in document.elements()]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nasion.errors import DataError
+from nasion.media.quoted import listed, shortened
 
 # Excel's hint of its delimiter, before the header.
 _EXCEL_HINT = re.compile(r"\ufeff?\"?sep=(.)\"?(?:\r\n|\n|\r)", re.I)
@@ -73,11 +74,13 @@ def column_positions(
     for at, name in enumerate(header):
         if name in found and name in wanted:
             raise DataError(
-                f"{path} line 1: column {name} occurs twice; each column may occur once."
+                f"{path} line 1: column {shortened(name)} occurs twice; each column may occur once."
             )
         found[name] = at
     missing = [name for name in columns if name not in found]
     if missing:
-        shown = ", ".join(header)[:300]
-        raise DataError(f"{path} line 1: column {missing[0]}{owner} is missing; found {shown}.")
+        raise DataError(
+            f"{path} line 1: column {shortened(missing[0])}{owner} is missing; "
+            f"found {listed(header, 300)}."
+        )
     return [found[name] for name in columns]

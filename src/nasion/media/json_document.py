@@ -19,6 +19,7 @@ from jaxtyping import Float64
 
 from nasion.errors import DataError, NasionError, reason_of
 from nasion.media.number_text import MAX_COORDINATE, check_file_name
+from nasion.media.quoted import listed, quoted, shortened
 
 _LARGEST = sys.float_info.max
 _NAMES = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
@@ -45,9 +46,9 @@ class Document:
     def __getitem__(self, key: str) -> Document:
         """The value under a key, which must be there."""
         if key not in self.object():
-            existing = ", ".join(self.value)[:200]
+            existing = listed(self.value)
             raise self.error(
-                f"it has no {key!r} {f'but {existing}' if existing else 'and is empty'}"
+                f"it has no {quoted(key)} {f'but {existing}' if existing else 'and is empty'}"
             )
         return self._inside(self.value[key], f"{self.keys}.{key}".lstrip("."))
 
@@ -166,8 +167,7 @@ class Document:
         # An integer of thousands of digits cannot be written by repr at all.
         if type(self.value) is int and abs(self.value) >= 1 << 64:
             return "a number of more than 19 digits"
-        text = "null" if self.value is None else repr(self.value)
-        return text if len(text) <= 40 else text[:37] + "..."
+        return "null" if self.value is None else quoted(self.value)
 
 
 def parse_document(text: str, file: str | Path, **settings: Any) -> Document:
@@ -182,7 +182,7 @@ def parse_document(text: str, file: str | Path, **settings: Any) -> Document:
     except RecursionError as error:
         raise root.error("not JSON that can be read (nested too deeply)") from error
     except ValueError as error:
-        raise root.error(f"not JSON ({str(error)[:200]})") from error
+        raise root.error(f"not JSON ({shortened(str(error), 200)})") from error
     return replace(root, value=value)
 
 
@@ -215,5 +215,5 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:40]!r} occurs twice in one object")
+        raise ValueError(f"the key {quoted(twice)} occurs twice in one object")
     return found

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+from nasion.media.quoted import quoted
+
 # Up to here float32 holds every whole number; no image is nearly as large.
 MAX_COORDINATE = float(1 << 24)
 _MAX_NAME = 255  # bytes of a file's or folder's name, on all common file systems
@@ -20,7 +22,7 @@ def parse_number(text: str) -> float:
     """A finite decimal number. ``ValueError`` says what was found."""
     value = _float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{_shown(text)}, a number expected")
+        raise ValueError(f"{quoted(text)}, a number expected")
     return value
 
 
@@ -32,9 +34,9 @@ def parse_coordinate(text: str, missing: bool = False) -> float:
     if math.isnan(value) and missing:
         return value
     if not math.isfinite(value):
-        raise ValueError(f"{_shown(text)}, a number{' or nothing' if missing else ''} expected")
+        raise ValueError(f"{quoted(text)}, a number{' or nothing' if missing else ''} expected")
     if abs(value) > MAX_COORDINATE:
-        raise ValueError(f"{_shown(text)}, at most {MAX_COORDINATE:,.0f} pixels expected")
+        raise ValueError(f"{quoted(text)}, at most {MAX_COORDINATE:,.0f} pixels expected")
     return value
 
 
@@ -44,7 +46,7 @@ def parse_whole(text: str, low: int = 0, high: int = _EXACT) -> int:
     if is_whole(digits) and len(digits) <= _MAX_DIGITS and low <= int(digits) <= high:
         return int(digits)
     limits = f"from {low} to {high}" if high < _EXACT else f"from {low}"
-    raise ValueError(f"{_shown(text)}, a whole number {limits} expected")
+    raise ValueError(f"{quoted(text)}, a whole number {limits} expected")
 
 
 def is_whole(text: str) -> bool:
@@ -57,14 +59,14 @@ def check_file_name(name: str) -> str:
     if not name:
         raise ValueError("the name is empty; the name of a file or face expected")
     if "\0" in name:
-        raise ValueError(f"the name {_shown(name)} has a NUL character; no file can have it")
+        raise ValueError(f"the name {quoted(name)} has a NUL character; no file can have it")
     try:
         parts = [len(part.encode()) for part in name.split("/")]
     except UnicodeEncodeError:
-        raise ValueError(f"the name {_shown(name)} is no valid Unicode; save it as UTF-8") from None
+        raise ValueError(f"the name {quoted(name)} is no valid Unicode; save it as UTF-8") from None
     if max(parts) > _MAX_NAME or sum(parts) + len(parts) > _MAX_PATH:
         raise ValueError(
-            f"the name {_shown(name)} has {sum(parts)} bytes; "
+            f"the name {quoted(name)} has {sum(parts)} bytes; "
             f"file names have at most {_MAX_NAME}, paths {_MAX_PATH}"
         )
     return name
@@ -77,8 +79,4 @@ def _float(text: str, alternative: str = "") -> float:
             return float(text)
         except ValueError:
             pass
-    raise ValueError(f"{_shown(text)}, a number{alternative} expected")
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 30 else text[:27] + "...")
+    raise ValueError(f"{quoted(text)}, a number{alternative} expected")

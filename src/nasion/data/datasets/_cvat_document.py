@@ -21,6 +21,7 @@ from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, refusing_damage
 from nasion.media.files import open_bytes
 from nasion.media.number_text import check_file_name, is_whole, parse_coordinate, parse_whole
+from nasion.media.quoted import listed, quoted
 from nasion.media.signatures import IMAGE_SUFFIXES
 
 _OTHER_SHAPES = ("polygon", "polyline", "ellipse", "mask", "cuboid")
@@ -43,7 +44,7 @@ def read_shapes(root: Path, faults: Faults) -> tuple[list[Shape], Skeleton]:
             videos.add(element.get("task_id", ""))
     if len(videos) > 1:
         raise DataError(
-            f"{root}: it has tracks of the videos of {len(videos)} tasks ({', '.join(videos)}), "
+            f"{root}: it has tracks of the videos of {len(videos)} tasks ({listed(videos)}), "
             "whose frames have the same names; export each task by itself."
         )
     tell_left_out(others, root.name)
@@ -140,7 +141,7 @@ def _fill(shape: Shape, child: Any) -> None:
             places = _places(point)
             if len(places) != 1:
                 raise ValueError(
-                    f"point {name!r} of a skeleton has {len(places)} places, 1 expected"
+                    f"point {quoted(name)} of a skeleton has {len(places)} places, 1 expected"
                 )
             shape.points.append((name, places[0], is_hidden))
 
@@ -159,7 +160,7 @@ def _places(element: Any) -> list[tuple[float, float]]:
     for pair in text.split(";"):
         numbers = pair.split(",")
         if len(numbers) != 2:
-            raise ValueError(f"points={text[:40]!r}; x,y or x,y;x,y ... expected")
+            raise ValueError(f"points={quoted(text)}; x,y or x,y;x,y ... expected")
         places.append(from_corner((parse_coordinate(numbers[0]), parse_coordinate(numbers[1]))))
     return places
 

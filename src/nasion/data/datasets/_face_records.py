@@ -17,6 +17,7 @@ from nasion.data.own_schemes import scheme_from_data, scheme_of_numbered
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
 from nasion.media.json_document import Document, parse_document
@@ -72,9 +73,8 @@ def checked_box(box: Document | None, is_size: bool) -> tuple[float, float, floa
     x0, y0, x1, y1 = values
     if is_size:
         x1, y1 = x0 + x1, y0 + y1
-    # In the precision in which it is kept.
-    corners = np.array([x0, y0, x1, y1], dtype=np.float32)
-    if not (np.isfinite(corners).all() and corners[2] > corners[0] and corners[3] > corners[1]):
+    corners = np.array([x0, y0, x1, y1])
+    if not (np.isfinite(corners).all() and has_area(corners)):
         raise box.error(f"a box of {values}; width and height above 0 expected")
     return x0, y0, x1, y1
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from nasion.data.datasets._photographs import is_augmented, photograph
 from nasion.media.file_names import name_from_text
 from nasion.media.number_text import check_file_name
+from nasion.media.quoted import quoted
 from nasion.media.signatures import IMAGE_SUFFIXES
 
 NUMBERED_FACE = re.compile(r"(.+)#\d+$", re.S)  # photo.jpg#2: the second face; re.S: any file name
@@ -35,8 +36,9 @@ def image_name(name: str, folder: Path) -> str:
         return str(path.relative_to(folder.absolute()))
     if not is_inside(name):
         raise ValueError(
-            f"the image {name[:60]!r} is outside {folder.absolute()}, where its labels are; move "
-            "the label file to a folder above its images, and write names relative to that folder"
+            f"the image {quoted(name, 60)} is outside {folder.absolute()}, where its labels are; "
+            "move the label file to a folder above its images, and write names relative to that "
+            "folder"
         )
     return name
 
@@ -102,8 +104,9 @@ class ImageFinder:
         shared = [_shared_end(path.parts, parts) for path in fitting]
         best = [path for path, n in zip(fitting, shared, strict=True) if n == max(shared)]
         if len(best) > 1:
+            end = "/".join(parts)[-60:]
             raise ValueError(
-                f"the image {'/'.join(parts)[-60:]!r} could be {best[0]} or {best[1]}; write the "
+                f"the image {quoted(end, 60)} could be {best[0]} or {best[1]}; write the "
                 "images' paths from the label file's folder, or keep only one of them there"
             )
         return best[0].as_posix()

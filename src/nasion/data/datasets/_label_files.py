@@ -18,6 +18,7 @@ from nasion.landmarks.geometry import points_box
 from nasion.media.file_names import name_as_text
 from nasion.media.files import utf16_of
 from nasion.media.images import image_size
+from nasion.media.quoted import quoted
 
 _LEAST_SIDE = 1.0  # pixels of a box around a single point
 _JSON_HEAD, _XML_HEAD = 1 << 26, 4096  # bytes in which keys and the first element are looked for
@@ -26,7 +27,7 @@ _SHOWN = 3  # files in a message
 
 def check_split(split: str, splits: Sequence[str], name: str) -> None:
     """Raise ``SettingError`` if the dataset of this name has no such split."""
-    require(split in splits, f"No split {split!r} in {name}; it has {', '.join(splits)}.")
+    require(split in splits, f"No split {quoted(split)} in {name}; it has {', '.join(splits)}.")
 
 
 def only_file(root: Path, *suffixes: str) -> Path | None:

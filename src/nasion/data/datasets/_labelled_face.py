@@ -14,8 +14,8 @@ from nasion.data.datasets._label_files import is_resource_fork
 from nasion.data.datasets._point_lines import Line, text_lines
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
+from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
-from nasion.landmarks.geometry import points_box
 from nasion.landmarks.scheme import Scheme
 from nasion.media.signatures import IMAGE_SUFFIXES
 
@@ -82,8 +82,8 @@ def as_faces(
     points = np.stack([face.points for face in found]).astype(np.float32)
     unknown = (np.nan,) * 4
     boxes = np.array([face.box or unknown for face in found], dtype=np.float32)
-    if tight_boxes:
-        boxes = np.where(np.isnan(boxes), points_box(points), boxes).astype(np.float32)
+    if tight_boxes and (tight := geometry.tight_boxes(points)) is not None:
+        boxes = np.where(np.isnan(boxes), tight, boxes)
     hidden = [np.zeros(len(scheme), bool) if f.occluded is None else f.occluded for f in found]
     return Faces(
         scheme=scheme,

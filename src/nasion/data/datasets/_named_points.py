@@ -20,8 +20,9 @@ from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import SCHEMES, scheme_by_count
 from nasion.landmarks.faces import Faces
-from nasion.landmarks.geometry import from_relative, to_relative
+from nasion.landmarks.geometry import from_relative, has_area, to_relative
 from nasion.landmarks.scheme import Scheme
+from nasion.media.quoted import quoted
 
 Box = tuple[float, float, float, float]
 _LAST_NUMBER = re.compile(r"(\d{1,5})$", re.ASCII)
@@ -49,8 +50,8 @@ class NamedFace:
         """Raises ``ValueError`` for a name that the face has already."""
         if name in self.points:
             raise ValueError(
-                f"point {name!r} occurs twice in one face; each point may occur once. If these are "
-                "two faces, group each one's points"
+                f"point {quoted(name)} occurs twice in one face; each point may occur once. If "
+                "these are two faces, group each one's points"
             )
         self.points[name] = xy
         if is_hidden:
@@ -72,7 +73,7 @@ def to_corner(xy: Sequence[float]) -> tuple[float, float]:
 def box_from_corner(x0: float, y0: float, x1: float, y1: float) -> Box:
     """A box of two corners in any order, as tools write it. ``ValueError`` if it has no area."""
     low, high = from_corner((min(x0, x1), min(y0, y1))), from_corner((max(x0, x1), max(y0, y1)))
-    if not (np.float32(high[0]) > np.float32(low[0]) and np.float32(high[1]) > np.float32(low[1])):
+    if not has_area(np.array((*low, *high))):
         raise ValueError(f"a box from {x0:g}, {y0:g} to {x1:g}, {y1:g}; an area above 0 expected")
     return *low, *high
 

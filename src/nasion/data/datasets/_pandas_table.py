@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from nasion.errors import DataError, refusing_damage, requires_extra
+from nasion.data.datasets._hdf5 import attribute, dataset_values, opened_hdf5
+from nasion.errors import DataError
+from nasion.media.quoted import shortened
 
-_MOST = 50_000_000  # values of an array
 _NONE = -1  # the number of a name that is missing
 Table = tuple[dict[str, list[str]], list[list[str]]]
 
@@ -24,17 +25,14 @@ def read_table(path: Path, remedy: str) -> Table:
     The header's rows begin with their name, and are empty above the columns that name a row, as in
     the CSV that pandas writes. ``remedy``: what errors advise.
     """
-    with requires_extra("DeepLabCut's .h5 files", "sleap"):
-        import h5py
-    with refusing_damage(path, remedy=remedy), h5py.File(path, "r") as file:
+    with opened_hdf5(path, "DeepLabCut's .h5 files", "sleap", remedy) as file:
         groups = [group for group in file.values() if group is not None]  # None: a broken link
-        frames = [group for group in groups if _text(group, "pandas_type") == "frame"]
-        if len(frames) != 1:
-            raise DataError(
-                f"{path}: {len(frames)} tables in pandas' fixed format found, one expected; "
-                f"{remedy}"
-            )
         try:
+            frames = [group for group in groups if _text(group, "pandas_type") == "frame"]
+            if len(frames) != 1:
+                raise ValueError(
+                    f"{len(frames)} tables in pandas' fixed format found, one expected"
+                )
             return _table(frames[0])
         except (KeyError, ValueError) as error:
             problem = error.args[0] if error.args else error
@@ -46,11 +44,11 @@ def _table(frame: Any) -> Table:
     names, rows = _labels(frame, "axis0"), _labels(frame, "axis1")
     place = {name: k for k, name in enumerate(names)}
     values = np.full((len(rows), len(names)), np.nan)
-    for k in range(int(frame.attrs.get("nblocks", 0))):
+    for k in range(_number(frame, "nblocks")):
         items = _labels(frame, f"block{k}_items")
         stored = frame[f"block{k}_values"]
         block = _array(stored, "fiu")
-        block = block if stored.attrs.get("transposed", 0) else block.T
+        block = block if _number(stored, "transposed") else block.T
         if block.shape != (len(rows), len(items)):
             raise ValueError(
                 f"block{k}_values has the shape {block.shape}, {(len(rows), len(items))} expected"
@@ -100,15 +98,14 @@ def _names(stored: Any) -> list[str]:
 
 def _array(stored: Any, kinds: str) -> np.ndarray:
     """A dataset's values. ``kinds``: those of NumPy's that it may have."""
-    # A damaged file may have a group or a type in its place.
-    if not hasattr(stored, "shape") or stored.dtype.kind not in kinds:
-        raise ValueError(f"{stored.name} holds no plain {'names' if 'S' in kinds else 'numbers'}")
-    if stored.size is None or stored.size > _MOST:
-        raise ValueError(f"{stored.name} has the shape {stored.shape}; too many values, or none")
-    return np.asarray(stored[()])
+    return dataset_values(stored, kinds, shortened(str(stored.name)))
+
+
+def _number(stored: Any, name: str) -> int:
+    """An attribute's whole number; 0 for none."""
+    return int(attribute(stored, name, "iub") or 0)
 
 
 def _text(stored: Any, name: str) -> str:
     """An attribute's text; empty for none."""
-    value = stored.attrs.get(name, b"")
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return (attribute(stored, name, "S") or b"").decode("utf-8", "replace")

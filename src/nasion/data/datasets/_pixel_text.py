@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import UInt8
 
+from nasion.media.quoted import quoted
+
 _SPACE = ord(" ")
 _INVALID = 0
 
@@ -65,7 +67,7 @@ def _problem(text: bytes, expected: int) -> str:
     for i, token in enumerate(tokens):
         if not token.isdigit() or int(token) > 255:
             found = token[:20].decode("ascii", "replace")
-            return f"value {i + 1} is {found!r}, a whole number 0 to 255 expected."
+            return f"value {i + 1} is {quoted(found)}, a whole number 0 to 255 expected."
     if len(tokens) != expected:
         return f"has {len(tokens)} values, {expected} expected."
     return "has more than one space between two values; one expected."

@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from nasion.errors import DataError
 from nasion.media.files import read_text
 from nasion.media.number_text import parse_coordinate
+from nasion.media.quoted import quoted
 
 Line = tuple[int, str]  # its number in the file, counted from 1, and its text
 
@@ -35,7 +36,7 @@ def points_of_lines(
         fields = line.split(separator)
         try:
             if len(fields) != 2:
-                raise ValueError(f"{line.strip()[:40]!r}, two numbers x y expected")
+                raise ValueError(f"{quoted(line.strip())}, two numbers x y expected")
             points[i] = [parse_coordinate(field.strip()) for field in fields]
         except ValueError as error:
             raise DataError(f"{place} line {number}: {error}.") from None

@@ -21,10 +21,12 @@ from nasion.data.datasets._table_header import (
 )
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
+from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import column_positions, csv_rows, delimiter_of
 from nasion.media.files import read_text
 from nasion.media.number_text import check_file_name, parse_coordinate
+from nasion.media.quoted import listed, quoted, shortened
 
 _SUFFIXES = (".csv", ".tsv")
 _LOOKED_FOR = 20  # faces whose images tell in which folder they all lie
@@ -91,7 +93,7 @@ def read_table(
                 _check_box(numbers[:4])
             # A second face of an image is another face, not the same one twice.
             if (face, repr(numbers)) in seen:
-                raise ValueError(f"face {face!r} occurs a second time with the same points")
+                raise ValueError(f"face {quoted(face)} occurs a second time with the same points")
             seen.add((face, repr(numbers)))
             faces.append(face)
             rows.append(numbers)
@@ -133,9 +135,9 @@ class DecimalMarks:
             # 1.234 beside 5,6 is more than a thousand.
             if self.seen not in ("", mark):
                 raise ValueError(
-                    f"{cell.strip()[:30]!r}, where numbers before have the decimal mark "
-                    f"{self.seen!r}: a thousand, or a fraction? Write all numbers with one mark, "
-                    "and thousands without"
+                    f"{quoted(cell.strip())}, where numbers before have the decimal mark "
+                    f"{quoted(self.seen)}: a thousand, or a fraction? Write all numbers with one "
+                    "mark, and thousands without"
                 )
             self.seen = mark
         return cell.replace(",", ".") if mark == "," else cell
@@ -149,7 +151,7 @@ class DecimalMarks:
             if not _EXCEL_OVERFLOW.match(cell.strip()):
                 raise
             raise ValueError(
-                f"{cell.strip()[:30]!r}, which Excel shows for a number that does not fit its "
+                f"{quoted(cell.strip())}, which Excel shows for a number that does not fit its "
                 "column; widen the column there and save the table again"
             ) from None
 
@@ -162,22 +164,20 @@ def _numbers(
         try:
             values.append(marks.coordinate(cells[at]))
         except ValueError as error:
-            raise ValueError(f"{header[at]} is {error}") from None
+            raise ValueError(f"{shortened(header[at])} is {error}") from None
     # Points and corners of the box alike are pairs.
     for i in range(0, len(values), 2):
         if math.isnan(values[i]) != math.isnan(values[i + 1]):
             x, y = wanted[i], wanted[i + 1]
             raise ValueError(
-                f"half a point: {header[x]} is {cells[x][:30] or 'empty'!r}, "
-                f"{header[y]} is {cells[y][:30] or 'empty'!r}"
+                f"half a point: {shortened(header[x])} is {quoted(cells[x] or 'empty')}, "
+                f"{shortened(header[y])} is {quoted(cells[y] or 'empty')}"
             )
     return values
 
 
 def _check_box(box: list[float]) -> None:
-    # In the precision in which it is kept: a thin box far away has no area there. NaN fails too.
-    x0, y0, x1, y1 = np.array(box, dtype=np.float32).tolist()
-    if not (x1 > x0 and y1 > y0):
+    if not has_area(np.array(box)):  # NaN has none either
         raise ValueError(f"the box {box} has no area; x1 > x0 and y1 > y0 expected")
 
 
@@ -195,7 +195,7 @@ def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
     if not all(name in header for name in BOX_COLUMNS):
         raise DataError(
             f"{path} line 1: columns {', '.join(BOX_COLUMNS)} expected after the image's name; "
-            f"found {', '.join(header[:6])[:200]}."
+            f"found {listed(header[:6])}."
         )
     wanted = column_positions(header, BOX_COLUMNS, path)
     names, boxes = [], []
@@ -207,7 +207,7 @@ def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
             _check_box(box)
             names.append(check_file_name(cells[at]))
         except ValueError as error:
-            found = ",".join(cells)[:60]
+            found = shortened(",".join(cells), 60)
             raise DataError(
                 f"{path} line {line}: four numbers with x1 above x0 and y1 above y0 expected; "
                 f"found {found} ({error})."

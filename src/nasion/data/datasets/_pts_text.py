@@ -14,6 +14,7 @@ from jaxtyping import Float32
 from nasion.errors import DataError
 from nasion.media.files import decode_text, open_bytes
 from nasion.media.number_text import parse_coordinate
+from nasion.media.quoted import quoted, shortened
 
 _COMMENT = re.compile(r"\s*(?:#|//).*")
 _log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def parse(text: str, place: str) -> Float32[np.ndarray, "K 2"]:
         columns = 2
     points = [_point(line, columns, f"{place} line {number}") for number, line in rows]
     if declared is not None and declared != str(len(points)):
-        raise DataError(f"{place}: n_points says {declared[:20]}, {len(points)} rows follow.")
+        raise DataError(f"{place}: n_points says {shortened(declared)}, {len(points)} rows follow.")
     if not points:
         raise DataError(f"{place}: it holds no points.")
     if is_numbered:
@@ -82,7 +83,7 @@ def _point(line: str, columns: int, place: str) -> tuple[float, float]:
         if math.isnan(x) != math.isnan(y):
             raise ValueError
     except ValueError:
-        raise DataError(f"{place}: {line[:40]!r}, two numbers x y expected.") from None
+        raise DataError(f"{place}: {quoted(line)}, two numbers x y expected.") from None
     # Counted from 1 in the file, from 0 here.
     return x - 1, y - 1
 

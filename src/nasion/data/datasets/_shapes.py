@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from nasion.data.datasets._named_points import Box, NamedFace
 from nasion.data.record_faults import Faults, report_fault
+from nasion.media.quoted import quoted, shortened
 
 HIDDEN_WORDS = ("occluded", "hidden", "invisible")  # flags and choices of a point
 _log = logging.getLogger(__name__)
@@ -60,14 +61,14 @@ def faces_of_shapes(shapes: Iterable[Shape], file: str, faults: Faults) -> list[
 def tell_left_out(kinds: Mapping[str, int], file: str) -> None:
     """Note the shapes that are no points or boxes. ``kinds``: how many of each."""
     if kinds:
-        found = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        found = ", ".join(f"{count} {shortened(kind)}" for kind, count in kinds.items())
         _log.info("%s: shapes that are no points or boxes are left out: %s.", file, found)
 
 
 def _faces_of_image(
     image: str, shapes: list[Shape], is_numbered: bool, file: str, faults: Faults
 ) -> list[NamedFace]:
-    place = f"{file} image {image!r}"
+    place = f"{file} image {quoted(image, 60)}"
     boxes = [shape for shape in shapes if shape.box]
     named: dict[str, NamedFace] = {}
     faces: list[NamedFace] = []
@@ -131,7 +132,7 @@ def _grouped(
         try:
             if face is None:
                 raise ValueError(
-                    f"point {name!r} at {xy[0]:g}, {xy[1]:g} is in none of the image's "
+                    f"point {quoted(name)} at {xy[0]:g}, {xy[1]:g} is in none of the image's "
                     f"{len(faces)} boxes, so its face is unknown; group it with its face"
                 )
             face.add(name, xy, is_hidden)

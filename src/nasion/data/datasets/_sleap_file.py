@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Shaped
 
-from nasion.errors import DataError, refusing_damage, requires_extra
+from nasion.data.datasets._hdf5 import attribute, dataset, dataset_values, opened_hdf5
+from nasion.errors import DataError
 from nasion.landmarks.scheme import Scheme
 from nasion.media.json_document import Document, parse_document
 from nasion.media.number_text import MAX_COORDINATE
+from nasion.media.quoted import quoted
 
 _EDGE, _SYMMETRY = 1, 2  # kinds of links
 _CENTRED = 1.1  # from this format on the centre of the first pixel is (0, 0); before, its corner
+_REMEDY = "save it in SLEAP again."
 _ORDERED = 1.4  # from this format on images say in which order their colours are
 
 
@@ -31,22 +33,16 @@ class Instance:
     points: Float64[np.ndarray, "K 2"]
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """The open HDF5 file. Raises ``MissingExtra`` without h5py, ``DataError`` for another file."""
-    with requires_extra("SLEAP's files", "sleap"):
-        import h5py
-    remedy = "save it in SLEAP again."
-    with refusing_damage(path, remedy=remedy), h5py.File(path, "r") as file:
-        yield file
+def opened(path: Path) -> AbstractContextManager[Any]:
+    """The open HDF5 file, as ``opened_hdf5``."""
+    return opened_hdf5(path, "SLEAP's files", "sleap", _REMEDY)
 
 
 def skeletons(file: Any, path: Path) -> list[Scheme]:
     """Each skeleton's points, edges and, of its symmetries, mirror pairs."""
-    metadata = _group(file, "metadata", path)
-    text = metadata.attrs.get("json")
+    text = _attribute(_group(file, "metadata", path), "json", "SO", path)
     if text is None:
-        raise DataError(f"{path}: its metadata has no attribute json; save it in SLEAP again.")
+        raise DataError(f"{path}: its metadata has no attribute json; {_REMEDY}")
     document = parse_document(_text(text), f"{path} metadata")
     names = [node["name"].file_name() for node in document["nodes"].elements()]
     return [_scheme(each, names) for each in document["skeletons"].elements()]
@@ -95,9 +91,8 @@ def _link_kind(link: Document, kinds: list[int]) -> int:
 
 def videos(file: Any, path: Path) -> list[Document]:
     """What the file says of each video: its backend, with file names or a data set."""
-    texts = _table(file, "videos_json", path)
     found = []
-    for k, text in enumerate(texts):
+    for k, text in enumerate(_array(file, "videos_json", "SO", path).reshape(-1)):
         document = parse_document(_text(text), f"{path} videos_json[{k}]")
         found.append(document.get("backend") or document)
     return found
@@ -105,10 +100,10 @@ def videos(file: Any, path: Path) -> list[Document]:
 
 def instances(file: Any, path: Path) -> list[Instance]:
     """The instances that a person labelled, frame by frame."""
-    frames = _table(file, "frames", path, "video", "frame_idx", "frame_id")
+    frames = _table(file, "frames", path, ("video", "frame_idx", "frame_id"))
     names = ("instance_type", "frame_id", "skeleton", "point_id_start", "point_id_end")
-    rows = _table(file, "instances", path, *names)
-    points = _table(file, "points", path, "x", "y", "visible")
+    rows = _table(file, "instances", path, names)
+    points = _table(file, "points", path, ("x", "y", "visible"), "fiub")
     xy = np.stack([points["x"], points["y"]], axis=1).astype(np.float64)
     if _version(file, path) < _CENTRED:
         xy -= 0.5
@@ -118,7 +113,7 @@ def instances(file: Any, path: Path) -> list[Instance]:
     if len(wrong):
         raise DataError(
             f"{path} points[{wrong[0]}]: {xy[wrong[0]].tolist()}; at most {MAX_COORDINATE:,.0f} "
-            "pixels expected; save it in SLEAP again."
+            f"pixels expected; {_REMEDY}"
         )
     by_id = {int(row["frame_id"]): row for row in frames}
     found: list[Instance] = []
@@ -130,7 +125,7 @@ def instances(file: Any, path: Path) -> list[Instance]:
         if frame is None or not 0 <= start <= end <= len(xy):
             raise DataError(
                 f"{path} instances[{k}]: points {start} to {end} of {len(xy)}, frame "
-                f"{int(row['frame_id'])}; there is no such part; save it in SLEAP again."
+                f"{int(row['frame_id'])}; there is no such part; {_REMEDY}"
             )
         places = (int(frame["video"]), int(frame["frame_idx"]), int(row["skeleton"]))
         found.append(Instance(*places, xy[start:end]))
@@ -138,23 +133,36 @@ def instances(file: Any, path: Path) -> list[Instance]:
 
 
 def _version(file: Any, path: Path) -> float:
-    return float(_group(file, "metadata", path).attrs.get("format_id", 1.0))
+    value = _attribute(_group(file, "metadata", path), "format_id", "fiu", path)
+    return 1.0 if value is None else float(value)
 
 
-def embedded_image(file: Any, dataset: str, frame: int, path: Path) -> tuple[Any, bool]:
-    """A frame that the file holds, and whether its red and blue have changed places.
+def _attribute(stored: Any, name: str, kinds: str, path: Path) -> Any:
+    try:
+        return attribute(stored, name, kinds)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; {_REMEDY}") from error
+
+
+def embedded_image(file: Any, name: str, frame: int, path: Path) -> tuple[Any, bool]:
+    """A frame that the file holds in a dataset, and whether its red and blue have changed places.
 
     An encoded image's bytes, or pixels, which are always red, green, blue. OpenCV, with which SLEAP
     encodes, takes red for blue; from format 1.4 on the file says so.
     """
-    group = dataset.rpartition("/")[0]
-    data = _group(file, dataset, path)
-    numbers = file.get(f"{group}/frame_numbers")
-    at = frame if numbers is None else int(np.flatnonzero(numbers[:] == frame)[0])
-    value = np.asarray(data[at])
+    numbers = f"{name.rpartition('/')[0]}/frame_numbers"
+    held = _array(file, numbers, "iu", path).reshape(-1) if numbers in file else None
+    try:
+        data = dataset(_group(file, name, path), "iuO", name, by_row=True)
+        at = frame if held is None else next(iter(np.flatnonzero(held == frame).tolist()), -1)
+        if not data.ndim or not 0 <= at < len(data):
+            raise ValueError(f"{name} does not hold frame {frame}")
+        value = dataset_values(data[at], "iu", name)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; {_REMEDY}") from error
     if value.ndim > 1:
         return value, False
-    order = data.attrs.get("channel_order")
+    order = _attribute(data, "channel_order", "SO", path)
     is_bgr = _version(file, path) < _ORDERED if order is None else _text(order) == "BGR"
     return value.astype(np.int8).tobytes(), is_bgr
 
@@ -162,17 +170,32 @@ def embedded_image(file: Any, dataset: str, frame: int, path: Path) -> tuple[Any
 def _group(file: Any, name: str, path: Path) -> Any:
     if name not in file:
         raise DataError(
-            f"{path}: it has no {name!r}, so it is not a SLEAP file, or not a whole one; save it "
-            "in SLEAP again."
+            f"{path}: it has no {quoted(name)}, so it is not a SLEAP file, or not a whole one; "
+            f"{_REMEDY}"
         )
     return file[name]
 
 
-def _table(file: Any, name: str, path: Path, *fields: str) -> Shaped[np.ndarray, " n ..."]:
-    table = _group(file, name, path)[:]
+def _array(file: Any, name: str, kinds: str, path: Path) -> Shaped[np.ndarray, " *shape"]:
+    try:
+        return dataset_values(_group(file, name, path), kinds, name)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; {_REMEDY}") from error
+
+
+def _table(
+    file: Any, name: str, path: Path, fields: tuple[str, ...], kinds: str = "iu"
+) -> Shaped[np.ndarray, " n"]:
+    """A table with these fields. ``kinds``: those of NumPy's that they may be of."""
+    table = _array(file, name, "Vfiu", path)
     missing = [field for field in fields if field not in (table.dtype.names or ())]
     if missing:
-        raise DataError(f"{path}: its {name} have no {missing[0]!r}; save it in SLEAP again.")
+        raise DataError(f"{path}: its {name} have no {quoted(missing[0])}; {_REMEDY}")
+    wrong = [field for field in fields if table.dtype[field].kind not in kinds]
+    if wrong or table.ndim != 1:
+        raise DataError(
+            f"{path}: its {name} have no numbers {quoted((wrong or fields)[0])}; {_REMEDY}"
+        )
     return table
 
 

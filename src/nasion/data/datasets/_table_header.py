@@ -13,6 +13,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import column_positions, csv_rows
 from nasion.media.files import open_bytes, utf16_of
 from nasion.media.number_text import is_whole, parse_number
+from nasion.media.quoted import listed, shortened
 
 _NEARLY_ALL = 0.8  # of a scheme's points: a table with so many is of that scheme, with a fault
 BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
@@ -106,8 +107,7 @@ def why_no_points(cells: Sequence[str]) -> str:
     columns = named_columns(cells)
     if is_points_header(columns):
         return ""
-    line = ", ".join(map(str.strip, cells))
-    shown = line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
+    shown = listed(map(str.strip, cells), _SHOWN)
     if "Image" in columns:
         return "it has Kaggle's column Image; give its kind (fkd, or points_csv if it names images)"
     if len(columns) == 1:
@@ -195,7 +195,8 @@ def point_columns(columns: Sequence[str], scheme: Scheme, path: Path) -> list[in
     twice = next((columns[at[1]] for at in found.values() if len(at) > 1), None)
     if twice is not None:
         raise DataError(
-            f"{path} line 1: a second column for {twice}; each point has one x and one y."
+            f"{path} line 1: a second column for {shortened(twice)}; "
+            "each point has one x and one y."
         )
     if len(found) != 2 * len(scheme):
         raise DataError(

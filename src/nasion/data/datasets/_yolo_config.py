@@ -12,6 +12,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
 from nasion.media.json_document import Document
 from nasion.media.number_text import check_file_name
+from nasion.media.quoted import quoted
 from nasion.media.signatures import IMAGE_SUFFIXES
 
 # What the three splits are called, in the file and as folders.
@@ -66,7 +67,7 @@ class Config:
         tried += [self.path.parent.joinpath(*parts[k:]) for k in range(len(parts))]
         found = next((path for path in tried if path.is_dir() or path.is_file()), None)
         if found is None:
-            raise entry.error(f"no folder or list {name!r} at {tried[0]} or beside the file")
+            raise entry.error(f"no folder or list {quoted(name)} at {tried[0]} or beside the file")
         return found
 
     def scheme(self, requested: Scheme | None) -> Scheme:

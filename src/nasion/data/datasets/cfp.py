@@ -22,6 +22,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.cfp import HALF, cfp50
 from nasion.landmarks.table_names import on_side
 from nasion.media.files import write_text
+from nasion.media.quoted import quoted
 
 SCHEME: Scheme = cfp50
 SPLITS = ("all",)
@@ -103,14 +104,15 @@ def write_labels(faces: Faces, folder: Path) -> Path:
         parts = Path(str(image)).parts[-4:]
         if len(parts) != 4 or parts[0] != IMAGE_FOLDER or parts[2] not in _POSES:
             raise SettingError(
-                f"cfp: the image of {name!r} is not {IMAGE_FOLDER}/PERSON/frontal/NUMBER or "
+                f"cfp: the image of {quoted(name)} is not {IMAGE_FOLDER}/PERSON/frontal/NUMBER or "
                 f"{IMAGE_FOLDER}/PERSON/profile/NUMBER."
             )
         halves = [points[_AT[side]] for side in _AT]
         complete = [half for half in halves if not np.isnan(half).any()]
         if len(complete) != 1:
             raise SettingError(
-                f"cfp: face {name!r} has {len(complete)} complete halves; its files hold one half."
+                f"cfp: face {quoted(name)} has {len(complete)} complete halves; "
+                "its files hold one half."
             )
         rows = _in_order(complete[0], parts[2]).astype(np.float64) + 1
         label = folder.joinpath(_LABELS, *parts[1:3], Path(parts[3]).stem + ".txt")

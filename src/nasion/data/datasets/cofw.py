@@ -12,20 +12,23 @@ from typing import Any
 
 import numpy as np
 
+from nasion.data.datasets._hdf5 import dataset_values, opened_hdf5
 from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import LabelledFace, as_faces
-from nasion.data.datasets._matlab import opened_hdf5
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.catalog import cofw29
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
 from nasion.media.number_text import MAX_COORDINATE
+from nasion.media.quoted import listed
 
 SCHEME: Scheme = cofw29
 SPLITS = ("all", "training", "test")
 POOL = "training"  # what train and val are sides of
 PIXEL_ORIGIN = 1  # what the files call the first pixel
+_REMEDY = "get it again from where it came."
 # Of each side: the file, and its variables' ending, as in phisTr and phisT.
 _FILES = {"training": ("COFW_train_color.mat", "Tr"), "test": ("COFW_test_color.mat", "T")}
 
@@ -55,12 +58,10 @@ def read(
     images: list[np.ndarray] = []
     for path in files(root, split):
         side, ending = next((s, e) for s, (name, e) in _FILES.items() if name == path.name)
-        with opened_hdf5(path) as file:
-            labels, boxes, stored = (
-                _variable(file, n + ending, path) for n in ("phis", "bboxes", "Is")
-            )
+        with opened_hdf5(path, "Reading .mat files of MATLAB 7.3", "matlab", _REMEDY) as file:
+            labels, boxes = (_numbers(file, n + ending, path) for n in ("phis", "bboxes"))
             rows, boxes = _by_face(labels, 3 * len(SCHEME), path), _by_face(boxes, 4, path)
-            references = np.asarray(stored).reshape(-1)
+            references = _references(file, f"Is{ending}", path)
             if not len(rows) == len(boxes) == len(references):
                 raise DataError(
                     f"{path.name}: {len(rows)} labels, {len(boxes)} boxes and {len(references)} "
@@ -69,7 +70,7 @@ def read(
             for i, reference in enumerate(references):
                 place = f"{path.name} face {i + 1}"
                 try:
-                    image = _image(file[reference], place)
+                    image = _image(file[reference] if reference else None, place)
                     found.append(_face(f"{side}/{i + 1:04d}", rows[i], boxes[i], place))
                     images.append(image)
                 except DataError as error:
@@ -83,15 +84,31 @@ def read(
     )  # fmt: skip
 
 
-def _variable(file: Any, name: str, path: Path) -> Any:
+def _variable(file: Any, name: str, kinds: str, path: Path) -> np.ndarray:
     if name not in file:
-        raise DataError(f"{path.name}: it has no {name}; it has {', '.join(list(file)[:8])}.")
-    return file[name][()]
+        raise DataError(f"{path.name}: it has no {name}; it has {listed(file) or 'nothing'}.")
+    try:
+        return dataset_values(file[name], kinds, name)
+    except ValueError as error:
+        raise DataError(f"{path.name}: {error}; {_REMEDY}") from error
 
 
-def _by_face(values: Any, width: int, path: Path) -> np.ndarray:
+def _numbers(file: Any, name: str, path: Path) -> np.ndarray:
+    return _variable(file, name, "fiu", path).astype(np.float64)
+
+
+def _references(file: Any, name: str, path: Path) -> np.ndarray:
+    """References to the images, as MATLAB stores cells."""
+    import h5py
+
+    found = _variable(file, name, "O", path)
+    if h5py.check_ref_dtype(file[name].dtype) is not h5py.Reference:
+        raise DataError(f"{path.name}: {name} has no references to images; {_REMEDY}")
+    return found.reshape(-1)
+
+
+def _by_face(array: np.ndarray, width: int, path: Path) -> np.ndarray:
     """One row per face. MATLAB's columns are HDF5's rows, so either may come first."""
-    array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or width not in array.shape:
         shape = " x ".join(map(str, array.shape))
         raise DataError(f"{path.name}: an array of {shape}, {width} numbers per face expected.")
@@ -107,16 +124,19 @@ def _face(name: str, row: np.ndarray, box: np.ndarray, place: str) -> LabelledFa
     if not np.isin(flags, (0, 1)).all():
         raise DataError(f"{place}: occlusion flags other than 0 and 1.")
     x, y, width, height = box.tolist()
-    if width <= 0 or height <= 0:
+    corners = (x - 1, y - 1, x - 1 + width, y - 1 + height)
+    if not has_area(np.array(corners)):
         raise DataError(f"{place}: a box of {width:g} x {height:g} pixels, above 0 expected.")
     points = row[: 2 * count].reshape(2, count).T - 1
-    corners = (x - 1, y - 1, x - 1 + width, y - 1 + height)
     return LabelledFace(name, Path(name), points, box=corners, occluded=flags == 1)
 
 
 def _image(stored: Any, place: str) -> np.ndarray:
     """An image as MATLAB stores it, columns first and colours before them, upright."""
-    image = np.asarray(stored[()])
+    try:
+        image = dataset_values(stored, "u", "its image")
+    except ValueError as error:
+        raise DataError(f"{place}: {error}.") from error
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.size == 0:
         raise DataError(f"{place}: an image of {image.dtype}, {image.ndim} axes; bytes expected.")
     if image.ndim == 2:

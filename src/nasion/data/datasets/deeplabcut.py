@@ -26,6 +26,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import csv_rows
 from nasion.media.files import read_text, write_text
 from nasion.media.number_text import check_file_name, parse_coordinate
+from nasion.media.quoted import quoted, shortened
 
 SCHEME = None
 SPLITS = ("all",)
@@ -109,9 +110,8 @@ def _read_table(path: Path, folder: Path, faults: Faults) -> list[NamedFace]:
         line, cells = next(rows, (0, []))
         if not cells or cells[0].strip() not in _HEADS:
             expected = ", ".join(_HEADS)
-            raise DataError(
-                f"{path} line {line}: a row of {expected} expected; found {','.join(cells)[:60]!r}."
-            )
+            found = quoted(",".join(cells), 60)
+            raise DataError(f"{path} line {line}: a row of {expected} expected; found {found}.")
         header[cells[0].strip()] = [cell.strip() for cell in cells]
     return _faces_of_rows(header, rows, "line", path, folder, faults)
 
@@ -163,10 +163,10 @@ def _columns(header: dict[str, list[str]], path: Path) -> list[_Column]:
     lone = [n for n in names if names.count(n) > 1 or (*n[:2], "yx"["xy".index(n[2])]) not in names]
     if lone:
         individual, point, axis = lone[0]
-        whose = f" of {individual[:40]!r}" if individual else ""
+        whose = f" of {quoted(individual)}" if individual else ""
         raise DataError(
-            f"{path}: {axis} of point {point[:40]!r}{whose} is there {names.count(lone[0])} times, "
-            "the other axis differently; each point has one x and one y."
+            f"{path}: {axis} of point {quoted(point)}{whose} is there {names.count(lone[0])} "
+            "times, the other axis differently; each point has one x and one y."
         )
     return columns
 
@@ -180,13 +180,15 @@ def _individuals(
         try:
             value = parse_coordinate(cells[column.at], missing=True)
         except ValueError as error:
-            raise ValueError(f"{column.point} {column.axis} is {error}") from None
+            raise ValueError(f"{shortened(column.point)} {column.axis} is {error}") from None
         values.setdefault((column.individual, column.point), {})[column.axis] = value
     faces: dict[str, NamedFace] = {}
     for (individual, point), xy in values.items():
         x, y = xy["x"], xy["y"]
         if math.isnan(x) != math.isnan(y):
-            raise ValueError(f"half a point: {point} has x {x:g}, y {y:g}; both or none expected")
+            raise ValueError(
+                f"half a point: {shortened(point)} has x {x:g}, y {y:g}; both or none expected"
+            )
         if not math.isnan(x):
             face = faces.setdefault(individual, NamedFace(image, f"{place} {individual}".rstrip()))
             face.add(point, (x, y))

@@ -27,6 +27,7 @@ from nasion.media.csv_rows import column_positions, csv_rows
 from nasion.media.files import atomic_write, open_bytes, read_text, write_text
 from nasion.media.images import as_pixels
 from nasion.media.number_text import parse_whole
+from nasion.media.quoted import quoted
 
 SCHEME: Scheme = fkd15
 SPLITS = ("all", "test")
@@ -130,7 +131,7 @@ def read_lookup(path: Path, faults: Faults = None) -> Lookup:
             row_id, image_id, feature = (cells[k] for k in at)
             if feature not in COLUMNS:
                 known = ", ".join(COLUMNS)
-                raise ValueError(f"unknown feature {feature[:40]!r}; known: {known}.")
+                raise ValueError(f"unknown feature {quoted(feature)}; known: {known}.")
             rows.append((_lookup_id("RowId", row_id), _lookup_id("ImageId", image_id), feature))
         except ValueError as error:
             report_fault(faults, f"{path.name} line {line}", str(error))

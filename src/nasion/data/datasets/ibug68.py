@@ -80,7 +80,7 @@ def read(
         ids=tuple(n + image_of(path)[1] for n, path in zip(names, read_files, strict=True)),
         images=tuple(images),
         points=points,
-        boxes=_tight_boxes(points),
+        boxes=geometry.tight_boxes(points),
         groups={
             "subset": tuple(part[0] if len(part) > 1 else root.name for part in parts),
             "photograph": _photographs(root, read_files, names),
@@ -101,13 +101,6 @@ def _photographs(root: Path, paths: Iterable[Path], names: list[str]) -> tuple[s
         inside = video is not None and video.is_relative_to(root)
         found.append(str(video.relative_to(root)) if video and inside else photograph(name))
     return tuple(found)
-
-
-def _tight_boxes(points: Float32[np.ndarray, "N K 2"]) -> Float32[np.ndarray, "N 4"]:
-    """The boxes around the labelled points; NaN for one point, which spans none."""
-    boxes = geometry.points_box(points).astype(np.float32)
-    has_area = np.asarray((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
-    return np.where(has_area[:, None], boxes, np.float32(np.nan))
 
 
 def _read_files(

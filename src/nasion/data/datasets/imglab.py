@@ -33,6 +33,7 @@ from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SettingError, refusing_damage
 from nasion.landmarks.catalog import SCHEMES, ibug68, scheme_by_count
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import open_bytes, write_text
 from nasion.media.number_text import (
@@ -41,6 +42,7 @@ from nasion.media.number_text import (
     is_whole,
     parse_coordinate,
 )
+from nasion.media.quoted import quoted
 
 SCHEME: Scheme = ibug68
 SPLITS = ("all",)
@@ -119,7 +121,7 @@ def _columns(
         unknown = [name for name in names if name not in scheme]
         if unknown:
             raise DataError(
-                f"{root}: part {unknown[0]!r} is not a point of scheme {scheme.name}; "
+                f"{root}: part {quoted(unknown[0])} is not a point of scheme {scheme.name}; "
                 "name the right scheme (--scheme), or number the parts from 0."
             )
         return scheme, scheme.index(names)
@@ -149,7 +151,8 @@ def _own_scheme(names: list[str], requested: Scheme | None, root: Path) -> Schem
     odd = [name for name in names if not is_whole(name)]
     if len(odd) < len(names):
         raise DataError(
-            f"{root}: part {odd[0]!r} among parts that are numbered; number all parts, or name all."
+            f"{root}: part {quoted(odd[0])} among parts that are numbered; "
+            "number all parts, or name all."
         )
     nearest = max(SCHEMES.values(), key=lambda scheme: sum(name in scheme for name in names))
     # Nearly all of a scheme: a name is misspelt. A scheme of one's own shares some names.
@@ -237,12 +240,10 @@ class _Reader(ContentHandler):
             left, top, width, height = (parse_coordinate(text or "") for text in found.values())
             # Outer edges: a box of width 1 covers one pixel.
             edges = (left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)
-            # In the precision in which they are kept.
-            x0, y0, x1, y1 = np.array(edges, dtype=np.float32).tolist()
-            if not (x1 > x0 and y1 > y0):
+            if not has_area(np.array(edges)):
                 raise ValueError
         except ValueError:
-            shown = ", ".join(f"{side} {_shown(text)}" for side, text in found.items())
+            shown = ", ".join(f"{side} {quoted(text)}" for side, text in found.items())
             self._box.problem = (
                 f"a box with {shown}; numbers up to {MAX_COORDINATE:,.0f} expected, "
                 "width and height above 0."
@@ -253,18 +254,18 @@ class _Reader(ContentHandler):
     def _add_part(self, box: _Box, attrs: Any) -> None:
         name = attrs.get("name", "")
         if is_whole(name) and len(name) > _MAX_DIGITS:
-            box.problem = box.problem or f"part {name[:20]!r} is not a point's number."
+            box.problem = box.problem or f"part {quoted(name)} is not a point's number."
             return
         # imglab writes 07, others 7.
         name = str(int(name)) if is_whole(name) else name
         try:
             x, y = (parse_coordinate(attrs.get(axis) or "") for axis in "xy")
         except ValueError:
-            found = f"x {_shown(attrs.get('x'))}, y {_shown(attrs.get('y'))}"
-            box.problem = box.problem or f"part {name[:40]!r} has {found}; numbers expected."
+            found = f"x {quoted(attrs.get('x'))}, y {quoted(attrs.get('y'))}"
+            box.problem = box.problem or f"part {quoted(name)} has {found}; numbers expected."
             return
         if name in box.parts:
-            duplicate = f"part {name!r} occurs twice in one box; each part may occur once."
+            duplicate = f"part {quoted(name)} occurs twice in one box; each part may occur once."
             box.problem = box.problem or duplicate
         box.parts[name] = (x, y)
 
@@ -292,10 +293,6 @@ class _Reader(ContentHandler):
             self.ids.append(file if alone else f"{file}#{before + number}")
             self.file.append(len(self.files) - 1)
             self.boxes.extend(box.edges)
-
-
-def _shown(text: str | None) -> str:
-    return repr(text)[:40]
 
 
 def _parse(root: Path, reader: _Reader) -> None:

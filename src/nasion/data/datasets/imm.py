@@ -28,6 +28,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write, open_bytes, write_text
 from nasion.media.images import image_size
 from nasion.media.number_text import check_file_name, is_whole, parse_number, parse_whole
+from nasion.media.quoted import quoted
 
 SCHEME: Scheme = imm58
 SPLITS = ("all", "train", "val")
@@ -114,7 +115,9 @@ def _read_shape(path: Path) -> tuple[Path, Float32[np.ndarray, "K 2"]]:
     if len(shape.points) != len(imm58):
         raise DataError(f"{path.name}: {len(shape.points)} points, {len(imm58)} expected.")
     if not image.is_file():
-        raise DataError(f"{path.name}: it names the image {shape.image!r}, which is not beside it.")
+        raise DataError(
+            f"{path.name}: it names the image {quoted(shape.image)}, which is not beside it."
+        )
     return image, shape.points
 
 

@@ -45,6 +45,7 @@ from nasion.media.files import write_text
 from nasion.media.images import open_image
 from nasion.media.json_document import Document
 from nasion.media.number_text import MAX_COORDINATE
+from nasion.media.quoted import quoted
 
 SCHEME = None
 SPLITS = ("all",)
@@ -150,7 +151,7 @@ def _shape(shape: Document, image: str, kind: str) -> Shape:
         return found
     # Several ``points`` of one shape are numbered, as CVAT's.
     if not places or (len(places) > 1 and kind == "point"):
-        raise shape["points"].error(f"{len(places)} places of point {label!r}, 1 expected")
+        raise shape["points"].error(f"{len(places)} places of point {quoted(label)}, 1 expected")
     flags = shape.get("flags")
     flags = {} if flags is None else flags.object()
     is_hidden = any(flags.get(name) is True for name in HIDDEN_WORDS)

@@ -17,6 +17,7 @@ from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.lapa import lapa106
+from nasion.media.quoted import quoted
 
 SCHEME: Scheme = lapa106
 _SIDES = ("train", "val", "test")
@@ -47,7 +48,7 @@ def read(
         lines = text_lines(path)
         if lines[0][1].strip() != str(len(SCHEME)):
             raise DataError(
-                f"{place} line {lines[0][0]}: {lines[0][1].strip()[:20]!r}, the number of points "
+                f"{place} line {lines[0][0]}: {quoted(lines[0][1].strip())}, the number of points "
                 f"{len(SCHEME)} expected."
             )
         points = points_of_lines(lines[1:], len(SCHEME), place)

@@ -1,8 +1,8 @@
 """300-W-LP and AFLW2000-3D (Zhu et al., 2016): images with a ``.mat`` file each, 68 points.
 
 ``NAME.mat`` beside ``NAME.jpg``: ``pt3d_68`` (AFLW2000-3D) or ``pt2d`` (300-W-LP), x and y of a
-fitted head's points, and ``Pose_Para`` with pitch, yaw and roll. Needs the extra ``matlab``. Pixels
-are taken to count from 1, as MATLAB's. Research use.
+fitted head's points, and ``Pose_Para`` with pitch, yaw and roll. Pixels are taken to count from 1,
+as MATLAB's. Research use.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
-from nasion.data.datasets._matlab import read_arrays
+from nasion.data.datasets._mat5 import read_arrays
 from nasion.data.datasets._set_folders import first_file
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError

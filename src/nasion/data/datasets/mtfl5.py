@@ -23,6 +23,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.mtfl import mtfl5
 from nasion.media.files import write_text
 from nasion.media.number_text import parse_coordinate, parse_whole
+from nasion.media.quoted import quoted
 from nasion.media.signatures import IMAGE_SUFFIXES
 
 SCHEME: Scheme = mtfl5
@@ -115,7 +116,9 @@ def write_labels(faces: Faces, folder: Path) -> Path:
     rows: list[str] = []
     for i, (name, image) in enumerate(zip(faces.ids, faces.images, strict=True)):
         if not faces.complete[i]:
-            raise SettingError(f"mtfl5: face {name!r} lacks points; its lists hold complete faces.")
+            raise SettingError(
+                f"mtfl5: face {quoted(name)} lacks points; its lists hold complete faces."
+            )
         file = Path(str(image)).relative_to(folder)
         numbers = (faces.points[i].astype(np.float64) + 1).T.reshape(-1).tolist()
         values = [

@@ -27,6 +27,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import csv_rows, delimiter_of
 from nasion.media.files import read_text, write_text
 from nasion.media.number_text import check_file_name
+from nasion.media.quoted import listed, quoted
 
 SCHEME = None
 SPLITS = ("all",)
@@ -97,8 +98,7 @@ def read(
     columns = _columns(header)
     if columns is None:
         raise DataError(
-            f"{root} line 1: columns image, point, x and y expected; found "
-            f"{', '.join(header)[:200]}."
+            f"{root} line 1: columns image, point, x and y expected; found {listed(header)}."
         )
     marks, lines = DecimalMarks(delimiter_of(text) != ","), list(rows)
     # COCO's visibility, if 2 occurs: then 0 is not labelled, 1 hidden.
@@ -137,7 +137,9 @@ def _add_point(
             raise ValueError(f"{axis} is {error}") from None
     x, y = values
     if math.isnan(x) != math.isnan(y):
-        raise ValueError(f"half a point: x is {cells[columns.x]!r}, y is {cells[columns.y]!r}")
+        raise ValueError(
+            f"half a point: x is {quoted(cells[columns.x])}, y is {quoted(cells[columns.y])}"
+        )
     is_hidden = False
     if columns.visible is not None:
         shown = cells[columns.visible].strip().lower().removesuffix(".0")
@@ -150,8 +152,8 @@ def _add_point(
         return
     if name in face.points and columns.face is None:
         raise ValueError(
-            f"point {name!r} of {image!r} occurs twice; if these are two faces, tell them apart in "
-            "a column face"
+            f"point {quoted(name)} of {quoted(image)} occurs twice; if these are two faces, tell "
+            "them apart in a column face"
         )
     face.add(name, (x, y), is_hidden)
 
@@ -162,7 +164,7 @@ def _flag(text: str, column: str) -> bool:
         return text != "" or column == "visible"
     if text in _NO:
         return False
-    raise ValueError(f"{column} is {text[:30]!r}; 0, 1, true or false expected")
+    raise ValueError(f"{column} is {quoted(text)}; 0, 1, true or false expected")
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

@@ -39,6 +39,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.files import atomic_write
 from nasion.media.images import open_image
 from nasion.media.json_document import Document
+from nasion.media.quoted import quoted
 
 SCHEME = None
 SPLITS = ("all",)
@@ -146,8 +147,8 @@ def _image_name(instance: Instance, backend: Document, finder: ImageFinder) -> s
         return finder.find(files[instance.frame].file_name())
     name = "" if names is None else names.file_name()
     raise ValueError(
-        f"its images are frames of the video {name!r}; export the labels in SLEAP as a package "
-        "(Predict, Export Labels Package), which holds them."
+        f"its images are frames of the video {quoted(name, 60)}; export the labels in SLEAP as a "
+        "package (Predict, Export Labels Package), which holds them."
     )
 
 

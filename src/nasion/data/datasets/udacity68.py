@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._points_table import image_folder, read_table
 from nasion.data.record_faults import Faults
 from nasion.errors import SplitNotFound
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
-from nasion.landmarks.geometry import points_box
+from nasion.landmarks.geometry import tight_boxes
 from nasion.landmarks.scheme import Scheme
 
 SCHEME: Scheme = ibug68
@@ -45,7 +43,7 @@ def read(
         ids=ids,
         images=tuple(images / name for name in ids),
         points=points,
-        boxes=points_box(points).astype(np.float32),
+        boxes=tight_boxes(points),
         # Without the frame's number: all frames of a person stay on one side of a split.
         groups={"person": tuple(Path(name).stem.rpartition("_")[0] for name in ids)},
         linked=("person",),

@@ -25,6 +25,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.webmorph import LINES, webmorph189
 from nasion.media.files import write_text
 from nasion.media.number_text import parse_whole
+from nasion.media.quoted import quoted
 
 SCHEME: Scheme = webmorph189
 SPLITS = ("all",)
@@ -110,7 +111,9 @@ def write_labels(faces: Faces, folder: Path) -> Path:
     for i, (name, image) in enumerate(zip(faces.ids, faces.images, strict=True)):
         label = Path(str(image)).with_suffix(".tem")
         if not faces.complete[i]:
-            raise SettingError(f"webmorph: face {name!r} lacks points; templates are complete.")
+            raise SettingError(
+                f"webmorph: face {quoted(name)} lacks points; templates are complete."
+            )
         if label in texts:
             raise SettingError(f"webmorph: {label.name} would hold two faces; templates hold one.")
         texts[label] = _template(faces.points[i])

@@ -6,13 +6,13 @@ x_min y_min x_max y_max, six attributes 0 or 1, and the file below ``WFLW_images
 
 from __future__ import annotations
 
-import re
+import math
 from pathlib import Path
 
 import numpy as np
 
 from nasion.data.datasets._image_names import image_name
-from nasion.data.datasets._label_files import check_split
+from nasion.data.datasets._label_files import box_for_tools, check_split
 from nasion.data.datasets._labelled_face import LabelledFace, as_faces, read_each_line
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._point_lines import Line
@@ -20,9 +20,11 @@ from nasion.data.record_faults import Faults
 from nasion.errors import SettingError, SplitNotFound
 from nasion.landmarks.catalog import wflw98
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import write_text
 from nasion.media.number_text import parse_coordinate, parse_whole
+from nasion.media.quoted import quoted
 
 SCHEME: Scheme = wflw98
 SPLITS = ("all", "training", "test")
@@ -33,7 +35,6 @@ _LIST = "list_98pt_rect_attr_{}.txt"
 _LISTS = {"training": _LIST.format("train"), "test": _LIST.format("test")}
 # The order of the columns, as the readme of the annotations has it; these are the test subsets.
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
-_NUMBER_FIRST = re.compile(r"[-+.\d]+\s")
 _NUMBERS = 2 * len(SCHEME) + 4 + len(ATTRIBUTES)
 
 
@@ -75,18 +76,29 @@ def _face(line: Line, images: Path) -> LabelledFace:
     # The name is the rest of the line, spaces and all.
     fields = line[1].strip().split(maxsplit=_NUMBERS)
     # A number too many would begin the name.
-    if len(fields) != _NUMBERS + 1 or _NUMBER_FIRST.match(fields[-1]):
+    if len(fields) != _NUMBERS + 1 or _begins_with_number(fields[-1]):
         count = len(line[1].split())
         raise ValueError(f"{count} fields, {_NUMBERS + 1} expected, the last one the file")
     values = [parse_coordinate(field) for field in fields[: _NUMBERS - len(ATTRIBUTES)]]
     attributes = [parse_whole(field, 0, 1) for field in fields[_NUMBERS - len(ATTRIBUTES) : -1]]
     x0, y0, x1, y1 = values[-4:]
-    if not (x1 > x0 and y1 > y0):
+    if not has_area(np.array((x0, y0, x1, y1))):
         raise ValueError(f"the box {values[-4:]} has no area; x1 > x0 and y1 > y0 expected")
     name = image_name(fields[-1], images)
     groups = (*("yes" if value else "no" for value in attributes), photograph(name))
     points = np.array(values[:-4]).reshape(-1, 2)
     return LabelledFace(name, images / name, points, groups, (x0, y0, x1, y1))
+
+
+def _begins_with_number(name: str) -> bool:
+    """Whether the first of several words is a number in any script or notation, as 1e5 or ½."""
+    first, *others = name.split(maxsplit=1)
+    if not others:
+        return False
+    try:
+        return not math.isnan(float(first))
+    except ValueError:
+        return all(character.isnumeric() or character in "-+.," for character in first)
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:
@@ -100,10 +112,12 @@ def write_labels(faces: Faces, folder: Path) -> Path:
     for i, (name, image) in enumerate(zip(faces.ids, faces.images, strict=True)):
         points = faces.points[i].astype(np.float64)
         if np.isnan(points).any():
-            raise SettingError(f"wflw: face {name!r} lacks points; its lists hold complete faces.")
+            raise SettingError(
+                f"wflw: face {quoted(name)} lacks points; its lists hold complete faces."
+            )
         box = None if faces.boxes is None else faces.boxes[i].astype(np.float64)
         if box is None or np.isnan(box).any():
-            box = np.concatenate([points.min(axis=0), points.max(axis=0)])
+            box = np.array(box_for_tools(faces, i))
         numbers = [f"{n:.6f}" for n in (*points.reshape(-1).tolist(), *box.tolist())]
         values = [faces.groups.get(kind, ("no",) * len(faces))[i] == "yes" for kind in ATTRIBUTES]
         file = str(Path(str(image)).relative_to(folder / IMAGE_FOLDER))

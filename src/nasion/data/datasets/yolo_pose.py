@@ -25,7 +25,7 @@ from nasion.data.datasets._yolo_config import NAMES, Config, find_config, read_c
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces
-from nasion.landmarks.geometry import from_relative, to_relative
+from nasion.landmarks.geometry import from_relative, has_area, to_relative
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import decode_text, write_text
 from nasion.media.images import image_size
@@ -157,7 +157,7 @@ def _record(
     points[missing] = np.nan
     corners = from_relative(np.stack([centre - sides / 2, centre + sides / 2]), size)
     x0, y0, x1, y1 = corners.astype(np.float32).reshape(-1).tolist()
-    if not (x1 > x0 and y1 > y0):
+    if not has_area(corners.reshape(-1)):
         if not missing.all() and not sides.any():
             return FaceRecord(image, points, place, None, None, occluded)
         raise ValueError(f"a box of {sides[0]:g} x {sides[1]:g}; width and height above 0 expected")
