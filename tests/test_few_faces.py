@@ -9,7 +9,7 @@ from helpers import changed
 
 import nasion
 from nasion.data.datasets import toy
-from nasion.data.missing_boxes import with_tight_boxes
+from nasion.data.missing_boxes import estimate_boxes, with_tight_boxes
 from nasion.errors import RunError, SettingError
 from nasion.inference import predictor, run_folder
 from nasion.inference.export import export_model
@@ -216,6 +216,13 @@ def test_loose_boxes_become_tight_and_those_of_hardly_labelled_faces_alike(caplo
     again = with_tight_boxes(found)
     np.testing.assert_allclose(again.boxes, tight, atol=0.01)
     assert not caplog.text
+
+
+def test_level_eyes_have_a_box_as_nearly_level_ones():
+    points = np.array([[[10, 20], [50, 20]], [[10, 20], [50, 20.5]], [[10, 20], [10, 20]]])
+    boxes = estimate_boxes(points.astype(float), EYES)
+    np.testing.assert_allclose(boxes[:2], [[10, 19.5, 50, 20.5], [10, 19.75, 50, 20.75]])
+    assert np.isnan(boxes[2]).all()
 
 
 def test_a_detectors_box_and_known_margins_give_the_points_box_back():

@@ -81,6 +81,11 @@ def estimate_boxes(
     points = points.astype(np.float64)
     boxes = geometry.points_box(complete(points, reference_shape(points, scheme)))
     labelled = (~np.isnan(points).any(axis=2)).sum(axis=1)
+    # Level eyes lie in a row of pixels; their box is one pixel high, as that of nearly level ones.
+    sides = boxes[:, 2:] - boxes[:, :2]
+    thin = np.tile((sides < 1) & (sides.max(axis=1, keepdims=True) > 1), 2)
+    middle = np.tile((boxes[:, :2] + boxes[:, 2:]) / 2, 2)
+    boxes = np.where(thin, middle + np.array([-0.5, -0.5, 0.5, 0.5]), boxes)
     boxes[(labelled < _LEAST_LABELLED) | ~geometry.has_area(boxes)] = np.nan
     return boxes
 
