@@ -20,6 +20,7 @@ from nasion.landmarks.scheme import Scheme
 
 _LEAST_LABELLED = 2  # points that fix position, size and rotation of a face
 _MOSTLY = 0.5  # of a scheme's points with catalog names, from which the mean face is used
+_COMPLETE = 0.9  # of a scheme's points, whose box is that of all
 _LOOSE = 0.05  # of a box's side: more is said
 _log = logging.getLogger(__name__)
 
@@ -50,13 +51,13 @@ def with_boxes(faces: Faces, source: str = "") -> Faces:
 def with_tight_boxes(faces: Faces, source: str = "") -> Faces:
     """The faces, each with the box around its points, also where it has another.
 
-    The own box of a face with few labels is changed as those of the others are.
+    The own box of a face with missing points is changed as those of complete faces are.
     """
     faces = with_boxes(faces, source)
     if faces.boxes is None:
         return faces
     own, tight = faces.boxes.astype(np.float64), estimate_boxes(faces.points, faces.scheme)
-    enough = faces.labelled.mean(axis=1) >= _MOSTLY
+    enough = faces.labelled.mean(axis=1) >= _COMPLETE
     sure = enough & ~np.isnan(own + tight).any(axis=1)
     if not sure.any():
         return faces

@@ -12,7 +12,6 @@ from nasion.data import splits
 from nasion.data.label_reading import LabelReading
 from nasion.data.load import load_faces, load_joint_train_val, load_train_val
 from nasion.data.mirror_check import propose_mirror
-from nasion.data.missing_boxes import with_tight_boxes
 from nasion.data.pool import load_pool, pool_split
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import union
@@ -34,15 +33,6 @@ def load_sides(
     recipe: Recipe, data: Data, validation: Validation | None, reading: LabelReading
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces. Raises ``DataError`` if the validation faces have no label."""
-    train_faces, val_faces = _sides(recipe, data, validation, reading)
-    if recipe.spec.tight_boxes:
-        return with_tight_boxes(train_faces), with_tight_boxes(val_faces)
-    return train_faces, val_faces
-
-
-def _sides(
-    recipe: Recipe, data: Data, validation: Validation | None, reading: LabelReading
-) -> tuple[Faces, Faces]:
     if validation is not None:
         return _with_validation(recipe, data, validation, reading)
     scheme, whole_images = recipe.spec.scheme, recipe.spec.whole
