@@ -76,10 +76,8 @@ def test_every_recipe_runs_an_epoch_saves_loads_and_predicts_the_same(name, tmp_
         .predict(faces[16:])
         .points
     )  # as training validates
-    # One epoch: the best is the last.
-    assert metrics.rmse(faces[16:].points, once).value == pytest.approx(
-        min(row["val"] for row in done.state.history), rel=1e-6
-    )
+    # The weights of the one epoch, or those that it started from.
+    assert metrics.rmse(faces[16:].points, once).value == pytest.approx(done.state.best, rel=1e-6)
     if recipe.spec.codec.stride:
         assert found.scores.shape == found.expected.shape == found.points.shape[:2]
         assert ((found.scores >= 0) & (found.scores <= 1)).all() and (found.expected > 0).all()

@@ -67,8 +67,8 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
     trained on. ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: continue where the run
     stopped, with its own settings. ``reading``: what labels mean where files leave it open. Raises
     ``DataError`` for bad data, ``SettingError`` for bad settings, and ``RunError`` for a run folder
-    that cannot be used or is in use. With few faces and a network to start from, cross-validation
-    decides whether to train at all (``training/few_faces.py``). A recipe file is Python and is run:
+    that cannot be used or is in use. With few faces, cross-validation decides whether the recipe
+    ``finetune`` trains at all (``training/few_faces.py``). A recipe file is Python and is run:
     train only files that you trust.
     """
     name, value = _named(recipe)
@@ -92,7 +92,8 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
             sides = join(*sides), sides[1]
         elif not isinstance(data, tuple):
             warn_of_few(sides[1])
-        if not resume and few_faces.is_undecided(value, sides[0], changes):
+        as_given = resume or isinstance(recipe, Recipe)
+        if not as_given and few_faces.is_undecided(value, sides[0], changes):
             check_unused(folder)
             value = few_faces.trained_or_not(value, sides[0], fit)
         sources = {"data": " ".join(paths_of(data)), "validation": " ".join(paths_of(validation))}
