@@ -4,7 +4,7 @@ Source: our own (docs/how_to/fine_tune.md). Known points keep their outputs, new
 of known ones.
 Command: nasion train finetune --data DIR [--from face68|face68_light|RUN|FILE.onnx]
 Time: 2 minutes for 40 faces on one core.
-Reached: on IMM's persons 33 to 40, NME 4.22 % from 8 other persons (one draw; the means of known
+Reached: on IMM's persons 33 to 40, NME 4.15 % from 8 other persons (one draw; the means of known
 points alone 4.32); benchmarks/few_shot.py.
 Differences: none, as there is no published source.
 """
