@@ -157,6 +157,12 @@ def test_no_epochs_keep_the_weighted_means_and_what_the_network_was_trained_on(t
     assert model.trained_on.seen(faces[:8]).all()
     assert len(model.trained_on.fingerprints) == len(before.fingerprints) + 8
     assert before.data in model.trained_on.data
+    # What a training of other faces left, killed before its first checkpoint, is written anew.
+    (done.folder / run_folder.CHECKPOINT).rename(tmp_path / "checkpoint")
+    TrainingRecord("others", before.fingerprints[:1]).write(done.folder)
+    changes = ["init_from=face68_light", "epochs=0"]
+    nasion.train("finetune", (faces[:8], faces[8:]), run_folder=done.folder, changes=changes)
+    assert load_model(done.folder).trained_on.seen(faces[:8]).all()
     # It is finished, so that continuing changes nothing.
     again = nasion.train("finetune", (faces[:8], faces[8:]), run_folder=done.folder, resume=True)
     assert again.state.best == done.state.best and again.state.history == []

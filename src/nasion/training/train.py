@@ -98,7 +98,8 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
             value = few_faces.trained_or_not(value, sides[0], fit)
         sources = {"data": " ".join(paths_of(data)), "validation": " ".join(paths_of(validation))}
         _check_or_create(folder, name, value, sources, sides, resume)
-        if is_first_process() and TrainingRecord.read(folder) is None:
+        # A training that was killed before its first checkpoint may have been of other faces.
+        if is_first_process() and not (resume and TrainingRecord.read(folder)):
             _training_record(value, sides[0]).write(folder)
         state = fit(value, *sides, folder, resume=resume, observers=observers)
         if is_first_process():
