@@ -2,7 +2,8 @@
 
 Usage:
     python benchmarks/few_shot.py --data DATA [--sets imm imm21 fgnet webmorph cfp]
-        [--methods map finetune random dlib] [--sizes N ...] [--draws 3] [--runs FOLDER] [--save]
+        [--methods map finetune random dlib] [--sizes N ...] [--draws 3] [--runs FOLDER]
+        [--save] [--missing]
 
 DATA holds the folders imm, fgnet, webmorph and cfp. Of each set the last people are held out and
 judged on (webmorph: every third face); training people are drawn from the others, by the number of
@@ -12,7 +13,7 @@ the NME in %, by the outer eye corners (webmorph: pupils; cfp: the box), a mean 
 map: the starting network with each point as a weighted mean of its points, not trained.
 finetune: the recipe finetune on all training people. random: the same network, epochs and
 augmentation from random weights. dlib: its shape predictor's trainer, if dlib is installed.
---save: into results/finetune.json.
+--save: into results/finetune.json. --missing: only runs that are not there yet.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from result_files import add_result
+from result_files import add_result, has_result
 
 import nasion
 from nasion.data.load import load_faces
@@ -162,6 +163,7 @@ def main():
     parser.add_argument("--start", default="face68", help="the network that training starts from")
     parser.add_argument("--runs", type=Path, help="keep the runs here")
     parser.add_argument("--save", action="store_true", help="into results/finetune.json")
+    parser.add_argument("--missing", action="store_true", help="only runs that are not there yet")
     options = parser.parse_args()
     start = open_starting_network(options.start)
     runs = options.runs or Path(tempfile.mkdtemp())
@@ -172,6 +174,8 @@ def main():
             for method in options.methods:
                 scores = []
                 for draw in range(options.draws):
+                    if options.missing and has_result("finetune", f"{name}, {size}, {method}", draw):
+                        continue
                     chosen = np.random.default_rng(draw).permutation(np.unique(people))[:size]
                     train = others[np.isin(people, chosen)]
                     folder = runs / f"{name}-{size}-{method}-{draw}"
@@ -182,7 +186,9 @@ def main():
                     if options.save:
                         row = {"nme": round(scores[-1], 3), "seconds": round(seconds, 1)}
                         add_result("finetune", f"{name}, {size}, {method}", draw, row, FACTS)
-                print(f"{name} {size:3} {method:9} {np.mean(scores):.2f} {scores}", flush=True)
+                if scores:
+                    mean = np.mean(scores)
+                    print(f"{name} {size:3} {method:9} {mean:.2f} {scores}", flush=True)
 
 
 if __name__ == "__main__":

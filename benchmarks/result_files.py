@@ -109,6 +109,13 @@ def _framework_version(recipe):
     return f"torch {import_module('torch').__version__}"
 
 
+def has_result(recipe, variant, seed):
+    """Whether results/<recipe>.json has this run."""
+    path = RESULTS / f"{recipe}.json"
+    runs = json.loads(path.read_text())["runs"] if path.exists() else {}
+    return str(seed) in runs.get(variant, {})
+
+
 def add_result(recipe, variant, seed, scores, facts):
     """Add one run's scores to results/<recipe>.json, with commit, date and machine.
 
