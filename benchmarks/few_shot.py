@@ -174,7 +174,8 @@ def main():
             for method in options.methods:
                 scores = []
                 for draw in range(options.draws):
-                    if options.missing and has_result("finetune", f"{name}, {size}, {method}", draw):
+                    variant = f"{name}, {size}, {method}"
+                    if options.missing and has_result("finetune", variant, draw):
                         continue
                     chosen = np.random.default_rng(draw).permutation(np.unique(people))[:size]
                     train = others[np.isin(people, chosen)]
@@ -185,7 +186,7 @@ def main():
                     scores.append(score(judged, points, SETS[name].norm))
                     if options.save:
                         row = {"nme": round(scores[-1], 3), "seconds": round(seconds, 1)}
-                        add_result("finetune", f"{name}, {size}, {method}", draw, row, FACTS)
+                        add_result("finetune", variant, draw, row, FACTS)
                 if scores:
                     mean = np.mean(scores)
                     print(f"{name} {size:3} {method:9} {mean:.2f} {scores}", flush=True)
