@@ -25,7 +25,7 @@ from nasion.media.images import image_size
 THRESHOLDS = {"box": 0.07, "outer_eye_corners": 0.08, "pupils": 0.10}
 DEFAULT_THRESHOLD = 0.08
 _MAX_GROUP_VALUES = 40  # groups with more values are not reported separately
-_WARN_FRACTION = 0.02  # of the faces; below it a match may be chance
+WARN_FRACTION = 0.02  # of the faces; below it a match may be chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,7 +286,7 @@ def _warning(predictor: Predictor, faces: Faces) -> str:
     if predictor.trained_on is None or not all(there):
         return ""
     seen = int(predictor.trained_on.seen(faces).sum())
-    if seen <= _WARN_FRACTION * len(faces):
+    if seen <= WARN_FRACTION * len(faces):
         return ""
     count = "All" if seen == len(faces) else f"At least {seen} of"
     return (

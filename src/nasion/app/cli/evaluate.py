@@ -51,7 +51,8 @@ def evaluate(
         str | None,
         typer.Option(
             help="Which split.",
-            show_default="val for a model, all for predictions and for folds",
+            show_default="all, but val for a model that was trained on the data, and for "
+            "datasets with splits of their own",
         ),
     ] = None,
     norm: Annotated[
@@ -87,6 +88,7 @@ def evaluate(
     import nasion
     from nasion.data.load import load_faces
     from nasion.data.pool import pool_split
+    from nasion.evaluation.judged_split import default_split
     from nasion.evaluation.matching import read_predictions
     from nasion.inference.fold_runs import fold_folder, is_fold_folder, predict_held_out
     from nasion.media.files import write_text
@@ -98,19 +100,24 @@ def evaluate(
         reason = "with --predictions, which need no network"
         given.refuse(reason, names=("tta", "recipe"))
     is_folds = run is not None and is_fold_folder(run)
-    split = split or (pool_split(reading.dataset, data) if is_folds else "val" if run else "all")
     # The runs of all folds are of one kind.
     opened = fold_folder(run, 1) if run and is_folds else run
     model = open_model(opened, recipe, tta) if opened else None
     # Points that a file only numbers are those of the model.
     meant = model.spec.scheme if model else None
+    reading = replace(reading, assumed=meant)
+    if split is None:
+        if is_folds:
+            split = pool_split(reading.dataset, data)
+        else:
+            split = default_split(model, data, reading.scheme, reading) if model else "all"
     faces = load_faces(
         None,
         data,
         split,
         scheme=reading.scheme,
         whole_images=model.spec.whole if model else None,
-        reading=replace(reading, assumed=meant),
+        reading=reading,
     )
     limit = None if threshold is None else threshold / 100
     evaluated = model if model is not None else read_predictions(subject, faces, reading.missing)
@@ -125,6 +132,7 @@ def evaluate(
         folder = out_folder or run / f"evaluation-{split}"
     title = f"{subject.name} on {Path(data).name}, {split}"
     message = _write_report(result, folder, title, None if is_folds else run, model, recipe)
+    console.say(f"{len(faces)} faces of {Path(data).name}, split {split}")
     console.show_scores(result)
     console.say(message)
 
