@@ -37,14 +37,15 @@ def with_boxes(faces: Faces, source: str = "") -> Faces:
         return faces
     boxes = np.where(lacking[:, None], estimate_boxes(faces.points, faces.scheme), own)
     found = lacking & ~np.isnan(boxes).any(axis=1)
-    _log.info(
-        "%s%d of %d faces have no box: %d are cropped around their labelled points%s.",
-        f"{source}: " if source else "",
-        lacking.sum(),
-        len(faces),
-        found.sum(),
-        ", the others are the whole image" if found.sum() < lacking.sum() else "",
-    )
+    if lacking.all() and found.all():
+        message = f"{len(faces)} faces without boxes are cropped around their labelled points."
+    else:
+        others = ", the others are the whole image" if found.sum() < lacking.sum() else ""
+        message = (
+            f"{lacking.sum()} of {len(faces)} faces have no box: {found.sum()} are cropped around "
+            f"their labelled points{others}."
+        )
+    _log.info("%s%s", f"{source}: " if source else "", message)
     return replace(faces, boxes=boxes.astype(np.float32)) if found.any() else faces
 
 

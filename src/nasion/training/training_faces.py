@@ -54,7 +54,9 @@ def warn_of_few(val_faces: Faces) -> None:
     limit = 2 * _SPREAD / max(parts, 1) ** 0.5
     if limit <= _TELLING:
         return
-    different = "" if parts == len(labelled) else f" of {parts} different persons or photographs"
+    different = " of one person or photograph" if parts == 1 else ""
+    if 1 < parts < len(labelled):
+        different = f" of {parts} different persons or photographs"
     _log.warning(
         "%d validation faces%s: scores of two runs that differ by less than %.0f %% may do so by "
         "chance; compare runs by cross-validation (--folds 5), or validate on more faces.",
