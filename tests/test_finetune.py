@@ -244,6 +244,14 @@ def test_boxes_of_inner_points_are_grown_to_what_the_network_has_seen():
     assert found["box_scale"] > 1.3 * 1.15 and found["input_size"] == (160, 160)
 
 
+def test_faces_without_boxes_are_seen_whole_and_once():
+    """Cropped again around its points, a face would be larger than any that was trained on."""
+    faces = toy.draw(6, ibug68, size=200, seed=7)
+    start = open_starting_network("face68_light")
+    assert start.spec.refine_steps > 1 and faces.boxes is None
+    assert fitting_crops(start, faces) == {"refine_steps": 1}
+
+
 def test_points_around_the_face_get_larger_crops_so_that_the_face_stays_as_large(monkeypatch):
     start = open_starting_network("face68_light")
     faces = toy.draw(6, ibug68, size=200, seed=7)

@@ -31,11 +31,11 @@ def fitting_crops(start: StartingNetwork, faces: Faces) -> dict[str, Any]:
     lie in a detector's. A network that outputs maps gets a larger ``input_size``, as few labels say
     more about larger faces, and where crops of the old size would show faces smaller than it has
     learnt. Faces are cropped again around their points (``refine_steps``) only if that is what
-    their boxes are.
+    their boxes are. Of faces without boxes, whole images are seen, and seen once.
     """
     spec, some = start.spec, faces[:_FACES]
-    if some.boxes is None:
-        return {}
+    if some.boxes is None or np.isnan(some.boxes).any(axis=1).mean() > 0.5:
+        return {"refine_steps": 1}
     own = some.boxes.astype(np.float64)
     known = points_box(predicted_points(start, some).astype(np.float64))
     size, known_size = (_mean_side(box) for box in (own, known))
