@@ -13,9 +13,11 @@ from importlib import import_module
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from nasion.audit.audit import audit_labels
     from nasion.cross_validation import CrossValidationResult, cross_validate
     from nasion.data.label_reading import LabelReading
     from nasion.data.load import load_faces
+    from nasion.data.suspects import Audit, Suspect, read_audit
     from nasion.errors import DataError, NasionError, RunError, SettingError
     from nasion.evaluation.evaluate import EvaluationResult, evaluate
     from nasion.inference.landmarker import Landmarker
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
+    "Audit",
     "CrossValidationResult",
     "DataError",
     "EvaluationResult",
@@ -47,19 +50,23 @@ __all__ = [
     "RunError",
     "Scheme",
     "SettingError",
+    "Suspect",
     "TrainingResult",
     "__version__",
+    "audit_labels",
     "cross_validate",
     "evaluate",
     "join",
     "load_faces",
     "load_model",
+    "read_audit",
     "scheme_named",
     "train",
 ]
 
 # Where each public name is defined; imported at its first use (PEP 562).
 _MODULES = {
+    "Audit": "data.suspects",
     "CrossValidationResult": "cross_validation",
     "DataError": "errors",
     "EvaluationResult": "evaluation.evaluate",
@@ -76,12 +83,15 @@ _MODULES = {
     "RunError": "errors",
     "Scheme": "landmarks.scheme",
     "SettingError": "errors",
+    "Suspect": "data.suspects",
     "TrainingResult": "training.train",
+    "audit_labels": "audit.audit",
     "cross_validate": "cross_validation",
     "evaluate": "evaluation.evaluate",
     "join": "landmarks.faces",
     "load_faces": "data.load",
     "load_model": "inference.predictor",
+    "read_audit": "data.suspects",
     "scheme_named": "landmarks.catalog",
     "train": "training.train",
 }

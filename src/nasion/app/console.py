@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,15 +24,20 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nasion.cross_validation import CrossValidationResult
     from nasion.data.labelling_advice import Advice
     from nasion.data.summary import Summary
+    from nasion.data.suspects import Audit, Suspect
     from nasion.evaluation.compare_runs import Comparison
     from nasion.evaluation.evaluate import EvaluationResult
     from nasion.landmarks.scheme import Scheme
 
 _MAX_VALUES = 10  # of a group that are shown
 _MAX_POINTS = 30  # schemes with more points get no table by point
+_MAX_SUSPECTS, _MAX_SHIFTS, _MAX_NAMES = 30, 10, 3  # of an audit that are shown
+_MUCH_SEEN = 0.02  # of the photographs
 # Under torchrun only the first process prints.
 _silent = os.environ.get("RANK", "0") != "0"
 # No markup: paths and names may contain brackets.
@@ -159,6 +164,36 @@ def show_scores(result: EvaluationResult) -> None:
     for reason, ids in result.left_out.items():
         more = " ..." if len(ids) > 3 else ""
         say(f"Left out: {len(ids)} {reason} ({', '.join(ids[:3])}{more})")
+
+
+def show_audit(audit: Audit, listed: Sequence[Suspect], folder: Path, start: str) -> None:
+    """The first suspects, shifts of sources, what was looked for, and where the files are."""
+    rows = [(s.face, f"{s.chance:.2f}", s.kind, _few(s.points)) for s in listed[:_MAX_SUSPECTS]]
+    if rows:
+        title = f"{count(len(listed), 'suspect')} among {count(audit.faces, 'face')}"
+        show_table(title, ("face", "chance", "kind", "points"), rows)
+    for shift in audit.shifts[:_MAX_SHIFTS]:
+        right, down = (100 * value for value in shift.by)
+        say(
+            f"{shift.group} {shift.source}: {shift.point} is {right:+.1f} % of the face's size to "
+            f"the right and {down:+.1f} % down of where the others have it ({shift.faces} labels)"
+        )
+    if audit.seen > _MUCH_SEEN:
+        warn(
+            f"{start} has learnt from {100 * audit.seen:.0f} % of these photographs. If these are "
+            "the labels that it learnt, faults show less; --from none starts from random weights."
+        )
+    say(f"Looked for: {', '.join(audit.looked_for)}.")
+    for what, reason in audit.not_looked_for:
+        say(f"Not looked for: {what} ({reason}).")
+    if not listed:
+        say(f"No suspects among {count(audit.faces, 'face')}.")
+    say(f"{count(len(listed), 'suspect')}; pictures, points and all chances are in {folder}")
+
+
+def _few(points: Sequence[str]) -> str:
+    more = f" and {len(points) - _MAX_NAMES} more" if len(points) > _MAX_NAMES else ""
+    return ", ".join(points[:_MAX_NAMES]) + more
 
 
 def show_folds(result: CrossValidationResult) -> None:

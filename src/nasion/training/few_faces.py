@@ -84,13 +84,13 @@ def trained_or_not(recipe: Recipe, faces: Faces, fit: Callable[..., TrainingStat
 
 def _score(fit: Callable[..., TrainingState], recipe: Recipe, sides: tuple[Faces, Faces]) -> float:
     """The validation score at the end of a training that leaves nothing behind."""
-    with tempfile.TemporaryDirectory(prefix="nasion-fold-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="nasion-fold-") as folder, quiet():
         state = fit(recipe, *sides, Path(folder))
     return state.history[-1]["val"] if state.history else state.best
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without what each fold's training would say again."""
     above = logging.getLogger("nasion.training")
     level = above.level

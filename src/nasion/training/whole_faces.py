@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -19,14 +20,28 @@ _LEAST_FOUND = 3  # faces, from which the boxes of those not found are estimated
 _IMAGES = 1024  # whose detections are kept: one image may have many faces
 
 
-def whole_face_boxes(faces: Faces) -> Float64[np.ndarray, "N 4"]:
+def whole_face_boxes(faces: Faces, *, only_face: bool = False) -> Float64[np.ndarray, "N 4"]:
     """The box of each whole face by the detector; NaN where it finds none that fits the labels.
 
     If it finds some, the others' follow from their own boxes as those of the found ones do.
+    ``only_face``: where image files have one face, labelled and found, it counts wherever its
+    labels are.
     """
     find = _keeping(detectors.load(detectors.DEFAULT))
-    images = zip(faces.images, faces.points, strict=True)
-    found = np.array([_holding(find(image), points) for image, points in images]).reshape(-1, 4)
+    shown = Counter(image for image in faces.images if isinstance(image, Path))
+    boxes = []
+    for image, points in zip(faces.images, faces.points, strict=True):
+        detections = find(image)
+        box = _holding(detections, points)
+        if (
+            only_face
+            and np.isnan(box).any()
+            and len(detections[0]) == 1
+            and _is_alone(image, shown)
+        ):
+            box = detections[0][0].astype(np.float64)
+        boxes.append(box)
+    found = np.array(boxes).reshape(-1, 4)
     if faces.boxes is None:
         return found
     own = faces.boxes.astype(np.float64)
@@ -37,6 +52,10 @@ def whole_face_boxes(faces: Faces) -> Float64[np.ndarray, "N 4"]:
     if known.sum() >= _LEAST_FOUND:
         found = np.where(known[:, None], found, own + np.median(change[known], axis=0) * size)
     return found
+
+
+def _is_alone(image: Path | np.ndarray, shown: Counter[Path]) -> bool:
+    return not isinstance(image, Path) or shown[image] == 1
 
 
 def _keeping(detector: Detector) -> Callable[[Path | np.ndarray], Detections]:

@@ -43,7 +43,7 @@ for command in (
     lists.schemes,
 ):
     app.command(cls=PlainNumbersCommand)(command)
-for command in (data.show, data.check, data.convert, data.frames):
+for command in (data.show, data.check, data.audit, data.convert, data.frames):
     data_app.command(cls=PlainNumbersCommand)(command)
 for command in (scheme.init, scheme.show, scheme.check):
     scheme_app.command(cls=PlainNumbersCommand)(command)

@@ -106,3 +106,63 @@ def frames(
 
     written = write_frames(folder)
     console.say(f"{console.count(len(written), 'image')} written below {folder}")
+
+
+@reads_labels
+def audit(
+    path: DataPath,
+    max_false: Annotated[
+        float,
+        typer.Option(
+            help="List suspects until this part of them is expected to be right after all."
+        ),
+    ] = 0.1,
+    folds: Annotated[
+        int, typer.Option(help="Parts of the faces, each looked at by a network of the others.")
+    ] = 3,
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="What the networks start from: a shipped model, a run folder, an exported file; "
+            "none: random weights.",
+        ),
+    ] = "face68_light",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of audit.json, suspects.csv and suspects.png.",
+            show_default="DATA.audit, beside the data",
+        ),
+    ] = None,
+    *,
+    reading: LabelReading,
+) -> None:
+    """Find wrong labels by networks that have not seen the faces; nothing is changed.
+
+    Single points, whole faces, exchanged sides, contours backwards or off by one, labels of another
+    face, copies that disagree, sources that differ. A few minutes; an audit after corrections takes
+    seconds.
+    """
+    import nasion
+    from nasion.app.audit_progress import AuditProgress
+    from nasion.audit.audit import labelled_faces
+    from nasion.audit.report import write_report
+    from nasion.data.suspects import audit_beside
+    from nasion.media.files import check_output_folder
+
+    folder = out or audit_beside(path)
+    check_output_folder(folder)
+    with AuditProgress(console.err, folds) as bar:
+        found = nasion.audit_labels(
+            path,
+            folds=folds,
+            start=None if start == "none" else start,
+            folder=folder / "networks",
+            reading=reading,
+            observers=bar.observers,
+        )
+    listed = found.listed(max_false)
+    # Files first: what is printed may go to a pipe that closes.
+    write_report(found, listed, labelled_faces(path, reading), folder)
+    console.show_audit(found, listed, folder, start)

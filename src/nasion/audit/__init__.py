@@ -1,0 +1,1 @@
+"""Which labels are wrong, by networks that have not seen the faces."""

@@ -1,0 +1,128 @@
+"""How common each kind of fault is, and the chance of each face: expectation maximisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from nasion.audit.face_residuals import FaceResiduals
+from nasion.audit.fault_evidence import (
+    OTHER,
+    POINTS,
+    SHIFT,
+    SIZE,
+    Evidence,
+    Rates,
+    face_evidence,
+    point_distances,
+)
+from nasion.audit.label_noise import LabelNoise, fit_noise
+from nasion.audit.moved_labels import MovedLabels, MoveTable, move_table, moved_labels
+from nasion.audit.residuals import Residuals
+from nasion.landmarks.scheme import Scheme
+
+_START, _START_HARD = 0.002, 0.05  # of the faces: each kind of fault, and hard ones
+_LEAST_FAULTS = 0.5  # faces of a kind that are expected, where none is found
+_ROUNDS = 2
+_UNUSUAL, _FAULTY = 3.0, 8.0  # distances of points, in usual spreads
+_FEWEST_BEYOND = 30  # points, from which looseness is estimated
+_DECAYS = (0.5, 2.5)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What explains a face's labels best. ``kind``: of fault, if there is one.
+
+    ``chance``: that there is a fault. ``wrong``: of each point, that its label is wrong.
+    ``hard``: that the face is hard, if there is none.
+    """
+
+    chance: float
+    log_odds: float
+    kind: str
+    kind_chances: dict[str, float]
+    wrong: Float64[np.ndarray, " K"]
+    hard: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class FaultModel:
+    """How labels differ from predicted points, with and without each kind of fault."""
+
+    noise: LabelNoise
+    moves: list[MovedLabels]
+    table: MoveTable | None
+    shape: Float64[np.ndarray, "D D"]
+    rates: Rates
+
+    def explain(self, face: FaceResiduals) -> Explained:
+        """The most likely fault of a face, with its chance."""
+        evidence = face_evidence(face, self.noise, self.moves, self.table, self.shape, self.rates)
+        return _explained(evidence)
+
+    def explain_all(self, residuals: Residuals) -> list[Explained]:
+        return [self.explain(residuals.face(i)) for i in range(len(residuals.labels))]
+
+
+def fit_faults(residuals: Residuals, scheme: Scheme) -> FaultModel:
+    """The noise of these labels, and how common each kind of fault is among them."""
+    noise = fit_noise(residuals.relative())
+    moves = moved_labels(scheme)
+    table = move_table(moves) if moves else None
+    kinds = [SHIFT, SIZE, OTHER, *dict.fromkeys(move.kind for move in moves)]
+    loose, decay = _looseness(residuals, noise)
+    rates = Rates(dict.fromkeys(kinds, _START), _START, loose, decay, _START_HARD)
+    model = FaultModel(noise, moves, table, residuals.shape(), rates)
+    for _ in range(_ROUNDS):
+        found = model.explain_all(residuals)
+        model = replace(model, rates=_rates(found, residuals, model.rates))
+    return model
+
+
+def _explained(evidence: Evidence) -> Explained:
+    kinds = list(evidence.kinds)
+    if not kinds:
+        return Explained(0.0, -np.inf, "", {}, np.zeros(0))
+    values = np.array([evidence.kinds[kind] for kind in kinds])
+    total = np.logaddexp.reduce(values)
+    odds = float(total - evidence.fine)
+    chance = float(1 / (1 + np.exp(-odds))) if odds > -700 else 0.0
+    parts = chance * np.exp(values - total)
+    chances = dict(zip(kinds, parts.tolist(), strict=True))
+    wrong = np.sum([part * evidence.wrong[kind] for kind, part in chances.items()], axis=0)
+    best = kinds[int(np.argmax(values))]
+    return Explained(chance, odds, best, chances, wrong, evidence.hard)
+
+
+def _rates(found: list[Explained], residuals: Residuals, before: Rates) -> Rates:
+    count = len(found)
+    kinds = {
+        kind: (sum(each.kind_chances.get(kind, 0.0) for each in found) + _LEAST_FAULTS) / count
+        for kind in before.kinds
+    }
+    seen = ~np.isnan(residuals.labels[..., 0])
+    points = sum(
+        float(each.kind_chances.get(POINTS, 0.0) * (each.wrong > 0.5).sum()) for each in found
+    )
+    wrong = (points + 1) / max(int(seen.sum()), 1)
+    hard = sum((1 - each.chance) * each.hard for each in found) / count
+    return replace(before, kinds=kinds, wrong=wrong, hard=max(hard, _START))
+
+
+def _looseness(residuals: Residuals, noise: LabelNoise) -> tuple[float, float]:
+    """(share, decay) of points that are farther off than the noise of most faces says.
+
+    From distances that are neither usual nor those of faults.
+    """
+    faces = (residuals.face(i) for i in range(len(residuals.labels)))
+    distances = np.concatenate([point_distances(face, noise) for face in faces if face.seen.any()])
+    beyond = distances[(distances > _UNUSUAL) & (distances < _FAULTY)]
+    if len(beyond) < _FEWEST_BEYOND:
+        return 0.2, 1.25
+    decay = float(np.clip(1 / (beyond - _UNUSUAL).mean(), *_DECAYS))
+    # Of a density that falls by `decay` in two dimensions, this part is beyond _UNUSUAL.
+    part = np.exp(-decay * _UNUSUAL) * (1 + decay * _UNUSUAL)
+    share = len(beyond) / len(distances)
+    return float(np.clip(share / part, 0.001, 0.5)), decay
