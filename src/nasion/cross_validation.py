@@ -15,6 +15,7 @@ import numpy as np
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading
 from nasion.data.pool import load_pool
 from nasion.data.splits import honest_folds
+from nasion.data.suspects import Audit
 from nasion.errors import RunError, SettingError, require
 from nasion.evaluation.evaluate import EvaluationResult, evaluate
 from nasion.evaluation.reported_metrics import METRICS, rounded
@@ -85,14 +86,15 @@ def cross_validate(  # noqa: PLR0913 - as nasion.train
     changes: Sequence[str] = (),
     resume: bool = False,
     reading: LabelReading = AS_IT_SEEMS,
+    audits: Sequence[Audit] = (),
     observers: Callable[[Path], tuple[Observer, ...]] = lambda run: (),
 ) -> CrossValidationResult:
     """Train a recipe once for each fold, validated on it; evaluate every face by its own run.
 
     Faces that share a photograph, a person or nearly the same image are in one fold. The runs are
     ``run_folder/fold-1`` and so on; ``cross_validation.json`` there has the scores. ``data``,
-    ``changes``, ``resume`` and ``reading`` are as in ``nasion.train``; finished folds are not
-    trained again. ``observers``: those of the run in this folder.
+    ``changes``, ``resume``, ``reading`` and ``audits`` are as in ``nasion.train``; finished folds
+    are not trained again. ``observers``: those of the run in this folder.
     """
     require(
         process_count() == 1,
@@ -120,6 +122,7 @@ def cross_validate(  # noqa: PLR0913 - as nasion.train
                 changes=changes,
                 # Killed before its first checkpoint, a fold begins anew.
                 resume=resume and (run / runs.CHECKPOINT).is_file(),
+                audits=audits,
                 observers=observers(run),
             )
         result = _evaluate(folder, faces, number, recipe)

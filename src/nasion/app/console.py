@@ -147,6 +147,9 @@ def show_scores(result: EvaluationResult) -> None:
     for group, parts in result.groups.items():
         for value, scores in list(parts.items())[:_MAX_VALUES]:
             rows.append(table_row(f"{group}: {value}", scores, brief=True))
+    rest = result.without_suspects
+    if rest:
+        rows.append(table_row("without suspect labels", rest.scores, brief=True))
     threshold = f"{100 * result.threshold:g} %"
     title = f"Errors (relative ones in % of {result.norm}, failures and AUC at {threshold})"
     show_table(title, columns, rows)
@@ -159,6 +162,11 @@ def show_scores(result: EvaluationResult) -> None:
     if overall.mse_relative == overall.mse_relative:
         relative = f", MSE of relative coordinates {overall.mse_relative:.3e}"
     say(f"MAE {overall.mae:.3f} pixels{relative}")
+    if rest:
+        say(
+            f"{count(rest.labels, 'suspect label')} in {count(rest.faces, 'face')} (nasion data "
+            f"audit) make {100 * rest.share:.0f} % of all squared errors."
+        )
     if result.warning:
         out.print(printable(result.warning), style="yellow", soft_wrap=True)
     for reason, ids in result.left_out.items():
@@ -174,9 +182,11 @@ def show_audit(audit: Audit, listed: Sequence[Suspect], folder: Path, start: str
         show_table(title, ("face", "chance", "kind", "points"), rows)
     for shift in audit.shifts[:_MAX_SHIFTS]:
         right, down = (100 * value for value in shift.by)
+        across = f"{abs(right):.1f} % {'right' if right > 0 else 'left'}"
+        along = f"{abs(down):.1f} % {'down' if down > 0 else 'up'}"
         say(
-            f"{shift.group} {shift.source}: {shift.point} is {right:+.1f} % of the face's size to "
-            f"the right and {down:+.1f} % down of where the others have it ({shift.faces} labels)"
+            f"{shift.group} {shift.source}: {shift.point} is {across} and {along} of where others "
+            f"have it, in % of the face's size ({shift.faces} labels)"
         )
     if audit.seen > _MUCH_SEEN:
         warn(

@@ -26,14 +26,16 @@ _OF_POINTS = np.array([0.03, 0.06, 0.12, 0.25])
 _OF_FACES = (0.03, 0.08, 0.2, 0.5)
 _OF_SIZE = 0.3  # of the logarithm of the size, and of the angle
 _MOST_REMOVED = 0.5  # of a face's points
-_HARD = (0.12, 0.25)  # of the differences between faces: those of hard ones
+_UNSURE, _MOST_HARD = 3.0, 0.9  # power of the expected error, and the most that are hard then
+_HARD = (0.12, 0.25, 0.5)  # of the differences between faces: those of hard ones
 
 
 @dataclass(frozen=True)
 class Rates:
     """How many faces have a fault of each kind, and how many points are wrong.
 
-    Some faces are hard: networks predict points of another pose or shape, as of a hidden face.
+    Some faces are hard: networks predict points of another pose or shape, as of a hidden face, and
+    the more often, the larger the errors that they expect. ``expected``: of the middle face.
 
     Points may be imprecise without being wrong: ``loose`` of them, at distances (in usual spreads,
     given the other points) of which each is less likely than the one before by ``decay``.
@@ -44,6 +46,7 @@ class Rates:
     loose: float
     decay: float
     hard: float
+    expected: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,8 @@ def face_evidence(
     # Labels that are as near as most are those neither of hard faces nor of others.
     if distance > marginal.size:
         hard, other = _of_other_shape(face, away, marginal, shape)
-        hard += log(rates.hard)
+        unsure = float(np.exp(np.log(face.expected[face.seen]).mean())) / rates.expected
+        hard += log(min(rates.hard * unsure**_UNSURE, _MOST_HARD))
         is_hard = float(1 / (1 + np.exp(np.clip(fine - hard, -700, 700))))
         fine = float(np.logaddexp(fine, hard))
         kinds[OTHER], wrong[OTHER] = other + log(rates.kinds[OTHER]), everywhere

@@ -18,14 +18,15 @@ from nasion.audit.fault_evidence import (
     face_evidence,
     point_distances,
 )
-from nasion.audit.label_noise import LabelNoise, fit_noise
+from nasion.audit.label_noise import TRIMMED, LabelNoise, fit_noise
 from nasion.audit.moved_labels import MovedLabels, MoveTable, move_table, moved_labels
 from nasion.audit.residuals import Residuals
 from nasion.landmarks.scheme import Scheme
 
 _START, _START_HARD = 0.002, 0.05  # of the faces: each kind of fault, and hard ones
 _LEAST_FAULTS = 0.5  # faces of a kind that are expected, where none is found
-_ROUNDS = 2
+_ROUNDS = 3  # of noise and faults in turn
+_SURE, _HALF = 0.9, 0.5  # chances
 _UNUSUAL, _FAULTY = 3.0, 8.0  # distances of points, in usual spreads
 _FEWEST_BEYOND = 30  # points, from which looseness is estimated
 _DECAYS = (0.5, 2.5)
@@ -67,17 +68,33 @@ class FaultModel:
 
 
 def fit_faults(residuals: Residuals, scheme: Scheme) -> FaultModel:
-    """The noise of these labels, and how common each kind of fault is among them."""
-    noise = fit_noise(residuals.relative())
+    """The noise of these labels, and how common each kind of fault is among them.
+
+    Noise and faults are found in turn: faces with faults that say how their labels came about do
+    not count as noise.
+    """
     moves = moved_labels(scheme)
     table = move_table(moves) if moves else None
     kinds = [SHIFT, SIZE, OTHER, *dict.fromkeys(move.kind for move in moves)]
-    loose, decay = _looseness(residuals, noise)
-    rates = Rates(dict.fromkeys(kinds, _START), _START, loose, decay, _START_HARD)
-    model = FaultModel(noise, moves, table, residuals.shape(), rates)
+    model = None
+    values = residuals.relative()
     for _ in range(_ROUNDS):
+        noise = fit_noise(values) if model else fit_noise(values, TRIMMED)
+        loose, decay = _looseness(residuals, noise)
+        if model is None:
+            usual = float(np.exp(np.median(np.log(residuals.expected).mean(axis=1))))
+            rates = Rates(dict.fromkeys(kinds, _START), _START, loose, decay, _START_HARD, usual)
+        else:
+            rates = replace(model.rates, loose=loose, decay=decay)
+        model = FaultModel(noise, moves, table, residuals.shape(), rates)
         found = model.explain_all(residuals)
-        model = replace(model, rates=_rates(found, residuals, model.rates))
+        model = replace(model, rates=_rates(found, residuals, rates))
+        values = residuals.relative()
+        for i, each in enumerate(found):
+            # A face of another shape may also be hard: it is noise then, which has wide tails.
+            if each.chance > _SURE and each.kind != OTHER:
+                values[i, np.repeat(each.wrong > _HALF, 2)] = np.nan
+    assert model is not None
     return model
 
 

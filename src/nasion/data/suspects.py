@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ FILE = "audit.json"
 FORMAT = 1
 _HALF = 0.5  # chance from which a label counts as wrong
 _REMEDY = "write it again with `nasion data audit`."
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,16 @@ class Audit:
         fitting = np.flatnonzero(false <= max_false)
         return self.suspects[: fitting[-1] + 1] if len(fitting) else ()
 
-    def wrong(self, faces: Faces, confirmed: Sequence[str] = ()) -> Bool[np.ndarray, "N K"]:
+    def wrong(
+        self, faces: Faces, *, confirmed: Sequence[str] = (), ids: Sequence[str] | None = None
+    ) -> Bool[np.ndarray, "N K"]:
         """True for labels that are more likely wrong than right.
 
         ``confirmed``: ids of faces whose labels somebody has looked at and found right. Labels that
-        were changed since the audit are not counted.
+        were changed since the audit are not counted. ``ids``: of the faces in the audit (None: the
+        same).
         """
-        row = {face: i for i, face in enumerate(faces.ids)}
+        row = {face: i for i, face in enumerate(faces.ids if ids is None else ids)}
         column = {point: k for k, point in enumerate(faces.scheme.points)}
         found = np.zeros(faces.labelled.shape, dtype=bool)
         for suspect in self.suspects:
@@ -157,6 +162,31 @@ def read_audit(path: Path) -> Audit:
         not_looked_for=tuple(_pair_of_texts(e) for e in document["not_looked_for"].elements()),
         seen=document["seen"].number(low=0),
     )
+
+
+def existing_audit(data: str | Path) -> Audit | None:
+    """The audit beside a dataset, if there is one."""
+    folder = audit_beside(data)
+    return read_audit(folder) if (folder / FILE).is_file() else None
+
+
+def without_suspects(faces: Faces, audits: Sequence[Audit]) -> Faces:
+    """The faces without labels that audits call more likely wrong than right: missing labels.
+
+    Of several datasets the audits' faces are known by what follows the dataset's name. The log says
+    how many there are.
+    """
+    wrong = np.zeros(faces.labelled.shape, dtype=bool)
+    for audit in audits:
+        known = {suspect.face for suspect in audit.suspects}
+        ids = [face if face in known else face.partition("/")[2] for face in faces.ids]
+        wrong |= audit.wrong(faces, ids=ids)
+    _log.info(
+        "%d labels in %d of %d faces are left out as suspect.",
+        *(int(wrong.sum()), int(wrong.any(axis=1).sum()), len(faces)),
+    )
+    points = np.where(wrong[..., None], np.float32(np.nan), faces.points)
+    return replace(faces, points=points)
 
 
 def audit_beside(data: str | Path) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nasion.data.label_outliers import MIN_FACES, suspect_labels
+from nasion.data.suspects import Audit
 from nasion.errors import SettingError
 from nasion.evaluation.matching import match_by_id
 from nasion.evaluation.reliability import Reliability, reliability
@@ -28,6 +29,18 @@ _MAX_GROUP_VALUES = 40  # groups with more values are not reported separately
 WARN_FRACTION = 0.02  # of the faces; below it a match may be chance
 
 
+@dataclass(frozen=True)
+class WithoutSuspects:
+    """``scores``: of the labels that an audit does not call wrong. ``labels``, ``faces``: how many
+    it does call wrong. ``share``: their part of all squared errors.
+    """
+
+    scores: Scores
+    labels: int
+    faces: int
+    share: float
+
+
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
     """Scores of predictions on labelled faces.
@@ -37,7 +50,7 @@ class EvaluationResult:
     ``left_out``: ids by the reason why they were not counted. ``face_nme``: NaN for faces that
     could not be counted. ``reliability_by_occlusion``: that of visible and of occluded points,
     where labels say which are which. ``warning``: empty unless the network was trained on these
-    faces.
+    faces. ``without_suspects``: if an audit of the labels was given, and calls some of them wrong.
     """
 
     norm: str
@@ -53,6 +66,7 @@ class EvaluationResult:
     reliability: Reliability | None = None
     reliability_by_occlusion: Mapping[str, Reliability] = field(default_factory=dict)
     warning: str = ""
+    without_suspects: WithoutSuspects | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the faces themselves; relative numbers in per cent."""
@@ -74,6 +88,11 @@ class EvaluationResult:
         if self.reliability_by_occlusion:
             parts = self.reliability_by_occlusion.items()
             value["reliability_by_occlusion"] = {name: asdict(part) for name, part in parts}
+        if self.without_suspects:
+            parts = asdict(self.without_suspects) | {
+                "scores": self.without_suspects.scores.to_json()
+            }
+            value["without_suspects"] = parts
         value["groups"] = {group: _all_to_json(parts) for group, parts in self.groups.items()}
         return value
 
@@ -84,6 +103,7 @@ def evaluate(
     *,
     norm: str | None = None,
     threshold: float | None = None,
+    audit: Audit | None = None,
 ) -> EvaluationResult:
     """Evaluate a model, or predictions of any tool, on labelled faces.
 
@@ -91,8 +111,9 @@ def evaluate(
     ``Predictions``; of a cross-validation's folder, each face is predicted by the run that held it
     out. ``norm``: box, outer_eye_corners, pupils or two groups of points ``a,b:c,d``
     (None: the scheme's own). ``threshold``: of failure rate and AUC, as a fraction of the norm
-    (None: 0.07 for the box, 0.10 for pupils, else 0.08). Raises ``SettingError`` for faces without
-    labels, and if no prediction is for any of them.
+    (None: 0.07 for the box, 0.10 for pupils, else 0.08). ``audit``: of the labels, which tells what
+    the scores are without wrong ones. Raises ``SettingError`` for faces without labels, and if no
+    prediction is for any of them.
     """
     if not faces.labelled.any():
         raise SettingError(
@@ -144,6 +165,21 @@ def evaluate(
         reliability=reliability(replace(faces, points=truth), matched),
         reliability_by_occlusion=_reliability_by_occlusion(faces, truth, matched),
         warning=_warning(predictor, faces) if is_model else "",
+        without_suspects=None if audit is None else _without_suspects(scorer, faces, audit),
+    )
+
+
+def _without_suspects(scorer: _Scorer, faces: Faces, audit: Audit) -> WithoutSuspects | None:
+    """The scores without labels that are more likely wrong than right, if there are any."""
+    wrong = audit.wrong(faces) & np.isfinite(scorer.truth[..., 0])
+    if not wrong.any() or np.isnan(scorer.truth[~wrong]).all():
+        return None
+    truth = np.where(wrong[..., None], np.nan, scorer.truth)
+    rest = replace(scorer, truth=truth)
+    squares = np.square(np.where(np.isfinite(scorer.distances), scorer.distances, 0))
+    share = float(squares[wrong].sum() / max(squares.sum(), 1e-12))
+    return WithoutSuspects(
+        rest.scores(np.arange(len(faces))), int(wrong.sum()), int(wrong.any(axis=1).sum()), share
     )
 
 

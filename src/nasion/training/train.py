@@ -13,6 +13,7 @@ from types import ModuleType
 
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading
 from nasion.data.mirror_check import check_mirror
+from nasion.data.suspects import Audit, without_suspects
 from nasion.errors import RunError, SettingError, requires_extra
 from nasion.inference import backends, calibration, run_folder
 from nasion.inference.predictor import Predictor, calibrate, load_model
@@ -58,6 +59,7 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
     changes: Sequence[str] = (),
     resume: bool = False,
     reading: LabelReading = AS_IT_SEEMS,
+    audits: Sequence[Audit] = (),
     observers: tuple[Observer, ...] = (),
 ) -> TrainingResult:
     """Train a recipe (name, ``.py`` file or value) into ``run_folder`` (``runs/<name>``).
@@ -65,7 +67,8 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
     ``data``: a dataset's path or those of several, (training, validation) faces, or faces that are
     split without leakage. ``validation``: path or faces to validate on; then all of ``data`` is
     trained on. ``changes``: as ``--set``, ``"optim.lr=1e-4"``. ``resume``: continue where the run
-    stopped, with its own settings. ``reading``: what labels mean where files leave it open. Raises
+    stopped, with its own settings. ``reading``: what labels mean where files leave it open.
+    ``audits``: of the labels; training goes without those that they call wrong. Raises
     ``DataError`` for bad data, ``SettingError`` for bad settings, and ``RunError`` for a run folder
     that cannot be used or is in use. With few faces, cross-validation decides whether the recipe
     ``finetune`` trains at all (``training/few_faces.py``). A recipe file is Python and is run:
@@ -83,6 +86,9 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
             scheme = scheme_of(data, reading)
             value = replace(value, spec=replace(value.spec, scheme=scheme))
         sides = load_sides(value, data, validation, reading)
+        if audits:
+            # Validation keeps all labels, so that runs with and without an audit compare.
+            sides = without_suspects(sides[0], audits), sides[1]
         if value.points_from == "data" and not resume:
             value = override(_adapted(recipe, value, sides[0]), changes)
         if value.augment.flip > 0 or value.spec.tta != "none":

@@ -88,6 +88,7 @@ def evaluate(
     import nasion
     from nasion.data.load import load_faces
     from nasion.data.pool import pool_split
+    from nasion.data.suspects import existing_audit
     from nasion.evaluation.judged_split import default_split
     from nasion.evaluation.matching import read_predictions
     from nasion.inference.fold_runs import fold_folder, is_fold_folder, predict_held_out
@@ -123,7 +124,8 @@ def evaluate(
     evaluated = model if model is not None else read_predictions(subject, faces, reading.missing)
     if run and is_folds:
         evaluated = predict_held_out(run, faces, _module(recipe), tta_or_none(tta))
-    result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit)
+    audit = existing_audit(data)
+    result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit, audit=audit)
     # Files first: what is printed may go to a pipe that closes.
     if json:
         write_text(json, dumps(result.to_json(), indent=1))

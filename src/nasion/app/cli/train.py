@@ -16,7 +16,10 @@ from nasion.app.cli.options import SeveralData
 from nasion.errors import SettingError, requires_extra
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nasion.data.label_reading import LabelReading
+    from nasion.data.suspects import Audit
     from nasion.recipe import Recipe
     from nasion.training.state import Observer
     from nasion.training.train import TrainingResult
@@ -57,6 +60,14 @@ def train(
             help="Cross-validation: train once for each of so many parts, which it holds out.",
         ),
     ] = None,
+    audited: Annotated[
+        bool,
+        typer.Option(
+            "--audited",
+            help="Train without the labels that `nasion data audit` has found wrong; validation "
+            "keeps them.",
+        ),
+    ] = False,
     run: Annotated[
         Path | None, typer.Option(help="The run folder.", show_default="runs/RECIPE")
     ] = None,
@@ -85,7 +96,9 @@ def train(
     sources += [f"--folds {folds}"] if folds else []
     options = as_words(reading)
     paths: str | list[str] = data[0] if len(data) == 1 else data
-    start = _Start(recipe, paths, folder, changes, resume, reading)
+    sources += ["--audited"] if audited else []
+    audits = _audits_of(data) if audited else ()
+    start = _Start(recipe, paths, folder, changes, resume, reading, audits)
     try:
         if folds:
             _train_folds(start, folds)
@@ -118,6 +131,7 @@ class _Start:
     changes: list[str]
     resume: bool
     reading: LabelReading
+    audits: Sequence[Audit]
 
     def settings(self, folder: Path) -> Recipe:
         """The recipe of the run in this folder."""
@@ -130,6 +144,12 @@ class _Start:
         value = override(module.RECIPE, self.changes)
         resumed = self.resume and (folder / run_folder.SETTINGS).is_file()
         return run_folder.read_recipe(folder, module) if resumed else value
+
+
+def _audits_of(data: list[str]) -> tuple[Audit, ...]:
+    from nasion.data.suspects import audit_beside, read_audit
+
+    return tuple(read_audit(audit_beside(path)) for path in data)
 
 
 def _train_once(start: _Start, val: list[str] | None) -> None:
@@ -146,6 +166,7 @@ def _train_once(start: _Start, val: list[str] | None) -> None:
             changes=start.changes,
             resume=start.resume,
             reading=start.reading,
+            audits=start.audits,
             observers=(bar, *_tensorboard(value, start.folder)),
         )
     console.say(f"{_outcome(done)}. The run is in {done.folder}")
@@ -185,6 +206,7 @@ def _train_folds(start: _Start, folds: int) -> None:
             changes=start.changes,
             resume=start.resume,
             reading=start.reading,
+            audits=start.audits,
             observers=observers,
         )
     console.show_folds(result)
