@@ -19,7 +19,7 @@ from nasion.data import datasets
 from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.record_faults import Fault
-from nasion.data.scheme_beside import in_own_scheme, scheme_beside, scheme_path
+from nasion.data.scheme_beside import scheme_beside, scheme_path
 from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError, require
 from nasion.landmarks.faces import Faces
@@ -115,8 +115,7 @@ def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[
     faults: list[Fault] = []
     own = None if reading.scheme else scheme_beside(source)
     faces = module.read(source, split, scheme=reading.scheme or own, faults=faults)
-    faces = read_labels(faces, module, reading, source)
-    faces = faces if own is None else in_own_scheme(faces, own, source)
+    faces = read_labels(faces, module, reading, source, own=own, split=split)
     by_face = image_faults(faces, images_optional=False)
     if len(missing_files(faces)) == len(faces):
         raise DataError(f"{next(iter(by_face.values()))} Put the images where the labels say.")

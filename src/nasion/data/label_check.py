@@ -17,7 +17,7 @@ from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.mirror_check import check_mirror, mirror_faults
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.data.record_faults import Fault
-from nasion.data.scheme_beside import in_own_scheme, scheme_beside
+from nasion.data.scheme_beside import scheme_beside
 from nasion.data.splits import DUPLICATE, similar_pairs
 from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError, SplitNotFound, refusing_damage
@@ -63,8 +63,7 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
         try:
             with refusing_damage(path):
                 faces = module.read(path, split, scheme=reading.scheme or own, faults=faults)
-            faces = read_labels(faces, module, reading, path)
-            faces = faces if own is None else in_own_scheme(faces, own, path)
+            faces = read_labels(faces, module, reading, path, own=own, split=split, faults=faults)
         except DataError as error:
             # Not every dataset comes with all of its published splits.
             if is_first or not isinstance(error, SplitNotFound):
