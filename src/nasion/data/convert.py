@@ -109,7 +109,7 @@ def _write_scheme(written: Faces, module: ModuleType, data: Path, has_own: bool)
 
 def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[Fault]]:
     """The faces as the files have them, without estimated boxes, and all faults."""
-    module = DATASETS.load(reading.dataset or datasets.recognise(source))
+    module = datasets.module_at(source, reading.dataset)
     splits = datasets.splits_of(module, source)
     require(split in splits, f"No split {split!r} in {_name(module)}; it has {', '.join(splits)}.")
     faults: list[Fault] = []

@@ -15,7 +15,7 @@ from nasion.data.exif_labels import ExifReading, upright_labels
 from nasion.data.missing_values import parse_missing, with_missing_values
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import in_own_scheme
-from nasion.errors import SettingError
+from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 
@@ -82,12 +82,17 @@ def read_labels(
     """
     read = _as_meant(faces, module, reading, root)
     read = read if own is None else in_own_scheme(read, own, root)
-    if not reading.change_lists:
-        return read
-    from nasion.data.corrections.apply import corrected_labels
+    if reading.change_lists:
+        from nasion.data.corrections.apply import corrected_labels
 
-    is_whole = split == module.SPLITS[0]
-    return corrected_labels(read, reading.change_lists, root, is_whole, faults)
+        is_whole = split == module.SPLITS[0]
+        read = corrected_labels(read, reading.change_lists, root, is_whole, faults)
+    if not len(read):
+        raise DataError(
+            f"{root}: no face is left; of pictures without labels, name the change list that has "
+            "their faces (--corrections)."
+        )
+    return read
 
 
 def _as_meant(faces: Faces, module: ModuleType, reading: LabelReading, root: Path) -> Faces:

@@ -18,7 +18,6 @@ from nasion.data.missing_boxes import with_boxes, with_tight_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import scheme_beside
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
-from nasion.discovery import DATASETS
 from nasion.errors import SettingError, refusing_damage
 from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.geometry import tight_boxes
@@ -174,7 +173,7 @@ def with_spanned_boxes(faces: Faces) -> Faces:
 
 
 def _module(name: str | None, path: str | Path) -> ModuleType:
-    return DATASETS.load(name or datasets.recognise(Path(path)))
+    return datasets.module_at(path, name)
 
 
 def _short(module: ModuleType) -> str:

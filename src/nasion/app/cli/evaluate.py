@@ -78,6 +78,14 @@ def evaluate(
             show_default="RUN/evaluation-SPLIT",
         ),
     ] = None,
+    floor: Annotated[
+        Path | None,
+        typer.Option(
+            help="Show how far people's labels are apart beside the errors: a file of "
+            "nasion data compare --json.",
+            show_default="no floor",
+        ),
+    ] = None,
     tta: TTAMode = None,
     recipe: RecipeFile = None,
     *,
@@ -123,7 +131,7 @@ def evaluate(
     evaluated = model if model is not None else read_predictions(subject, faces, reading.missing)
     if run and is_folds:
         evaluated = predict_held_out(run, faces, _module(recipe), tta_or_none(tta))
-    result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit)
+    result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit, floor=floor)
     # Files first: what is printed may go to a pipe that closes.
     if json:
         write_text(json, dumps(result.to_json(), indent=1))

@@ -63,8 +63,8 @@ _Corrections = Annotated[
     list[Path] | None,
     typer.Option(
         "--corrections",
-        help="Apply this change list of corrected labels (DATA.changes/NAME.jsonl); the labels' own "
-        "files stay as they are. Repeat for several that do not disagree.",
+        help="Apply this change list of corrected labels (DATA.changes/NAME.jsonl); files of "
+        "labels stay as they are. Repeat for several that do not disagree.",
     ),
 ]
 _OPTIONS = {

@@ -229,12 +229,12 @@ def _check_scheme(each: ChangeList, faces: Faces) -> None:
 
 
 def _say_open_conflicts(each: ChangeList) -> None:
-    open_points = {face: state.open_conflicts for face, state in each.state.faces.items()}
-    count = sum(map(len, open_points.values()))
+    states = each.state.faces.values()
+    counts = [len(state.open_conflicts) + len(state.open_field_conflicts) for state in states]
+    count, faces = sum(counts), sum(map(bool, counts))
     if count:
-        faces = sum(map(bool, open_points.values()))
         _log.warning(
-            "%s: merged lists disagree on %d points of %d faces, and nobody has decided; these "
+            "%s: people disagree on %d points or boxes of %d faces, and nobody has decided; these "
             "stay as the labels have them.",
             each.path.name,
             count,

@@ -158,6 +158,15 @@ class FaceState:
         }
 
     @property
+    def open_field_conflicts(self) -> dict[str, dict[str, Any]]:
+        """The same for the box, and for whether there is a face."""
+        return {
+            name: change.after
+            for name, change in self.changed("field_conflicts").items()
+            if not self.changed(name)
+        }
+
+    @property
     def is_added(self) -> bool:
         return self.image is not None
 

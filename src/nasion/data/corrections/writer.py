@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,6 +167,21 @@ def open_change_list(path: Path, header: Header) -> Iterator[ChangeListWriter]:
         _check_scheme(found, header)
         torn = _set_aside(found) if found.torn else None
         yield ChangeListWriter(path, found.header, found.state, torn, found.sound, found.ends)
+
+
+def write_change_list(path: Path, header: Header, gestures: Sequence[Gesture]) -> None:
+    """Write a whole new list at once. Raises ``SettingError`` if there is one."""
+    check_list_name(path)
+    if path.exists():
+        raise SettingError(f"{path}: there is such a list; name another one (-o).")
+    state, lines = ListState(), [header_line(header)]
+    for gesture in gestures:
+        recorded = check(replace(gesture, id=gesture.id or uuid4().hex, time=now()))
+        state.take(recorded)
+        lines.append(to_line(recorded))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(b"".join(lines))
+    _sync_folder(path.parent)
 
 
 def check_list_name(path: Path) -> None:
