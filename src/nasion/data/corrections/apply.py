@@ -26,6 +26,13 @@ from nasion.media.quoted import listed
 
 _SAME = 1e-3  # pixels, between a label and what it was when it was changed
 _SHOWN = 20  # changes that a warning lists
+_OF_ONE = {
+    "points": "point",
+    "boxes": "box",
+    "faces corrected": "face corrected",
+    "faces added": "face added",
+    "faces removed": "face removed",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +64,7 @@ def corrected_labels(
     done = apply_changes(faces, lists, root, is_whole)
     names = " and ".join(each.path.name for each in lists)
     if done.counts:
-        what = ", ".join(f"{count} {what}" for what, count in done.counts.items())
+        what = ", ".join(f"{n} {_OF_ONE[what] if n == 1 else what}" for what, n in done.counts.items())
         _log.info("%s: %s, as %s.", root.name, what, f"{names} has it")
     if done.left_out and faults is None:
         _warn(done.left_out, names, changed_sources(lists, root))
@@ -243,14 +250,14 @@ def _say_open_conflicts(each: ChangeList) -> None:
 
 
 def _warn(left_out: list[Fault], names: str, sources: list[str]) -> None:
-    why = f" {listed(sources)} changed since the list was begun." if sources else ""
+    why = f" ({listed(sources)} changed since the list was begun)" if sources else ""
     shown_ones = "\n".join(f"  {fault}" for fault in left_out[:_SHOWN])
     more = len(left_out) - _SHOWN
     rest = f"\n  and {more} more; nasion data check lists all" if more > 0 else ""
     _log.warning(
-        "%s: %d changes do not fit the labels and are left out.%s\n%s%s",
+        "%s: %s not fit the labels; left out:%s\n%s%s",
         names,
-        len(left_out),
+        "1 change does" if len(left_out) == 1 else f"{len(left_out)} changes do",
         why,
         shown_ones,
         rest,
