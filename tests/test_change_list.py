@@ -61,9 +61,7 @@ def test_a_list_is_read_back_as_it_was_written(tmp_path):
         opened.append(move(revision=1, seconds=1.5))
         opened.append(Gesture(FACE, "done", {("done", ""): Change(False, True)}, 2, seconds=0.5))
         opened.append(Gesture(FACE, "note", {("note", ""): Change("", 'a "note"\n\u2028')}, 3))
-        opened.append(
-            Gesture(FACE, "confirm", {("confirmed", ""): Change(None, ("nose tip",))}, 4)
-        )
+        opened.append(Gesture(FACE, "confirm", {("confirmed", ""): Change(None, ("nose tip",))}, 4))
         opened.append(Gesture(FACE, "box", {("box", ""): Change(None, (0.0, 1.0, 9.5, 9.0))}, 5))
         added = {
             ("image", ""): Change(None, surrogate),
@@ -159,10 +157,10 @@ def test_a_line_that_is_lost_in_the_middle_is_noticed(tmp_path):
     written(path, 4)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:2] + lines[3:]))
-    with pytest.raises(DataError, match="line 3: revision 3 of face .* follows 1; 2 expected"):
+    with pytest.raises(DataError, match=r"line 3: revision 3 of face .* follows 1; 2 expected"):
         read_change_list(path)
     path.write_bytes(b"".join([*lines, lines[-1]]))
-    with pytest.raises(DataError, match="line 6: the gesture .* occurs twice"):
+    with pytest.raises(DataError, match=r"line 6: the gesture .* occurs twice"):
         read_change_list(path)
 
 
@@ -304,7 +302,7 @@ def test_another_program_that_writes_the_open_list_is_noticed(tmp_path):
 @pytest.mark.parametrize("name", ["..jsonl", ".jsonl", ".hidden.jsonl", "anna.txt"])
 def test_a_name_that_is_none_is_refused(tmp_path, name):
     with (
-        pytest.raises(SettingError, match="called NAME.jsonl"),
+        pytest.raises(SettingError, match=r"called NAME.jsonl"),
         open_change_list(tmp_path / name, HEADER),
     ):
         pass
@@ -342,13 +340,13 @@ def test_a_gesture_on_a_stale_revision_is_refused_with_both_versions(tmp_path):
     with open_change_list(path, HEADER) as opened:
         opened.append(move(x=3))
         late = move(x=7, id="late")
-        with pytest.raises(StaleRevision, match="at revision 1, and .* revision 0") as refused:
+        with pytest.raises(StaleRevision, match=r"at revision 1, and .* revision 0") as refused:
             opened.append(late)
         assert refused.value.gesture.changes == late.changes
         assert refused.value.current.points == {"chin": (3.0, 4.25, "visible")}
         with pytest.raises(StaleRevision):
             opened.append(move(revision=3))
-        with pytest.raises(DataError, match="changes from .* but it was"):
+        with pytest.raises(DataError, match=r"changes from .* but it was"):
             opened.append(move(revision=2, before=(9.0, 9.0, "visible")))
         with pytest.raises(DataError, match="a gesture that is none"):
             opened.append(move("", revision=1))
@@ -371,7 +369,7 @@ def test_a_list_of_other_points_is_not_written_on(tmp_path):
     path = tmp_path / "anna.jsonl"
     written(path, 1)
     with (
-        pytest.raises(SettingError, match="its points are those of own .*--scheme"),
+        pytest.raises(SettingError, match=r"its points are those of own .*--scheme"),
         open_change_list(path, replace(HEADER, points=("a", "b"), scheme="two")),
     ):
         pass
@@ -459,7 +457,7 @@ def test_a_thousand_random_actions_all_undone_and_all_done_again(tmp_path, seed,
     # Reloaded: what can be undone is rebuilt by replay.
     with open_change_list(path, HEADER) as opened:
         assert values_of(opened.state) == expected
-        counts = {face: 0 for face in faces}
+        counts = dict.fromkeys(faces, 0)
         for face in faces:
             while opened.undo(face) is not None:
                 counts[face] += 1

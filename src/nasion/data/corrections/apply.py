@@ -64,7 +64,9 @@ def corrected_labels(
     done = apply_changes(faces, lists, root, is_whole)
     names = " and ".join(each.path.name for each in lists)
     if done.counts:
-        what = ", ".join(f"{n} {_OF_ONE[what] if n == 1 else what}" for what, n in done.counts.items())
+        what = ", ".join(
+            f"{n} {_OF_ONE[what] if n == 1 else what}" for what, n in done.counts.items()
+        )
         _log.info("%s: %s, as %s.", root.name, what, f"{names} has it")
     if done.left_out and faults is None:
         _warn(done.left_out, names, changed_sources(lists, root))
