@@ -113,15 +113,7 @@ def evaluate(
     threshold = THRESHOLDS.get(norm, DEFAULT_THRESHOLD) if threshold is None else threshold
     if not threshold > 0:
         raise SettingError(f"The threshold must be above 0, as 0.08; found {threshold}.")
-    shared = faces.scheme.matches(predictions.scheme)
-    if not shared:
-        theirs, ours = (
-            f"{s.name} ({s.points[0]}, ...)" for s in (predictions.scheme, faces.scheme)
-        )
-        raise SettingError(
-            f"The predictions have points of {theirs}, the labels of {ours}, and no name is in "
-            "both; name the scheme that both are in (--scheme)."
-        )
+    shared = _shared_points(faces, predictions)
     matched, missing, extra = match_by_id(predictions.to(faces.scheme), faces)
     lacking = [point for point in faces.scheme.points if point not in shared]
     truth = faces.points.copy()
@@ -153,6 +145,20 @@ def evaluate(
         warning=_warning(predictor, faces) if is_model else "",
         floor=people,
     )
+
+
+def _shared_points(faces: Faces, predictions: Predictions) -> Mapping[str, str]:
+    """The points of the labels that are predicted too, each with its name there."""
+    shared = faces.scheme.matches(predictions.scheme)
+    if not shared:
+        theirs, ours = (
+            f"{s.name} ({s.points[0]}, ...)" for s in (predictions.scheme, faces.scheme)
+        )
+        raise SettingError(
+            f"The predictions have points of {theirs}, the labels of {ours}, and no name is in "
+            "both; name the scheme that both are in (--scheme)."
+        )
+    return shared
 
 
 def _opened(model: str | Path, faces: Faces) -> Predictor | Predictions:
