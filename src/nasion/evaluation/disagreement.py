@@ -142,7 +142,7 @@ def compare_labels(
     reference = _reference(a.faces, b.faces)
     norm = norm or default_norm(reference)
     length = metrics.norms(reference.scheme, reference.points, reference.boxes, norm)
-    known = _Pairs(a, b, compared, length)
+    known = _Pairs(a, b, compared, length, image_sizes(a.faces))
     names = reference.scheme.points
     people = (first.who, second.who)
     return Disagreement(
@@ -182,6 +182,7 @@ class _Pairs:
     b: _Side
     compared: np.ndarray
     length: np.ndarray
+    sizes: np.ndarray  # of the images, each of which is opened once
 
     def points_of(self, side: _Side) -> np.ndarray:
         """Float64, NaN where points are not compared."""
@@ -205,7 +206,7 @@ class _Pairs:
     def scores(self, length: np.ndarray, threshold: float, which: slice) -> Scores:
         first, second = (self.points_of(side)[:, which] for side in (self.a, self.b))
         nme = metrics.face_nme(metrics.distances(first, second), length)
-        return Scores.of(Errors(first, second, image_sizes(self.a.faces), nme, threshold))
+        return Scores.of(Errors(first, second, self.sizes, nme, threshold))
 
 
 def _norm_scores(

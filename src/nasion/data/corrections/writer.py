@@ -35,7 +35,8 @@ class StaleRevision(NasionError):
     """
 
     def __init__(self, gesture: Gesture, current: FaceState) -> None:
-        self.gesture, self.current = gesture, current
+        self.gesture: Gesture = gesture
+        self.current: FaceState = current
         super().__init__(
             f"Face {quoted(gesture.face)} is at revision {current.revision}, and the change was "
             f"made on revision {gesture.revision - 1}; look at both and decide."
