@@ -13,6 +13,9 @@ from PIL import Image
 
 from nasion import prediction_formats
 from nasion.data import convert, datasets
+from nasion.data.corrections.change_list import new_header
+from nasion.data.corrections.gestures import Change, Gesture, point_changes
+from nasion.data.corrections.writer import open_change_list
 from nasion.data.datasets import ibug68 as ibug_folder
 from nasion.data.datasets import imglab, imm, points_csv, toy
 from nasion.data.label_check import check
@@ -177,6 +180,35 @@ def test_every_dataset_with_images_splits_honestly(name, example):
 
 def write_validation_persons(folder):
     imm.write(named(toy.draw(6, imm58, seed=2), [f"33-{view}f" for view in range(1, 7)]), folder)
+
+
+@pytest.mark.parametrize("name", DATASETS.names())
+def test_every_dataset_reads_with_a_list_of_corrections(name, example, tmp_path):
+    path, scheme = example[name]
+    before = load_faces(name, path, scheme=scheme, whole_images=True)
+    face, gone = 3, 5
+    moved = int(np.flatnonzero(before.labelled[face])[0])
+    point = before.scheme.points[moved]
+    x, y = map(float, before.points[face, moved])
+    hidden = before.occluded is not None and before.occluded[face, moved]
+    was, marks = (x, y, "occluded" if hidden else "visible"), (x + 1.5, y + 0.25, "occluded")
+    corrections = tmp_path / "anna.jsonl"
+    with open_change_list(corrections, new_header("anna", before.scheme, {})) as opened:
+        changes = point_changes({point: (was, marks)})
+        opened.append(Gesture(before.ids[face], "move", changes, 1))
+        removed = {("removed", ""): Change(False, True)}
+        opened.append(Gesture(before.ids[gone], "remove", removed, 1))
+    reading = LabelReading(dataset=name, scheme=scheme, corrections=corrections)
+    found = load_faces(name, path, scheme=scheme, whole_images=True, reading=reading)
+    kept = [i for i in range(len(before)) if i != gone]
+    assert found.ids == tuple(before.ids[i] for i in kept)
+    expected = before.points[kept]
+    expected[face, moved] = marks[:2]
+    np.testing.assert_allclose(found.points, expected, atol=1e-4)
+    assert found.occluded is not None and found.occluded[face, moved]
+    assert check(path, reading).faults == []
+    again = load_faces(name, path, scheme=scheme, whole_images=True)
+    np.testing.assert_array_equal(again.points, before.points)
 
 
 def test_an_unrecognised_dataset_is_refused_with_the_option_that_names_it(tmp_path):

@@ -20,6 +20,15 @@ from PIL import Image
 
 from nasion import prediction_formats
 from nasion.data import cache
+from nasion.data.corrections.change_list import Header, header_line, read_change_list
+from nasion.data.corrections.gestures import (
+    Change,
+    Gesture,
+    inverse,
+    point_changes,
+    to_line,
+    with_checksum,
+)
 from nasion.data.datasets import (
     cfp,
     coco,
@@ -53,7 +62,8 @@ from nasion.data.datasets import (
 from nasion.data.datasets._points_table import read_boxes
 from nasion.discovery import DATASETS
 from nasion.errors import DataError
-from nasion.evaluation import compare_runs
+from nasion.evaluation import compare_runs, floor
+from nasion.evaluation.reported_metrics import Errors, Scores
 from nasion.inference import calibration, checkpoint, fold_runs, run_folder
 from nasion.inference.backends import onnx
 from nasion.inference.calibration import Calibration
@@ -377,7 +387,73 @@ def _pandas(folder: Path) -> Path:
     return write_h5(folder / "CollectedData_me.h5", columns, rows, points.reshape(2, -1))
 
 
+def _change_list(folder: Path) -> Path:
+    """Gestures of every field, one undone."""
+    points = ("chin", "Kinn außen")
+    header = Header("anna", "own", points, {"labels.csv": "0"}, "2026-11-27T12:00:00Z")
+    placed = {
+        ("image", ""): Change(None, "b.jpg"),
+        ("box", ""): Change(None, (0.0, 1.0, 30.0, 40.5)),
+        ("points", "Kinn außen"): Change(None, (3.25, 4.0, "occluded")),
+    }
+    moved = point_changes({"chin": ((1.0, 2.0, "visible"), (5.5, 6.0, "visible"))})
+    gestures = [
+        Gesture("a.jpg", "move", moved, 1, id="1", time="t", seconds=1.5),
+        Gesture("a.jpg", "move", inverse(moved), 2, id="2", time="t"),
+        Gesture("a.jpg", "undo", moved, 3, id="3", time="t", of="2"),
+        Gesture("b.jpg", "add", placed, 1, id="4", time="t"),
+        Gesture("b.jpg", "note", {("note", ""): Change("", "ü")}, 2, id="5", time="t"),
+        Gesture("b.jpg", "confirm", {("confirmed", ""): Change(None, points)}, 3, id="6", time="t"),
+    ]
+    (folder / "anna.jsonl").write_bytes(header_line(header) + b"".join(map(to_line, gestures)))
+    return folder / "anna.jsonl"
+
+
+def _read_change_list(path: Path) -> Read:
+    states = read_change_list(path).state.faces.values()
+    values = [(key, each) for state in states for key, each in state.values.items()]
+    return [repr(values), *(np.array(e.after[:2]) for k, e in values if k[0] == "points")]
+
+
+def _unsealed(folder: Path) -> Path:
+    """The same without checksums, which would notice every change."""
+    path = _change_list(folder)
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        value = json.loads(line)
+        value.pop("crc")
+        lines.append(json.dumps(value))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _read_unsealed(path: Path) -> Read:
+    """Read with the right checksums: only the values are wrong."""
+    sealed = path.with_name("sealed.jsonl")
+    lines = []
+    for line in path.read_bytes().splitlines():
+        try:
+            value = json.loads(line)
+            lines.append(with_checksum(value) if isinstance(value, dict) and value else line)
+        except (ValueError, RecursionError):
+            raise DataError(f"{path}: not JSON") from None
+    sealed.write_bytes(b"".join(lines))
+    return _read_change_list(sealed)
+
+
+def _floor(folder: Path) -> Path:
+    errors = np.arange(12, dtype=np.float64).reshape(3, 2, 2)
+    scores = Scores.of(Errors(errors, errors + 1, np.full((3, 2), 64.0), np.full(3, 0.05), 0.08))
+    both = {"overall": scores.to_json(), "points": {"chin": scores.to_json()}}
+    value = {"format": floor.FORMAT, "version": floor.VERSION, "people": ["anna", "ben"]}
+    (folder / "floor.json").write_text(json.dumps(value | {"norms": {"box": both}}))
+    return folder / "floor.json"
+
+
 READERS = {
+    "change list": Reader("bytes", _change_list, _read_change_list),
+    "change list, sealed again": Reader("json", _unsealed, _read_unsealed),
+    "floor": Reader("json", _floor, lambda p: [repr(floor.read_floor(p, "box", ("chin",)))]),
     "points csv": Reader("text", _csv, lambda p: _of_faces(points_csv.read(p))),
     "numbered csv": Reader("text", _numbered_csv, lambda p: _of_faces(points_csv.read(p))),
     "boxes csv": Reader("text", _boxes_csv, _read_boxes),

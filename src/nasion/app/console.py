@@ -140,10 +140,11 @@ def count(number: int, noun: str) -> str:
 
 def show_scores(result: EvaluationResult) -> None:
     """Tables overall, by group and by point; what was left out."""
+    from nasion.evaluation.floor import with_floor_column, with_floor_row
     from nasion.evaluation.reported_metrics import headings, table_row
 
     columns = headings(brief=True)
-    rows = [table_row("all", result.overall, brief=True)]
+    rows = with_floor_row([table_row("all", result.overall, brief=True)], result.floor)
     for group, parts in result.groups.items():
         for value, scores in list(parts.items())[:_MAX_VALUES]:
             rows.append(table_row(f"{group}: {value}", scores, brief=True))
@@ -155,7 +156,8 @@ def show_scores(result: EvaluationResult) -> None:
     show_table(title, columns, rows)
     points = [(name, scores) for name, scores in result.points.items() if scores.coordinates]
     if len(points) <= _MAX_POINTS:
-        show_table("By point", columns, [table_row(n, s, brief=True) for n, s in points])
+        by_point = [table_row(n, s, brief=True) for n, s in points]
+        show_table("By point", *with_floor_column(columns, by_point, result.floor))
     overall = result.overall
     relative = ""
     # NaN, where images are missing, differs from itself.

@@ -19,7 +19,7 @@ from nasion.data import datasets
 from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.record_faults import Fault
-from nasion.data.scheme_beside import in_own_scheme, scheme_beside, scheme_path
+from nasion.data.scheme_beside import scheme_beside, scheme_path
 from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError, require
 from nasion.landmarks.faces import Faces
@@ -109,14 +109,13 @@ def _write_scheme(written: Faces, module: ModuleType, data: Path, has_own: bool)
 
 def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[Fault]]:
     """The faces as the files have them, without estimated boxes, and all faults."""
-    module = DATASETS.load(reading.dataset or datasets.recognise(source))
+    module = datasets.module_at(source, reading.dataset)
     splits = datasets.splits_of(module, source)
     require(split in splits, f"No split {split!r} in {_name(module)}; it has {', '.join(splits)}.")
     faults: list[Fault] = []
     own = None if reading.scheme else scheme_beside(source)
     faces = module.read(source, split, scheme=reading.scheme or own, faults=faults)
-    faces = read_labels(faces, module, reading, source)
-    faces = faces if own is None else in_own_scheme(faces, own, source)
+    faces = read_labels(faces, module, reading, source, own=own, split=split)
     by_face = image_faults(faces, images_optional=False)
     if len(missing_files(faces)) == len(faces):
         raise DataError(f"{next(iter(by_face.values()))} Put the images where the labels say.")

@@ -17,9 +17,8 @@ from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.mirror_check import check_mirror, mirror_faults
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.data.record_faults import Fault
-from nasion.data.scheme_beside import in_own_scheme, scheme_beside
+from nasion.data.scheme_beside import scheme_beside
 from nasion.data.splits import DUPLICATE, similar_pairs
-from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError, SplitNotFound, refusing_damage
 from nasion.landmarks.faces import Faces
 from nasion.media.several_images import note_several
@@ -43,7 +42,7 @@ class CheckResult:
 
 def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
     """Check all of a dataset's files that exist; one that cannot be read at all is one fault."""
-    module = DATASETS.load(reading.dataset or datasets.recognise(path))
+    module = datasets.module_at(path, reading.dataset)
     own = None if reading.scheme else scheme_beside(path)
     result = CheckResult()
     result.looked_for += ["rows that break the format", "images that cannot be read"]
@@ -63,8 +62,7 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
         try:
             with refusing_damage(path):
                 faces = module.read(path, split, scheme=reading.scheme or own, faults=faults)
-            faces = read_labels(faces, module, reading, path)
-            faces = faces if own is None else in_own_scheme(faces, own, path)
+            faces = read_labels(faces, module, reading, path, own=own, split=split, faults=faults)
         except DataError as error:
             # Not every dataset comes with all of its published splits.
             if is_first or not isinstance(error, SplitNotFound):

@@ -16,9 +16,8 @@ from nasion.data.image_faults import without_image_faults
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.missing_boxes import with_boxes, with_tight_boxes
 from nasion.data.record_faults import Fault
-from nasion.data.scheme_beside import in_own_scheme, scheme_beside
+from nasion.data.scheme_beside import scheme_beside
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
-from nasion.discovery import DATASETS
 from nasion.errors import SettingError, refusing_damage
 from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.geometry import tight_boxes
@@ -174,7 +173,7 @@ def with_spanned_boxes(faces: Faces) -> Faces:
 
 
 def _module(name: str | None, path: str | Path) -> ModuleType:
-    return DATASETS.load(name or datasets.recognise(Path(path)))
+    return datasets.module_at(path, name)
 
 
 def _short(module: ModuleType) -> str:
@@ -196,8 +195,7 @@ def _read(
     own = None if reading.scheme else scheme_beside(root)
     meant = reading.scheme or own or reading.assumed or scheme
     faces = _read_numbers(module, root, split, meant, reading.skip_faults)
-    faces = read_labels(faces, module, reading, root)
-    return faces if own is None else in_own_scheme(faces, own, root)
+    return read_labels(faces, module, reading, root, own=own, split=split)
 
 
 def _read_numbers(
@@ -281,13 +279,15 @@ def _cached_pairs(
 
     images = faces.images
     paths = [] if isinstance(images, np.ndarray) else [p for p in images if isinstance(p, Path)]
+    # Thumbnails are of the boxes, so pairs depend on them.
+    boxes = "" if faces.boxes is None else cache.digest_of(faces.boxes)
     if len(paths) == len(faces) and all(path.is_file() for path in paths):
-        # Thumbnails are of the boxes, so pairs depend on them.
-        boxes = "" if faces.boxes is None else cache.digest_of(faces.boxes)
         key = cache.content_key(paths, "pairs", boxes)
     elif hasattr(module, "files"):
         files = module.files(root, "all")
-        key = cache.content_key(files, module.__name__, "pairs", str(skip_faults))
+        # Corrections add and remove faces, and pairs are positions.
+        settings = (module.__name__, "pairs", str(skip_faults), boxes, "\0".join(faces.ids))
+        key = cache.content_key(files, *settings)
     else:
         return similar_pairs(faces)
     return [SimilarPair(*pair) for pair in cache.cached(key, make)[1]["pairs"]]

@@ -18,7 +18,6 @@ from nasion.data.label_reading import AS_IT_SEEMS, LabelReading
 from nasion.data.load import has_whole_images, load_faces, with_spanned_boxes
 from nasion.data.missing_boxes import with_boxes, with_tight_boxes
 from nasion.data.splits import SAME_PHOTOGRAPH, SimilarPair, same_photographs, similar_pairs
-from nasion.discovery import DATASETS
 from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.scheme import Scheme
 
@@ -52,7 +51,7 @@ def load_pool(
     names = [reading.dataset or datasets.recognise(Path(path)) for path in paths]
     parts, boxed = [], []
     for i, (path, name) in enumerate(zip(paths, names, strict=True)):
-        module = DATASETS.load(name)
+        module = datasets.module_at(path, name)
         part = load_faces(
             name,
             path,
@@ -79,5 +78,5 @@ def load_pool(
 
 def pool_split(name: str | None, path: str | Path) -> str:
     """The split with all of a dataset's faces but its test faces."""
-    module = DATASETS.load(name or datasets.recognise(Path(path)))
+    module = datasets.module_at(path, name)
     return getattr(module, "POOL", "all")

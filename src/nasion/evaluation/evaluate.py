@@ -13,6 +13,7 @@ from jaxtyping import Float
 from nasion.data.label_outliers import MIN_FACES, suspect_labels
 from nasion.data.suspects import Audit
 from nasion.errors import SettingError
+from nasion.evaluation.floor import Floor, read_floor
 from nasion.evaluation.matching import match_by_id
 from nasion.evaluation.reliability import Reliability, reliability
 from nasion.evaluation.reported_metrics import Errors, Scores, rounded
@@ -51,6 +52,7 @@ class EvaluationResult:
     could not be counted. ``reliability_by_occlusion``: that of visible and of occluded points,
     where labels say which are which. ``warning``: empty unless the network was trained on these
     faces. ``without_suspects``: if an audit of the labels was given, and calls some of them wrong.
+    ``floor``: how far people's labels of such faces are apart.
     """
 
     norm: str
@@ -67,6 +69,7 @@ class EvaluationResult:
     reliability_by_occlusion: Mapping[str, Reliability] = field(default_factory=dict)
     warning: str = ""
     without_suspects: WithoutSuspects | None = None
+    floor: Floor | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the faces themselves; relative numbers in per cent."""
@@ -93,6 +96,8 @@ class EvaluationResult:
                 "scores": self.without_suspects.scores.to_json()
             }
             value["without_suspects"] = parts
+        if self.floor:
+            value["floor"] = self.floor.to_json()
         value["groups"] = {group: _all_to_json(parts) for group, parts in self.groups.items()}
         return value
 
@@ -104,6 +109,7 @@ def evaluate(
     norm: str | None = None,
     threshold: float | None = None,
     audit: Audit | None = None,
+    floor: str | Path | None = None,
 ) -> EvaluationResult:
     """Evaluate a model, or predictions of any tool, on labelled faces.
 
@@ -111,31 +117,24 @@ def evaluate(
     ``Predictions``; of a cross-validation's folder, each face is predicted by the run that held it
     out. ``norm``: box, outer_eye_corners, pupils or two groups of points ``a,b:c,d``
     (None: the scheme's own). ``threshold``: of failure rate and AUC, as a fraction of the norm
-    (None: 0.07 for the box, 0.10 for pupils, else 0.08). ``audit``: of the labels, which tells what
-    the scores are without wrong ones. Raises ``SettingError`` for faces without labels, and if no
-    prediction is for any of them.
+    (None: 0.07 for the box, 0.10 for pupils, else 0.08). ``floor``: a file of ``nasion data compare
+    --json``. ``audit``: of the labels, which tells what the scores are without wrong ones. Raises
+    ``SettingError`` for faces without labels, and if no prediction is for any of them.
     """
     if not faces.labelled.any():
         raise SettingError(
             f"None of the {len(faces)} faces has a label to evaluate on; "
             "choose another split (--split)."
         )
+    norm = norm or default_norm(faces)
+    people = None if floor is None else read_floor(floor, norm, faces.scheme.points)
     predictor = _opened(model, faces) if isinstance(model, (str, Path)) else model
     is_model = isinstance(predictor, Predictor)
     predictions = predictor.predict(faces) if is_model else predictor
-    norm = norm or default_norm(faces)
     threshold = THRESHOLDS.get(norm, DEFAULT_THRESHOLD) if threshold is None else threshold
     if not threshold > 0:
         raise SettingError(f"The threshold must be above 0, as 0.08; found {threshold}.")
-    shared = faces.scheme.matches(predictions.scheme)
-    if not shared:
-        theirs, ours = (
-            f"{s.name} ({s.points[0]}, ...)" for s in (predictions.scheme, faces.scheme)
-        )
-        raise SettingError(
-            f"The predictions have points of {theirs}, the labels of {ours}, and no name is in "
-            "both; name the scheme that both are in (--scheme)."
-        )
+    shared = _shared_points(faces, predictions)
     matched, missing, extra = match_by_id(predictions.to(faces.scheme), faces)
     lacking = [point for point in faces.scheme.points if point not in shared]
     truth = faces.points.copy()
@@ -143,7 +142,7 @@ def evaluate(
     truth[:, faces.scheme.index(lacking)] = np.nan
     # By all labels, also of points that are not predicted.
     length = metrics.norms(faces.scheme, faces.points, faces.boxes, norm)
-    scorer = _Scorer(truth, matched.points, _image_sizes(faces), length, threshold)
+    scorer = _Scorer(truth, matched.points, image_sizes(faces), length, threshold)
     left_out = _left_out(faces, scorer, norm)
     left_out |= {
         "faces without a prediction, counted as failures": missing,
@@ -165,6 +164,7 @@ def evaluate(
         reliability=reliability(replace(faces, points=truth), matched),
         reliability_by_occlusion=_reliability_by_occlusion(faces, truth, matched),
         warning=_warning(predictor, faces) if is_model else "",
+        floor=people,
         without_suspects=None if audit is None else _without_suspects(scorer, faces, audit),
     )
 
@@ -181,6 +181,20 @@ def _without_suspects(scorer: _Scorer, faces: Faces, audit: Audit) -> WithoutSus
     return WithoutSuspects(
         rest.scores(np.arange(len(faces))), int(wrong.sum()), int(wrong.any(axis=1).sum()), share
     )
+
+
+def _shared_points(faces: Faces, predictions: Predictions) -> Mapping[str, str]:
+    """The points of the labels that are predicted too, each with its name there."""
+    shared = faces.scheme.matches(predictions.scheme)
+    if not shared:
+        theirs, ours = (
+            f"{s.name} ({s.points[0]}, ...)" for s in (predictions.scheme, faces.scheme)
+        )
+        raise SettingError(
+            f"The predictions have points of {theirs}, the labels of {ours}, and no name is in "
+            "both; name the scheme that both are in (--scheme)."
+        )
+    return shared
 
 
 def _opened(model: str | Path, faces: Faces) -> Predictor | Predictions:
@@ -307,7 +321,7 @@ def _reliability_by_occlusion(
     return {name: known for name, known in each.items() if known is not None}
 
 
-def _image_sizes(faces: Faces) -> Float[np.ndarray, "N 2"]:
+def image_sizes(faces: Faces) -> Float[np.ndarray, "N 2"]:
     """(width, height) of each image; NaN if its file is missing."""
     sizes = []
     for image in faces.images:

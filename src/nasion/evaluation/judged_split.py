@@ -9,7 +9,6 @@ import numpy as np
 from nasion.data import datasets
 from nasion.data.label_reading import LabelReading
 from nasion.data.load import load_faces
-from nasion.discovery import DATASETS
 from nasion.evaluation.evaluate import WARN_FRACTION
 from nasion.inference.predictor import Predictor
 from nasion.landmarks.faces import Faces
@@ -26,7 +25,7 @@ def default_split(
     It is ``val`` too for datasets with splits of their own, and where it cannot be told whether the
     model has seen the faces. ``scheme`` and ``reading``: as in ``load_faces``.
     """
-    module = DATASETS.load(reading.dataset or datasets.recognise(Path(path)))
+    module = datasets.module_at(path, reading.dataset)
     if model.trained_on is None or datasets.splits_of(module, path) != ("all",):
         return "val"
     faces = load_faces(None, path, scheme=scheme, whole_images=model.spec.whole, reading=reading)

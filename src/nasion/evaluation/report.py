@@ -13,6 +13,7 @@ from jaxtyping import Float
 from nasion.data.datasets import points_csv
 from nasion.evaluation import face_tiles, html_rendering, plots
 from nasion.evaluation.evaluate import THRESHOLDS, EvaluationResult
+from nasion.evaluation.floor import with_floor_column, with_floor_row
 from nasion.evaluation.reliability import Reliability
 from nasion.evaluation.reported_metrics import METRICS, headings, table_row
 from nasion.inference.calibration import TOLERANCE
@@ -107,7 +108,17 @@ def _tiles(result: EvaluationResult) -> list[tuple[str, str, str]]:
             shown["mse_relative"],
             "x / width, y / height of the image",
         ),
+        *_floor_tile(result),
     ]
+
+
+def _floor_tile(result: EvaluationResult) -> list[tuple[str, str, str]]:
+    floor = result.floor
+    if floor is None:
+        return []
+    (nme,) = (metric for metric in METRICS if metric.key == "nme")
+    value = f"{nme.shown(floor.overall.nme)} % NME"
+    return [("Annotators differ by", value, f"{' and '.join(floor.people)}, in the same norm")]
 
 
 def _left_out(result: EvaluationResult) -> list[tuple[str, int, str]]:
@@ -130,7 +141,8 @@ def _reliability_note(result: EvaluationResult) -> str:
 
 def tables(result: EvaluationResult) -> list[Table]:
     """The tables of a report."""
-    columns, everything = headings(), [table_row("all", result.overall)]
+    columns = headings()
+    everything = with_floor_row([table_row("all", result.overall)], result.floor)
     found: list[Table] = []
     if len(result.norms) > 1:
         rows = []
@@ -144,7 +156,7 @@ def tables(result: EvaluationResult) -> list[Table]:
     if not found:
         found.append(Table("All faces", columns, everything))
     points = [table_row(name, s) for name, s in result.points.items() if s.coordinates]
-    found.append(Table("By point", columns, points))
+    found.append(Table("By point", *with_floor_column(columns, points, result.floor)))
     if result.reliability:
         found.append(_reliability_table(result.reliability))
     worst = largest_errors(result, _MAX_SHOWN)

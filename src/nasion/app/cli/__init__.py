@@ -7,7 +7,18 @@ import sys
 import typer
 
 from nasion.app import console
-from nasion.app.cli import data, evaluate, export, inspect, lists, predict, scheme, serve, train
+from nasion.app.cli import (
+    data,
+    evaluate,
+    export,
+    inspect,
+    lists,
+    people,
+    predict,
+    scheme,
+    serve,
+    train,
+)
 from nasion.app.cli.number_options import PlainNumbersCommand
 from nasion.errors import NasionError
 
@@ -43,7 +54,15 @@ for command in (
     lists.schemes,
 ):
     app.command(cls=PlainNumbersCommand)(command)
-for command in (data.show, data.check, data.audit, data.convert, data.frames):
+for command in (
+    data.show,
+    data.check,
+    data.audit,
+    data.convert,
+    data.frames,
+    people.compare,
+    people.merge,
+):
     data_app.command(cls=PlainNumbersCommand)(command)
 for command in (scheme.init, scheme.show, scheme.check):
     scheme_app.command(cls=PlainNumbersCommand)(command)

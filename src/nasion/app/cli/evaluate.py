@@ -78,6 +78,14 @@ def evaluate(
             show_default="RUN/evaluation-SPLIT",
         ),
     ] = None,
+    floor: Annotated[
+        Path | None,
+        typer.Option(
+            help="Show how far people's labels are apart beside the errors: a file of "
+            "nasion data compare --json.",
+            show_default="no floor",
+        ),
+    ] = None,
     tta: TTAMode = None,
     recipe: RecipeFile = None,
     *,
@@ -125,7 +133,7 @@ def evaluate(
     if run and is_folds:
         evaluated = predict_held_out(run, faces, _module(recipe), tta_or_none(tta))
     audit = existing_audit(data)
-    result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit, audit=audit)
+    result = nasion.evaluate(evaluated, faces, norm=norm, threshold=limit, floor=floor, audit=audit)
     # Files first: what is printed may go to a pipe that closes.
     if json:
         write_text(json, dumps(result.to_json(), indent=1))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -57,12 +59,21 @@ _Exif = Annotated[
         show_default="as the faces stand upright",
     ),
 ]
+_Corrections = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--corrections",
+        help="Apply this change list of corrected labels (DATA.changes/NAME.jsonl); files of "
+        "labels stay as they are. Repeat for several that do not disagree.",
+    ),
+]
 _OPTIONS = {
     "dataset": (_DatasetKind, None),
     "scheme": (_SchemeName, None),
     "skip_faults": (_SkipFaults, False),
     "missing": (_Missing, None),
     "exif": (_Exif, None),
+    "corrections": (_Corrections, None),
 }
 LABEL_OPTIONS: tuple[str, ...] = tuple(_OPTIONS)
 
@@ -102,6 +113,7 @@ def as_words(reading: LabelReading) -> str:
         "exif": reading.exif,
     }
     words = [f" --{name} {value}" for name, value in shown.items() if value is not None]
+    words += [f" --corrections {quote(str(path))}" for path in reading.change_lists]
     return "".join([" --skip-faults" if reading.skip_faults else "", *words])
 
 
@@ -111,6 +123,7 @@ def _label_reading(
     skip_faults: bool,
     missing: str | None,
     exif: str | None,
+    corrections: list[Path] | None,
 ) -> LabelReading:
     """Raises ``SettingError`` for settings that are none."""
     from nasion.data.label_reading import EXIF_READINGS, LabelReading
@@ -126,4 +139,5 @@ def _label_reading(
         skip_faults=skip_faults,
         missing=missing,
         exif=found[0] if found else None,
+        corrections=corrections or (),
     )

@@ -18,6 +18,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+from nasion.data.datasets import _pictures
 from nasion.data.datasets._unrecognised import why_unrecognised
 from nasion.discovery import DATASETS
 from nasion.errors import SettingError
@@ -27,11 +28,14 @@ def recognise(path: Path) -> str:
     """The name of the dataset at this path.
 
     A published dataset's own reader knows more than a reader for any scheme, so it is preferred.
+    ``pictures`` is a folder without labels whose faces are in a change list beside it.
     Raises ``SettingError`` if none recognises the path, or several of the same kind do.
     """
     found = [name for name in DATASETS.names() if DATASETS.load(name).recognises(path)]
     own = [name for name in found if DATASETS.load(name).SCHEME is not None]
     candidates = own or found
+    if not candidates and _pictures.recognises(path):
+        return _pictures.NAME
     if not candidates and not path.exists():
         raise SettingError(
             f"{path} is not a dataset that nasion recognises: there is no such file or folder."
@@ -47,6 +51,12 @@ def recognise(path: Path) -> str:
             "name the right one with --dataset."
         )
     return candidates[0]
+
+
+def module_at(path: str | Path, name: str | None = None) -> ModuleType:
+    """The reader of the data at this path, by its name or as it is recognised."""
+    name = name or recognise(Path(path))
+    return _pictures if name == _pictures.NAME else DATASETS.load(name)
 
 
 def splits_of(module: ModuleType, path: str | Path) -> tuple[str, ...]:

@@ -1,0 +1,246 @@
+"""Several people's change lists as one: what they agree on, and what somebody must decide.
+
+Positions within a tolerance become their median (of two: the middle). Nothing else is decided: what
+people disagree on stays as the labels have it, with everybody's version in the merged list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from nasion.data.corrections.apply import apply_changes
+from nasion.data.corrections.change_list import ChangeList, Header, now
+from nasion.data.corrections.gestures import UNTOUCHED, Change, Gesture, Key, Point
+from nasion.data.corrections.people import matched_faces
+from nasion.data.corrections.replay import FaceState
+from nasion.errors import require
+from nasion.landmarks.boxes import iou
+from nasion.landmarks.faces import Faces
+
+_SAME_BOX = 0.7  # intersection over union of boxes whose mean is taken
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What people disagree on, and everybody's version. ``name``: of a point, or (``is_field``) the
+    box, whether the face is removed, or whether there is one on the picture.
+    """
+
+    face: str
+    name: str
+    versions: Mapping[str, Any]
+    is_field: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {"face": self.face, "of": self.name, "versions": dict(self.versions)}
+
+
+@dataclass
+class Merged:
+    """``gestures``: of the merged list, one for each face. ``agreed``: points that got a value."""
+
+    header: Header
+    gestures: list[Gesture] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    agreed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": "nasion-merge",
+            "version": 1,
+            "who": self.header.who,
+            "faces": len(self.gestures),
+            "agreed_points": self.agreed,
+            "conflicts": [each.to_json() for each in self.conflicts],
+        }
+
+
+def merge(
+    lists: Sequence[ChangeList],
+    data: Faces,
+    root: Path,
+    tolerance: Float64[np.ndarray, " N"],
+) -> Merged:
+    """One list of these. ``tolerance``: in pixels, for each face of ``data``.
+
+    Raises ``SettingError`` for fewer than two lists, or two of one person.
+    """
+    require(len(lists) >= 2, "Merging takes two change lists or more.")
+    people = [each.header.who for each in lists]
+    require(
+        len(set(people)) == len(people),
+        f"Two lists are of one person ({', '.join(people)}), and versions are told apart by "
+        "people; compare them instead (nasion data compare).",
+    )
+    states = _aligned(lists, data, root)
+    usual = float(np.nanmedian(tolerance)) if np.isfinite(tolerance).any() else 0.0
+    limits = dict(zip(data.ids, np.nan_to_num(tolerance, nan=usual).tolist(), strict=True))
+    header = replace(
+        lists[0].header,
+        who="+".join(people),
+        created=now(),
+        points=data.scheme.points,
+        scheme=data.scheme.name,
+    )
+    merged = Merged(header)
+    for face, versions in states.items():
+        _merge_face(merged, face, versions, limits.get(face, usual))
+    return merged
+
+
+def _aligned(
+    lists: Sequence[ChangeList], data: Faces, root: Path
+) -> dict[str, dict[str, FaceState]]:
+    """The states of each face by person; faces that several add are one face under one name."""
+    fixed, found = set(data.ids), dict[str, dict[str, FaceState]]()
+    first: Faces | None = None
+    for each in lists:
+        faces = apply_changes(data, [each], root).faces
+        called: dict[str, str] = {}
+        if first is not None:
+            pairs = matched_faces(first, faces, fixed)
+            called = {faces.ids[j]: first.ids[i] for i, j in pairs}
+        for face, state in each.state.faces.items():
+            name = face
+            if state.is_added:
+                name = called.get(face) or _free(face, found, fixed)
+            found.setdefault(name, {})[each.header.who] = state
+        first = first or faces
+    return found
+
+
+def _free(face: str, taken: Mapping[str, Any], fixed: set[str]) -> str:
+    number, name, stem = 2, face, face.rpartition("#")[0] or face
+    while name in taken or name in fixed:
+        name, number = f"{stem}#{number}", number + 1
+    return name
+
+
+def _merge_face(
+    merged: Merged, face: str, states: Mapping[str, FaceState], tolerance: float
+) -> None:
+    changes: dict[Key, Change] = {}
+    conflicts: list[Conflict] = []
+    gone = {who: state.removed for who, state in states.items() if _says_something(state)}
+    if any(gone.values()) and not all(gone.values()):
+        conflicts.append(Conflict(face, "removed", gone, True))
+    elif any(gone.values()):
+        changes["removed", ""] = Change(False, True)
+    else:
+        _merge_points(face, states, tolerance, changes, conflicts, merged)
+        _merge_box(face, states, changes, conflicts)
+    _merge_rest(face, states, changes, conflicts)
+    for each in conflicts:
+        key = ("field_conflicts" if each.is_field else "conflicts", each.name)
+        changes[key] = Change(None, dict(each.versions))
+    if not conflicts and all(state.done for state in states.values()):
+        changes["done", ""] = Change(False, True)
+    merged.conflicts += conflicts
+    if changes:
+        merged.gestures.append(Gesture(face, "merge", changes, 1, origin="merge"))
+
+
+def _says_something(state: FaceState) -> bool:
+    return state.removed or state.done or bool(state.changed("points") or state.changed("box"))
+
+
+def _merge_points(
+    face: str,
+    states: Mapping[str, FaceState],
+    tolerance: float,
+    changes: dict[Key, Change],
+    conflicts: list[Conflict],
+    merged: Merged,
+) -> None:
+    for name in dict.fromkeys(name for state in states.values() for name in state.points):
+        known = {w: s.values["points", name] for w, s in states.items() if name in s.points}
+        before = {change.before for change in known.values()}
+        versions: dict[str, Point] = {who: change.after for who, change in known.items()}
+        original = next(iter(before))
+        for who, state in states.items():
+            # Who was done with the face and left the point alone found it right.
+            if state.done or name in state.confirmed:
+                versions.setdefault(who, original)
+        agreed = _consensus(list(versions.values()), tolerance)
+        if len(before) > 1 or agreed is _OPEN:
+            conflicts.append(Conflict(face, name, versions))
+        elif agreed != original:
+            changes["points", name] = Change(original, agreed)
+            merged.agreed += 1
+
+
+_OPEN = object()  # no consensus
+
+
+def _consensus(versions: Sequence[Point], tolerance: float) -> Any:
+    """The point that all agree on; ``_OPEN`` if they do not."""
+    there = [point for point in versions if point is not None]
+    if not there:
+        return None
+    if len(there) < len(versions) or len({point[2] for point in there}) > 1:
+        return _OPEN
+    if len(set(there)) == 1:
+        return there[0]
+    at = np.array([point[:2] for point in there])
+    apart = np.linalg.norm(at[:, None] - at[None], axis=-1).max()
+    x, y = np.median(at, axis=0).round(3).tolist()
+    return (x, y, there[0][2]) if apart <= tolerance else _OPEN
+
+
+def _merge_box(
+    face: str,
+    states: Mapping[str, FaceState],
+    changes: dict[Key, Change],
+    conflicts: list[Conflict],
+) -> None:
+    known = {w: s.values["box", ""] for w, s in states.items() if ("box", "") in s.values}
+    if not known:
+        return
+    versions = {who: change.after for who, change in known.items()}
+    boxes = [box for box in versions.values() if box is not None]
+    before = {change.before for change in known.values()}
+    if len(before) > 1 or (boxes and not _agree(boxes, len(versions))):
+        conflicts.append(Conflict(face, "box", versions, True))
+        return
+    after = tuple(np.median(np.array(boxes), axis=0).round(3).tolist()) if boxes else None
+    original = next(iter(before))
+    if after != original:
+        changes["box", ""] = Change(original, after)
+
+
+def _agree(boxes: Sequence[tuple[float, ...]], count: int) -> bool:
+    values = np.array(boxes, dtype=np.float32)
+    return len(boxes) == count and min(iou(each, values).min() for each in values) >= _SAME_BOX
+
+
+def _merge_rest(
+    face: str,
+    states: Mapping[str, FaceState],
+    changes: dict[Key, Change],
+    conflicts: list[Conflict],
+) -> None:
+    """Pictures of added faces, pictures without a face, notes, and what was confirmed."""
+    images = {who: state.image for who, state in states.items() if state.is_added}
+    if images and len(set(images.values())) == 1:
+        changes["image", ""] = Change(None, next(iter(images.values())))
+    elif images:
+        conflicts.append(Conflict(face, "image", images, True))
+    empty = {who: state.no_face for who, state in states.items()}
+    if all(empty.values()):
+        changes["no_face", ""] = Change(False, True)
+    elif any(empty.values()):
+        conflicts.append(Conflict(face, "no_face", empty, True))
+    notes = [f"{who}: {state.note}" for who, state in states.items() if state.note]
+    if notes:
+        changes["note", ""] = Change(UNTOUCHED["note"], "\n".join(notes))
+    names = [name for state in states.values() for name in state.confirmed]
+    open_ones = {each.name for each in conflicts if not each.is_field}
+    confirmed = tuple(name for name in dict.fromkeys(names) if name not in open_ones)
+    if confirmed:
+        changes["confirmed", ""] = Change(None, confirmed)
