@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -19,6 +19,13 @@ from nasion.data.missing_boxes import estimate_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import in_own_scheme, scheme_beside
 from nasion.data.splits import DUPLICATE, similar_pairs
+from nasion.data.stated_sizes import (
+    StatedSizes,
+    fits_stated,
+    other_sizes,
+    stated_sizes_of,
+    told_sizes,
+)
 from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError, SplitNotFound, refusing_damage
 from nasion.landmarks.faces import Faces
@@ -81,7 +88,8 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
             result.not_looked_for["wrong labels"] = "there are none"
         # A split whose faces are all in an earlier one would only repeat its suspects.
         if faces.labelled.any() and not any(set(faces.ids) <= ids for ids in checked):
-            _Inspection(faces, set(unreadable), result).run()
+            stated = stated_sizes_of(module, path)
+            _Inspection(faces, set(unreadable), stated, result).run()
         checked.append(set(faces.ids))
     for file in files:
         note_several(file, str(file))
@@ -99,6 +107,7 @@ class _Inspection:
 
     faces: Faces
     unreadable: set[int]
+    stated: StatedSizes
     result: CheckResult
 
     def run(self) -> None:
@@ -111,16 +120,24 @@ class _Inspection:
             self._no_images()
         elif np.isnan(sizes).all():
             unseen = "no image can be read"
+        others = other_sizes(faces, sizes, self.stated)
+        # One cause is told once: a label outside its image may lie in one of the stated size.
+        explained = {each.face for each in others if fits_stated(faces, each)}
         outside = label_places.outside_image(faces, sizes)
         turned = {} if unseen else label_places.orientations(faces)
         stored = label_places.labels_as_stored(faces, sizes, turned, reference)
         boxes = label_places.absurd_boxes(faces, sizes)
         copies = _copies(faces, self.unreadable | missing)
         self._record("points at -1 -1 or 0 0", label_places.sentinels(faces))
-        self._record("points far outside their images", outside, unseen)
+        if self.stated:
+            told = told_sizes(others, len(set(map(str, faces.images))))
+            self._record("images of another size than their labels'", told, unseen)
+        self._record("points far outside their images", _without(outside, explained), unseen)
         self._record("labels of images as stored, before EXIF turns them", stored, unseen)
         self._record(
-            "boxes far from their faces", boxes, "there are none" if faces.boxes is None else ""
+            "boxes far from their faces",
+            _without(boxes, explained),
+            "there are none" if faces.boxes is None else "",
         )
         corners = label_places.corners_as_sizes(faces)
         if faces.boxes is not None:
@@ -181,6 +198,10 @@ class _Inspection:
             return
         for fault in mirror_faults(self.faces):
             self.result.suspects.append(Fault(place, f"a mirror pair seems wrong: {fault}."))
+
+
+def _without(found: _Found, positions: Collection[int]) -> Iterator[tuple[int, str]]:
+    return ((i, problem) for i, problem in found if i not in positions)
 
 
 def _boxed(faces: Faces) -> Faces:

@@ -12,6 +12,7 @@ from types import ModuleType
 
 from nasion.data.exif_labels import ExifReading, upright_labels
 from nasion.data.missing_values import parse_missing, with_missing_values
+from nasion.data.stated_sizes import stated_sizes_of
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -63,6 +64,6 @@ def read_labels(faces: Faces, module: ModuleType, reading: LabelReading, root: P
     if read is not faces and hasattr(module, "regrouped"):
         # Groups that depend on which points are labelled.
         read = module.regrouped(read)
-    sizes = getattr(module, "stated_sizes", None)
-    stated = None if sizes is None else lambda: sizes(root)
+    has_sizes = hasattr(module, "stated_sizes")
+    stated = (lambda: stated_sizes_of(module, root)) if has_sizes else None
     return upright_labels(read, reading.exif, source, stated)

@@ -18,6 +18,7 @@ from nasion.data.missing_boxes import with_boxes, with_tight_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import in_own_scheme, scheme_beside
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
+from nasion.data.stated_sizes import warn_of_other_sizes
 from nasion.discovery import DATASETS
 from nasion.errors import SettingError, refusing_damage
 from nasion.landmarks.faces import Faces, join
@@ -197,6 +198,7 @@ def _read(
     meant = reading.scheme or own or reading.assumed or scheme
     faces = _read_numbers(module, root, split, meant, reading.skip_faults)
     faces = read_labels(faces, module, reading, root)
+    warn_of_other_sizes(faces, module, root)
     return faces if own is None else in_own_scheme(faces, own, root)
 
 
