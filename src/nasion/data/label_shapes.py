@@ -22,14 +22,14 @@ LEAST_POINTS = 4  # of a face: fewer can be moved onto any face
 FAR = 0.5  # of the face's size, from a point to its place; turned heads reach 0.4 (LOG.md)
 _SWAPPED = 0.5  # of the misfit is left if swapping left and right explains it
 _MISFIT = 0.1  # of the face's size, on average, below which nothing is swapped
-_MOSTLY = 0.5  # of a scheme's points with catalog names, from which the mean face is used
+KNOWN_SHARE = 0.5  # of a scheme's points with catalog names, from which the mean face is used
 _ROUNDS = 3  # of fitting without the points that fit worst
 
 
 def reference_face(faces: Faces) -> Float64[np.ndarray, "K 2"] | None:
     """The catalog's mean face, or the median of these faces; None if there are too few."""
     shape = mean_shape(faces.scheme)
-    if (~np.isnan(shape).any(axis=1)).mean() >= _MOSTLY:
+    if (~np.isnan(shape).any(axis=1)).mean() >= KNOWN_SHARE:
         return shape
     whole = faces.points[faces.complete].astype(np.float64)
     if len(whole) < LEAST_FACES:
