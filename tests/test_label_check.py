@@ -11,6 +11,7 @@ from nasion.data.datasets import points_csv, toy
 from nasion.data.label_check import check
 from nasion.data.label_reading import LabelReading
 from nasion.data.label_shapes import misfit, reference_face
+from nasion.data.swapped_pairs import swapped_pairs
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import fkd15
 from nasion.landmarks.faces import Faces
@@ -134,6 +135,51 @@ def test_swapped_sides_and_a_misplaced_point_are_found_in_few_faces(tmp_path, fa
     assert found["2"] == "left and right seem to be swapped in its labels."
     assert found["9"].startswith("its point mouth_center_bottom_lip is far from where the others")
     assert list(found) == ["2", "9"]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("left_eye_inner_corner", "right_eye_inner_corner"),
+        ("mouth_left_corner", "mouth_right_corner"),
+        ("left_eye_outer_corner", "right_eye_outer_corner"),
+    ],
+)
+@pytest.mark.parametrize("names", [True, False])
+def test_a_single_swapped_pair_is_found_by_its_direction(tmp_path, faces, pair, names):
+    """Also without names that the catalog knows, in a tilted face, and said once."""
+    points = faces.points.copy()
+    a, b = fkd15.index(pair)
+    points[4, [a, b]] = points[4, [b, a]]
+    middle = points[7].mean(axis=0)
+    points[7] = (points[7] - middle) @ np.float32([[0.7, 0.7], [-0.7, 0.7]]) + middle
+    points[7, [a, b]] = points[7, [b, a]]
+    scheme = fkd15
+    if not names:
+        called = {name: f"q{i}" for i, name in enumerate(fkd15.points)}
+        mirror = tuple((called[x], called[y]) for x, y in fkd15.mirror)
+        scheme = Scheme(name="own", points=tuple(called.values()), mirror=mirror)
+    result = check(
+        written(tmp_path, replace(faces, scheme=scheme, points=points)), LabelReading(scheme=scheme)
+    )
+    assert [s.place for s in result.suspects] == ["4.png", "7.png"]
+    shown = " and ".join(scheme.points[k] for k in (a, b))
+    assert result.suspects[0].problem == (
+        f"left and right seem to be swapped at {shown}, which lie the other way round than the "
+        "face's other pairs; exchange their labels."
+    )
+
+
+def test_of_two_pairs_that_differ_neither_is_said_to_be_swapped(faces):
+    """Nor is a pair that the scheme itself names the wrong way round."""
+    points = faces.points.copy()
+    a, b = fkd15.index(("mouth_left_corner", "mouth_right_corner"))
+    points[4, [a, b]] = points[4, [b, a]]
+    pairs = (("left_eye_center", "right_eye_center"), ("mouth_left_corner", "mouth_right_corner"))
+    assert swapped_pairs(replace(faces, scheme=replace(fkd15, mirror=pairs), points=points)) == {}
+    assert set(swapped_pairs(replace(faces, points=points))) == {4}
+    points[:, [a, b]] = faces.points[:, [b, a]]
+    assert swapped_pairs(replace(faces, points=points)) == {}
 
 
 def test_the_misfit_is_a_fraction_of_the_faces_size_by_hand():

@@ -105,6 +105,13 @@ def test_faces_with_swapped_sides_are_named():
     assert found.swapped == (faces.ids[3],)
 
 
+def test_a_face_with_one_swapped_pair_is_named():
+    faces = few_points()
+    points = faces.points.copy()
+    points[5, [1, 2]] = points[5, [2, 1]]
+    assert advise(replace(faces, points=points)).swapped == (faces.ids[5],)
+
+
 def test_a_missing_pair_is_told():
     faces = toy.draw(40, fkd15, seed=1)
     found = advise(replace(faces, scheme=replace(fkd15, mirror=fkd15.mirror[1:])))

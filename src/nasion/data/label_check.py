@@ -26,6 +26,7 @@ from nasion.data.stated_sizes import (
     stated_sizes_of,
     told_sizes,
 )
+from nasion.data.swapped_pairs import LEAST_PAIRS, swapped_pairs, told_pairs
 from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError, SplitNotFound, refusing_damage
 from nasion.landmarks.faces import Faces
@@ -142,7 +143,13 @@ class _Inspection:
         corners = label_places.corners_as_sizes(faces)
         if faces.boxes is not None:
             self._record("boxes whose width and height are a corner", corners)
-        self._shapes(reference)
+        swapped = swapped_pairs(faces)
+        few = f"the scheme has fewer than {LEAST_PAIRS} mirror pairs"
+        too_few = len(faces.scheme.mirror) < LEAST_PAIRS
+        self._record(
+            "left and right swapped in single pairs", told_pairs(swapped), few if too_few else ""
+        )
+        self._shapes(reference, swapped)
         self._mirror_pairs()
         self._record("copies of an image with other labels", copies, unseen)
 
@@ -162,8 +169,11 @@ class _Inspection:
         self.result.looked_for.append(what)
         self.result.suspects += [Fault(self.faces.ids[i], problem) for i, problem in found]
 
-    def _shapes(self, reference: np.ndarray | None) -> None:
-        """Outliers of the shapes of a hundred faces or more; of fewer, each face by itself."""
+    def _shapes(self, reference: np.ndarray | None, told: Collection[int]) -> None:
+        """Outliers of the shapes of a hundred faces or more; of fewer, each face by itself.
+
+        ``told``: positions whose fault is known already.
+        """
         what, coarse = "points that do not form a face", "gross faults of single faces"
         faces = _boxed(self.faces)
         scores, suspect = outlier_scores(faces), suspect_labels(faces)
@@ -177,7 +187,9 @@ class _Inspection:
             for i in np.flatnonzero(suspect).tolist()
         ]
         few = np.asarray(labelled & np.isnan(scores))
-        self._record(what, found, "" if (labelled & ~few).any() else _why_no_outliers(faces))
+        self._record(
+            what, _without(found, told), "" if (labelled & ~few).any() else _why_no_outliers(faces)
+        )
         if not few.any():
             return
         if reference is None:
@@ -186,7 +198,8 @@ class _Inspection:
                 f"{label_shapes.LEAST_FACES} faces have all points"
             )
         else:
-            self._record(coarse, label_shapes.misplaced_labels(faces, reference, few))
+            misplaced = label_shapes.misplaced_labels(faces, reference, few)
+            self._record(coarse, _without(misplaced, told))
 
     def _mirror_pairs(self) -> None:
         self.result.looked_for.append("mirror pairs of the scheme")

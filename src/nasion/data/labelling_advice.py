@@ -10,6 +10,7 @@ import numpy as np
 from nasion.data.head_turns import head_turns
 from nasion.data.label_shapes import reference_face, swapped_faces
 from nasion.data.mirror_check import mirror_faults
+from nasion.data.swapped_pairs import swapped_pairs
 from nasion.landmarks.faces import Faces
 from nasion.media.signatures import IMAGE_SUFFIXES
 
@@ -26,8 +27,9 @@ _POSES = ("turned to their right", "frontal", "turned to their left")
 class Advice:
     """``mirror_faults``: pairs that labels contradict. ``swapped``: faces whose sides seem to be.
 
-    ``sides_compared``: whether sides could be compared at all. ``poses``: faces by the head's turn,
-    where midline and pairs show it. ``label_next``: sentences, the most useful first.
+    All sides, or those of single pairs. ``sides_compared``: whether sides could be compared at all.
+    ``poses``: faces by the head's turn, where a nose shows it. ``label_next``: sentences, the most
+    useful first.
     """
 
     mirror_faults: tuple[str, ...] = ()
@@ -43,7 +45,7 @@ def advise(faces: Faces) -> Advice:
     texts = [*_rare_points(faces), *_rare_poses(poses), *_unlabelled_images(faces)]
     return Advice(
         mirror_faults=tuple(map(str, mirror_faults(faces))),
-        swapped=tuple(faces.ids[i] for i in swapped_faces(faces)),
+        swapped=tuple(faces.ids[i] for i in sorted({*swapped_faces(faces), *swapped_pairs(faces)})),
         sides_compared=bool(faces.scheme.mirror) and reference_face(faces) is not None,
         poses=poses,
         label_next=tuple(texts),
