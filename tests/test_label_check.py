@@ -208,7 +208,7 @@ def test_a_scheme_of_other_names_is_compared_with_its_own_median_face(tmp_path, 
     assert list(found) == ["4"] and "its point q2 is far from where" in found["4"]
     few = check(written(tmp_path, mine[:9]), LabelReading(scheme=own))
     assert few.not_looked_for["gross faults of single faces"] == (
-        "the scheme's names are not the catalog's, and fewer than 10 faces have all points"
+        "the scheme's names are not the catalog's, and fewer than 10 faces have half of the points"
     )
 
 

@@ -16,6 +16,7 @@ from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.mirror_check import check_mirror, mirror_faults
 from nasion.data.missing_boxes import estimate_boxes
+from nasion.data.point_names import misspelt_points, never_labelled
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import in_own_scheme, scheme_beside
 from nasion.data.splits import DUPLICATE, similar_pairs
@@ -150,6 +151,7 @@ class _Inspection:
             "left and right swapped in single pairs", told_pairs(swapped), few if too_few else ""
         )
         self._shapes(reference, swapped)
+        self._point_names()
         self._mirror_pairs()
         self._record("copies of an image with other labels", copies, unseen)
 
@@ -195,11 +197,16 @@ class _Inspection:
         if reference is None:
             self.result.not_looked_for[coarse] = (
                 f"the scheme's names are not the catalog's, and fewer than "
-                f"{label_shapes.LEAST_FACES} faces have all points"
+                f"{label_shapes.LEAST_FACES} faces have half of the points"
             )
         else:
             misplaced = label_shapes.misplaced_labels(faces, reference, few)
             self._record(coarse, _without(misplaced, told))
+
+    def _point_names(self) -> None:
+        if empty := never_labelled(self.faces):
+            self.result.suspects.append(Fault(f"scheme {self.faces.scheme.name}", empty))
+        self._record("points that no face has, and misspelt names", misspelt_points(self.faces))
 
     def _mirror_pairs(self) -> None:
         self.result.looked_for.append("mirror pairs of the scheme")
