@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from nasion.data.datasets import points_csv, toy
 from nasion.data.label_check import check
 from nasion.data.label_reading import LabelReading
 from nasion.data.label_shapes import misfit, reference_face
+from nasion.data.labelled_twice import labelled_twice
 from nasion.data.swapped_pairs import swapped_pairs
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import fkd15
@@ -260,6 +262,37 @@ def test_copies_of_a_file_with_other_labels_are_found(tmp_path, faces):
     assert found == {
         "8": "the same image as 1.png, but their labels are 21.2 pixels apart on average."
     }
+
+
+@pytest.mark.parametrize("shift", [4, 30])
+def test_a_face_that_is_labelled_twice_in_one_image_is_found(tmp_path, faces, shift):
+    """Two rows of one image; a second face beside the first is another."""
+    path = written(tmp_path, faces)
+    lines = path.read_text().splitlines()
+    name, *values = lines[4].split(",")
+    moved_row = [f"{float(v) + shift * (k % 2 == 0):g}" for k, v in enumerate(values)]
+    beside = [f"{float(v) + 70 * (k % 2 == 0):g}" for k, v in enumerate(lines[8].split(",")[1:])]
+    rows = [*lines, ",".join([name, *moved_row]), ",".join([lines[8].split(",")[0], *beside])]
+    path.write_text("\n".join(rows) + "\n")
+    result = check(path, LabelReading(scheme=fkd15))
+    twice = [s for s in result.suspects if "labelled twice" in s.problem]
+    assert [(s.place, s.problem) for s in twice] == [
+        (
+            f"{name}#2",
+            f"it seems to be the same face of the same image as {name}, labelled twice "
+            f"({shift:.1f} pixels apart on average); keep one of them.",
+        )
+    ]
+
+
+def test_faces_of_two_annotators_are_not_labelled_twice(faces):
+    images = tuple(Path(f"{i // 2}.png") for i in range(COUNT))
+    points = np.repeat(faces.points[::2], 2, axis=0)
+    points[1::2] += 2
+    twice = replace(faces, images=images, points=points)
+    assert [i for i, _ in labelled_twice(twice)] == list(range(1, COUNT, 2))
+    sources = ("anna", "bert") * (COUNT // 2)
+    assert list(labelled_twice(replace(twice, groups={"source": sources}))) == []
 
 
 def test_many_faces_without_boxes_are_compared_with_each_other(tmp_path):

@@ -14,6 +14,7 @@ from nasion.data import datasets, label_places, label_shapes
 from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
+from nasion.data.labelled_twice import labelled_twice
 from nasion.data.mirror_check import check_mirror, mirror_faults
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.data.point_names import misspelt_points, never_labelled
@@ -153,6 +154,7 @@ class _Inspection:
         self._shapes(reference, swapped)
         self._point_names()
         self._mirror_pairs()
+        self._record("faces labelled twice", labelled_twice(faces))
         self._record("copies of an image with other labels", copies, unseen)
 
     def _no_images(self) -> None:
