@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data import datasets, label_places, label_shapes
-from nasion.data.image_faults import image_faults, missing_files
+from nasion.data.image_faults import image_faults, missing_files, why_missing
 from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.labelled_twice import labelled_twice
@@ -97,7 +97,7 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
     for file in files:
         note_several(file, str(file))
     # A faulty file belongs to several splits, but is one fault.
-    result.faults = list(dict.fromkeys(faults))
+    result.faults = list(dict.fromkeys([*faults, *result.faults]))
     result.looked_for = list(dict.fromkeys(result.looked_for))
     for what in result.looked_for:
         result.not_looked_for.pop(what, None)
@@ -159,10 +159,14 @@ class _Inspection:
 
     def _no_images(self) -> None:
         faces = self.faces
-        problem = (
-            f"its image is not at {faces.images[0]}, nor is any other of the {len(faces)} faces'; "
-            "such points can be evaluated, not trained on."
+        missing = (
+            f"its image is not at {faces.images[0]}, nor is any other of the {len(faces)} faces'"
         )
+        why = why_missing(faces.images[0])
+        if why:
+            self.result.faults.append(Fault(faces.ids[0], f"{missing}{why}."))
+            return
+        problem = f"{missing}; such points can be evaluated, not trained on."
         self.result.suspects.append(Fault(faces.ids[0], problem))
 
     def _record(self, what: str, found: _Found, reason: str = "") -> None:
