@@ -92,13 +92,17 @@ def other_sizes(
     """
     found: list[OtherSize] = []
     for i, image in enumerate(faces.images):
-        told = stated.of(image) if isinstance(image, Path) else None
+        if not isinstance(image, Path):
+            continue
+        told = stated.of(image)
         if told is None or np.isnan(sizes[i]).any() or min(told) < 1:
             continue
         actual = (int(sizes[i, 0]), int(sizes[i, 1]))
         if _is_near(told, actual):
             continue
-        is_sideways = _is_near(told, actual[::-1]) and stored_orientation(image)[0] >= _SIDEWAYS
+        is_sideways = (
+            _is_near(told, (actual[1], actual[0])) and stored_orientation(image)[0] >= _SIDEWAYS
+        )
         if not is_sideways:
             found.append(OtherSize(i, image, told, actual))
     fitting = sum(fits_stated(faces, each) for each in found)
