@@ -160,6 +160,34 @@ def test_an_image_outside_the_data_is_refused(labelled, name):
     )
 
 
+def test_names_with_and_without_their_folder_are_found(labelled):
+    """As tools write that join files; a name that two folders have is not guessed."""
+    folder, faces = labelled
+    (folder / "images").mkdir()
+    for i in range(4):
+        (folder / f"{i}.png").rename(folder / "images" / f"{i}.png")
+    (folder / "truth.csv").unlink()
+    document = coco(faces)
+    names = ["0.png", "images/1.png", "data/images/2.png", "elsewhere/3.png"]
+    for image, name in zip(document["images"], names, strict=True):
+        image["file_name"] = name
+    (folder / "labels.json").write_text(json.dumps(document))
+    found = read_coco(folder / "labels.json").images
+    assert [image.is_file() for image in found] == [True, True, True, False]
+    assert found[:3] == tuple(folder / "images" / f"{i}.png" for i in range(3))
+    # A folder with images of the same names: which are meant is not known.
+    other = folder / "more" / "images"
+    other.mkdir(parents=True)
+    (other / "1.png").write_bytes((folder / "images" / "1.png").read_bytes())
+    (folder / "images" / "1.png").unlink()
+    found = read_coco(folder / "labels.json").images
+    assert found[1] == other / "1.png"
+    third = folder / "third" / "images"
+    third.mkdir(parents=True)
+    (third / "1.png").write_bytes((other / "1.png").read_bytes())
+    assert not read_coco(folder / "labels.json").images[1].is_file()
+
+
 def test_a_faulty_annotation_is_left_out_on_demand(labelled):
     folder, faces = labelled
     document = coco(faces)

@@ -1,7 +1,9 @@
 """``data check``: wrong labels in sets of any size, and what was not looked for."""
 
+import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from nasion.data.datasets import points_csv, toy
 from nasion.data.label_check import check
 from nasion.data.label_reading import LabelReading
 from nasion.data.label_shapes import misfit, reference_face
+from nasion.data.labelled_twice import labelled_twice
+from nasion.data.swapped_pairs import swapped_pairs
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import fkd15
 from nasion.landmarks.faces import Faces
@@ -136,6 +140,51 @@ def test_swapped_sides_and_a_misplaced_point_are_found_in_few_faces(tmp_path, fa
     assert list(found) == ["2", "9"]
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("left_eye_inner_corner", "right_eye_inner_corner"),
+        ("mouth_left_corner", "mouth_right_corner"),
+        ("left_eye_outer_corner", "right_eye_outer_corner"),
+    ],
+)
+@pytest.mark.parametrize("names", [True, False])
+def test_a_single_swapped_pair_is_found_by_its_direction(tmp_path, faces, pair, names):
+    """Also without names that the catalog knows, in a tilted face, and said once."""
+    points = faces.points.copy()
+    a, b = fkd15.index(pair)
+    points[4, [a, b]] = points[4, [b, a]]
+    middle = points[7].mean(axis=0)
+    points[7] = (points[7] - middle) @ np.float32([[0.7, 0.7], [-0.7, 0.7]]) + middle
+    points[7, [a, b]] = points[7, [b, a]]
+    scheme = fkd15
+    if not names:
+        called = {name: f"q{i}" for i, name in enumerate(fkd15.points)}
+        mirror = tuple((called[x], called[y]) for x, y in fkd15.mirror)
+        scheme = Scheme(name="own", points=tuple(called.values()), mirror=mirror)
+    result = check(
+        written(tmp_path, replace(faces, scheme=scheme, points=points)), LabelReading(scheme=scheme)
+    )
+    assert [s.place for s in result.suspects] == ["4.png", "7.png"]
+    shown = " and ".join(scheme.points[k] for k in (a, b))
+    assert result.suspects[0].problem == (
+        f"left and right seem to be swapped at {shown}, which lie the other way round than the "
+        "face's other pairs; exchange their labels."
+    )
+
+
+def test_of_two_pairs_that_differ_neither_is_said_to_be_swapped(faces):
+    """Nor is a pair that the scheme itself names the wrong way round."""
+    points = faces.points.copy()
+    a, b = fkd15.index(("mouth_left_corner", "mouth_right_corner"))
+    points[4, [a, b]] = points[4, [b, a]]
+    pairs = (("left_eye_center", "right_eye_center"), ("mouth_left_corner", "mouth_right_corner"))
+    assert swapped_pairs(replace(faces, scheme=replace(fkd15, mirror=pairs), points=points)) == {}
+    assert set(swapped_pairs(replace(faces, points=points))) == {4}
+    points[:, [a, b]] = faces.points[:, [b, a]]
+    assert swapped_pairs(replace(faces, points=points)) == {}
+
+
 def test_the_misfit_is_a_fraction_of_the_faces_size_by_hand():
     """A square of 100 with one of its nine points off by 30: 0.3, wherever and however turned."""
     x, y = np.meshgrid([0.0, 50, 100], [0.0, 50, 100])
@@ -162,7 +211,7 @@ def test_a_scheme_of_other_names_is_compared_with_its_own_median_face(tmp_path, 
     assert list(found) == ["4"] and "its point q2 is far from where" in found["4"]
     few = check(written(tmp_path, mine[:9]), LabelReading(scheme=own))
     assert few.not_looked_for["gross faults of single faces"] == (
-        "the scheme's names are not the catalog's, and fewer than 10 faces have all points"
+        "the scheme's names are not the catalog's, and fewer than 10 faces have half of the points"
     )
 
 
@@ -203,6 +252,29 @@ def test_a_table_without_any_image_is_said_and_its_points_are_checked(tmp_path, 
     assert result.not_looked_for["points far outside their images"] == "no image is there"
 
 
+@pytest.mark.parametrize(
+    ("there", "sort"),
+    [
+        ("gru\u0308n {}.png", "how accents are encoded"),
+        ("GR\u00dcN {}.PNG", "upper and lower case"),
+        ("gr\u00fcn {}.jpeg", "its suffix"),
+    ],
+)
+def test_images_that_are_there_under_another_spelling_are_a_fault(tmp_path, faces, there, sort):
+    path = written(tmp_path, faces)
+    for i in range(COUNT):
+        (tmp_path / f"{i}.png").rename(tmp_path / there.format(i))
+    text = path.read_text()
+    path.write_text(re.sub(r"^(\d+)\.png", "gr\u00fcn \\1.png", text, flags=re.M), encoding="utf-8")
+    for count in (COUNT, 1):
+        if count == 1:
+            for i in range(1, COUNT):
+                (tmp_path / there.format(i)).rename(tmp_path / f"gr\u00fcn {i}.png")
+        faults = check(path, LabelReading(scheme=fkd15)).faults
+        assert [fault.place for fault in faults] == ["gr\u00fcn 0.png"]
+        assert f"is there, which differs in {sort}: write its name so" in faults[0].problem
+
+
 def test_copies_of_a_file_with_other_labels_are_found(tmp_path, faces):
     images = faces.images.copy()
     images[8] = images[1]
@@ -214,6 +286,37 @@ def test_copies_of_a_file_with_other_labels_are_found(tmp_path, faces):
     assert found == {
         "8": "the same image as 1.png, but their labels are 21.2 pixels apart on average."
     }
+
+
+@pytest.mark.parametrize("shift", [4, 30])
+def test_a_face_that_is_labelled_twice_in_one_image_is_found(tmp_path, faces, shift):
+    """Two rows of one image; a second face beside the first is another."""
+    path = written(tmp_path, faces)
+    lines = path.read_text().splitlines()
+    name, *values = lines[4].split(",")
+    moved_row = [f"{float(v) + shift * (k % 2 == 0):g}" for k, v in enumerate(values)]
+    beside = [f"{float(v) + 70 * (k % 2 == 0):g}" for k, v in enumerate(lines[8].split(",")[1:])]
+    rows = [*lines, ",".join([name, *moved_row]), ",".join([lines[8].split(",")[0], *beside])]
+    path.write_text("\n".join(rows) + "\n")
+    result = check(path, LabelReading(scheme=fkd15))
+    twice = [s for s in result.suspects if "labelled twice" in s.problem]
+    assert [(s.place, s.problem) for s in twice] == [
+        (
+            f"{name}#2",
+            f"it seems to be the same face of the same image as {name}, labelled twice "
+            f"({shift:.1f} pixels apart on average); keep one of them.",
+        )
+    ]
+
+
+def test_faces_of_two_annotators_are_not_labelled_twice(faces):
+    images = tuple(Path(f"{i // 2}.png") for i in range(COUNT))
+    points = np.repeat(faces.points[::2], 2, axis=0)
+    points[1::2] += 2
+    twice = replace(faces, images=images, points=points)
+    assert [i for i, _ in labelled_twice(twice)] == list(range(1, COUNT, 2))
+    sources = ("anna", "bert") * (COUNT // 2)
+    assert list(labelled_twice(replace(twice, groups={"source": sources}))) == []
 
 
 def test_many_faces_without_boxes_are_compared_with_each_other(tmp_path):

@@ -13,6 +13,7 @@ from nasion.data.labelling_advice import advise, head_turns
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.landmarks.face_model import Expression, points_of, rotate_head
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.scheme import Scheme
 
 
 def head(yaw, roll=0.0):
@@ -29,11 +30,57 @@ def faces_of(shapes):
 
 @pytest.mark.parametrize("roll", [0, 25])
 def test_turns_are_measured_whatever_the_tilt(roll):
-    left, frontal, right = head_turns(faces_of([head(yaw, roll) for yaw in (30, 0, -30)]))
-    assert left > 0.05 and abs(frontal) < 0.01 and right < -0.05
+    found = head_turns(faces_of([head(yaw, roll) for yaw in (30, 0, -30)]))
+    np.testing.assert_allclose(found, [30, 0, -30], atol=1)
     # The nose of a head that is turned to its left lies further to the image's right.
     shape = head(30)
     assert shape[30, 0] > (shape[36, 0] + shape[45, 0]) / 2
+
+
+# Outer and inner eye corners, nose tip, corners of the mouth, chin.
+FEW = [36, 39, 42, 45, 30, 48, 54, 8]
+YAWS = [25.0, 0.0, -25.0] * 4
+
+
+def few_points(names=None, mirror=((3, 0), (2, 1), (6, 5))):
+    """Twelve heads with eight points, by the catalog's names or by others."""
+    whole = faces_of([head(yaw) for yaw in YAWS])
+    names = names or tuple(ibug68.points[k] for k in FEW)
+    scheme = Scheme(
+        name="eight", points=names, mirror=tuple((names[a], names[b]) for a, b in mirror)
+    )
+    return replace(whole, scheme=scheme, points=whole.points[:, FEW])
+
+
+def test_a_chin_hides_no_turn_and_shows_none():
+    faces = few_points()
+    np.testing.assert_allclose(head_turns(faces), YAWS, atol=1)
+    # A chin moves against the nose where a head is tipped as well.
+    points = faces.points.copy()
+    points[0, 7, 0] -= 5
+    assert head_turns(replace(faces, points=points))[0] > 15
+    points[:, 4] = np.nan
+    assert np.isnan(head_turns(replace(faces, points=points))).all()
+    assert advise(replace(faces, points=points)).poses == {}
+
+
+def test_turns_show_without_known_names_by_the_nose_alone():
+    faces = few_points(("a", "b", "c", "d", "n", "e", "f", "k"))
+    found = head_turns(faces)
+    assert (np.sign(found.round()) == np.sign(YAWS)).all() and np.abs(found[0]) > 15
+    assert advise(faces).poses == {
+        "turned to their right": 4,
+        "frontal": 4,
+        "turned to their left": 4,
+    }
+    # A misspelt name has no partner, but is no nose: few faces have it, beside the midline.
+    scheme = replace(faces.scheme, points=(*faces.scheme.points, "ff"))
+    extra = np.full((12, 1, 2), np.nan, np.float32)
+    extra[0] = faces.points[0, 6]
+    points = np.concatenate([faces.points, extra], axis=1)
+    points[0, 6] = np.nan
+    misspelt = head_turns(replace(faces, scheme=scheme, points=points))
+    np.testing.assert_allclose(misspelt, found, atol=3)
 
 
 def test_rare_poses_and_points_are_what_to_label_next():
@@ -56,6 +103,13 @@ def test_faces_with_swapped_sides_are_named():
     points[3] = points[3][ibug68.flip]
     found = advise(replace(faces, points=points))
     assert found.swapped == (faces.ids[3],)
+
+
+def test_a_face_with_one_swapped_pair_is_named():
+    faces = few_points()
+    points = faces.points.copy()
+    points[5, [1, 2]] = points[5, [2, 1]]
+    assert advise(replace(faces, points=points)).swapped == (faces.ids[5],)
 
 
 def test_a_missing_pair_is_told():

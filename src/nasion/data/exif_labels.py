@@ -7,7 +7,7 @@ made there are of the stored image. Faces tell: in one of the two readings they 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from nasion.data.missing_boxes import reference_shape
+from nasion.data.stated_sizes import StatedSizes
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.media.images import stored_orientation
@@ -29,7 +30,6 @@ _WHY = {
     "option": ", as --exif says",
 }
 _log = logging.getLogger(__name__)
-Sizes = Mapping[str, tuple[int, int]]  # width and height by the name of the image's file
 
 Points = Float64[np.ndarray, "N K 2"]
 
@@ -38,13 +38,13 @@ def upright_labels(
     faces: Faces,
     reading: ExifReading | None,
     source: str,
-    stated: Callable[[], Sizes] | None = None,
+    stated: Callable[[], StatedSizes] | None = None,
 ) -> Faces:
     """The faces with their labels on upright images.
 
     ``reading``: "apply" if they are so already, "ignore" if they were made on the stored images;
     None: by the images' sizes as the label file states them, else by which faces stand upright,
-    and said. ``stated``: those sizes, by the images' names. Raises ``DataError`` if faces disagree.
+    and said. ``stated``: those sizes. Raises ``DataError`` if faces disagree.
     """
     turned = {} if reading == "apply" else _turned(faces)
     if not turned:
@@ -107,12 +107,12 @@ def _turned(faces: Faces) -> dict[int, tuple[int, tuple[int, int]]]:
 
 
 def _by_stated_size(
-    faces: Faces, turned: dict[int, tuple[int, tuple[int, int]]], stated: Sizes
+    faces: Faces, turned: dict[int, tuple[int, tuple[int, int]]], stated: StatedSizes
 ) -> ExifReading | None:
     """What the sizes in the label file say; None if they do not tell, or not alike."""
     found: set[ExifReading] = set()
     for i, (orientation, size) in turned.items():
-        told = stated.get(Path(str(faces.images[i])).name)
+        told = stated.of(Path(str(faces.images[i])))
         # Only images that lie on their side have another size than the upright one.
         if orientation < 5 or told is None or size[0] == size[1] or set(told) != set(size):
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -11,14 +11,24 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data import datasets, label_places, label_shapes
-from nasion.data.image_faults import image_faults, missing_files
+from nasion.data.image_faults import image_faults, missing_files, why_missing
 from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
+from nasion.data.labelled_twice import labelled_twice
 from nasion.data.mirror_check import check_mirror, mirror_faults
 from nasion.data.missing_boxes import estimate_boxes
+from nasion.data.point_names import misspelt_points, never_labelled
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import scheme_beside
 from nasion.data.splits import DUPLICATE, similar_pairs
+from nasion.data.stated_sizes import (
+    StatedSizes,
+    fits_stated,
+    other_sizes,
+    stated_sizes_of,
+    told_sizes,
+)
+from nasion.data.swapped_pairs import LEAST_PAIRS, swapped_pairs, told_pairs
 from nasion.errors import DataError, SettingError, SplitNotFound, refusing_damage
 from nasion.landmarks.faces import Faces
 from nasion.media.several_images import note_several
@@ -79,12 +89,13 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
             result.not_looked_for["wrong labels"] = "there are none"
         # A split whose faces are all in an earlier one would only repeat its suspects.
         if faces.labelled.any() and not any(set(faces.ids) <= ids for ids in checked):
-            _Inspection(faces, set(unreadable), result).run()
+            stated = stated_sizes_of(module, path)
+            _Inspection(faces, set(unreadable), stated, result).run()
         checked.append(set(faces.ids))
     for file in files:
         note_several(file, str(file))
     # A faulty file belongs to several splits, but is one fault.
-    result.faults = list(dict.fromkeys(faults))
+    result.faults = list(dict.fromkeys([*faults, *result.faults]))
     result.looked_for = list(dict.fromkeys(result.looked_for))
     for what in result.looked_for:
         result.not_looked_for.pop(what, None)
@@ -97,6 +108,7 @@ class _Inspection:
 
     faces: Faces
     unreadable: set[int]
+    stated: StatedSizes
     result: CheckResult
 
     def run(self) -> None:
@@ -109,30 +121,50 @@ class _Inspection:
             self._no_images()
         elif np.isnan(sizes).all():
             unseen = "no image can be read"
+        others = other_sizes(faces, sizes, self.stated)
+        # One cause is told once: a label outside its image may lie in one of the stated size.
+        explained = {each.face for each in others if fits_stated(faces, each)}
         outside = label_places.outside_image(faces, sizes)
         turned = {} if unseen else label_places.orientations(faces)
         stored = label_places.labels_as_stored(faces, sizes, turned, reference)
         boxes = label_places.absurd_boxes(faces, sizes)
         copies = _copies(faces, self.unreadable | missing)
         self._record("points at -1 -1 or 0 0", label_places.sentinels(faces))
-        self._record("points far outside their images", outside, unseen)
+        if self.stated:
+            told = told_sizes(others, len(set(map(str, faces.images))))
+            self._record("images of another size than their labels'", told, unseen)
+        self._record("points far outside their images", _without(outside, explained), unseen)
         self._record("labels of images as stored, before EXIF turns them", stored, unseen)
         self._record(
-            "boxes far from their faces", boxes, "there are none" if faces.boxes is None else ""
+            "boxes far from their faces",
+            _without(boxes, explained),
+            "there are none" if faces.boxes is None else "",
         )
         corners = label_places.corners_as_sizes(faces)
         if faces.boxes is not None:
             self._record("boxes whose width and height are a corner", corners)
-        self._shapes(reference)
+        swapped = swapped_pairs(faces)
+        few = f"the scheme has fewer than {LEAST_PAIRS} mirror pairs"
+        too_few = len(faces.scheme.mirror) < LEAST_PAIRS
+        self._record(
+            "left and right swapped in single pairs", told_pairs(swapped), few if too_few else ""
+        )
+        self._shapes(reference, swapped)
+        self._point_names()
         self._mirror_pairs()
+        self._record("faces labelled twice", labelled_twice(faces))
         self._record("copies of an image with other labels", copies, unseen)
 
     def _no_images(self) -> None:
         faces = self.faces
-        problem = (
-            f"its image is not at {faces.images[0]}, nor is any other of the {len(faces)} faces'; "
-            "such points can be evaluated, not trained on."
+        missing = (
+            f"its image is not at {faces.images[0]}, nor is any other of the {len(faces)} faces'"
         )
+        why = why_missing(faces.images[0])
+        if why:
+            self.result.faults.append(Fault(faces.ids[0], f"{missing}{why}."))
+            return
+        problem = f"{missing}; such points can be evaluated, not trained on."
         self.result.suspects.append(Fault(faces.ids[0], problem))
 
     def _record(self, what: str, found: _Found, reason: str = "") -> None:
@@ -143,8 +175,11 @@ class _Inspection:
         self.result.looked_for.append(what)
         self.result.suspects += [Fault(self.faces.ids[i], problem) for i, problem in found]
 
-    def _shapes(self, reference: np.ndarray | None) -> None:
-        """Outliers of the shapes of a hundred faces or more; of fewer, each face by itself."""
+    def _shapes(self, reference: np.ndarray | None, told: Collection[int]) -> None:
+        """Outliers of the shapes of a hundred faces or more; of fewer, each face by itself.
+
+        ``told``: positions whose fault is known already.
+        """
         what, coarse = "points that do not form a face", "gross faults of single faces"
         faces = _boxed(self.faces)
         scores, suspect = outlier_scores(faces), suspect_labels(faces)
@@ -158,16 +193,24 @@ class _Inspection:
             for i in np.flatnonzero(suspect).tolist()
         ]
         few = np.asarray(labelled & np.isnan(scores))
-        self._record(what, found, "" if (labelled & ~few).any() else _why_no_outliers(faces))
+        self._record(
+            what, _without(found, told), "" if (labelled & ~few).any() else _why_no_outliers(faces)
+        )
         if not few.any():
             return
         if reference is None:
             self.result.not_looked_for[coarse] = (
                 f"the scheme's names are not the catalog's, and fewer than "
-                f"{label_shapes.LEAST_FACES} faces have all points"
+                f"{label_shapes.LEAST_FACES} faces have half of the points"
             )
         else:
-            self._record(coarse, label_shapes.misplaced_labels(faces, reference, few))
+            misplaced = label_shapes.misplaced_labels(faces, reference, few)
+            self._record(coarse, _without(misplaced, told))
+
+    def _point_names(self) -> None:
+        if empty := never_labelled(self.faces):
+            self.result.suspects.append(Fault(f"scheme {self.faces.scheme.name}", empty))
+        self._record("points that no face has, and misspelt names", misspelt_points(self.faces))
 
     def _mirror_pairs(self) -> None:
         self.result.looked_for.append("mirror pairs of the scheme")
@@ -179,6 +222,10 @@ class _Inspection:
             return
         for fault in mirror_faults(self.faces):
             self.result.suspects.append(Fault(place, f"a mirror pair seems wrong: {fault}."))
+
+
+def _without(found: _Found, positions: Collection[int]) -> Iterator[tuple[int, str]]:
+    return ((i, problem) for i, problem in found if i not in positions)
 
 
 def _boxed(faces: Faces) -> Faces:

@@ -15,6 +15,7 @@ from nasion.data.exif_labels import ExifReading, upright_labels
 from nasion.data.missing_values import parse_missing, with_missing_values
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import in_own_scheme
+from nasion.data.stated_sizes import stated_sizes_of
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -102,6 +103,6 @@ def _as_meant(faces: Faces, module: ModuleType, reading: LabelReading, root: Pat
     if read is not faces and hasattr(module, "regrouped"):
         # Groups that depend on which points are labelled.
         read = module.regrouped(read)
-    sizes = getattr(module, "stated_sizes", None)
-    stated = None if sizes is None else lambda: sizes(root)
+    has_sizes = hasattr(module, "stated_sizes")
+    stated = (lambda: stated_sizes_of(module, root)) if has_sizes else None
     return upright_labels(read, reading.exif, source, stated)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Complex, Float64
 
-from nasion.landmarks import geometry
+from nasion.data.mirror_check import median_shape
 from nasion.landmarks.face_extent import mean_shape
 from nasion.landmarks.faces import Faces
 
@@ -22,21 +22,20 @@ LEAST_POINTS = 4  # of a face: fewer can be moved onto any face
 FAR = 0.5  # of the face's size, from a point to its place; turned heads reach 0.4 (LOG.md)
 _SWAPPED = 0.5  # of the misfit is left if swapping left and right explains it
 _MISFIT = 0.1  # of the face's size, on average, below which nothing is swapped
-_MOSTLY = 0.5  # of a scheme's points with catalog names, from which the mean face is used
+KNOWN_SHARE = 0.5  # of a scheme's points with catalog names, from which the mean face is used
 _ROUNDS = 3  # of fitting without the points that fit worst
 
 
 def reference_face(faces: Faces) -> Float64[np.ndarray, "K 2"] | None:
-    """The catalog's mean face, or the median of these faces; None if there are too few."""
+    """The catalog's mean face, or the median of these faces; None if there are too few.
+
+    NaN for points of neither. Faces count that have most of their points.
+    """
     shape = mean_shape(faces.scheme)
-    if (~np.isnan(shape).any(axis=1)).mean() >= _MOSTLY:
+    if (~np.isnan(shape).any(axis=1)).mean() >= KNOWN_SHARE:
         return shape
-    whole = faces.points[faces.complete].astype(np.float64)
-    if len(whole) < LEAST_FACES:
-        return None
-    boxes = geometry.points_box(whole)
-    size = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1e-9)
-    return np.median((whole - boxes[:, None, :2]) / size[:, None, None], axis=0)
+    found = median_shape(faces, LEAST_FACES)
+    return None if found is None else found[0]
 
 
 def misplaced_labels(

@@ -18,6 +18,7 @@ from nasion.data.missing_boxes import with_boxes, with_tight_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import scheme_beside
 from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
+from nasion.data.stated_sizes import warn_of_other_sizes
 from nasion.errors import SettingError, refusing_damage
 from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.geometry import tight_boxes
@@ -195,7 +196,9 @@ def _read(
     own = None if reading.scheme else scheme_beside(root)
     meant = reading.scheme or own or reading.assumed or scheme
     faces = _read_numbers(module, root, split, meant, reading.skip_faults)
-    return read_labels(faces, module, reading, root, own=own, split=split)
+    faces = read_labels(faces, module, reading, root, own=own, split=split)
+    warn_of_other_sizes(faces, module, root)
+    return faces
 
 
 def _read_numbers(

@@ -70,9 +70,13 @@ def margins(scheme: Scheme) -> tuple[Float64[np.ndarray, 2], Float64[np.ndarray,
 
 def mean_shape(scheme: Scheme) -> Float64[np.ndarray, "K 2"]:
     """The scheme's points on a mean frontal face, NaN for names that the catalog does not know."""
-    shape = np.full((len(scheme), 2), np.nan)
+    return known_places(scheme)[:, :2]
+
+
+def known_places(scheme: Scheme) -> Float64[np.ndarray, "K 3"]:
+    """The same in three dimensions, as ``face_model`` has them."""
+    places = np.full((len(scheme), 3), np.nan)
     at = [i for i, name in enumerate(scheme.known_as) if name in known_points()]
     if at:
-        names = tuple(scheme.known_as[i] for i in at)
-        shape[at] = points_of(names, Expression())[:, :2]
-    return shape
+        places[at] = points_of(tuple(scheme.known_as[i] for i in at), Expression())
+    return places

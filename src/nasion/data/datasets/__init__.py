@@ -4,9 +4,9 @@ Each file has ``SCHEME`` (None: a format for any scheme), ``SPLITS`` (``"all"`` 
 ``recognises(path)`` and ``read(path, split, scheme=, faults=) -> Faces``. It may have
 ``splits(path)``, those of its splits that are there; ``files(path, split)``, the files that it
 reads, so that they are cached; ``POOL``, the split that ``train`` and ``val`` are sides of, if the
-dataset holds test faces back; ``stated_sizes(path)``, the images' sizes (width, height) by file
-name as the labels' file states them; and ``WHOLE_IMAGES = True`` if its images are crops of one
-face (else faces without a box are cropped around their points).
+dataset holds test faces back; ``stated_sizes(path)``, the images' sizes (width, height) by the
+images' names as the labels' file states them; and ``WHOLE_IMAGES = True`` if its images are crops
+of one face (else faces without a box are cropped around their points).
 
 A format that can be written has ``write_labels(faces, folder) -> Path``, what to read again;
 ``IMAGE_FOLDER``, where below the folder the images lie that the faces name; ``KEEPS``, what it

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from os.path import normpath
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
@@ -201,19 +202,22 @@ def _keypoints(
     return np.where(rows[:, 2:] > 0, rows[:, :2], np.nan), None, third == 1
 
 
-def image_sizes(document: Document) -> dict[str, tuple[int, int]]:
+def image_sizes(document: Document, folder: str = "") -> dict[str, tuple[int, int]]:
     """The sizes that a document states, by the names of the images' files."""
-    return stated(document["images"].elements(), "file_name", "width", "height")
+    return stated(document["images"].elements(), "file_name", "width", "height", folder)
 
 
 def stated(
-    images: Iterable[Document], name: str, width: str, height: str
+    images: Iterable[Document], name: str, width: str, height: str, folder: str = ""
 ) -> dict[str, tuple[int, int]]:
-    """The sizes under these keys; images without them are left out."""
+    """The sizes under these keys by the images' names, which are relative to ``folder``.
+
+    Images without a size are left out.
+    """
     found: dict[str, tuple[int, int]] = {}
     for image in images:
         values = [image.value.get(key) for key in (width, height)]
         if all(type(value) is int for value in values):
-            file = PurePath(with_slashes(image[name].file_name())).name
+            file = normpath(f"{folder}/{with_slashes(image[name].file_name())}").lstrip("/")
             found[file] = (values[0], values[1])
     return found

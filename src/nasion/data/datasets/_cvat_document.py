@@ -6,7 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from nasion.data.datasets._image_names import is_inside, with_slashes
@@ -60,7 +60,7 @@ def image_sizes(root: Path) -> dict[str, tuple[int, int]]:
     for element in _elements(root):
         width, height = element.get("width", ""), element.get("height", "")
         if element.tag == "image" and is_whole(width) and is_whole(height):
-            name = PurePath(with_slashes(element.get("name", ""))).name
+            name = with_slashes(element.get("name", ""))
             found[name] = (int(width[:9]), int(height[:9]))
     return found
 

@@ -147,7 +147,7 @@ def faces_of(
             report_fault(faults, f"{path.name} {place}", f"{error}.")
     if not kept:
         raise DataError(f"{path}: it has no face.")
-    folder = images or image_folder(path, names)
+    files = [images / name for name in names] if images else _image_files(path, names)
     unknown = np.full(4, np.nan)
     boxes = np.array([unknown if r.box is None else r.box for r in kept], dtype=np.float32)
     occluded = [np.zeros(len(scheme), bool) if r.occluded is None else r.occluded for r in kept]
@@ -160,13 +160,37 @@ def faces_of(
     return Faces(
         scheme=scheme,
         ids=numbered_faces(names),
-        images=tuple(folder / name for name in names),
+        images=tuple(files),
         points=points,
         boxes=None if np.isnan(boxes).all() else boxes,
         occluded=hidden if hidden.any() else None,
         groups=groups,
         linked=tuple(groups),
     )
+
+
+def _image_files(path: Path, names: Sequence[str]) -> list[Path]:
+    """Where each image lies: in the folder of most, else in another one beside the label file.
+
+    Tools that join label files name some images with their folder and some without. A name's first
+    folders may be missing, its last one not. An image that is nowhere stays in the folder of most.
+    """
+    usual = image_folder(path, names)
+    files = {name: usual / name for name in names}
+    missing = [name for name, file in files.items() if not file.is_file()]
+    if not 0 < len(missing) < len(names):
+        return [files[name] for name in names]
+    beside = sorted(each for each in path.parent.iterdir() if each.is_dir())
+    for name in missing:
+        parts = Path(name).parts
+        for start in range(max(1, len(parts) - 1)):
+            end = Path(*parts[start:])
+            found = [each / end for each in (path.parent, *beside) if (each / end).is_file()]
+            if found:
+                # Of several, none is known to be meant.
+                files[name] = found[0] if len(found) == 1 else files[name]
+                break
+    return [files[name] for name in names]
 
 
 def with_pixels(faces: Faces, pixels: Mapping[str, np.ndarray], folder: Path) -> Faces:

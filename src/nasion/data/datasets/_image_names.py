@@ -101,7 +101,7 @@ class ImageFinder:
         return PurePath(with_slashes(names[0])).name or names[0]
 
     def _nearest(self, fitting: list[PurePath], parts: tuple[str, ...]) -> str:
-        shared = [_shared_end(path.parts, parts) for path in fitting]
+        shared = [shared_end(path.parts, parts) for path in fitting]
         best = [path for path, n in zip(fitting, shared, strict=True) if n == max(shared)]
         if len(best) > 1:
             end = "/".join(parts)[-60:]
@@ -131,7 +131,8 @@ def is_inside(name: str) -> bool:
     return not PurePath(name).is_absolute() and not _DRIVE.match(name)
 
 
-def _shared_end(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+def shared_end(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+    """How many parts at their end two paths have in common."""
     count = 0
     for x, y in zip(reversed(a), reversed(b), strict=False):
         if x != y:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.datasets._coco_document import read_annotations
+from nasion.data.datasets._coco_document import image_sizes, read_annotations
 from nasion.data.datasets._face_records import FaceRecord, faces_of, read_text_document
 from nasion.data.datasets._label_files import check_split, label_file, only_file
 from nasion.data.record_faults import Faults
@@ -57,6 +57,11 @@ def read(
         lacking = len(people) - len(labelled)
         _log.info("%s: %d of %d people have no labelled face.", path.name, lacking, len(people))
     return faces_of(labelled, SCHEME, path, faults)
+
+
+def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The images' sizes in the file, by their names."""
+    return image_sizes(read_text_document(label_file(root, ".json")))
 
 
 def _face(person: FaceRecord) -> FaceRecord:

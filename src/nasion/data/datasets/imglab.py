@@ -20,7 +20,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from nasion.data.datasets._image_names import image_name
+from nasion.data.datasets._image_names import image_name, with_slashes
 from nasion.data.datasets._label_files import (
     begins_with_element,
     box_for_tools,
@@ -98,6 +98,13 @@ def read(
         groups=groups,
         linked=("photograph",),
     )
+
+
+def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The images' sizes in the file, by their names; older files have none."""
+    reader = _SizeReader()
+    _parse(root, reader)
+    return reader.sizes
 
 
 def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
@@ -295,7 +302,19 @@ class _Reader(ContentHandler):
             self.boxes.extend(box.edges)
 
 
-def _parse(root: Path, reader: _Reader) -> None:
+class _SizeReader(ContentHandler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: dict[str, tuple[int, int]] = {}
+
+    def startElement(self, name: str, attrs: Any) -> None:
+        width, height = attrs.get("width", ""), attrs.get("height", "")
+        if name == "image" and is_whole(width[:_MAX_DIGITS]) and is_whole(height[:_MAX_DIGITS]):
+            file = with_slashes(attrs.get("file", ""))
+            self.sizes[file] = (int(width[:_MAX_DIGITS]), int(height[:_MAX_DIGITS]))
+
+
+def _parse(root: Path, reader: ContentHandler) -> None:
     """Feed the file to the reader.
 
     ``DataError`` for malformed XML, encodings that the parser does not know, and entities.
@@ -325,7 +344,10 @@ def write(faces: Faces, path: Path) -> None:
     if faces.boxes is None:
         raise SettingError("An imglab file needs boxes, and these faces have none.")
     names = [f"{k:02d}" for k in range(len(faces.scheme))]
-    _write_images(((name, _box_lines(faces, i, names)) for i, name in enumerate(faces.ids)), path)
+    images = (
+        (f"file={quoteattr(name)}", _box_lines(faces, i, names)) for i, name in enumerate(faces.ids)
+    )
+    _write_images(images, path)
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:
@@ -338,7 +360,10 @@ def write_labels(faces: Faces, folder: Path) -> Path:
     numbered = scheme_by_count(count) == faces.scheme
     names = [f"{k:02d}" for k in range(count)] if numbered else list(faces.scheme.points)
     images = (
-        (image.name, [line for i in image.faces for line in _box_lines(faces, i, names)])
+        (
+            f"file={quoteattr(image.name)} width='{image.size[0]}' height='{image.size[1]}'",
+            [line for i in image.faces for line in _box_lines(faces, i, names)],
+        )
         for image in labelled_images(faces, folder)
     )
     path = folder / "labels.xml"
@@ -362,6 +387,6 @@ def _box_lines(faces: Faces, i: int, names: list[str]) -> list[str]:
 
 def _write_images(images: Iterable[tuple[str, list[str]]], path: Path) -> None:
     lines = ["<?xml version='1.0' encoding='UTF-8'?>", "<dataset>", "<images>"]
-    for name, boxes in images:
-        lines += [f"  <image file={quoteattr(name)}>", *boxes, "  </image>"]
+    for attributes, boxes in images:
+        lines += [f"  <image {attributes}>", *boxes, "  </image>"]
     write_text(path, "\n".join([*lines, "</images>", "</dataset>", ""]))

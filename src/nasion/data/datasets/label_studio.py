@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -117,7 +117,7 @@ def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     for task in _tasks(root):
         sizes = [region.size for region in task_regions(task)[0] if region.size is not None]
         if sizes:
-            found |= {PurePosixPath(name).name: sizes[0] for name in image_names(task)}
+            found |= dict.fromkeys(image_names(task), sizes[0])
     return found
 
 

@@ -176,9 +176,17 @@ def _place(pair: Document) -> tuple[float, float]:
 def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes in the files, by their names."""
     paths = sorted(_documents(root)) if root.is_dir() else [root]
-    documents = (read_text_document(path) for path in paths)
-    own = (each for each in documents if isinstance(each.value, dict) and "imagePath" in each.value)
-    return stated(own, "imagePath", "imageWidth", "imageHeight")
+    folder = root if root.is_dir() else root.parent
+    found: dict[str, tuple[int, int]] = {}
+    for path in paths:
+        here = path.parent.relative_to(folder).as_posix()
+        try:
+            document = read_text_document(path)
+            if isinstance(document.value, dict) and "imagePath" in document.value:
+                found |= stated([document], "imagePath", "imageWidth", "imageHeight", here)
+        except DataError:
+            continue  # a fault of its own
+    return found
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

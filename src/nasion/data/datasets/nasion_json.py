@@ -10,13 +10,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nasion.data.datasets._face_records import faces_of, meant_scheme
+from nasion.data.datasets._coco_document import stated
+from nasion.data.datasets._face_records import faces_of, meant_scheme, read_text_document
 from nasion.data.datasets._label_files import (
     check_split,
     has_keys,
     is_occluded,
     known_box,
     labelled_images,
+    only_file,
 )
 from nasion.data.datasets._predicted_json import read_json, read_json_lines
 from nasion.data.record_faults import Faults
@@ -55,6 +57,16 @@ def read(
         root = next(iter([*root.glob("*.json"), *root.glob("*.jsonl")]), root)
     own, records = (read_json_lines if root.suffix.lower() == ".jsonl" else read_json)(root, scheme)
     return faces_of(records, meant_scheme(own, scheme, root), root, faults)
+
+
+def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """The images' sizes in a JSON file, by their names; none in JSON lines."""
+    path = only_file(root, ".json")
+    if path is None:
+        return {}
+    document = read_text_document(path)
+    images = document.get("images", "pictures")
+    return {} if images is None else stated(images.elements(), "image", "width", "height")
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

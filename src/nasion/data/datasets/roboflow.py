@@ -83,7 +83,7 @@ def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes in the files, by their names."""
     found: dict[str, tuple[int, int]] = {}
     for path in _files(root, "all"):
-        found |= image_sizes(read_text_document(path))
+        found |= image_sizes(read_text_document(path), path.parent.name)
     return found
 
 
