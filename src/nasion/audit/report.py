@@ -18,6 +18,7 @@ from nasion.media.files import write_text
 
 CSV, SHEET = "suspects.csv", "suspects.png"
 MOST_PICTURES = 64
+_MOST_LETTERS = 36  # of a caption
 
 
 def write_report(audit: Audit, listed: Sequence[Suspect], faces: Faces, folder: Path) -> None:
@@ -59,6 +60,6 @@ def suspect_sheet(listed: Sequence[Suspect], faces: Faces) -> np.ndarray:
         both = np.concatenate([faces.points[i], predicted])[None]
         face = replace(faces[i], boxes=points_box(both).astype(np.float32))
         marks = [(faces.points[i], face_tiles.TRUTH), (predicted, face_tiles.PREDICTION)]
-        caption = f"{suspect.chance:.2f} {suspect.kind}"
+        caption = f"{suspect.chance:.2f} {suspect.kind}, {suspect.face}"[:_MOST_LETTERS]
         tiles.append(face_tiles.tile(face, 0, marks, caption))
     return face_tiles.sheet(tiles)
