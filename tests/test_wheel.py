@@ -21,7 +21,8 @@ from nasion.landmarks.catalog import ibug68
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
-LARGEST = 150_000_000  # bytes of all files that wheels bring
+# Bytes of all files that wheels bring: the limit set for weights to train from in the wheel.
+LARGEST = 155_000_000
 EXTRAS = (
     "torch",
     "tensorflow",
