@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from nasion import recipes
+from nasion.discovery import RECIPES
 from nasion.inference import run_folder
 from nasion.media.files import write_text
 from nasion.model_spec import ModelSpec
@@ -102,7 +103,8 @@ def _score_and_time(history):
 
 def _framework_version(recipe):
     """The recipe's framework and its version; for Keras also the backend's."""
-    if recipes.load_recipe(recipe).framework == "keras":
+    is_recipe = recipe in RECIPES.names()
+    if is_recipe and recipes.load_recipe(recipe).framework == "keras":
         backend = keras_backend.backend()
         version = import_module(backend).__version__
         return f"Keras {keras_backend.keras().__version__}, {backend} {version}"

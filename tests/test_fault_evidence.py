@@ -14,7 +14,7 @@ from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.contours import contours
 from nasion.landmarks.faces import Predictions
 
-FACES, SIZE_PX = 240, 200
+FACES, SIZE_PX = 140, 200
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def faults():
 @pytest.mark.parametrize("kind", faults())
 def test_faults_are_found_named_and_located(clean, kind):
     faces, predictions = clean
-    points, at = faces.points.copy(), [7, 90, 200]
+    points, at = faces.points.copy(), [7, 60, 100]
     for i in at:
         points[i] = faults()[kind](faces.points[i], faces.points[i - 5])
     wrong = (points != faces.points).any(axis=-1)
@@ -132,8 +132,8 @@ def test_labels_that_are_missing_are_not_looked_at(clean):
 def test_a_source_whose_labels_always_lie_elsewhere_is_not_a_fault(clean):
     faces, predictions = clean
     points = faces.points.copy()
-    points[:100, 30] += 12
-    sources = ("a",) * 100 + ("b",) * 140
+    points[:60, 30] += 12
+    sources = ("a",) * 60 + ("b",) * 80
     residuals = without_habits(upright(replace(faces, points=points), predictions), sources)
     found = fit_faults(residuals, ibug68).explain_all(residuals)
     assert sum(each.chance > 0.5 for each in found) <= 1
