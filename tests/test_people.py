@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from corrected_table import NAMES, OWN, flag, load, moved, points_of, record, write_table
 from helpers import run_command
-from test_corrections import NAMES, OWN, flag, labels, load, moved, points_of, record  # noqa: F401
 
 import nasion
 from nasion.data.corrections import merge
@@ -21,6 +21,11 @@ from nasion.landmarks.faces import Predictions
 NORM = "rechtes Auge:linkes Auge"  # 40 pixels in every face
 
 
+@pytest.fixture
+def labels(tmp_path):
+    return write_table(tmp_path)
+
+
 def raw(path):
     return nasion.load_faces(None, path, whole_images=True)
 
@@ -29,7 +34,7 @@ def person(path, data):
     return of_list(read_change_list(path), raw(data), data)
 
 
-def test_distances_bias_and_points_of_one_only_are_those_of_paper(labels):  # noqa: F811
+def test_distances_bias_and_points_of_one_only_are_those_of_paper(labels):
     # Anna is 2 px right of Ben at one nose, 4 px at another.
     anna = record(
         labels,
@@ -59,7 +64,7 @@ def test_distances_bias_and_points_of_one_only_are_those_of_paper(labels):  # no
     assert value["points"]["nose tip"]["bias_px"] == {"anna": [1.5, 0.0], "ben": [-1.5, 0.0]}
 
 
-def test_who_is_done_with_a_face_has_seen_its_points(labels):  # noqa: F811
+def test_who_is_done_with_a_face_has_seen_its_points(labels):
     anna = record(labels, "anna", moved("a.png", "nose tip", (40, 50), (43, 54)))
     ben = record(labels, "ben", flag("a.png", "done", False, True, "done"))
     found = compare_labels(person(anna, labels), person(ben, labels), raw(labels), NORM)
@@ -70,7 +75,7 @@ def test_who_is_done_with_a_face_has_seen_its_points(labels):  # noqa: F811
     assert found.overall.spread.count == 1 and found.untouched == 2
 
 
-def test_a_face_that_returns_blind_gives_a_persons_own_error(labels):  # noqa: F811
+def test_a_face_that_returns_blind_gives_a_persons_own_error(labels):
     again = point_changes({"nose tip": (None, (44.0, 58.0, "visible"))})
     anna = record(
         labels,
@@ -94,7 +99,7 @@ def added(face, picture, shift):
     return Gesture(face, "add", {("image", ""): Change(None, picture), **points}, 1)
 
 
-def test_faces_that_both_add_are_matched_by_where_they_are(labels):  # noqa: F811
+def test_faces_that_both_add_are_matched_by_where_they_are(labels):
     anna = record(labels, "anna", added("a.png#2", "a.png", 5), added("a.png#3", "a.png", -15))
     ben = record(labels, "ben", added("a.png#2", "a.png", -14), added("a.png#3", "a.png", 8))
     found = compare_labels(person(anna, labels), person(ben, labels), raw(labels), NORM)
@@ -109,7 +114,7 @@ def test_faces_that_both_add_are_matched_by_where_they_are(labels):  # noqa: F81
     assert first == (46.5, 56.5, "visible")
 
 
-def test_nothing_in_common_is_an_error(labels):  # noqa: F811
+def test_nothing_in_common_is_an_error(labels):
     anna = record(labels, "anna", moved("a.png", "nose tip", (40, 50), (41, 54)))
     ben = record(labels, "ben", moved("c.png", "Kinn", (42, 82), (42, 80)))
     with pytest.raises(NasionError, match="no point in common"):
@@ -118,7 +123,7 @@ def test_nothing_in_common_is_an_error(labels):  # noqa: F811
         compare_labels(person(anna, labels), person(anna, labels), raw(labels), NORM)
 
 
-def test_a_merge_takes_the_middle_and_leaves_the_rest_open(labels, tmp_path, caplog):  # noqa: F811
+def test_a_merge_takes_the_middle_and_leaves_the_rest_open(labels, tmp_path, caplog):
     anna = record(
         labels,
         "anna",
@@ -170,7 +175,7 @@ def test_a_merge_takes_the_middle_and_leaves_the_rest_open(labels, tmp_path, cap
         assert "Kinn" in opened.state.faces["a.png"].open_conflicts
 
 
-def test_three_people_agree_on_the_median_and_marks_must_agree_too(labels):  # noqa: F811
+def test_three_people_agree_on_the_median_and_marks_must_agree_too(labels):
     lists = []
     for who, x, state in (("a", 42, "visible"), ("b", 43, "visible"), ("c", 43.5, "visible")):
         after = (float(x), 50.0, state)
@@ -193,7 +198,7 @@ def test_three_people_agree_on_the_median_and_marks_must_agree_too(labels):  # n
         merge.merge(lists[:1] * 2, raw(labels), labels, np.full(4, 2.0))
 
 
-def test_commands_compare_merge_and_show_the_floor(labels, tmp_path, monkeypatch, capsys):  # noqa: F811
+def test_commands_compare_merge_and_show_the_floor(labels, tmp_path, monkeypatch, capsys):
     anna = record(labels, "anna", moved("a.png", "nose tip", (40, 50), (43, 50)))
     ben = record(labels, "ben", moved("a.png", "nose tip", (40, 50), (41, 50)))
     floor = tmp_path / "floor.json"
@@ -223,7 +228,7 @@ def test_commands_compare_merge_and_show_the_floor(labels, tmp_path, monkeypatch
     assert code == 1 and "other.json: it has no 'format'" in text and "data compare" in text
 
 
-def test_two_label_files_of_the_same_images_compare(labels, monkeypatch, capsys):  # noqa: F811
+def test_two_label_files_of_the_same_images_compare(labels, monkeypatch, capsys):
     other = labels.with_name("ben.csv")
     points = np.stack([points_of(i) for i in range(4)]) + np.float32([0, 2])
     points[3] += 8
@@ -234,7 +239,7 @@ def test_two_label_files_of_the_same_images_compare(labels, monkeypatch, capsys)
     assert "2.00" in text and "5.00" in text
 
 
-def test_a_floor_is_read_as_it_was_written(labels, tmp_path):  # noqa: F811
+def test_a_floor_is_read_as_it_was_written(labels, tmp_path):
     anna = record(labels, "anna", moved("a.png", "nose tip", (40, 50), (43, 50)))
     data = raw(labels)
     found = compare_labels(person(anna, labels), as_given("labels.csv", data), data, NORM)

@@ -9,6 +9,7 @@ wrong in one direction would otherwise make it usual (Rousseeuw's trimming, 1985
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import lgamma, log, pi
@@ -21,6 +22,7 @@ _FREEDOM = (3.0, 5.0, 8.0, 15.0, 30.0)  # degrees of freedom that are tried
 _SHRINKAGE = (0.05, 0.15, 0.3, 0.6, 0.9)
 _ROUNDS, _FEW_ROUNDS = 12, 6
 TRIMMED = 0.1  # of the faces, in a first fit
+_KEPT = 4096  # marginal distributions
 _LEAST_VARIANCE = 1e-6  # of the mean variance
 
 
@@ -65,7 +67,7 @@ class LabelNoise:
             part = self.scatter[np.ix_(seen, seen)]
             _, determinant = np.linalg.slogdet(part)
             found = Marginal(np.linalg.inv(part), float(determinant), self.freedom)
-            if len(self._marginals) < 4096:
+            if len(self._marginals) < _KEPT:
                 self._marginals[key] = found
             return found
         return self._marginals[key]
@@ -75,27 +77,32 @@ class LabelNoise:
         return LabelNoise(self.mean, self.scatter * max(factor, _LEAST_VARIANCE), self.freedom)
 
     def relative_distances(self, values: Float64[np.ndarray, "N D"]) -> Float64[np.ndarray, " N"]:
-        """Squared distances of rows, in the median one that this distribution lets expect."""
+        """Squared distances of rows, in units of this distribution's median; 1 without values."""
         found = np.ones(len(values))
-        for seen, rows in _patterns(~np.isnan(values)):
-            if seen.any():
-                marginal = self.marginal(seen)
-                away = values[np.ix_(rows, seen)] - self.mean[seen]
-                distance = np.einsum("nd,de,ne->n", away, marginal.precision, away, optimize=True)
-                usual = marginal.size * _median_distance(marginal.size, self.freedom)
-                found[rows] = distance / usual
+        for marginal, rows, distance in self._distances(values):
+            found[rows] = distance / (marginal.size * _median_distance(marginal.size, self.freedom))
         return found
 
     def log_density(self, values: Float64[np.ndarray, "N D"]) -> Float64[np.ndarray, " N"]:
         """Of each row's coordinates that are not NaN; 0 for a row without any."""
         density = np.zeros(len(values))
+        for marginal, rows, distance in self._distances(values):
+            density[rows] = marginal.log_density(distance)
+        return density
+
+    def _distances(
+        self, values: Float64[np.ndarray, "N D"]
+    ) -> Iterator[tuple[Marginal, np.ndarray, np.ndarray]]:
+        """For each pattern of values: its distribution, the rows, their squared distances."""
         for seen, rows in _patterns(~np.isnan(values)):
             if seen.any():
                 marginal = self.marginal(seen)
                 away = values[np.ix_(rows, seen)] - self.mean[seen]
-                distance = np.einsum("nd,de,ne->n", away, marginal.precision, away, optimize=True)
-                density[rows] = marginal.log_density(distance)
-        return density
+                yield (
+                    marginal,
+                    rows,
+                    np.einsum("nd,de,ne->n", away, marginal.precision, away, optimize=True),
+                )
 
 
 def fit_noise(values: Float64[np.ndarray, "N D"], trimmed: float = 0.0) -> LabelNoise:
