@@ -1,4 +1,4 @@
-"""Change lists: what was acknowledged survives anything, and what is damaged is told."""
+"""Change lists: acknowledged changes survive anything, and damage is reported."""
 
 import errno
 import json
@@ -379,7 +379,7 @@ def test_a_list_of_other_points_is_not_written_on(tmp_path):
 
 
 def write_on(path, pipe):
-    """Gestures without end; each is told when it is acknowledged."""
+    """Write gestures without end, and print each one once it is acknowledged."""
     with open_change_list(path, HEADER) as opened:
         os.write(pipe, b"open\n")
         for k in range(100_000):

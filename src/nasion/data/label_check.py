@@ -122,7 +122,7 @@ class _Inspection:
         elif np.isnan(sizes).all():
             unseen = "no image can be read"
         others = other_sizes(faces, sizes, self.stated)
-        # One cause is told once: a label outside its image may lie in one of the stated size.
+        # Report one cause once: a label outside its image may fit an image of the stated size.
         explained = {each.face for each in others if fits_stated(faces, each)}
         outside = label_places.outside_image(faces, sizes)
         turned = {} if unseen else label_places.orientations(faces)

@@ -26,7 +26,7 @@ _SIDEWAYS = 5  # EXIF orientations from here on change width and height
 _BEYOND = 0.02  # of the stated image's longer side, beyond which a label is not of that image
 _FITTING = 0.8  # of the faces, whose labels lie in images of the stated sizes
 _MOST = 0.8  # of the images, which are told together
-_FEW = 3  # images, of which each is told
+_FEW = 3  # images that are reported one by one
 _LOOKED_AT = 50  # faces when labels are loaded
 _log = logging.getLogger(__name__)
 

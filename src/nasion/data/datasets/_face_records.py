@@ -187,7 +187,7 @@ def _image_files(path: Path, names: Sequence[str]) -> list[Path]:
             end = Path(*parts[start:])
             found = [each / end for each in (path.parent, *beside) if (each / end).is_file()]
             if found:
-                # Of several, none is known to be meant.
+                # Of several, it is unclear which one.
                 files[name] = found[0] if len(found) == 1 else files[name]
                 break
     return [files[name] for name in names]
