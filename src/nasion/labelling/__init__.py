@@ -1,0 +1,1 @@
+"""Labelling faces by hand: in which order, and what a correction says about the other points."""
