@@ -94,9 +94,7 @@ class Page:
 
     def send(self, face, op, repeat=0, revision=None, **fields):
         """Post a gesture on the face as it is now; ``fields``: values after it."""
-        return self.post(
-            "/api/gesture", json=self.gesture(face, op, repeat, revision, **fields)
-        )
+        return self.post("/api/gesture", json=self.gesture(face, op, repeat, revision, **fields))
 
     def gesture(self, face, op, repeat=0, revision=None, **fields):
         shown = self.face(face, repeat)

@@ -48,7 +48,9 @@ def test_the_page_gets_the_scheme_the_labels_and_a_proposal(table, faces):
     with labelling(table) as page:
         session = page.get("/api/session").json()
         assert session["scheme"]["points"] == list(ibug68.points)
-        assert session["who"] == "anna" and session["list"].endswith("labels.csv.changes/anna.jsonl")
+        assert session["who"] == "anna" and session["list"].endswith(
+            "labels.csv.changes/anna.jsonl"
+        )
         parts = [part["points"] for part in session["scheme"]["parts"]]
         assert sorted(sum(parts, [])) == list(range(68))
         assert all(place is not None for place in session["scheme"]["picture"])
@@ -134,7 +136,9 @@ def test_undo_and_redo_go_on_after_a_restart(table):
 def test_files_of_the_labels_stay_as_they_are(table):
     def hashes():
         files = [path for path in table.parent.iterdir() if path.is_file()]
-        return {path: (sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns) for path in files}
+        return {
+            path: (sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns) for path in files
+        }
 
     before = hashes()
     with labelling(table) as page:
@@ -165,9 +169,7 @@ def test_a_picture_without_labels_becomes_a_labelled_face(photos, faces, monkeyp
     assert found.ids == (NAMES[0],)
     distance = np.linalg.norm(found.points[0] - faces.points[0], axis=1)
     assert distance.mean() < 0.05 * SIZE
-    code, text = run_command(
-        monkeypatch, capsys, "data", "check", photos, "--corrections", path
-    )
+    code, text = run_command(monkeypatch, capsys, "data", "check", photos, "--corrections", path)
     assert code == 0 and "0 faults" in text
 
 
@@ -259,15 +261,13 @@ def test_a_second_server_on_a_list_is_refused(table):
 
 @pytest.mark.parametrize("who", ["a/b", "..", "", ".x"])
 def test_a_name_that_is_no_name_of_a_file_is_refused(table, who):
-    with pytest.raises(SettingError):
-        with labelling(table, who=who):
-            pass
+    with pytest.raises(SettingError), labelling(table, who=who):
+        pass
 
 
 def test_corrections_of_others_are_not_labelled_on(table):
-    with pytest.raises(SettingError, match="--who"):
-        with labelling(table, corrections=("x.jsonl",)):
-            pass
+    with pytest.raises(SettingError, match="--who"), labelling(table, corrections=("x.jsonl",)):
+        pass
 
 
 def test_other_pages_and_names_are_refused(table):
@@ -281,7 +281,9 @@ def test_other_pages_and_names_are_refused(table):
         text = {"Content-Type": "text/plain"}
         plain = page.post("/api/gesture", content=json.dumps(body), headers=text)
         assert plain.status_code == 415
-        own = page.post("/api/gesture", json=body, headers={"Origin": f"http://127.0.0.1:{page.port}"})
+        own = page.post(
+            "/api/gesture", json=body, headers={"Origin": f"http://127.0.0.1:{page.port}"}
+        )
         assert own.status_code == 200
         answer = page.get("/api/session")
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
@@ -335,7 +337,9 @@ def test_an_image_is_sent_as_it_is_unless_the_browser_shows_it_otherwise(tmp_pat
             assert answer.headers["content-type"] == "image/png"
             (folder.parent / "got.png").write_bytes(answer.content)
             shown = np.asarray(Image.open(folder.parent / "got.png"))
-            np.testing.assert_array_equal(shown, nasion.media.images.open_image(folder / name, True))
+            np.testing.assert_array_equal(
+                shown, nasion.media.images.open_image(folder / name, True)
+            )
         size = page.face("turned.png")["image"]
         assert (size["width"], size["height"]) == (SIZE, SIZE)
         assert get("../photos/photo.jpg").status_code == 404
@@ -443,9 +447,7 @@ def test_learning_ends_and_proposes_by_another_network(tmp_path):
         version = page.get("/api/session").json()["models_version"]
         assert page.post("/api/learn", json={}).json()["state"] == "running"
         assert page.post("/api/learn", json={}).status_code == 409
-        state = until(
-            lambda: page.get("/api/learn").json(), lambda s: s["state"] != "running", 300
-        )
+        state = until(lambda: page.get("/api/learn").json(), lambda s: s["state"] != "running", 300)
         assert state["state"] == "done", state
         assert state["faces"] == 10 and state["models_version"] == version + 1
         shown = page.ready("face7.png")
