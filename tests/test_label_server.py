@@ -457,6 +457,10 @@ def test_learning_ends_and_proposes_by_another_network(tmp_path):
         assert shown["proposal"]["from"] == "learnt from 10 faces"
         distance = np.array(shown["proposal"]["points"]) - [p[:2] for p in shown["points"]]
         assert np.linalg.norm(distance, axis=1).mean() < 0.06 * SIZE
+    # What was learnt is used again.
+    with labelling(table) as page:
+        until(lambda: page.get("/api/session").json()["models_version"], lambda v: v > 1)
+        assert page.ready("face7.png")["proposal"]["from"] == "learnt from 10 faces"
 
 
 def test_learning_is_stopped(tmp_path):
