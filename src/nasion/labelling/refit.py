@@ -21,7 +21,7 @@ def refit(
 
     Errors of a network are alike in neighbouring points: they are taken as a Gaussian process over
     the face, of which the corrections are samples (kriging; Rasmussen and Williams, 2006, chapter
-    2). ``placed``: NaN for points that nobody has placed. ``expected``: the network's expected error
+    2). ``placed``: NaN for points that nobody placed. ``expected``: the network's expected error
     of each point, in pixels; of an unsure point more of the correction is believed. Points without
     a proposal stay NaN.
     """
