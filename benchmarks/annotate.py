@@ -5,9 +5,9 @@ Usage:
         [--orders random active doubt typical] [--seeds 3] [--counts 25 50 100 200]
         [--runs FOLDER] [--save] [--missing]
 
-An annotator labels faces of a pool, in the order of each method; after 25, 50, 100 and 200 faces a
-network is fine-tuned on them and proposes the points of the next ones. Drawing takes a move a
-point. Correcting takes one for each point that is farther from its label than a tolerance (3 and
+An annotator labels faces of a pool, in the order of each method. After 5 faces, points without a
+name that the network knows are proposed as weighted means of others; after 25, 50, 100 and 200 a
+network is fine-tuned and proposes the points of the next ones. Drawing takes a move a point. Correcting takes one for each point that is farther from its label than a tolerance (3 and
 5 % of the outer eye corners' distance), the farthest first; after each, the points not yet placed
 are refitted (``nasion.labelling.refit``). The NME is that of people who are in no pool.
 
@@ -222,13 +222,15 @@ def curve(order, seed, case, counts, folder):
         )
         labelled += fresh
         row = {"moves": moves_per_face(current, pool, fresh)}
-        predictor = fine_tuned(start, pool[np.array(labelled)], folder / f"{seed}-{order}-{count}")
-        current = predictor.predict(pool)
-        doubt = doubt_of(current, pool.boxes)
-        rows[str(len(labelled))] = {
-            "nme": score(case.judged, predictor.predict(case.judged)),
-            **row,
-        }
+        done = pool[np.array(labelled)]
+        if count < FIRST:
+            current = proposals_of_start(start, done, pool)
+            judged = proposals_of_start(start, done, case.judged)
+        else:
+            predictor = fine_tuned(start, done, folder / f"{seed}-{order}-{count}")
+            current, judged = predictor.predict(pool), predictor.predict(case.judged)
+            doubt = doubt_of(current, pool.boxes)
+        rows[str(len(labelled))] = {"nme": score(case.judged, judged), **row}
         print(f"  {order} {seed} {len(labelled)}: {rows[str(len(labelled))]}", flush=True)
     return rows
 
@@ -241,7 +243,7 @@ def score(faces, predictions):
 
 
 CASES = {"imm": imm, "ibug68": ibug68}
-COUNTS = {"imm": (25, 50, 100, 150), "ibug68": (25, 50, 100, 200)}  # IMM's pool has 192
+COUNTS = {"imm": (5, 25, 50, 100, 150), "ibug68": (5, 25, 50, 100, 200)}  # IMM's pool has 192
 
 
 def main():

@@ -41,6 +41,13 @@ class WithoutSuspects:
     faces: int
     share: float
 
+    def sentence(self) -> str:
+        """How many labels are suspect, and how much of the error they are."""
+        labels = f"{self.labels} suspect label{'' if self.labels == 1 else 's'}"
+        faces = f"{self.faces} face{'' if self.faces == 1 else 's'}"
+        part = f"{100 * self.share:.0f} % of all squared errors"
+        return f"{labels} in {faces} {'makes' if self.labels == 1 else 'make'} {part}"
+
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:

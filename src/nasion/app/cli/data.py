@@ -148,7 +148,7 @@ def audit(
     from nasion.app.audit_progress import AuditProgress
     from nasion.audit.audit import labelled_faces
     from nasion.audit.report import write_report
-    from nasion.data.suspects import audit_beside
+    from nasion.data.suspects import audit_beside, unconfirmed
     from nasion.media.files import check_output_folder
 
     folder = out or audit_beside(path)
@@ -162,7 +162,7 @@ def audit(
             reading=reading,
             observers=bar.observers,
         )
-    listed = found.listed(max_false)
+    listed = unconfirmed(found, path).listed(max_false)
     # Files first: what is printed may go to a pipe that closes.
     write_report(found, listed, labelled_faces(path, reading), folder)
     console.show_audit(found, listed, folder, start)
