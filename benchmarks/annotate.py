@@ -7,9 +7,10 @@ Usage:
 
 An annotator labels faces of a pool, in the order of each method. After 5 faces, points without a
 name that the network knows are proposed as weighted means of others; after 25, 50, 100 and 200 a
-network is fine-tuned and proposes the points of the next ones. Drawing takes a move a point. Correcting takes one for each point that is farther from its label than a tolerance (3 and
-5 % of the outer eye corners' distance), the farthest first; after each, the points not yet placed
-are refitted (``nasion.labelling.refit``). The NME is that of people who are in no pool.
+network is fine-tuned and proposes the points of the next ones. Drawing takes a move a point.
+Correcting takes one for each point that is farther from its label than a tolerance (3 and 5 % of
+the outer eye corners' distance), the farthest first; after each, the points not yet placed are
+refitted (``nasion.labelling.refit``). The NME is that of people who are in no pool.
 
 imm: 58 points, which face68_light has never seen: people 1 to 32 are the pool, 33 to 40 are judged.
 ibug68: a network that has learnt a half of the photographs, from random weights, proposes for the
