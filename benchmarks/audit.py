@@ -7,10 +7,10 @@ Usage:
 Into a copy of each set's labels, faults of all kinds are planted (benchmarks/planted_faults.py), so
 many in all as a share of the faces, equally many of each kind. Printed is the recall at 90 %
 precision over all kinds: the longest list of suspects, the likeliest first, of which nine tenths
-are planted; and that of gross faults alone at 95 %. Faults that the sets had before count as false; --natural audits the labels as they are
-first, and leaves out faces that are suspect there (chance above 0.5). --from none: networks from
-random weights, as face68_light has learnt from ibug68's own labels. --save: into
-results/audit.json.
+are planted; and that of gross faults alone at 95 %. Faults that the sets had before count as false;
+--natural audits the labels as they are first, and leaves out faces that are suspect there (chance
+above 0.5). --from none: networks from random weights, as face68_light has learnt from ibug68's own
+labels. --save: into results/audit.json.
 """
 
 from __future__ import annotations
