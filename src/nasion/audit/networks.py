@@ -190,4 +190,4 @@ def _trained(
         # It was begun with other faces, or by another version.
         shutil.rmtree(folder)
         cross_validate(recipe, faces, folds=folds, run_folder=folder, observers=observers)
-    return predict_held_out(folder, faces)
+    return predict_held_out(folder, faces, tta="flip")
