@@ -33,7 +33,7 @@ def test_scores_fall_as_the_expected_error_grows():
 
 
 def test_a_few_faces_do_not_make_a_score_of_1():
-    """Three faces of 20 points each, all exact: 4 of 5, as if one more had been right and one wrong."""
+    """Three faces, all exact: 4 of 5, as if one more had been right and one wrong."""
     errors = np.linspace(0.1, 1, 60).reshape(3, 20)
     known = calibration.fit(errors, np.ones((3, 20)))
     assert (known.points, known.faces, known.highest) == (60, 3, 0.8)
