@@ -55,6 +55,8 @@ def check(path: DataPath, *, reading: LabelReading) -> None:
     result = label_check.check(Path(path), reading)
     for fault in result.faults:
         console.line("fault", str(fault), "bold red")
+    for note in result.notes:
+        console.line("note", str(note), "cyan")
     for suspect in result.suspects:
         console.line("suspect", str(suspect), "yellow")
     console.say(f"Looked for: {', '.join(result.looked_for)}.")
