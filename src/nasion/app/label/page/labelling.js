@@ -167,6 +167,11 @@ export class Labelling {
     return this.change(op, changes, origin);
   }
 
+  /** Whether a run of nudges, an undo or a redo has not ended. */
+  get isUnsettled() {
+    return this.#held !== null || this.#steps > 0;
+  }
+
   /** At once, or after an undo that is under way. */
   #whenReady(work) {
     this.commit();

@@ -241,9 +241,9 @@ class App {
       ["↑", `${verb} up`, () => move(0, -1)],
       isShape ? ["⟳", "Turn right", () => this.shapeStep({ degrees: 1 })] : ["+", "Zoom in", () => this.scaleOrZoom(1)],
       ["←", `${verb} left`, () => move(-1, 0)],
-      ["⌖", "Zoom to the face", () => this.viewActions.zoomFace()],
+      ["◉", "Zoom to the face", () => this.viewActions.zoomFace()],
       ["→", `${verb} right`, () => move(1, 0)],
-      isShape ? ["−", "Smaller", () => this.scaleOrZoom(-1)] : ["1:8", "Zoom to the point", () => this.viewActions.zoomPoint()],
+      isShape ? ["−", "Smaller", () => this.scaleOrZoom(-1)] : ["8×", "Zoom to the point, 8 times", () => this.viewActions.zoomPoint()],
       ["↓", `${verb} down`, () => move(0, 1)],
       isShape ? ["+", "Larger", () => this.scaleOrZoom(1)] : ["▣", "Whole image", () => this.viewActions.zoomImage()],
     ];

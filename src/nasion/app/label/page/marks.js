@@ -28,8 +28,8 @@ function trace(context, state, x, y, r) {
 
 export function paintMark(context, state, [x, y], r, colour) {
   const isHollow = state === "proposed" || state === "predicted";
-  trace(context, state, x, y, r);
-  context.lineWidth = isHollow ? 5 : 4;
+  trace(context, state, x, y, isHollow ? r + 0.8 : r);
+  context.lineWidth = 4;
   context.strokeStyle = isHollow ? DARK : LIGHT;
   context.stroke();
   context.lineWidth = isHollow ? 2 : 1.6;

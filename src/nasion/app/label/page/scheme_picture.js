@@ -5,6 +5,7 @@ import { colourOf, partOfPoints } from "./marks.js";
 import { View, boxAround } from "./view.js";
 
 const REACH = 14;  // CSS pixels
+const SIDE = 1000;  // of the picture, whose own units are faces
 
 export class SchemePicture {
   constructor(app) {
@@ -19,7 +20,8 @@ export class SchemePicture {
   useScheme(scheme) {
     this.scheme = scheme;
     this.part = partOfPoints(scheme);
-    this.around = boxAround(scheme.picture);
+    this.places = scheme.picture.map((place) => place?.map((value) => SIDE * value));
+    this.around = boxAround(this.places);
   }
 
   #later() {
@@ -30,7 +32,7 @@ export class SchemePicture {
   }
 
   #paint() {
-    const { canvas, scheme, view } = this, { labelling } = this.app;
+    const { canvas, scheme, places, view } = this, { labelling } = this.app;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     if (!scheme || !this.around || !width) return;
     const ratio = devicePixelRatio || 1, style = getComputedStyle(canvas);
@@ -41,14 +43,14 @@ export class SchemePicture {
     view.fit(this.around, [width, height], 0.07);
     context.strokeStyle = style.getPropertyValue("--line");
     for (const [a, b] of scheme.edges) {
-      if (!scheme.picture[a] || !scheme.picture[b]) continue;
+      if (!places[a] || !places[b]) continue;
       context.beginPath();
-      context.moveTo(...view.toStage(scheme.picture[a]));
-      context.lineTo(...view.toStage(scheme.picture[b]));
+      context.moveTo(...view.toStage(places[a]));
+      context.lineTo(...view.toStage(places[b]));
       context.stroke();
     }
     const ink = style.getPropertyValue("--ink");
-    scheme.picture.forEach((place, i) => {
+    places.forEach((place, i) => {
       if (!place) return;
       const hasPlace = labelling.doc && labelling.placeOf(i);
       const isMissing = labelling.doc?.isMissing(i);
@@ -69,7 +71,7 @@ export class SchemePicture {
   }
 
   #name(context, current, ink, width) {
-    const place = current >= 0 && this.scheme.picture[current];
+    const place = current >= 0 && this.places[current];
     if (!place) return;
     const [x, y] = this.view.toStage(place);
     context.font = "600 12px system-ui, sans-serif";
@@ -83,7 +85,7 @@ export class SchemePicture {
     const frame = this.canvas.getBoundingClientRect();
     const place = [event.clientX - frame.left, event.clientY - frame.top];
     let best = -1, least = REACH;
-    this.scheme.picture.forEach((known, i) => {
+    this.places.forEach((known, i) => {
       if (!known) return;
       const [x, y] = this.view.toStage(known);
       const far = Math.hypot(x - place[0], y - place[1]);
