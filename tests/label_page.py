@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -48,6 +49,17 @@ def labelled_data(folder, count=4, missing=()):
     table = Predictions(scheme=ibug68, ids=names, points=points)
     points_csv.write(table, folder / "labels.csv")
     return folder
+
+
+def toy_points(face):
+    """Where the points of a drawn face are."""
+    return toy.draw(face + 1, ibug68, size=320, colour=True).points[face]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def unlabelled_data(folder):
@@ -97,15 +109,17 @@ class LabelPage:
     def url(self):
         return f"http://127.0.0.1:{self.port}/"
 
+    @property
+    def list_path(self):
+        return list_path(str(self.data), self.who)
+
     def state(self, face, repeat=0):
         """What the change list on the disk says of a face."""
-        found = read_change_list(list_path(str(self.data), self.who), tell=False)
-        return found.state.of(face, repeat)
+        return read_change_list(self.list_path, tell=False).state.of(face, repeat)
 
     def gestures(self):
         """The lines of the change list, after its header."""
-        path = list_path(str(self.data), self.who)
-        return [json.loads(line) for line in path.read_text().splitlines()[1:]]
+        return [json.loads(line) for line in self.list_path.read_text().splitlines()[1:]]
 
 
 @contextmanager

@@ -76,7 +76,7 @@ export class Drawing {
   get radius() {
     const box = this.labelling.doc?.box;
     const side = box ? Math.max(box[2] - box[0], box[3] - box[1]) * this.view.scale : 400;
-    return Math.min(Math.max(side / 70, 2.5), 5) * this.settings.pointSize;
+    return Math.min(Math.max(side / 70, 1.5), 5) * this.settings.pointSize;
   }
 
   #paintPoints() {

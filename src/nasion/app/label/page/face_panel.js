@@ -2,6 +2,7 @@
 
 import { byId, button, count, element, readable } from "./dom.js";
 import { get } from "./api.js";
+import { STATES } from "./queue.js";
 
 const REMEDIES = {
   "sides exchanged": ["Swap sides (W)", (app) => app.points.swapSides()],
@@ -106,7 +107,7 @@ export class FacePanel {
     const all = queue.map((it, i) => ({ ...it, i }))
       .filter((it) => it.image === doc.image.name && !it.repeat);
     byId("faces").replaceChildren(...all.map((it, n) => element("li", {},
-      button(`Face ${n + 1}${it.face === doc.face ? " (in view)" : ""}: ${it.state.replace("_", " ")}`,
+      button(`Face ${n + 1}${it.face === doc.face ? " (in view)" : ""}: ${STATES[it.state][1]}`,
         () => this.app.faces.open(it.i), { "aria-current": it.face === doc.face ? "true" : "false" }))));
     byId("faces-count").textContent = all.length > 1 ? ` (${all.length})` : "";
     const others = doc.isBlind ? [] : all.filter((it) => it.face !== doc.face).slice(0, 30);

@@ -27,6 +27,8 @@ export class Pointers {
     listen("wheel", this.#wheeled);
     listen("contextmenu", this.#asked);
     listen("dblclick", this.#doubled);
+    // Else lifting a finger also clicks what has opened under it, such as the point's menu.
+    stage.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
   }
 
   #place(event) {

@@ -9,6 +9,7 @@ import { gesturesOf, outcome } from "./versions.js";
 import { Proposals } from "./proposals.js";
 
 const RUN_OF_KEYS = 400;  // ms: nudges that follow each other sooner are one gesture
+const LOOK_AGAIN = 3_000;  // ms
 const LONGEST_STEP = 60;  // seconds: a longer pause is no work
 
 export class Labelling {
@@ -25,6 +26,7 @@ export class Labelling {
   #busy = Promise.resolve();  // ends with undo and redo that are under way
   #steps = 0;  // of these
   #since = performance.now();
+  #looking = 0;
 
   /** `decide(current, held, error)`: asks a person which version stays; returns the rows to keep. */
   constructor(decide) {
@@ -59,6 +61,9 @@ export class Labelling {
     this.queue = answer.faces;
     this.counts = { done: answer.done, left: answer.left, images: answer.images };
     if (this.doc) this.index = this.find(this.doc.face, this.doc.repeat);
+    clearTimeout(this.#looking);
+    // While the detector looks through images, faces are added to the queue.
+    if (answer.pending) this.#looking = setTimeout(() => this.refreshQueue(), LOOK_AGAIN);
     this.tell("queue");
   }
 
@@ -335,6 +340,10 @@ export class Labelling {
       announce(`The server does not answer; ${way} waits until it does.`, { isError: true });
       return false;
     }
+    if (!(way === "undo" ? this.doc.can_undo : this.doc.can_redo)) {
+      announce(`Nothing to ${way}.`);
+      return false;
+    }
     const { face, repeat, revision } = this.doc;
     try {
       this.show(await post(way, { face, repeat, revision }));
@@ -345,8 +354,6 @@ export class Labelling {
       if (error.status === 409 && error.body?.current) {
         this.show(error.body.current);
         announce("This face was changed elsewhere; here it is as it is now.", { isError: true });
-      } else if (error.status === 400) {
-        announce(`Nothing to ${way}.`);
       } else {
         announce(`${way} failed: ${error.message}`, { isError: true });
       }

@@ -31,6 +31,7 @@ import { ViewActions } from "./view_actions.js";
 import { get } from "./api.js";
 
 const AHEAD = [1, 2, 3, -1];  // images that are decoded before they are asked for
+const NARROW = 700;  // CSS pixels: below, fingers zoom and the image needs the room
 const SCALE_STEP = 1.01, ZOOM_STEP = 1.25;
 
 class App {
@@ -83,8 +84,10 @@ class App {
     this.pointsList.useScheme(scheme);
     this.schemePicture.useScheme(scheme);
     this.queuePanel.useOrders(session.orders, labelling.order);
-    byId("data-name").textContent = `label ${session.data}`;
-    document.title = `${session.data}: label faces`;
+    const folder = session.data.replace(/[\\/]+$/, "").split(/[\\/]/).at(-1);
+    byId("data-name").textContent = `label ${folder}`;
+    byId("data-name").title = `${session.data}, changes in ${session.list}`;
+    document.title = `${folder}: label faces`;
     if (session.read_only) {
       announce(`Nothing can be saved: ${session.read_only}`, { isError: true });
       byId("saved").textContent = "⚠ Read only";
@@ -247,6 +250,7 @@ class App {
       ["↓", `${verb} down`, () => move(0, 1)],
       isShape ? ["+", "Larger", () => this.scaleOrZoom(1)] : ["▣", "Whole image", () => this.viewActions.zoomImage()],
     ];
+    byId("pad").classList.toggle("shape", isShape);
     byId("pad").setAttribute("aria-label", isShape ? "Move, turn and scale" : "Zoom and pan");
     byId("pad").replaceChildren(...items.map(([text, label, run]) =>
       button(text, run, { "aria-label": label, title: label })));
@@ -291,6 +295,14 @@ class App {
       byId(name).checked = settings[name];
       byId(name).onchange = () => this.toggleSetting(name);
     }
+    const pad = byId("pad-shown");
+    const showPad = () => byId("middle").classList.toggle("without-pad", !pad.checked);
+    pad.checked = settings.pad ?? innerWidth >= NARROW;
+    pad.onchange = () => {
+      set("pad", pad.checked);
+      showPad();
+    };
+    showPad();
     const ranges = { brightness: "brightness", contrast: "contrast", "point-size": "pointSize" };
     for (const [id, name] of Object.entries(ranges)) {
       byId(id).value = settings[name];

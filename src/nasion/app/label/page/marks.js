@@ -28,11 +28,12 @@ function trace(context, state, x, y, r) {
 
 export function paintMark(context, state, [x, y], r, colour) {
   const isHollow = state === "proposed" || state === "predicted";
+  const thin = Math.min(1, r / 4);  // outlines of small points
   trace(context, state, x, y, isHollow ? r + 0.8 : r);
-  context.lineWidth = 4;
+  context.lineWidth = 4 * thin;
   context.strokeStyle = isHollow ? DARK : LIGHT;
   context.stroke();
-  context.lineWidth = isHollow ? 2 : 1.6;
+  context.lineWidth = (isHollow ? 2 : 1.6) * thin;
   context.strokeStyle = isHollow ? colour : DARK;
   if (!isHollow) {
     context.fillStyle = colour;

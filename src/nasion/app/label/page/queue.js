@@ -4,7 +4,7 @@ import { byId, count, element } from "./dom.js";
 import { set } from "./settings.js";
 
 const ROW = 56;  // CSS pixels
-const STATES = {
+export const STATES = {
   todo: ["○", "to do"], begun: ["◐", "begun"], done: ["●", "done"],
   no_face: ["∅", "no face"], removed: ["✕", "left out"],
 };

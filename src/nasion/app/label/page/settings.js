@@ -3,7 +3,7 @@
 const NAME = "nasion-label-settings";
 const DEFAULTS = {
   lines: true, names: false, boxes: true, pixels: false, pointSize: 1, brightness: 100,
-  contrast: 100, order: null, letterKeys: true, keys: {},
+  contrast: 100, order: null, pad: null, letterKeys: true, keys: {},
 };
 
 function stored() {
