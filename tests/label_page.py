@@ -1,13 +1,13 @@
-"""The labelling page in Chromium: data of drawn faces, a server, and what tests ask of both."""
+"""A labelling server on drawn faces, and what its page would send, for tests."""
 
 import json
-import shutil
-import socket
-import subprocess
-import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from json import dumps
+from urllib.parse import urlencode
+from uuid import uuid4
 
 import numpy as np
 import uvicorn
@@ -16,207 +16,150 @@ from PIL import Image
 from nasion.app.label.opening import opened
 from nasion.app.label.server import LIMITS, build_app
 from nasion.app.serve.connections import server_config
-from nasion.data.corrections.change_list import list_path, read_change_list
 from nasion.data.datasets import points_csv, toy
 from nasion.data.label_reading import LabelReading
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Predictions
 
-BROWSER = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-WHO = "anna"
+SIZE = 200
+NAMES = tuple(f"face{i}.png" for i in range(4))
 
 
-def labelled_data(folder, count=4, missing=()):
-    """Drawn faces of 68 points, one an image. ``missing``: (face, points that have no label)."""
-    faces = toy.draw(count, ibug68, size=320, colour=True)
-    points = faces.points.copy()
-    for i, names in missing:
-        points[i, ibug68.index(names)] = np.nan
-    folder.mkdir(parents=True)
-    names = tuple(f"{i}.png" for i in range(count))
-    for name, pixels in zip(names, faces.images, strict=True):
-        Image.fromarray(np.asarray(pixels)).save(folder / name)
-    table = Predictions(scheme=ibug68, ids=names, points=points)
-    points_csv.write(table, folder / "labels.csv")
-    return folder
+class Answer:
+    def __init__(self, response):
+        self.status_code = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.content = response.read()
+
+    @property
+    def text(self):
+        return self.content.decode()
+
+    def json(self):
+        return json.loads(self.content)
 
 
-def toy_points(face):
-    """Where the points of a drawn face are."""
-    return toy.draw(face + 1, ibug68, size=320, colour=True).points[face]
+class Page:
+    """What the page asks and sends, to a server in this process. ``server``: behind it."""
 
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def unlabelled_data(folder):
-    """Two images without a label: one with three faces, one with none."""
-    from nasion.app.serve.responses import sample_image
-
-    folder.mkdir(parents=True)
-    (folder / "three.jpg").write_bytes(sample_image())
-    Image.fromarray(np.full((120, 160, 3), 90, np.uint8)).save(folder / "wall.png")
-    return folder
-
-
-class LabelPage:
-    """The server in a thread of its own; it can be stopped and started again on its port."""
-
-    def __init__(self, data, who=WHO):
-        self.data, self.who, self.port = data, who, 0
-        self._stack = None
-
-    def start(self):
-        self._stack = ExitStack()
-        server = self._stack.enter_context(
-            opened(str(self.data), self.who, "face68_light", None, LabelReading())
-        )
-        config = server_config(build_app(server), LIMITS, port=self.port)
-        listening = config.bind_socket()
-        self.port = listening.getsockname()[1]
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]})
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-
-    def stop(self):
-        self._server.should_exit = True
-        self._thread.join(20)
-        self._stack.close()
+    def __init__(self, server):
+        self.server = server
+        config = server_config(build_app(server), LIMITS, host="127.0.0.1", port=0)
+        self._uvicorn = uvicorn.Server(config)
+        self._socket = config.bind_socket()
+        self._socket.listen()
+        self.port = self._socket.getsockname()[1]
+        sockets = {"sockets": [self._socket]}
+        self._thread = threading.Thread(target=self._uvicorn.run, kwargs=sockets, daemon=True)
 
     def __enter__(self):
-        self.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_):
-        self.stop()
+        self._uvicorn.should_exit = True
+        self._thread.join(20)
 
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}/"
+    def ask(self, method, path, body=None, headers=None):
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, {"Connection": "close", **(headers or {})})
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
 
-    @property
-    def list_path(self):
-        return list_path(str(self.data), self.who)
+    def get(self, path, params=None, headers=None):
+        return self.ask("GET", f"{path}?{urlencode(params)}" if params else path, headers=headers)
 
-    def state(self, face, repeat=0):
-        """What the change list on the disk says of a face."""
-        return read_change_list(self.list_path, tell=False).state.of(face, repeat)
+    def post(self, path, json=None, headers=None, content=None):
+        kind = {"Content-Type": "application/json"} | (headers or {})
+        return self.ask("POST", path, dumps(json) if content is None else content, kind)
 
-    def gestures(self):
-        """The lines of the change list, after its header."""
-        return [json.loads(line) for line in self.list_path.read_text().splitlines()[1:]]
+    def face(self, face, repeat=0):
+        answer = self.get("/api/face", params={"face": face, "repeat": repeat})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def ready(self, face):
+        """The face once its proposal is there, or none is to come."""
+        return until(lambda: self.face(face), lambda found: not found["pending"])
+
+    def queue(self, order=None):
+        answer = self.get("/api/queue", params={"order": order} if order else {})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def ids(self, order=None):
+        return [(row["face"], row["repeat"]) for row in self.queue(order)["faces"]]
+
+    def send(self, face, op, repeat=0, revision=None, **fields):
+        """Post a gesture on the face as it is now; ``fields``: values after it."""
+        return self.post("/api/gesture", json=self.gesture(face, op, repeat, revision, **fields))
+
+    def gesture(self, face, op, repeat=0, revision=None, **fields):
+        shown = self.face(face, repeat)
+        names = self.server.store.data.scheme.points
+        body = {"id": uuid4().hex, "face": face, "repeat": repeat, "op": op, "seconds": 1.5}
+        body["revision"] = shown["revision"] + 1 if revision is None else revision
+        for name, value in fields.items():
+            if name == "points":
+                own = dict(zip(names, shown["points"], strict=True))
+                body["points"] = {k: {"from": own[k], "to": v} for k, v in value.items()}
+            elif name == "image":
+                body["image"] = {"from": None, "to": value}
+            elif name == "box":
+                before = None if op == "add" else shown["box"]
+                body["box"] = {"from": before, "to": value}
+            else:
+                body[name] = {"from": shown[name], "to": value}
+        return body
+
+    def label(self, face, points=None):
+        """Label a face as a person does who accepts the proposal, and finish it."""
+        shown = self.ready(face)
+        names = self.server.store.data.scheme.points
+        places = shown["proposal"]["points"] if points is None else points
+        values = {n: [*map(float, p), "visible"] for n, p in zip(names, places, strict=True)}
+        if shown["is_new"]:
+            answer = self.send(face, "add", image=shown["image"]["name"], box=shown["box"])
+            assert answer.status_code == 200, answer.text
+        answer = self.send(face, "accept", points=values)
+        assert answer.status_code == 200, answer.text
+        answer = self.send(face, "done", done=True)
+        assert answer.status_code == 200, answer.text
 
 
-@contextmanager
-def label_process(data, port):
-    """``nasion label`` as a process that can be killed."""
-    command = [sys.executable, "-m", "nasion", "label", str(data), "--no-open"]
-    command += ["--port", str(port), "--who", WHO, "--run", "face68_light"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        process.stdout.readline()
-        yield process
-    finally:
-        process.kill()
-        process.wait(20)
-        process.stdout.close()
-
-
-@contextmanager
-def shown(browser, page, face=None, expected=(), **context):
-    """The page, ready. Afterwards: no error in it, and no request to anywhere else."""
-    errors, asked = [], []
-    settings = {"viewport": {"width": 1280, "height": 900}} | context
-    opened_context = browser.new_context(**settings)
-    tab = opened_context.new_page()
-    watch(tab, errors, asked)
-    tab.goto(page.url + (f"#face={face}" if face else ""))
-    ready(tab)
-    yield tab
-    opened_context.close()
-    assert [error for error in errors if not any(each in error for each in expected)] == []
-    assert [url for url in asked if not url.startswith((page.url, "blob:", "data:"))] == []
-
-
-def watch(tab, errors, asked):
-    tab.on("pageerror", lambda error: errors.append(f"{error.message} {error.stack}"))
-    tab.on(
-        "console",
-        lambda said: errors.append(f"{said.text}") if said.type == "error" else None,
-    )
-    tab.on("request", lambda request: asked.append(request.url))
-
-
-def ready(tab):
-    tab.locator("body[data-ready=yes]").wait_for()
-    until(tab, "nasionLabel.drawing.shown !== null")
-
-
-def until(tab, condition, seconds=15):
-    """Wait for something in the page. Its security policy forbids Playwright's own way."""
+def until(ask, is_good, seconds=60):
     end = time.monotonic() + seconds
-    while not tab.evaluate(condition):
-        assert time.monotonic() < end, f"{condition} did not become true in {seconds} s"
+    while not is_good(found := ask()):
+        assert time.monotonic() < end, found
         time.sleep(0.02)
+    return found
 
 
-def saved(tab):
-    """Wait until everything is on the server's disk."""
-    until(
-        tab,
-        "!nasionLabel.labelling.isUnsettled && !nasionLabel.labelling.outbox.unsaved",
-    )
+@contextmanager
+def labelling(path, who="anna", run="face68_light", order=None, changes=(), **reading):
+    with opened(str(path), who, run, order, LabelReading(**reading), changes) as server:
+        with Page(server) as page:
+            yield page
 
 
-def points(tab):
-    """The labels as the page has them."""
-    return tab.evaluate("nasionLabel.labelling.doc.points")
+def drawn(count=4, scheme=ibug68, seed=3):
+    return toy.draw(count, scheme, size=SIZE, seed=seed, colour=True)
 
 
-def on_screen(tab, place):
-    """Where a place of the image is on the page."""
-    return tab.evaluate(
-        """(place) => {
-          const { x, y } = document.getElementById("stage").getBoundingClientRect();
-          const [u, v] = nasionLabel.view.toStage(place);
-          return [x + u, y + v];
-        }""",
-        list(place),
-    )
+def write_photos(folder, faces):
+    """Pictures without labels, one face each."""
+    folder.mkdir(parents=True)
+    for i, pixels in enumerate(faces.images):
+        Image.fromarray(np.asarray(pixels)).save(folder / f"face{i}.png")
+    return folder
 
 
-def zoom_to(tab, place, scale):
-    """Show a place in the middle of the stage, so large."""
-    tab.evaluate(
-        """([place, scale]) => {
-          nasionLabel.view.centre(place, nasionLabel.drawing.size, scale);
-          nasionLabel.viewActions.changed();
-        }""",
-        [list(place), scale],
-    )
-
-
-def drag(tab, start, end, steps=6):
-    tab.mouse.move(*start)
-    tab.mouse.down()
-    tab.mouse.move(*end, steps=steps)
-    tab.mouse.up()
-
-
-def index(name):
-    return ibug68.points.index(name)
+def write_labels(folder, faces):
+    """A table of labels with its pictures; returns the table."""
+    write_photos(folder, faces)
+    names = tuple(f"face{i}.png" for i in range(len(faces)))
+    predictions = Predictions(scheme=faces.scheme, ids=names, points=faces.points)
+    points_csv.write(predictions, folder / "labels.csv")
+    return folder / "labels.csv"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from label_page import (
+from label_browser import (
     BROWSER,
     QUIET,
     LabelPage,

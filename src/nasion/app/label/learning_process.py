@@ -62,8 +62,9 @@ def read_faces(folder: Path, value: dict[str, Any]) -> Faces:
 
 
 def _end_with_the_server() -> None:
-    # Nothing is ever sent: reading ends when the server closes its end, or is killed.
-    sys.stdin.buffer.read()
+    # Nothing is ever sent: reading ends when the server closes its end, or is killed. Without a
+    # buffer, whose lock Python would wait for at its own end.
+    os.read(sys.stdin.fileno(), 1)
     os._exit(1)
 
 

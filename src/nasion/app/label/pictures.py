@@ -24,7 +24,7 @@ def etag(image: Image) -> str:
         status = image.stat()
         digest.update(f"{image}\0{status.st_mtime_ns}\0{status.st_size}".encode(errors="replace"))
     else:
-        digest.update(np.ascontiguousarray(image))
+        digest.update(np.ascontiguousarray(image).tobytes())
     return f'"{digest.hexdigest()}"'
 
 

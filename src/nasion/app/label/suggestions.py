@@ -137,7 +137,7 @@ class Suggestions:
         """Whether a proposal is being computed, or faces are being searched for."""
         if self.problem(self.store.image_of(face)):
             return False
-        if self._is_unseen(face):
+        if self.store.is_new(face) and self._is_unseen(face):
             return True
         is_placed = not self.store.is_new(face) or self.box_of(face) is not None
         found = self._found.get(face)
@@ -195,14 +195,14 @@ class Suggestions:
 
     def _needs(self, face: str) -> bool:
         try:
-            return self.is_pending(face)
+            return self._is_unseen(face) or self.is_pending(face)
         except NasionError:
             return False
 
     def _is_unseen(self, face: str) -> bool:
-        """Whether faces are still to be searched for where this one may be."""
+        """Whether faces are still to be searched for on a face's picture."""
         image = self.store.image_of(face)
-        return self.store.is_new(face) and image in self._pictures and not self.looked_at(image)
+        return image in self._pictures and not self.looked_at(image)
 
     def _key(self, face: str) -> Box | None:
         """What a proposal depends on: the box of faces that the list adds or would add."""

@@ -86,6 +86,8 @@ def face_view(
     """A face as it is now. A blind repeat is shown without labels, proposal and suspicion."""
     shown = store.now(face, repeat)
     is_blind = repeat > 0
+    # In this order: what is not pending now is there a moment later, or never.
+    is_pending = not is_blind and suggestions.is_pending(face)
     proposal = None if is_blind else suggestions.proposal(face)
     suspect = None if is_blind else _open_suspect(ordering.suspect(face), shown, store)
     state, box = shown.state, suggestions.box_of(face)
@@ -100,7 +102,7 @@ def face_view(
         "touched": list(shown.touched),
         "box": None if box is None else list(box),
         "proposal": None if proposal is None else proposal_view(proposal, suggestions),
-        "pending": not is_blind and suggestions.is_pending(face),
+        "pending": is_pending and proposal is None,
         "suspect": suspect and _suspect_view(suspect, store.data.scheme),
         "doubt": _doubt(suspect, proposal, store.data.scheme),
         "done": state.done,
