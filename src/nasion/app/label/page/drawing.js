@@ -103,7 +103,7 @@ export class Drawing {
   }
 
   paintFacePoints(context, view, radius = this.radius) {
-    const { labelling } = this, { doc, current, several } = labelling;
+    const { labelling } = this, { current, several } = labelling;
     this.#paintSuspect(context, view, radius);
     for (let i = 0; i < this.scheme.points.length; i++) {
       const place = labelling.placeOf(i);
@@ -112,12 +112,27 @@ export class Drawing {
       this.#paintPoint(context, view, i, place, radius);
     }
     const place = current >= 0 && labelling.placeOf(current);
-    if (!place) return;
-    paintSelection(context, view.toStage(place), radius);
-    this.#paintPoint(context, view, current, place, radius);
-    const [x, y] = view.toStage(place);
-    if (!this.settings.names && !this.tools.isDragging) {
-      paintText(context, readable(doc.names[current]), [x + radius + 10, y - radius - 6]);
+    if (place) {
+      paintSelection(context, view.toStage(place), radius);
+      this.#paintPoint(context, view, current, place, radius);
+    }
+    if (!this.tools.isDragging) this.#paintNames(context, view, radius, place ? current : -1);
+  }
+
+  /** The selected point's name, or all that have room; closer up, more have. */
+  #paintNames(context, view, radius, current) {
+    const { labelling } = this, taken = [];
+    const all = this.settings.names ? [...labelling.names.keys()].filter((i) => i !== current) : [];
+    for (const i of current >= 0 ? [current, ...all] : all) {
+      const place = labelling.placeOf(i);
+      if (!place) continue;
+      const [x, y] = view.toStage(place), size = i === current ? 13 : 11;
+      const text = readable(labelling.names[i]);
+      const at = i === current ? [x + radius + 10, y - radius - 6] : [x + radius + 4, y + 4];
+      const box = [at[0], at[1] - size, at[0] + 0.62 * size * text.length, at[1] + 4];
+      if (taken.some((it) => overlap(it, box))) continue;
+      taken.push(box);
+      paintText(context, text, at, size);
     }
   }
 
@@ -125,9 +140,6 @@ export class Drawing {
     const { doc, preview } = this.labelling;
     const state = preview.has(i) ? place[2] : doc.stateOf(i);
     paintMark(context, state, view.toStage(place), radius, colourOf(this.part[i]));
-    if (!this.settings.names) return;
-    const [x, y] = view.toStage(place);
-    paintText(context, readable(doc.names[i]), [x + radius + 4, y + 4], 11);
   }
 
   /** What the network says instead of suspected labels that nobody has changed yet. */
@@ -190,3 +202,5 @@ export class Drawing {
 }
 
 export const corners = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+
+const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];

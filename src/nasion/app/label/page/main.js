@@ -121,6 +121,10 @@ class App {
       this.#mode();
       drawing.request("points");
     });
+    labelling.on("proposed", (isFound) => {
+      if (tools.mode === "edit" || tools.mode === "box") this.#beginMode();
+      if (isFound) this.viewActions.zoomFace();
+    });
     labelling.on("needs-box", () => this.boxMode(false));
     tools.onmode(() => {
       tools.boxDraft = null;
@@ -150,10 +154,17 @@ class App {
       drawing.shown = null;
       this.#showEmpty(error.message);
     }
-    const isOpen = doc.unplaced.length && !doc.pending;
-    tools.setMode(!doc.box && doc.is_new ? "box" : isOpen ? "place" : "edit");
+    this.#beginMode();
     this.viewActions.zoomFace();
     this.#preload();
+  }
+
+  /** A box is asked for where the detector found no face, points where nothing proposes any. */
+  #beginMode() {
+    const { doc } = this.labelling;
+    const isKnown = !doc.pending;
+    const needsBox = isKnown && doc.is_new && !doc.box;
+    this.tools.setMode(needsBox ? "box" : isKnown && doc.unplaced.length ? "place" : "edit");
   }
 
   #preload() {

@@ -26,6 +26,7 @@ export class Outbox {
     this.refused = refused;
     this.saved = null;
     this.problem = null;
+    this.undecided = 0;  // gestures on which a person has to decide
   }
 
   async open() {
@@ -72,7 +73,8 @@ export class Outbox {
   }
 
   #tell() {
-    this.told({ unsaved: this.#queue.length, saved: this.saved, problem: this.problem });
+    const { saved, problem, undecided } = this;
+    this.told({ unsaved: this.#queue.length, saved, problem, undecided });
   }
 
   #release(isSaved) {
@@ -121,8 +123,11 @@ export class Outbox {
   async #refuse(gesture, error) {
     const held = this.of(gesture.face, gesture.repeat);
     this.#queue = this.#queue.filter((it) => !held.includes(it));
+    this.undecided = held.length;
     this.#tell();
     await this.refused(held, error);
+    this.undecided = 0;
+    this.#tell();
   }
 
   #pause(milliseconds) {

@@ -39,9 +39,8 @@ export class PointActions {
     const doc = this.doc;
     const place = doc.placeOf(i);
     if (!place) this.app.tools.crosshair = this.#guess(i);
-    const doubt = doc.doubt?.[i] ? `, doubt ${doc.doubt[i].toFixed(2)}` : "";
     const where = place ? ` at ${shownPlace(place)}` : "";
-    announce(`${this.name(i)}, ${doc.stateOf(i)}${where}${doubt}.`, { soon });
+    announce(`${this.name(i)}, ${doc.stateOf(i)}${where}.`, { soon });
     this.app.viewActions.reveal(place ?? this.app.tools.crosshair);
   }
 

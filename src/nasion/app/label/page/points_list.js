@@ -36,6 +36,7 @@ export class PointsList {
   #option(i, name) {
     const made = element("div", {
       role: "option", id: `point-${i}`, class: "point", "aria-selected": "false",
+      title: `${i} ${readable(name)}`,
       onclick: () => this.app.points.select(i),
     },
     element("span", { class: "mark" }),
@@ -68,7 +69,7 @@ export class PointsList {
       option.shown = text;
       const [mark, , where] = option.children;
       mark.textContent = SHAPES[state];
-      where.textContent = (isConfirmed ? "✓ " : isSuspect ? "⚠ " : "") + (place ? shownPlace(place) : state);
+      where.textContent = (isConfirmed ? "✓ " : isSuspect ? "⚠ " : "") + (place ? inPixels(place) : state);
       const more = isConfirmed ? ", confirmed" : isSuspect ? ", suspected" : "";
       const at = place ? ` at ${shownPlace(place)}` : "";
       option.setAttribute("aria-label", `${option.children[1].textContent}, ${state}${at}${more}`);
@@ -104,3 +105,5 @@ export class PointsList {
     event.stopPropagation();
   }
 }
+
+const inPixels = ([x, y]) => `${Math.round(x)}, ${Math.round(y)}`;

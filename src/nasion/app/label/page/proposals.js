@@ -34,9 +34,12 @@ export class Proposals {
   #take(doc, answer) {
     doc.pending = false;
     doc.doubt = answer.doubt;
+    const isFound = doc.is_new && !doc.box && Boolean(answer.box);
+    if (isFound) doc.box = answer.box;
     doc.takeProposal(answer.proposal);
     if (doc.hollow.length) announce(`${doc.hollow.length} points are proposed.`, { soon: true });
     this.labelling.tell("points");
+    this.labelling.tell("proposed", isFound);
     if (doc.touched.some(Boolean)) this.refit();
   }
 

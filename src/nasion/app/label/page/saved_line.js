@@ -2,10 +2,13 @@
 
 import { byId } from "./dom.js";
 
-export function showSaved({ unsaved, saved, problem }, isStoring) {
+export function showSaved({ unsaved, saved, problem, undecided }, isStoring) {
   const line = byId("saved");
   let state = "saved", text = saved ? `✓ Saved ${saved}` : "✓ Nothing to save";
-  if (unsaved && problem) {
+  if (undecided) {
+    state = "waiting";
+    text = `⚠ ${undecided} unsaved: choose which version stays`;
+  } else if (unsaved && problem) {
     state = "waiting";
     const where = isStoring ? "" : "; keep this page open";
     text = `⚠ ${unsaved} unsaved, retrying (${problem}${where})`;

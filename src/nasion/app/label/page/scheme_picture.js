@@ -5,6 +5,7 @@ import { colourOf, partOfPoints } from "./marks.js";
 import { View, boxAround } from "./view.js";
 
 const REACH = 14;  // CSS pixels
+const NAME = 16;  // CSS pixels below the picture
 const SIDE = 1000;  // of the picture, whose own units are faces
 
 export class SchemePicture {
@@ -40,7 +41,7 @@ export class SchemePicture {
     canvas.height = height * ratio;
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
-    view.fit(this.around, [width, height], 0.07);
+    view.fit(this.around, [width, height - NAME], 0.05);
     context.strokeStyle = style.getPropertyValue("--line");
     for (const [a, b] of scheme.edges) {
       if (!places[a] || !places[b]) continue;
@@ -56,7 +57,7 @@ export class SchemePicture {
       const isMissing = labelling.doc?.isMissing(i);
       this.#dot(context, view.toStage(place), i, hasPlace || isMissing, ink);
     });
-    this.#name(context, labelling.current, ink, width);
+    this.#name(context, labelling.current, ink, [width, height]);
   }
 
   #dot(context, [x, y], i, isSettled, ink) {
@@ -70,15 +71,13 @@ export class SchemePicture {
     context.stroke();
   }
 
-  #name(context, current, ink, width) {
-    const place = current >= 0 && this.places[current];
-    if (!place) return;
-    const [x, y] = this.view.toStage(place);
+  #name(context, current, ink, [width, height]) {
+    if (current < 0) return;
     context.font = "600 12px system-ui, sans-serif";
+    context.textAlign = "center";
     context.fillStyle = ink;
     const text = `${current} ${readable(this.scheme.points[current])}`;
-    const wide = context.measureText(text).width;
-    context.fillText(text, Math.min(Math.max(x - wide / 2, 2), width - wide - 2), y - 11 < 12 ? y + 20 : y - 11);
+    context.fillText(text, width / 2, height - NAME / 3, width);
   }
 
   #clicked(event) {
