@@ -492,6 +492,7 @@ EDITING = """async () => {
   return {
     ring: all(e.reversed(square, ring)),
     line: all(e.reversed(row, line)),
+    expected: all(e.reversed(square, ring, [[11, 0], [1, 0], [0, 9], null])),
     on: all(e.shiftedByOne(square, ring, 1)),
     open: all(e.shiftedByOne(row, line, 1)),
     back: all(e.shiftedByOne(row, line, -1)),
@@ -513,6 +514,7 @@ def test_edits_are_what_is_worked_out_by_hand(browser, page):
     with shown(browser, page) as tab:
         assert tab.evaluate(EDITING) == {
             "ring": {"1": [0, 10], "3": [10, 0]},  # the first point stays
+            "expected": {"0": [10, 0], "1": [0, 0], "2": [0, 10], "3": [10, 10]},
             "line": {"0": [20, 0], "2": [0, 0]},
             "on": {"0": [10, 0], "1": [10, 10], "2": [0, 10], "3": [0, 0]},
             "open": {"0": [10, 0], "1": [20, 0], "2": [30, 0]},  # the end is continued

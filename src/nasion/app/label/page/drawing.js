@@ -105,10 +105,11 @@ export class Drawing {
   paintFacePoints(context, view, radius = this.radius) {
     const { labelling } = this, { current, several } = labelling;
     this.#paintSuspect(context, view, radius);
+    const isPart = several.size <= this.scheme.points.length / 2;
     for (let i = 0; i < this.scheme.points.length; i++) {
       const place = labelling.placeOf(i);
       if (!place || i === current) continue;
-      if (several.has(i)) paintRing(context, view.toStage(place), radius, "#ffe45c");
+      if (isPart && several.has(i)) paintRing(context, view.toStage(place), radius, "#ffe45c");
       this.#paintPoint(context, view, i, place, radius);
     }
     const place = current >= 0 && labelling.placeOf(current);
@@ -145,11 +146,12 @@ export class Drawing {
   /** What the network says instead of suspected labels that nobody has changed yet. */
   #paintSuspect(context, view, radius) {
     const { doc } = this.labelling, { suspect } = doc;
-    if (!suspect || suspect.points.length > doc.names.length / 2) return;
+    if (!suspect) return;
+    const isWhole = suspect.points.length > doc.names.length / 2;
     suspect.points.forEach((i, k) => {
       const predicted = suspect.predicted?.[k];
       if (!predicted || doc.touched[i] || !doc.points[i]) return;
-      paintLine(context, view.toStage(doc.points[i]), view.toStage(predicted), false);
+      if (!isWhole) paintLine(context, view.toStage(doc.points[i]), view.toStage(predicted), false);
       paintMark(context, "predicted", view.toStage(predicted), radius, PREDICTED);
     });
   }

@@ -28,11 +28,29 @@ export function swappedSides(points, pairs) {
   return differing(points, changes);
 }
 
-/** A contour traced the other way round. A closed one keeps its first point. */
-export function reversed(points, contour) {
+/** A contour traced the other way round. A closed one can be turned round about any of its points:
+ *  it is done so that its points come to lie nearest to where they are expected; where nothing is
+ *  expected, the first one stays. */
+export function reversed(points, contour, expected = []) {
   const chain = contour.points, length = chain.length;
-  const source = (i) => (contour.closed ? (length - i) % length : length - 1 - i);
-  return differing(points, new Map(chain.map((point, i) => [point, points[chain[source(i)]]])));
+  const turned = (last) => new Map(chain.map((point, i) =>
+    [point, points[chain[(last - i + length) % length]]]));
+  if (!contour.closed) return differing(points, turned(length - 1));
+  let best = turned(0), least = distanceTo(expected, best);
+  for (let last = 1; last < length; last++) {
+    const other = turned(last), far = distanceTo(expected, other);
+    if (far < least) [best, least] = [other, far];
+  }
+  return differing(points, best);
+}
+
+/** Sum of squared distances of points to where they are expected. */
+export function distanceTo(expected, changes) {
+  let sum = 0;
+  for (const [i, value] of changes) {
+    if (value && expected[i]) sum += (value[0] - expected[i][0]) ** 2 + (value[1] - expected[i][1]) ** 2;
+  }
+  return sum;
 }
 
 /** Each point takes the place of the one `step` (1 or -1) further along its contour.

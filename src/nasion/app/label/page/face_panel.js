@@ -7,7 +7,8 @@ import { STATES } from "./queue.js";
 const REMEDIES = {
   "sides exchanged": ["Swap sides (W)", (app) => app.points.swapSides()],
   "contour backwards": ["Reverse contour (R)", (app) => app.points.reverse()],
-  "contour off by one": ["Shift by one (.)", (app) => app.points.shift(1)],
+  "contour off by one": ["Shift by one (, or .)", (app) => app.points.shiftToFit()],
+  "points exchanged": ["Exchange them", (app, suspect) => app.points.exchange(suspect.points)],
 };
 const OPS = {
   place: "placed", move: "moved", mark: "marked", accept: "accepted", fill: "filled", box: "box changed",
@@ -77,14 +78,16 @@ export class FacePanel {
 
   #withSuspects(suspect, run) {
     this.app.labelling.select(-1, new Set(suspect.points));
-    run(this.app);
+    run(this.app, suspect);
   }
 
   #partOf(points) {
-    const { parts } = this.app.labelling.scheme;
+    const { parts, contours } = this.app.labelling.scheme;
     if (points.length === 1) return readable(this.app.labelling.names[points[0]]);
-    const part = parts.find((it) => points.every((i) => it.points.includes(i)));
-    return part ? readable(part.name) : `${count(points.length, "point")}`;
+    if (points.length > this.app.labelling.names.length / 2) return "whole face";
+    const isAround = (it) => points.every((i) => it.points.includes(i));
+    const around = contours.find(isAround) ?? parts.find(isAround);
+    return around ? readable(around.name) : count(points.length, "point");
   }
 
   #history(doc, session) {

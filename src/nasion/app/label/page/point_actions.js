@@ -2,7 +2,8 @@
 
 import { announce, count, readable } from "./dom.js";
 import {
-  OCCLUDED, VISIBLE, filledByMirror, filledFrom, movedBy, reversed, shiftedByOne, slidBy, swappedSides,
+  OCCLUDED, VISIBLE, distanceTo, filledByMirror, filledFrom, movedBy, reversed, shiftedByOne, slidBy,
+  swappedSides,
 } from "./editing.js";
 import { shownPlace } from "./face_document.js";
 import { valueAt } from "./gestures.js";
@@ -291,7 +292,38 @@ export class PointActions {
   }
 
   reverse() {
-    this.#ofContour("reverse", reversed, "reversed");
+    const edit = (points, contour) => reversed(points, contour, this.#expected(contour));
+    this.#ofContour("reverse", edit, "reversed");
+  }
+
+  /** Where a contour's points should be: as an audit's or the proposing network says, else as the
+   *  scheme's picture has them, laid on the rest of the face. */
+  #expected(contour) {
+    const doc = this.doc, { picture } = this.labelling.scheme;
+    const expected = [...(doc.base ?? [])];
+    const drawn = filledFrom(doc.points, picture, contour.points);
+    for (const i of contour.points) expected[i] ??= drawn.get(i) ?? null;
+    doc.suspect?.points.forEach((i, k) => { expected[i] = doc.suspect.predicted[k] ?? expected[i]; });
+    return expected;
+  }
+
+  /** Shifts a contour by one to the side that fits better. */
+  shiftToFit() {
+    const contour = this.#contour();
+    if (!contour) return;
+    const expected = this.#expected(contour);
+    const far = (step) => {
+      const changes = shiftedByOne(this.doc.points, contour, step);
+      return distanceTo(expected, changes);
+    };
+    this.shift(far(1) <= far(-1) ? 1 : -1);
+  }
+
+  /** Two points take each other's place. */
+  async exchange([a, b]) {
+    if (await this.labelling.change("swap", swappedSides(this.doc.points, [[a, b]]))) {
+      announce(`${this.name(a)} and ${this.name(b)} exchanged.`);
+    }
   }
 
   shift(step) {

@@ -84,9 +84,14 @@ export class PointsList {
       option.setAttribute("aria-selected", String(i === current));
       option.classList.toggle("several", several.has(i));
     });
-    if (current < 0) return this.list.removeAttribute("aria-activedescendant");
-    this.list.setAttribute("aria-activedescendant", `point-${current}`);
-    const option = this.#options[current], { list } = this;
+    if (current >= 0) this.list.setAttribute("aria-activedescendant", `point-${current}`);
+    else this.list.removeAttribute("aria-activedescendant");
+    const inView = current >= 0 ? current : [...several][0];
+    if (inView !== undefined) this.#reveal(this.#options[inView]);
+  }
+
+  #reveal(option) {
+    const { list } = this;
     const top = option.offsetTop - list.offsetTop;
     if (top < list.scrollTop || top + option.offsetHeight > list.scrollTop + list.clientHeight) {
       list.scrollTop = top - list.clientHeight / 2;
