@@ -30,6 +30,7 @@ export class FacePanel {
     byId("edit-box").onclick = () => app.boxMode(false);
     labelling.on("face", () => this.#face());
     labelling.on("face points history", () => this.#state());
+    labelling.on("face history", () => this.#history());
     labelling.on("face queue", () => this.#others());
   }
 
@@ -42,7 +43,7 @@ export class FacePanel {
   }
 
   #state() {
-    const { doc, session } = this.app.labelling;
+    const { doc } = this.app.labelling;
     byId("done").setAttribute("aria-pressed", String(Boolean(doc.done)));
     byId("done").textContent = doc.done ? "✓ Done" : "Done";
     byId("remove").textContent = doc.removed ? "Restore this face" : "Leave this face out";
@@ -56,7 +57,6 @@ export class FacePanel {
     byId("left-out").textContent = doc.no_face ? "This picture is marked as having no face."
       : "This face is left out of the data.";
     this.#suspect(doc);
-    this.#history(doc, session);
   }
 
   #suspect(doc) {
@@ -90,7 +90,8 @@ export class FacePanel {
     return around ? readable(around.name) : count(points.length, "point");
   }
 
-  #history(doc, session) {
+  #history() {
+    const { doc, session } = this.app.labelling;
     const lines = [...(doc.history ?? [])].reverse().slice(0, MOST).map((it) => {
       const time = new Date(it.time), when = isNaN(time) ? it.time : time.toLocaleString();
       const what = OPS[it.op] ?? it.op, points = it.points ? `, ${count(it.points, "point")}` : "";

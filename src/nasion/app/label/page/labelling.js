@@ -132,6 +132,7 @@ export class Labelling {
     this.#markEntry();
     this.proposals.begin();
     this.tell("points");
+    this.tell("history");
   }
 
   placeOf(i) {

@@ -75,14 +75,16 @@ export class PointsList {
       option.setAttribute("aria-label", `${option.children[1].textContent}, ${state}${at}${more}`);
       option.classList.toggle("suspect", isSuspect && !isConfirmed);
     });
-    this.#select();
   }
 
+  /** Only what has changed: there may be hundreds of points. */
   #select() {
     const { current, several } = this.app.labelling;
     this.#options.forEach((option, i) => {
-      option.setAttribute("aria-selected", String(i === current));
-      option.classList.toggle("several", several.has(i));
+      const isCurrent = i === current, isSeveral = several.has(i);
+      if (option.isCurrent !== isCurrent) option.setAttribute("aria-selected", String(isCurrent));
+      if (option.isSeveral !== isSeveral) option.classList.toggle("several", isSeveral);
+      Object.assign(option, { isCurrent, isSeveral });
     });
     if (current >= 0) this.list.setAttribute("aria-activedescendant", `point-${current}`);
     else this.list.removeAttribute("aria-activedescendant");
