@@ -139,9 +139,9 @@ def until(ask, is_good, seconds=60):
 
 @contextmanager
 def labelling(path, who="anna", run="face68_light", order=None, changes=(), **reading):
-    with opened(str(path), who, run, order, LabelReading(**reading), changes) as server:
-        with Page(server) as page:
-            yield page
+    opening = opened(str(path), who, run, order, LabelReading(**reading), changes)
+    with opening as server, Page(server) as page:
+        yield page
 
 
 def drawn(count=4, scheme=ibug68, seed=3):

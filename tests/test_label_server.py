@@ -52,7 +52,7 @@ def test_the_page_gets_the_scheme_the_labels_and_a_proposal(table, faces):
             "labels.csv.changes/anna.jsonl"
         )
         parts = [part["points"] for part in session["scheme"]["parts"]]
-        assert sorted(sum(parts, [])) == list(range(68))
+        assert sorted(k for part in parts for k in part) == list(range(68))
         assert all(place is not None for place in session["scheme"]["picture"])
         assert session["order"] == "typical" and "suspects" not in session["orders"]
         queue = page.queue("file")
@@ -252,9 +252,9 @@ def test_without_rights_to_write_labels_are_only_shown(table, monkeypatch):
 
 def test_a_second_server_on_a_list_is_refused(table):
     with labelling(table):
-        with pytest.raises(SettingError, match="is being written to by this process"):
-            with labelling(table):
-                pass
+        written = pytest.raises(SettingError, match="is being written to by this process")
+        with written, labelling(table):
+            pass
         with labelling(table, who="ben") as other:
             assert other.get("/api/session").json()["who"] == "ben"
 
@@ -389,7 +389,10 @@ def test_every_twentieth_finished_face_comes_back_blind(tmp_path):
         blind = page.face("face0.png", 1)
         assert blind["points"] == [None] * 68 and blind["proposal"] is None
         assert blind["box"] is None or len(blind["box"]) == 4
-        values = {n: [*map(float, p), "visible"] for n, p in zip(ibug68.points, many.points[0] + 2)}
+        values = {
+            n: [*map(float, p), "visible"]
+            for n, p in zip(ibug68.points, many.points[0] + 2, strict=True)
+        }
         page.send("face0.png", "place", repeat=1, points=values)
         page.send("face0.png", "done", repeat=1, done=True)
         found = page.get("/api/progress").json()
@@ -454,6 +457,10 @@ def test_learning_ends_and_proposes_by_another_network(tmp_path):
         assert shown["proposal"]["from"] == "learnt from 10 faces"
         distance = np.array(shown["proposal"]["points"]) - [p[:2] for p in shown["points"]]
         assert np.linalg.norm(distance, axis=1).mean() < 0.06 * SIZE
+    # What was learnt is used again.
+    with labelling(table) as page:
+        until(lambda: page.get("/api/session").json()["models_version"], lambda v: v > 1)
+        assert page.ready("face7.png")["proposal"]["from"] == "learnt from 10 faces"
 
 
 def test_learning_is_stopped(tmp_path):
@@ -472,7 +479,7 @@ def test_learning_is_stopped(tmp_path):
 
 
 def test_imm_is_labelled_and_its_unknown_points_are_proposed(real_data, tmp_path):
-    with pytest.raises(SettingError, match="nothing to label|not a dataset"):
+    with pytest.raises(SettingError, match="is not a dataset"):
         open_data(str(tmp_path), LabelReading(), ibug68)
     import shutil
 

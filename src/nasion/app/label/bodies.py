@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nasion.data.corrections.gestures import Change, Gesture, Key
 
+MOST_REPEATS = 9  # times that a face comes back blind
 _Coordinates = Annotated[list[float], Field(min_length=2, max_length=2)]
 _Box = Annotated[list[float], Field(min_length=4, max_length=4)]
 
@@ -31,7 +32,7 @@ class GestureBody(_Body):
 
     id: str = Field(min_length=8, max_length=64)
     face: str
-    repeat: int = Field(0, ge=0, le=9)
+    repeat: int = Field(0, ge=0, le=MOST_REPEATS)
     revision: int = Field(ge=1)
     op: str
     origin: str = "hand"
@@ -69,7 +70,7 @@ class StepBody(_Body):
     """Undo or redo. ``revision``: of the face as the page has it."""
 
     face: str
-    repeat: int = Field(0, ge=0, le=9)
+    repeat: int = Field(0, ge=0, le=MOST_REPEATS)
     revision: int = Field(ge=0)
 
 

@@ -34,6 +34,7 @@ from nasion.media.images import as_pixels
 FEWEST = 5  # done faces
 _UNTOUCHED = 400  # most faces that nobody has touched
 _PROCESS = "nasion.app.label.learning_process"
+_LAST = "learnt.json"  # which run is in use
 IDLE, RUNNING, DONE, FAILED, STOPPED = "idle", "running", "done", "failed", "stopped"
 
 
@@ -197,6 +198,21 @@ class Learning:
         if self.state.state != DONE:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def reuse(self) -> None:
+        """Propose by what was learnt when the list was open before, if it is still there."""
+        threading.Thread(target=self._reuse, daemon=True).start()
+
+    def _reuse(self) -> None:
+        try:
+            known = json.loads((self.folder / _LAST).read_text(encoding="utf-8"))
+            is_own = known["start"] == self.start
+            is_own = is_own and known["points"] == list(self.store.data.scheme.points)
+            if is_own and not self.impossible:
+                self._use(self.folder / known["folder"] / RUN, known["unknown"], known["faces"])
+        # Nothing was learnt, or the cache is damaged: learning anew makes it good.
+        except (OSError, ValueError, KeyError, TypeError, NasionError):
+            return
+
     def _finish(
         self,
         process: subprocess.Popen[str],
@@ -204,9 +220,14 @@ class Learning:
         faces: Faces,
         result: dict[str, Any],
     ) -> None:
+        points = self.store.data.scheme.points
+        unknown = [points[k] for k in np.flatnonzero(~faces.labelled.any(axis=0))]
+        learnt = {"folder": folder.name, "start": self.start, "points": list(points)}
+        learnt |= {"unknown": unknown, "faces": len(faces)}
         try:
-            self._use(folder / RUN, faces)
-        except NasionError as error:
+            self._use(folder / RUN, unknown, len(faces))
+            write_text(self.folder / _LAST, json.dumps(learnt))
+        except (NasionError, OSError) as error:
             self._set(process, state=FAILED, seconds_left=None, message=str(error))
             return
         message = f"Proposals now come from a network that has learnt from {len(faces)} faces."
@@ -217,19 +238,16 @@ class Learning:
             )
         self._set(process, state=DONE, done=1.0, seconds_left=0.0, message=message)
         for other in self.folder.iterdir():
-            if other != folder:
+            if other != folder and other.is_dir():
                 shutil.rmtree(other, ignore_errors=True)
 
-    def _use(self, run: Path, faces: Faces) -> None:
-        """Let this run make the proposals."""
-        before = self.suggestions.proposer
-        landmarker = Landmarker(load_model(run), detector=before.landmarker.detector)
-        own = load_model(self.start).spec.scheme
-        known = before.scheme.matches(own)
-        unknown = ~faces.labelled.any(axis=0)
-        unknown &= np.array([point not in known for point in before.scheme.points])
-        new = proposer(landmarker, before.scheme).without(unknown)
-        self.suggestions.use(new, f"learnt from {len(faces)} faces")
+    def _use(self, run: Path, unknown: Sequence[str], faces: int) -> None:
+        """Let this run make the proposals. ``unknown``: points without a label to learn from."""
+        scheme, detector = self.store.data.scheme, self.suggestions.proposer.landmarker.detector
+        known = scheme.matches(load_model(self.start).spec.scheme)
+        untrained = np.array([p in unknown and p not in known for p in scheme.points])
+        new = proposer(Landmarker(load_model(run), detector=detector), scheme)
+        self.suggestions.use(new.without(untrained), f"learnt from {faces} faces")
 
     def _set(self, process: subprocess.Popen[str], **values: Any) -> None:
         with self._lock:

@@ -71,6 +71,7 @@ def opened(
         learning = Learning(store, suggestions, audit, run, folder, changes)
         server = LabelServer(store, suggestions, ordering, learning, run, target, order)
         suggestions.start()
+        learning.reuse()
         try:
             yield server
         finally:

@@ -6,20 +6,21 @@ import errno
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from nasion.errors import DataError, NasionError, requires_extra
+from nasion.errors import DataError, NasionError, reason_of, requires_extra
 
 with requires_extra("The labelling page", "serve"):
-    from fastapi import FastAPI, Request, Response
+    from fastapi import FastAPI, Query, Request, Response
     from fastapi.responses import FileResponse
     from fastapi.staticfiles import StaticFiles
     from starlette.exceptions import HTTPException
 
 from nasion.app.label import pictures, views
 from nasion.app.label.bodies import (
+    MOST_REPEATS,
     BoxBody,
     GestureBody,
     ImageBody,
@@ -175,9 +176,14 @@ def _add_errors(app: FastAPI, server: LabelServer) -> None:
     def unwritable(_: Request, error: OSError) -> Response:
         place = f"{error.filename}: " if error.filename else ""
         full = error.errno in DISK_ERRORS and error.errno != errno.EROFS
-        remedy = "make room on the disk" if full else "give the rights to write there"
-        reason = f"{place}{error.strerror or error}; nothing was saved, {remedy}."
+        remedy = "Make room on the disk." if full else "Give the rights to write there."
+        reason = f"{place}{error.strerror or error}. The change is not saved. {remedy}"
         return _Json({"error": reason}, 507 if full else 503)
+
+    @app.exception_handler(Exception)
+    def failed(_: Request, error: Exception) -> Response:
+        # The traceback goes to the terminal.
+        return _Json({"error": f"The server failed ({type(error).__name__}: {error})."}, 500)
 
     @app.exception_handler(NasionError)
     def refused(_: Request, error: NasionError) -> Response:
@@ -200,13 +206,16 @@ def _add_views(app: FastAPI, server: LabelServer) -> None:
         return _Json(server.queue(order))
 
     @app.get("/api/face")
-    def face(face: str, repeat: int = 0) -> Response:
+    def face(face: str, repeat: Annotated[int, Query(ge=0, le=MOST_REPEATS)] = 0) -> Response:
         return _Json(server.face(face, repeat))
 
     @app.get("/api/image")
     def image(request: Request, image: str) -> Response:
         found = server.image(image)
-        headers = {"ETag": pictures.etag(found), "Cache-Control": "private, no-cache"}
+        try:
+            headers = {"ETag": pictures.etag(found), "Cache-Control": "private, no-cache"}
+        except OSError as error:
+            raise HTTPException(404, f"{image}: {reason_of(error)}.") from error
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
         contents, media_type = pictures.for_browser(found)

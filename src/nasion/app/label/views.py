@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from statistics import median
 from typing import Any
@@ -11,11 +13,11 @@ from urllib.parse import quote
 import numpy as np
 
 import nasion
-from nasion.app.face_parts import parts_of
-from nasion.app.label.ordering import BLIND_EVERY, Ordering
+from nasion.app.face_parts import OTHER, parts_of
+from nasion.app.label.ordering import BLIND_EVERY, FILE, Ordering
 from nasion.app.label.store import FaceNow, LabelStore
 from nasion.app.label.suggestions import Suggestions
-from nasion.data.corrections.change_list import read_change_list
+from nasion.data.corrections.change_list import list_path, read_change_list
 from nasion.data.corrections.replay import ListState
 from nasion.data.datasets._pictures import lists_beside
 from nasion.data.missing_boxes import complete, reference_shape
@@ -59,23 +61,16 @@ def scheme_view(faces: Faces) -> dict[str, Any]:
     named = {point: part for part, points in parts_of(scheme) for point in points}
     parts: dict[str, list[int]] = {}
     for k, point in enumerate(scheme.points):
-        parts.setdefault(named.get(point, "other"), []).append(k)
-    other = parts.pop("other", None)
-    parts |= {"other": other} if other else {}
+        parts.setdefault(named.get(point, OTHER), []).append(k)
+    other = parts.pop(OTHER, None)
+    parts |= {OTHER: other} if other else {}
     return {
         "name": scheme.name,
         "points": list(scheme.points),
         "edges": scheme.edge_index.tolist(),
         "mirror": [scheme.index(pair).tolist() for pair in scheme.mirror],
         "parts": [{"name": name, "points": points} for name, points in parts.items()],
-        "contours": [
-            {
-                "name": _contour_name(scheme, each.points),
-                "points": list(each.points),
-                "closed": each.closed,
-            }
-            for each in contours(scheme)
-        ],
+        "contours": _contours(scheme, named),
         "picture": places(_typical_shape(faces), 4),
     }
 
@@ -136,14 +131,16 @@ def proposal_view(proposal: Proposal, suggestions: Suggestions) -> dict[str, Any
 
 
 def reference_view(store: LabelStore) -> dict[str, Any] | None:
-    """The most typical of the faces that are done or labelled whole; None if there is none."""
+    """The most typical of the faces with the most labels; None if there is no label yet."""
     data = store.data
-    ids = [data.faces.ids[i] for i in np.flatnonzero(data.faces.complete)]
-    ids = [face for face in ids if store.status(face) in ("todo", "begun")][:_MEAN_OF]
+    counts = data.faces.labelled.sum(axis=1)
+    fullest = np.flatnonzero(counts == counts.max(initial=1))[:_MEAN_OF]
+    ids = [data.faces.ids[i] for i in fullest]
+    ids = [face for face in ids if store.status(face) in ("todo", "begun")]
     ids += [face for face in store.finished() if store.status(face) == "done"]
     faces = store.faces(ids)
     counts = faces.labelled.sum(axis=1)
-    if not len(faces) or not counts.max():
+    if not counts.any():
         return None
     fullest = np.flatnonzero(counts == counts.max())
     features = shape_features(faces.points[fullest])
@@ -155,28 +152,32 @@ def reference_view(store: LabelStore) -> dict[str, Any] | None:
 
 def progress_view(store: LabelStore, ordering: Ordering) -> dict[str, Any]:
     """Who has done how much, of all lists beside the data, and how far blind repeats are off."""
-    own = store.state
-    people = [_person(store.who, own)]
-    current = store.writer.path if store.writer else None
-    for path in lists_beside(store.data.root):
-        if current is None or path.name != current.name:
-            try:
-                found = read_change_list(path, tell=False)
-            except NasionError:
-                continue  # somebody else's list; whoever opens it is told
-            if found.header.who != store.who or current is not None:
-                people.append(_person(found.header.who, found.state))
-    seconds = [each.seconds for each in own.faces.values() if each.done and each.seconds]
-    queue = ordering.queue("file")
-    begun = sum(row["state"] == "begun" for row in queue["faces"])
+    with store.lock:
+        own = _person(store.who, store.state)
+        repeats = _repeats(store)
+        done = [each.seconds for each in store.state.faces.values() if each.done and each.seconds]
+    queue = ordering.queue(FILE)
     return {
         "done": queue["done"],
-        "begun": begun,
+        "begun": sum(row["state"] == "begun" for row in queue["faces"]),
         "left": queue["left"],
-        "by_person": people,
-        "per_face_seconds": median(seconds) if seconds else None,
-        "repeats": _repeats(store),
+        "by_person": [own, *_others(store)],
+        "per_face_seconds": median(done) if done else None,
+        "repeats": repeats,
     }
+
+
+def _others(store: LabelStore) -> list[dict[str, Any]]:
+    """Other people's lists beside the data, as far as they can be read."""
+    own = list_path(store.data.root, store.who).name
+    found: list[dict[str, Any]] = []
+    for path in lists_beside(store.data.root):
+        if path.name != own:
+            # Whoever opens a damaged list is told.
+            with suppress(NasionError):
+                each = read_change_list(path, tell=False)
+                found.append(_person(each.header.who, each.state))
+    return found
 
 
 def local_time(utc: str) -> str:
@@ -297,9 +298,22 @@ def _with_labels(shape: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(shape), mean, shape)
 
 
-def _contour_name(scheme: Scheme, points: Sequence[int]) -> str:
-    """The words that all its points have in their names, else the name of the first."""
-    names = [[w for w in words(scheme.points[k]) if not w.isdecimal()] for k in points]
+def _contours(scheme: Scheme, part_of: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The contours with names of their own."""
+    found: list[dict[str, Any]] = []
+    count: Counter[str] = Counter()
+    for each in contours(scheme):
+        name = _contour_name([scheme.points[k] for k in each.points], part_of)
+        count[name] += 1
+        shown = name if count[name] == 1 else f"{name} {count[name]}"
+        found.append({"name": shown, "points": list(each.points), "closed": each.closed})
+    return found
+
+
+def _contour_name(points: Sequence[str], part_of: Mapping[str, str]) -> str:
+    """The words that all its points have in their names, else the part that most belong to."""
+    names = [[word for word in words(point) if not word.isdecimal()] for point in points]
     shared = [word for word in names[0] if all(word in name for name in names)]
-    telling = [word for word in shared if word not in _SIDES]
-    return " ".join(shared) if telling else scheme.points[points[0]]
+    if any(word not in _SIDES for word in shared):
+        return " ".join(shared)
+    return Counter(part_of.get(point, OTHER) for point in points).most_common(1)[0][0]
