@@ -671,3 +671,121 @@ def test_progress_and_history_say_who_did_what(browser, page):
         lines = tab.locator("#history li").all_inner_texts()
         assert len(lines) == 2 and lines[0].startswith("done changed")
         assert lines[1].startswith("moved, 1 point") and "anna" in lines[1]
+
+
+def test_proposals_follow_a_correction_and_stay_no_labels_until_accepted(browser, images):
+    with shown(browser, images, "three.jpg") as tab:
+        until(tab, "nasionLabel.labelling.doc.hollow.length === 68", seconds=60)
+        base = np.array(tab.evaluate("nasionLabel.labelling.doc.base"))
+        nose = index(NOSE)
+        start, end = on_screen(tab, base[nose]), on_screen(tab, base[nose] + (25, 0))
+        drag(tab, start, end)
+        saved(tab)
+        moved = f"nasionLabel.labelling.doc.shown[{index('nose_base')}][0]"
+        until(tab, f"{moved} > {base[index('nose_base')][0] + 5}")
+        assert tab.evaluate("nasionLabel.labelling.doc.labelled") == 1
+        assert set(images.state("three.jpg").points) == {NOSE}
+        # A double click accepts the proposal where it is drawn now.
+        place = tab.evaluate("nasionLabel.labelling.doc.shown")[index("chin")]
+        tab.mouse.dblclick(*on_screen(tab, place))
+        saved(tab)
+        found = images.state("three.jpg").points["chin"]
+        assert found[:2] == pytest.approx(tuple(place), abs=0.01)
+        tab.keyboard.press("Control+z")
+        until(tab, "nasionLabel.labelling.doc.labelled === 1")
+        assert tab.evaluate(f"nasionLabel.labelling.doc.isHollow({index('chin')})")
+
+
+def test_what_modifier_keys_and_the_move_here_button_do(browser, page):
+    with shown(browser, page, "0.png") as tab:
+        places = points(tab)
+        x, y, _ = places[index(NOSE)]
+        zoom_to(tab, (x, y), 3)
+        tab.mouse.click(*on_screen(tab, (x, y)))
+        tab.keyboard.down("Control")
+        tab.mouse.click(*on_screen(tab, (x + 20, y + 10)))
+        tab.keyboard.up("Control")
+        saved(tab)
+        assert points(tab)[index(NOSE)][:2] == pytest.approx((x + 20, y + 10), abs=0.5)
+        tab.get_by_role("button", name="Move here").click()
+        tab.mouse.click(*on_screen(tab, (x - 20, y)))
+        tab.mouse.move(*on_screen(tab, (x - 30, y + 5)))
+        saved(tab)
+        assert points(tab)[index(NOSE)][:2] == pytest.approx((x - 20, y), abs=0.5)
+        tab.keyboard.press("m")
+        saved(tab)
+        assert points(tab)[index(NOSE)][:2] == pytest.approx((x - 30, y + 5), abs=0.5)
+        jaw = [np.array(places[index(f"jaw_right_{k}")][:2]) for k in (2, 3, 4)]
+        zoom_to(tab, jaw[1], 3)
+        tab.keyboard.down("Alt")
+        drag(tab, on_screen(tab, jaw[1]), on_screen(tab, (jaw[1] + jaw[2]) / 2 + (9, 0)))
+        tab.keyboard.up("Alt")
+        saved(tab)
+        slid = np.array(points(tab)[index("jaw_right_3")][:2])
+        # It stays on the line to its neighbour, about half of the way.
+        along, half = jaw[2] - jaw[1], np.linalg.norm(slid - (jaw[1] + jaw[2]) / 2)
+        assert page.gestures()[-1]["op"] == "slide" and half < 0.4 * np.linalg.norm(along)
+
+
+def test_keys_pressed_at_once_go_as_many_faces_on(browser, page):
+    with shown(browser, page, "0.png") as tab:
+        tab.evaluate("nasionLabel.faces.open(0)")
+        tab.focus("#stage")
+        for key in "jjjk":
+            tab.keyboard.press(key)
+        until(tab, "nasionLabel.labelling.index === 2")
+        until(tab, "nasionLabel.drawing.shown.name === nasionLabel.labelling.doc.image.name")
+        assert tab.inner_text("#position") == "Face 3 of 4"
+
+
+def test_a_drag_paints_the_points_and_leaves_the_image_alone(browser, page):
+    with shown(browser, page, "0.png") as tab:
+        tab.evaluate("""() => {
+          const { drawing } = nasionLabel, paint = drawing.paint.bind(drawing);
+          globalThis.painted = { points: 0, image: 0 };
+          drawing.paint = (withImage = true) => {
+            painted.points += 1;
+            if (withImage && nasionLabel.tools.isDragging) painted.image += 1;
+            paint(withImage);
+          };
+        }""")
+        start = on_screen(tab, points(tab)[index(NOSE)][:2])
+        drag(tab, start, (start[0] + 60, start[1] + 30), steps=30)
+        painted = tab.evaluate("painted")
+        assert painted["points"] > 3 and painted["image"] == 0
+
+
+def test_a_face_shown_once_more_hides_its_labels(browser, page):
+    with shown(browser, page, "0.png") as tab:
+        tab.evaluate("""() => {
+          const { labelling } = nasionLabel;
+          const entry = { ...labelling.queue[0], repeat: 1, reason: "", state: "todo" };
+          labelling.queue = [entry, ...labelling.queue];
+          return nasionLabel.faces.open(0);
+        }""")
+        assert tab.locator("#blind").is_visible()
+        assert not any(points(tab)) and tab.evaluate("nasionLabel.tools.mode") == "place"
+        face = tab.evaluate("nasionLabel.labelling.doc.face")
+        tab.mouse.click(*on_screen(tab, (150, 150)))
+        saved(tab)
+        first = ibug68.points[0]
+        assert page.state(face, repeat=1).points[first][:2] == pytest.approx((150, 150), abs=0.5)
+        assert not page.state(face).points
+
+
+LEARNING = {"state": "running", "done": 0.4, "seconds_left": 75, "faces": 6, "message": None}
+
+
+def test_learning_shows_its_progress_and_renews_what_nobody_touched(browser, page):
+    with shown(browser, page, "0.png", expected=["400"]) as tab:
+        until(tab, "nasionLabel.labelling.doc.proposal !== null", seconds=60)
+        tab.click("#learn")
+        sync_api.expect(tab.locator("#learn-state")).to_contain_text("5")
+        state = LEARNING | {"models_version": 0}
+        tab.route("**/api/learn", lambda route: route.fulfill(json=state))
+        tab.click("#learn")
+        sync_api.expect(tab.locator("#learn-state")).to_contain_text("6 faces: 40 %, about 75 s left")
+        assert tab.evaluate("document.getElementById('learn-progress').value") == 0.4
+        state |= {"state": "done", "done": 1, "models_version": 99}
+        sync_api.expect(tab.locator("#announce")).to_contain_text("proposed anew", timeout=10_000)
+        assert tab.locator("#learn-progress").is_hidden()

@@ -12,6 +12,8 @@ export class ConflictDialog {
     this.app = app;
     this.dialog = byId("conflict-dialog");
     this.dialog.addEventListener("cancel", (event) => event.preventDefault());
+    // Browsers let a second Escape close it all the same: it stays until somebody has chosen.
+    this.dialog.addEventListener("close", () => { if (this.isAsking) this.dialog.showModal(); });
   }
 
   /** Resolves to the rows whose version of this page stays. */
@@ -22,9 +24,11 @@ export class ConflictDialog {
       : `The server did not take a change: ${error.message}.`;
     byId("conflict-rows").replaceChildren(...rows.map((row, k) => this.#row(row, k)));
     this.#draw(current, rows);
+    this.isAsking = true;
     this.dialog.showModal();
     return new Promise((resolve) => {
       const choose = (chosen) => {
+        this.isAsking = false;
         this.dialog.close();
         resolve(chosen);
       };

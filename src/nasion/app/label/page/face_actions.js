@@ -3,6 +3,8 @@
 import { announce, count } from "./dom.js";
 
 export class FaceActions {
+  #target = null;  // the face that is being opened
+  #turn = Promise.resolve();
   #asked = null;  // the face that was asked for although proposals are left
 
   constructor(app) {
@@ -13,21 +15,30 @@ export class FaceActions {
     return this.app.labelling;
   }
 
-  async open(index) {
+  /** One after another; of faces that are asked for meanwhile only the last is opened. */
+  open(index) {
     const { labelling } = this;
     if (index < 0 || index >= labelling.queue.length) {
       announce(index < 0 ? "This is the first face." : "This is the last face.");
-      return;
+      return Promise.resolve();
     }
+    this.#target = index;
+    this.#turn = this.#turn.then(() => (this.#target === index ? this.#open(index) : undefined));
+    return this.#turn;
+  }
+
+  async #open(index) {
     try {
-      await labelling.open(index);
+      await this.labelling.open(index);
     } catch (error) {
       announce(`The face cannot be opened: ${error.message}`, { isError: true });
+    } finally {
+      if (this.#target === index) this.#target = null;
     }
   }
 
   go(step) {
-    return this.open(this.labelling.index + step);
+    return this.open((this.#target ?? this.labelling.index) + step);
   }
 
   /** The next face in the order that is not finished. */
