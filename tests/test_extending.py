@@ -64,7 +64,7 @@ def test_the_cache_keeps_boxes_occlusion_and_schemes_outside_the_catalog():
         groups={"person": ("x", "y")},
         linked=("person",),
     )
-    again = load._unpack(*load._pack(faces))
+    again = load.unpack_faces(*load.pack_faces(faces))
     assert again.scheme == scheme and again.linked == ("person",)
     np.testing.assert_array_equal(again.boxes, faces.boxes)
     np.testing.assert_array_equal(again.occluded, faces.occluded)

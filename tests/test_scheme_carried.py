@@ -10,7 +10,7 @@ from PIL import Image
 import nasion
 from nasion import prediction_formats
 from nasion.data.datasets import nasion_json, toy
-from nasion.data.load import _pack, _unpack
+from nasion.data.load import pack_faces, unpack_faces
 from nasion.errors import DataError
 from nasion.inference.recipe_json import from_json, to_json
 from nasion.landmarks.catalog import fkd15, ibug68
@@ -36,7 +36,7 @@ OWN = Scheme(
 
 def test_the_cache_and_run_json_keep_all_of_a_scheme():
     faces = toy.draw(3, fkd15).to(OWN)
-    assert _unpack(*_pack(faces)).scheme == OWN
+    assert unpack_faces(*pack_faces(faces)).scheme == OWN
     text = json.dumps(to_json(OWN))
     assert from_json(json.loads(text)) == OWN
     # As runs before parts and aliases have it.

@@ -216,7 +216,7 @@ def _read_numbers(
         return faces
 
     def make() -> cache.Entry:
-        return _pack(read())
+        return pack_faces(read())
 
     if not hasattr(module, "files"):
         return without_image_faults(read()) if skip_faults else read()
@@ -224,10 +224,10 @@ def _read_numbers(
     requested = repr(scheme) if scheme else ""
     settings = (module.__name__, split, requested, str(skip_faults))
     key = cache.content_key(module.files(root, split), *settings)
-    return _unpack(*cache.cached(key, make))
+    return unpack_faces(*cache.cached(key, make))
 
 
-def _pack(faces: Faces) -> cache.Entry:
+def pack_faces(faces: Faces) -> cache.Entry:
     """Faces as arrays and a JSON value."""
     arrays = {"points": faces.points, "boxes": faces.boxes, "occluded": faces.occluded}
     value: dict[str, Any] = {
@@ -245,8 +245,8 @@ def _pack(faces: Faces) -> cache.Entry:
     return {name: array for name, array in arrays.items() if array is not None}, value
 
 
-def _unpack(arrays: Any, value: dict) -> Faces:
-    """The inverse of ``_pack``."""
+def unpack_faces(arrays: Any, value: dict) -> Faces:
+    """The inverse of ``pack_faces``."""
     if "images" in arrays:
         images = arrays["images"]
     elif "files" in value:

@@ -12,6 +12,7 @@ from nasion.app.cli import (
     evaluate,
     export,
     inspect,
+    label,
     lists,
     people,
     predict,
@@ -42,6 +43,7 @@ app.add_typer(inspect_app, name="inspect")
 for command in (
     predict.predict,
     serve.serve,
+    label.label,
     train.train,
     evaluate.evaluate,
     evaluate.report,

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nasion.app import console
 from nasion.app.cli.options import DetectorName, Model, RecipeFile, open_model
-from nasion.errors import SettingError, requires_extra
-
-if TYPE_CHECKING:
-    import socket
-
-    import uvicorn
-
-_LOCAL = ("127.0.0.1", "localhost", "::1")
-_ANY_ADDRESS = ("0.0.0.0", "::", "")
+from nasion.errors import requires_extra
 
 
 def serve(
@@ -72,6 +64,7 @@ def serve(
     with requires_extra("The server", "serve"):
         from nasion.app.serve import Access, Limits, build_app
         from nasion.app.serve.connections import server_config
+        from nasion.app.serve.listening import ANY_ADDRESS, LOCAL, listen, shown_address
     import uvicorn
 
     from nasion.inference.landmarker import Landmarker
@@ -85,34 +78,19 @@ def serve(
         workers=workers,
     )
     # A wildcard is an address to listen on, not to be called by.
-    hosts = [*(allow_host or []), *([] if host in _ANY_ADDRESS else [host])]
+    hosts = [*(allow_host or []), *([] if host in ANY_ADDRESS else [host])]
     access = Access(tuple(hosts), tuple(allow_origin or ()), root_path)
     landmarker = Landmarker(open_model(run, recipe), detector=detector, max_faces=max_faces)
     app = build_app(landmarker, limits, access)
     config = server_config(
         app, limits, host=host, port=port, forwarded_allow_ips=forwarded_allow_ips
     )
-    listening = _listen(config)
-    # IPv6 addresses stand in brackets in a URL.
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listening.getsockname()[1]}"
+    listening = listen(config)
+    address = shown_address(host, listening)
     console.say(f"nasion serves at {address} (HTTP interface: /docs). Ctrl-C stops it.")
-    if host not in _LOCAL:
+    if host not in LOCAL:
         console.warn(
             "Other machines can reach this address, and anyone who does can use it. "
             "Under a name it answers with --allow-host. Browsers allow cameras only over https."
         )
     uvicorn.Server(config).run(sockets=[listening])
-
-
-def _listen(config: uvicorn.Config) -> socket.socket:
-    """The socket, listening: 0 chooses a port, and who reads the address may use it at once."""
-    try:
-        listening = config.bind_socket()
-    except SystemExit as error:
-        raise SettingError(
-            f"Cannot listen on {config.host} port {config.port}: it is taken, or not an address of "
-            "this machine; choose another with --port or --host."
-        ) from error
-    listening.listen(config.backlog)
-    return listening

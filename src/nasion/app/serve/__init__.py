@@ -12,16 +12,14 @@ from nasion.errors import requires_extra
 from nasion.inference.landmarker import Landmarker
 
 with requires_extra("The server", "serve"):
-    from fastapi import Depends, FastAPI, Request, Response
-    from fastapi.exceptions import RequestValidationError
-    from fastapi.responses import JSONResponse
-    from starlette.exceptions import HTTPException
+    from fastapi import Depends, FastAPI, Response
     from starlette.middleware.cors import CORSMiddleware
 
 from nasion.app.serve.access import Access, AllowedHosts, PathPrefix
-from nasion.app.serve.admission import AdmissionControl, ChunkedResponses, Limits, Rejected
+from nasion.app.serve.admission import AdmissionControl, ChunkedResponses, Limits
 from nasion.app.serve.bodies import BodyLimit
 from nasion.app.serve.clips import add_clips
+from nasion.app.serve.errors import add_error_handlers
 from nasion.app.serve.landmarks import add_landmarks
 from nasion.app.serve.pages import SecurityHeaders, add_pages
 from nasion.app.serve.prometheus import Measuring, ServerMetrics
@@ -55,7 +53,7 @@ def build_app(
     admission, metrics = AdmissionControl(limits), ServerMetrics()
     decode = ImageDecoder(limits.decode_seconds, limits.pixels)
     _add_middleware(app, admission, metrics, access)
-    _add_errors(app)
+    add_error_handlers(app)
     add_landmarks(app, landmarker, admission, metrics, decode)
     add_clips(app, landmarker, admission, metrics)
     add_pages(app, landmarker)
@@ -90,26 +88,6 @@ def _add_middleware(
     app.add_middleware(BodyLimit, admission=admission)
     if access.root_path:
         app.add_middleware(PathPrefix, root_path=access.root_path)
-
-
-def _add_errors(app: FastAPI) -> None:
-    """All errors as JSON with ``error``."""
-
-    @app.exception_handler(Rejected)
-    async def rejected(_: Request, error: Rejected) -> JSONResponse:
-        headers = {"Retry-After": "1"} if error.status == 503 else None
-        return JSONResponse({"error": str(error)}, error.status, headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        problems = []
-        for each in error.errors():
-            problems.append(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}")
-        return JSONResponse({"error": "; ".join(problems)}, 422)
-
-    @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
 __all__ = ["Access", "Limits", "build_app"]

@@ -12,10 +12,10 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 
 import nasion
+from nasion.app.face_parts import face_parts
 from nasion.app.serve import responses
 from nasion.app.serve.admission import App, Message, Receive, Send
 from nasion.inference.landmarker import Landmarker
-from nasion.landmarks.scheme import Scheme
 
 _PAGE = Path(__file__).parent / "page"
 _CSP = "Content-Security-Policy"
@@ -24,13 +24,6 @@ _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 )
-_FACE_PARTS = {
-    "jaw": ("jaw", "chin", "cheek", "contour"),
-    "brows": ("brow", "eyebrow"),
-    "eyes": ("eye", "pupil"),
-    "nose": ("nose", "nostril", "nasion"),
-    "mouth": ("mouth", "lip", "lips"),
-}
 
 
 class SecurityHeaders:
@@ -58,7 +51,7 @@ def add_pages(app: FastAPI, landmarker: Landmarker) -> None:
         "scheme": scheme.name,
         "point_names": scheme.points,
         "edges": scheme.edge_index.tolist(),
-        "parts": _face_parts(scheme),
+        "parts": face_parts(scheme),
     }
 
     @app.get("/", include_in_schema=False)
@@ -97,13 +90,3 @@ def _add_docs(app: FastAPI) -> None:
         # Its script is inline.
         policy = {_CSP: f"{_POLICY}; script-src 'self' 'unsafe-inline'"}
         return Response(swagger.body, media_type="text/html", headers=policy)
-
-
-def _face_parts(scheme: Scheme) -> list[str]:
-    """The part of the face that each point belongs to, by its name."""
-    found = []
-    for point in scheme.points:
-        words = set(point.split("_"))
-        parts = (part for part, names in _FACE_PARTS.items() if words & set(names))
-        found.append(next(parts, "other"))
-    return found

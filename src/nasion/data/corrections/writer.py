@@ -43,6 +43,10 @@ class StaleRevision(NasionError):
         )
 
 
+class ListChanged(DataError):
+    """Another program has written to an open list; nothing was written."""
+
+
 @dataclass
 class ChangeListWriter:
     """An open list. ``state``: what it amounts to, with all that was acknowledged.
@@ -116,7 +120,7 @@ class ChangeListWriter:
                 if self._is_dirty:
                     self._cut(handle)
                 if os.fstat(handle).st_size != self._length:
-                    raise DataError(
+                    raise ListChanged(
                         f"{self.path}: changed by another program while it was open; open it again."
                     )
                 self._is_dirty = True
