@@ -80,6 +80,7 @@ def test_wheel_and_source_archive_hold_all_that_is_read_at_run_time(built):
         "inference/pretrained",
         "inference/detectors",
         "evaluation/templates",
+        "app/label/page",
         "app/serve/page",
     ):
         for path in (ROOT / "src" / "nasion" / folder).iterdir():
