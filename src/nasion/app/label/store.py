@@ -100,6 +100,11 @@ class LabelStore:
             return numbered[1]
         raise UnknownFace(f"There is no face {quoted(face)} in {self.data.root}; reload the page.")
 
+    def has_faces(self, image: str) -> bool:
+        """Whether faces in an image are labelled or added, and not removed."""
+        named = [*self._labelled.get(image, ()), *self.added_to(image)]
+        return any(not self.state.of(face).removed for face in named)
+
     def added_to(self, image: str) -> list[str]:
         """The faces that the list adds to an image, in the order in which it did."""
         with self.lock:
@@ -285,7 +290,7 @@ class LabelStore:
         image = self.image_of(gesture.face)
         is_new = self.is_new(gesture.face)
         no_face = gesture.changes.get(("no_face", ""))
-        if no_face is not None and no_face.after and self._has_faces(image):
+        if no_face is not None and no_face.after and self.has_faces(image):
             raise DataError(f"There are faces in {quoted(image)}; remove them instead.")
         if gesture.op == "add":
             named = gesture.changes.get(("image", ""))
@@ -296,11 +301,6 @@ class LabelStore:
                 )
         elif is_new and gesture.op not in ("no_face", "note"):
             raise DataError(f"{quoted(gesture.face)} is not added yet; op add comes first.")
-
-    def _has_faces(self, image: str) -> bool:
-        """Whether faces in an image are labelled or added, and not removed."""
-        named = [*self._labelled.get(image, ()), *self.added_to(image)]
-        return any(not self.state.of(face).removed for face in named)
 
     def _fits(self, gesture: Gesture, current: FaceNow) -> bool:
         """Whether the values that a gesture changes are what the face has."""

@@ -105,6 +105,7 @@ def face_view(
         "removed": state.removed,
         "note": state.note,
         "confirmed": list(state.confirmed),
+        "has_faces": store.has_faces(shown.image),
         "is_new": shown.is_new,
         "can_undo": bool(state.undoable),
         "can_redo": bool(state.redoable),
