@@ -90,15 +90,19 @@ class LabelStore:
         position = self.data.position.get(face)
         if position is not None:
             return self.data.image_names[position]
-        added = self.state.of(face).image
-        if added is not None and added in self.data.images:
-            return added
-        if face in self.data.images:
-            return face
         numbered = NUMBERED_FACE.match(face)
-        if numbered and numbered[1] in self.data.images:
-            return numbered[1]
+        named = (self.state.of(face).image, face, numbered and numbered[1])
+        found = next((image for each in named if (image := self._image(each))), None)
+        if found is not None:
+            return found
         raise UnknownFace(f"There is no face {quoted(face)} in {self.data.root}; reload the page.")
+
+    def _image(self, name: str | None) -> str | None:
+        """The image that a list names, by its file or by a face on it; None if it is gone."""
+        if name is None or name in self.data.images:
+            return name
+        position = self.data.position.get(name)
+        return None if position is None else self.data.image_names[position]
 
     def has_faces(self, image: str) -> bool:
         """Whether faces in an image are labelled or added, and not removed."""
@@ -164,9 +168,12 @@ class LabelStore:
             return tuple(self._gestures.get((face, repeat), ()))
 
     def finished(self) -> list[str]:
-        """The faces that are done, in the order in which they were finished."""
+        """The faces that are done, in the order in which they were finished.
+
+        Not those whose picture is gone, which nothing can be shown of.
+        """
         with self.lock:
-            return list(self._finished)
+            return [face for face in self._finished if self._is_shown(face)]
 
     def repeated(self) -> list[str]:
         """The faces that were begun once more, blind."""
@@ -174,8 +181,15 @@ class LabelStore:
             return [
                 face
                 for (face, repeat), each in self.state.by_face.items()
-                if repeat and each.undoable
+                if repeat and each.undoable and self._is_shown(face)
             ]
+
+    def _is_shown(self, face: str) -> bool:
+        try:
+            self.image_of(face)
+        except UnknownFace:
+            return False
+        return True
 
     def status(self, face: str, repeat: int = 0) -> str:
         """``done``, ``no_face``, ``removed``, ``begun`` or ``todo``."""
@@ -271,8 +285,9 @@ class LabelStore:
     def _note(self, gesture: Gesture) -> None:
         self._gestures[gesture.face, gesture.repeat].append(gesture)
         image = gesture.changes.get(("image", ""))
-        if image is not None and image.after is not None:
-            self._added[image.after].setdefault(gesture.face)
+        picture = self._image(image.after) if image is not None else None
+        if picture is not None:
+            self._added[picture].setdefault(gesture.face)
         change = gesture.changes.get(("done", ""))
         if change is not None and not gesture.repeat:
             self._finished.pop(gesture.face, None)

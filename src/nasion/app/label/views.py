@@ -199,8 +199,9 @@ def _person(who: str, state: ListState) -> dict[str, Any]:
 def _repeats(store: LabelStore) -> dict[str, Any] | None:
     distances: list[float] = []
     faces = 0
-    for state in store.state.repeats:
-        first = dict(zip(store.data.scheme.points, store.now(state.face).points, strict=True))
+    for face in store.repeated():
+        state = store.state.of(face, 1)
+        first = dict(zip(store.data.scheme.points, store.now(face).points, strict=True))
         pairs = [(first.get(name), point) for name, point in state.points.items()]
         found = [
             float(np.hypot(a[0] - b[0], a[1] - b[1]))
