@@ -182,7 +182,7 @@ def ready(tab):
     until(tab, "nasionLabel.drawing.shown !== null")
 
 
-def until(tab, condition, seconds=15):
+def until(tab, condition, seconds=30):
     """Wait for something in the page. Its security policy forbids Playwright's own way."""
     end = time.monotonic() + seconds
     while not tab.evaluate(condition):

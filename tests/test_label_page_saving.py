@@ -155,7 +155,7 @@ def test_a_killed_server_is_said_and_what_it_missed_is_sent_after_a_restart(brow
         with label_process(data, page.port):
             # A page that is closed and opened again has them still.
             tab.reload()
-            sync_api.expect(line).to_contain_text("Saved", timeout=20_000)
+            sync_api.expect(line).to_contain_text("Saved", timeout=60_000)
             ready(tab)
             assert set(page.state("0.png").points) == {NOSE, "chin"}
             assert points(tab)[index(NOSE)][0] > places[index(NOSE)][0] + 3
