@@ -101,6 +101,7 @@ def two_swapped(points, scheme, rng, other):
 
 
 KINDS: dict[str, Callable] = {
+    "point 25 %": point_off(0.25),
     "point 10 %": point_off(0.10),
     "point 5 %": point_off(0.05),
     "points swapped": two_swapped,
@@ -112,6 +113,7 @@ KINDS: dict[str, Callable] = {
     "backwards": _of_contour(_backwards),
     "half slid": _of_contour(_half_slid),
 }
+GROSS = ("point 25 %", "shift", "scale", "mirrored", "other face")
 NEEDS_CONTOURS = ("backwards", "half slid")
 
 

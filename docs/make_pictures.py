@@ -4,6 +4,8 @@ Usage: nasion demo && python docs/make_pictures.py demo demo      docs/images/de
        the demo's network had not seen
        python docs/make_pictures.py claims                        docs/images/claims.png: from
               results/*.json
+       python docs/make_pictures.py labelling                     docs/images/labelling.png: from
+              results/annotate.json
        python docs/make_pictures.py filters RUN docs/images/NAME.png     a run's first layer
 """
 
@@ -136,9 +138,47 @@ def views(axes, names):
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def labelling():
+    """Moves a face and errors of held-out people by the number of labelled faces."""
+    found = runs("annotate")
+    sets = list(dict.fromkeys(name.partition(", ")[0] for name in found))
+    figure = Figure(figsize=(10.5, 3.6 * len(sets)), layout="constrained")
+    for (errors, moves), name in zip(
+        figure.subplots(len(sets), 2, squeeze=False), sets, strict=True
+    ):
+        orders = [each for each in found if each.startswith(f"{name}, ")]
+        for k, order in enumerate(orders):
+            _order_curves(errors, moves, found[order], plots.LINES[k], order.partition(", ")[2])
+        errors.set(title=f"{name}: held-out people", ylabel="NME, %", xlabel="labelled faces")
+        title = f"{name}: points moved by more than 3 % (full) and 5 %"
+        moves.set(title=title, ylabel="moves a face", xlabel="labelled faces", ylim=(0, None))
+        errors.legend(frameon=False, title="order")
+        for axes in (errors, moves):
+            axes.grid(alpha=0.3)
+            axes.spines[["top", "right"]].set_visible(False)
+    plots.save(figure, HERE / "images" / "labelling.png")
+
+
+def _order_curves(errors, moves, seeds, colour, label):
+    """Each seed thin, their mean thick."""
+    curves = [found["after"] for found in seeds.values()]
+    counts = [count for count in curves[0] if curves[0][count]["nme"] is not None]
+    values = np.array([[curve[count]["nme"] for count in counts] for curve in curves])
+    at = [int(count) for count in counts]
+    errors.plot(at, values.T, color=colour, alpha=0.25, linewidth=0.8)
+    errors.plot(at, values.mean(axis=0), "o-", color=colour, markersize=4, label=label)
+    begun = [count for count in curves[0] if "moves" in curves[0][count]]
+    starts = [0, *map(int, begun[:-1])]  # the faces were labelled from there on
+    for tolerance, style in (("3", "-"), ("5", "--")):
+        needed = np.mean([[c[n]["moves"][tolerance][0] for n in begun] for c in curves], axis=0)
+        moves.plot(starts, needed, f"o{style}", color=colour, markersize=4)
+
+
 def filters(run, out):
     plots.save(inspect_network.filters(nasion.load_model(run).network), Path(out))
 
 
 if __name__ == "__main__":
-    {"demo": demo, "claims": claims, "filters": filters}[sys.argv[1]](*sys.argv[2:])
+    {"demo": demo, "claims": claims, "labelling": labelling, "filters": filters}[sys.argv[1]](
+        *sys.argv[2:]
+    )

@@ -21,16 +21,28 @@ def test_a_score_is_the_part_of_ratios_that_would_stay_within_the_tolerance():
     known = calibration.fit(np.arange(1, 1001.0), np.full(1000, 1000.0))
     assert known.mean == pytest.approx(0.5005) and known.points == 1000
     assert known.scores(np.array([100.0]), 5.0)[0] == pytest.approx(0.05, abs=0.002)
-    assert known.scores(np.array([5.0]), 5.0)[0] == 1.0 and np.isnan(
-        known.scores(np.array([np.nan]), 5.0)[0]
-    )
+    assert known.scores(np.array([5.0]), 5.0)[0] == 1001 / 1002
+    assert np.isnan(known.scores(np.array([np.nan]), 5.0)[0])
     assert known.expected(np.array([10.0]))[0] == pytest.approx(5.005)
 
 
 def test_scores_fall_as_the_expected_error_grows():
     known = calibration.fit(np.random.default_rng(0).exponential(size=500), np.ones(500))
     scores = known.scores(np.linspace(0.01, 20, 50), 1.0)
-    assert (np.diff(scores) <= 0).all() and scores[0] == 1 and scores[-1] < 0.1
+    assert (np.diff(scores) <= 0).all() and scores[0] == 501 / 502 and scores[-1] < 0.1
+
+
+def test_a_few_faces_do_not_make_a_score_of_1():
+    """Three faces, all exact: 4 of 5, as if one more had been right and one wrong."""
+    errors = np.linspace(0.1, 1, 60).reshape(3, 20)
+    known = calibration.fit(errors, np.ones((3, 20)))
+    assert (known.points, known.faces, known.highest) == (60, 3, 0.8)
+    assert known.scores(np.array([1e-3, 1.0]), 5.0).tolist() == [0.8, 0.8]
+    # A face without labels tells nothing.
+    errors[0] = np.nan
+    assert calibration.fit(errors, np.ones((3, 20))).faces == 2
+    # Files of before do not say how many faces there were.
+    assert replace(known, faces=None).scores(np.array([1e-3]), 5.0).tolist() == [1.0]
 
 
 def test_too_few_points_are_refused():

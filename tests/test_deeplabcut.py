@@ -46,6 +46,22 @@ def test_the_image_may_be_one_column(tmp_path):
     assert deeplabcut.read(tmp_path).images == (tmp_path / "labeled-data" / "v" / "a.png",)
 
 
+def test_points_of_the_scene_are_of_no_face(tmp_path, caplog):
+    """With several individuals, DeepLabCut has one more, single, for what occurs once."""
+    text = SEVERAL.replace("a,a,a,a,b,b", "a,a,a,a,single,single")
+    lamp = text.replace("Kinn,Kinn,Nase,Nase", "Kinn,Kinn,Lampe,Lampe")
+    path = write(tmp_path, lamp + "l,v,a.png,1,2,3,4,5,6\n")
+    with caplog.at_level("INFO", "nasion"):
+        faces = deeplabcut.read(path)
+    assert faces.ids == ("a.png",) and faces.scheme.points == ("Nase", "Kinn")
+    assert "of the individual single are of no face" in caplog.text and "Lampe" in caplog.text
+    # If it has points as others have, or is the only one, it is a face.
+    path = write(tmp_path, text + "l,v,a.png,1,2,3,4,5,6\n")
+    assert deeplabcut.read(path).ids == ("a.png", "a.png#2")
+    alone = ONE.replace("bodyparts", "individuals,,,single,single,single,single\nbodyparts", 1)
+    assert len(deeplabcut.read(write(tmp_path, alone + "l,v,a.png,1,2,3,4\n"))) == 1
+
+
 def test_individuals_are_faces_and_absent_ones_are_not_there(tmp_path):
     path = write(tmp_path, SEVERAL + "l,v,a.png,1,2,3,4,5,6\nl,v,b.png,,,,,7,8\n")
     faces = deeplabcut.read(path)

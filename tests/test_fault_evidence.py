@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from nasion.audit.fault_evidence import OTHER, POINTS, SHIFT, SIZE
-from nasion.audit.fault_rates import fit_faults
+from nasion.audit.fault_rates import decay_of, fit_faults, part_beyond
 from nasion.audit.moved_labels import BACKWARDS, OFF_BY_ONE, PAIR, SIDES, SLID, moved_labels
-from nasion.audit.residuals import upright, without_habits
+from nasion.audit.residuals import Residuals, upright, without_habits
 from nasion.data.datasets import toy
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.contours import contours
@@ -158,3 +158,30 @@ def test_moves_of_a_chain_of_four_by_hand():
         (SLID, [0, 2, 3, 3]),
         (SLID, [0, 1, 1, 2]),
     ]
+
+
+@pytest.mark.parametrize("decay", [0.8, 1.4, 2.2])
+def test_the_looseness_of_points_is_found_beside_faults(decay):
+    rng = np.random.default_rng(5)
+    # The distance of a density that falls by `decay` in two dimensions is gamma-distributed.
+    loose = rng.gamma(2, 1 / decay, 100_000)
+    beyond = loose[loose > 3]
+    faults = rng.uniform(6, 8, len(beyond) // 20)
+    found = decay_of(float(np.median(np.concatenate([beyond, faults]))))
+    assert found == pytest.approx(decay, rel=0.12)
+    assert part_beyond(3, decay) == pytest.approx(len(beyond) / len(loose), rel=0.1)
+
+
+def test_a_precise_source_is_held_to_its_own_precision():
+    rng = np.random.default_rng(6)
+    sources = np.repeat(["exact", "usual", "few"], [200, 300, 50])
+    spread = np.where(sources == "exact", 0.01, 0.03)[:, None, None]
+    predicted = rng.normal(size=(550, 4, 2))
+    labels = predicted + spread * rng.normal(size=predicted.shape)
+    before = Residuals(labels, predicted, np.full((550, 4), 0.02), np.full(550, 100.0))
+    found = without_habits(before, tuple(sources.tolist())).expected
+    ratio = found[sources == "usual"] / found[sources == "exact"][:1]
+    assert ratio == pytest.approx(3, rel=0.2)
+    # Of fewer labels than a hundred it is not known, and of one source nothing is to be compared.
+    assert (found[sources == "few"] == 0.02).all()
+    assert (without_habits(before, None).expected == 0.02).all()

@@ -11,7 +11,7 @@ import nasion
 from nasion.data.datasets import toy
 from nasion.data.missing_boxes import estimate_boxes, with_tight_boxes
 from nasion.errors import RunError, SettingError
-from nasion.inference import predictor, run_folder
+from nasion.inference import predictor, run_folder, whole_faces
 from nasion.inference.export import export_model
 from nasion.inference.predictor import load_model
 from nasion.inference.training_record import TrainingRecord
@@ -21,7 +21,7 @@ from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.landmarks.scheme import Scheme
 from nasion.recipes.finetune import RECIPE
-from nasion.training import few_faces, starting_network, whole_faces
+from nasion.training import few_faces, fitting_crops, starting_network
 from nasion.training.point_map import held_out_points
 from nasion.training.starting_network import distilled, open_starting_network
 from nasion.training.state import TrainingState
@@ -127,8 +127,11 @@ def test_labels_move_by_their_share_towards_the_networks_points(monkeypatch):
 
 
 @pytest.mark.slow
-def test_no_epochs_keep_the_weighted_means_and_what_the_network_was_trained_on(tmp_path):
-    # Boxes around two points, as labels without boxes get.
+def test_no_epochs_keep_the_weighted_means_and_what_the_network_was_trained_on(
+    tmp_path, monkeypatch
+):
+    # Boxes around two points, as labels without boxes get, and no detector for better ones.
+    monkeypatch.setattr(fitting_crops, "tell_size", lambda faces: True)
     faces = with_tight_boxes(eye_faces())
     done = nasion.train(
         "finetune",
@@ -205,6 +208,83 @@ def test_faces_are_found_whole_by_the_points_that_a_detected_box_holds(monkeypat
     assert iou(found[5], whole[5:6])[0] > 0.5
     alone = whole_faces.whole_face_boxes(faces[5:])
     assert np.isnan(alone).all()
+
+
+def one_point(faces):
+    """The faces with their left eye only, without boxes."""
+    scheme = Scheme(name="one", points=EYES.points[:1], mirror=())
+    return replace(faces, scheme=scheme, points=faces.points[:, :1], boxes=None)
+
+
+def found_but(monkeypatch, faces, missed=()):
+    """A detector that gives the faces' boxes, but of the images at these positions."""
+
+    def detect(image):
+        i = next(i for i, each in enumerate(faces.images) if np.array_equal(image, each))
+        found = faces.boxes[[] if i in missed else [i]]
+        return found.astype(np.float32), np.ones(len(found), dtype=np.float32)
+
+    monkeypatch.setattr(whole_faces.detectors, "load", lambda _: detect)
+    monkeypatch.setattr(whole_faces, "as_pixels", lambda image, colour: np.asarray(image))
+
+
+def test_a_single_point_does_not_tell_how_large_a_face_is_but_the_detector_does(monkeypatch):
+    faces = eye_faces(6)
+    found_but(monkeypatch, faces)
+    single = one_point(faces)
+    assert not whole_faces.tell_size(single)
+    # The box of a pixel that a tool writes around a point says no more.
+    pixel = np.concatenate([single.points[:, 0] - 0.5, single.points[:, 0] + 0.5], axis=1)
+    assert not whole_faces.tell_size(replace(single, boxes=pixel))
+    assert whole_faces.tell_size(replace(single, boxes=faces.boxes))
+    np.testing.assert_allclose(whole_faces.detected_boxes(single), faces.boxes)
+    # Labels all over a face do.
+    assert whole_faces.tell_size(replace(toy.draw(6, ibug68, size=120, seed=1), boxes=None))
+
+
+def test_faces_that_the_detector_misses_get_a_box_like_the_others(monkeypatch):
+    faces = eye_faces(6)
+    found_but(monkeypatch, faces, missed=(2,))
+    boxes = whole_faces.detected_boxes(one_point(faces))
+    np.testing.assert_allclose(np.delete(boxes, 2, 0), np.delete(faces.boxes, 2, 0))
+    assert iou(boxes[2], faces.boxes[2:3])[0] > 0.7
+    # Of hardly any face found, nothing is known.
+    found_but(monkeypatch, faces, missed=(1, 2, 3, 5))
+    assert whole_faces.tell_size(one_point(faces))
+    assert np.isnan(whole_faces.detected_boxes(one_point(faces))[1]).all()
+
+
+@pytest.mark.slow
+def test_a_single_point_is_trained_evaluated_and_predicted_in_the_detectors_boxes(
+    tmp_path, monkeypatch, caplog
+):
+    faces = eye_faces()
+    found_but(monkeypatch, faces)
+    single = one_point(faces)
+    with caplog.at_level("INFO", "nasion"):
+        done = nasion.train(
+            "finetune",
+            (single[:8], single[8:]),
+            run_folder=tmp_path / "run",
+            changes=["init_from=face68_light", "epochs=0"],
+        )
+    assert "cropped in the boxes that the detector gives" in caplog.text
+    spec = done.recipe.spec
+    assert spec.detected_boxes and spec.face_margins == (0, 0, 0, 0) and spec.refine_steps == 1
+    export_model(load_model(done.folder), tmp_path / "one.onnx")
+    for model in (done.folder, tmp_path / "one.onnx"):
+        result = nasion.evaluate(model, single[8:])
+        # Relative to the face, since the point has no size.
+        assert result.norm == "box" and result.overall.nme < 0.02
+        # What the detector gives is what the network has seen.
+        detector = whole_faces.detectors.load("")
+        seen = nasion.Landmarker(model, detector=detector, min_score=0)
+        for image, known in zip(single.images[8:], result.predictions.points, strict=True):
+            np.testing.assert_allclose(seen(image)[0].points, known, atol=0.05)
+    # A box that is given counts, also beside labels of other faces.
+    model = load_model(done.folder)
+    given = model(single.images[8:], boxes=faces.boxes[8:]).points
+    np.testing.assert_allclose(given, result.predictions.points, atol=0.05)
 
 
 def test_loose_boxes_become_tight_and_those_of_hardly_labelled_faces_alike(caplog):

@@ -1,6 +1,5 @@
 """``data check``: wrong labels in sets of any size, and what was not looked for."""
 
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -250,29 +249,6 @@ def test_a_table_without_any_image_is_said_and_its_points_are_checked(tmp_path, 
     assert "evaluated, not trained on" in str(result.suspects[0])
     assert [s.place for s in result.suspects[1:]] == ["2.png"]
     assert result.not_looked_for["points far outside their images"] == "no image is there"
-
-
-@pytest.mark.parametrize(
-    ("there", "sort"),
-    [
-        ("gru\u0308n {}.png", "how accents are encoded"),
-        ("GR\u00dcN {}.PNG", "upper and lower case"),
-        ("gr\u00fcn {}.jpeg", "its suffix"),
-    ],
-)
-def test_images_that_are_there_under_another_spelling_are_a_fault(tmp_path, faces, there, sort):
-    path = written(tmp_path, faces)
-    for i in range(COUNT):
-        (tmp_path / f"{i}.png").rename(tmp_path / there.format(i))
-    text = path.read_text()
-    path.write_text(re.sub(r"^(\d+)\.png", "gr\u00fcn \\1.png", text, flags=re.M), encoding="utf-8")
-    for count in (COUNT, 1):
-        if count == 1:
-            for i in range(1, COUNT):
-                (tmp_path / there.format(i)).rename(tmp_path / f"gr\u00fcn {i}.png")
-        faults = check(path, LabelReading(scheme=fkd15)).faults
-        assert [fault.place for fault in faults] == ["gr\u00fcn 0.png"]
-        assert f"is there, which differs in {sort}: write its name so" in faults[0].problem
 
 
 def test_copies_of_a_file_with_other_labels_are_found(tmp_path, faces):

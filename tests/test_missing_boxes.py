@@ -93,7 +93,7 @@ def test_points_of_unknown_names_are_completed_by_the_other_faces():
     assert np.mean(better) > 0.8
 
 
-def test_too_few_points_leave_the_whole_image_and_the_log_says_so(caplog):
+def test_too_few_points_leave_the_box_unknown_and_the_log_says_so(caplog):
     faces = photographs(4, fkd15)
     points = faces.points.copy()
     points[0, 1:] = np.nan
@@ -101,8 +101,8 @@ def test_too_few_points_leave_the_whole_image_and_the_log_says_so(caplog):
         boxed = with_boxes(replace(faces, points=points), "labels.csv")
     assert np.isnan(boxed.boxes[0]).all() and not np.isnan(boxed.boxes[1:]).any()
     assert caplog.messages == [
-        "labels.csv: 4 of 4 faces have no box: 3 are cropped around their labelled points, "
-        "the others are the whole image."
+        "labels.csv: 4 of 4 faces have no box: 3 are cropped around their labelled points; labels "
+        "at one place give the others none."
     ]
 
 

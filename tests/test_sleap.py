@@ -144,6 +144,29 @@ def test_damaged_files_are_refused_with_what_they_lack(tmp_path, change, problem
         sleap.read(path)
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_tables_of_the_browsers_writer_are_read_by_the_names_of_their_columns(tmp_path, as_json):
+    """sleap-io.js stores each table as plain numbers, with its columns' names beside it."""
+    path = write(tmp_path, FACE)
+    expected = sleap.read(path)
+    with h5py.File(path, "r+") as file:
+        for name in ("points", "instances", "frames"):
+            table = file[name][()]
+            columns = list(table.dtype.names)
+            plain = np.stack([table[column].astype(np.float64) for column in columns], axis=1)
+            del file[name]
+            file[name] = plain
+            text = json.dumps(columns) if as_json else np.array(columns, dtype="S")
+            file[name].attrs["field_names"] = text
+    found = sleap.read(path)
+    np.testing.assert_array_equal(found.points, expected.points)
+    assert found.ids == expected.ids
+    with h5py.File(path, "r+") as file:
+        file["frames"][0, 0] = 0.5
+    with pytest.raises(DataError, match="its frames have no numbers"):
+        sleap.read(path)
+
+
 def test_what_is_no_hdf5_is_refused(tmp_path):
     (tmp_path / "a.slp").write_bytes(b"labels")
     with pytest.raises(DataError, match=r"a.slp: .*save it in SLEAP again"):

@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 
 import nasion
+from nasion.data.corrections.change_list import list_path, new_header
+from nasion.data.corrections.gestures import Change, Gesture
+from nasion.data.corrections.writer import open_change_list
 from nasion.data.datasets import toy
 from nasion.data.suspects import (
+    FILE,
     Audit,
     Shift,
     Suspect,
     audit_beside,
+    audit_of,
     existing_audit,
     read_audit,
     suspect_of,
@@ -96,7 +101,6 @@ def test_the_list_ends_where_too_many_are_expected_to_be_right():
 def test_only_labels_that_are_more_likely_wrong_than_right_count(found, faces):
     wrong = found.wrong(faces)
     assert np.argwhere(wrong).tolist() == [[1, 3]]
-    assert not found.wrong(faces, confirmed=[faces.ids[1]]).any()
     # A label that was corrected since is another label.
     points = faces.points.copy()
     points[1, 3] += 1
@@ -126,3 +130,23 @@ def test_evaluation_tells_the_scores_without_suspect_labels(found, faces):
     assert rest.share == pytest.approx(wrong / (wrong + others), abs=1e-4)
     assert result.to_json()["without_suspects"]["labels"] == 1
     assert nasion.evaluate(predicted, faces, norm="outer_eye_corners").without_suspects is None
+
+
+def test_a_confirmed_point_is_no_suspect_and_a_finished_face_has_none(found):
+    face = found.suspects[0].face
+    first, *others = found.suspects[0].points
+    assert found.without({face: None}).suspects == found.suspects[1:]
+    assert found.without({face: frozenset([first])}).suspects[0].points == tuple(others) != ()
+    assert found.without({"another": None, face: frozenset(["nowhere"])}) == found
+
+
+def test_labels_confirmed_in_a_change_list_stay_in_training(found, faces, tmp_path):
+    data = tmp_path / "mine"
+    found.write(audit_beside(data) / FILE)
+    assert not without_suspects(faces, [audit_of(data)]).labelled[1, 3]
+    path = list_path(data, "anna")
+    confirmed = {("confirmed", ""): Change(None, (faces.scheme.points[3],))}
+    with open_change_list(path, new_header("anna", faces.scheme, {})) as changes:
+        changes.append(Gesture(faces.ids[1], "confirm", confirmed, 1))
+    audit = audit_of(data)
+    assert without_suspects(faces, [audit]).labelled.all()

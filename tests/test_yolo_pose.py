@@ -126,6 +126,27 @@ def test_what_means_nothing_is_refused_with_its_place(tmp_path, rows, config, pr
         yolo_pose.read(write(tmp_path, {"images/a": rows}, config))
 
 
+ROWS = f"0 {BOX} 0.1 0.3 2 0.5 0.1 2\n1 {BOX} 0.3 0.3 2 0.5 0.1 2\n1 {BOX} 0.4 0.3 2 0.5 0.2 2\n"
+
+
+@pytest.mark.parametrize("names", ["names: [hand, Face]", "names:\n  0: hand\n  1: face"])
+def test_of_several_classes_the_one_called_face_is_read(tmp_path, names, caplog):
+    points = "kpt_names: {0: [wrist, thumb], 1: [eye, nose]}"
+    path = write(tmp_path, {"images/a": ROWS})
+    path.write_text(f"train: images\nkpt_shape: [2, 3]\n{names}\n{points}\n")
+    with caplog.at_level(logging.INFO, "nasion"):
+        faces = yolo_pose.read(path)
+    assert len(faces) == 2 and faces.scheme.points == ("eye", "nose")
+    assert "rows of other classes than face (class 1) are left out: 1." in caplog.text
+
+
+def test_several_classes_of_which_none_is_called_face_are_all_read_and_said(tmp_path, caplog):
+    path = write(tmp_path, {"images/a": ROWS})
+    path.write_text("train: images\nkpt_shape: [2, 3]\nnames: [cat, dog]\n")
+    assert len(yolo_pose.read(path)) == 3
+    assert "its rows are of 2 classes (0: 1, 1: 2), and none is called face" in caplog.text
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     path = write(tmp_path, {"images/a": ""}, splits="train: pictures")
     with pytest.raises(DataError, match=r"data.yaml train: no folder or list 'pictures' at"):

@@ -37,6 +37,8 @@ class ModelSpec:
     face, or that have boxes of their own. ``face_margins``: how far whole faces, as detectors box
     them, reach beyond the boxes given in training on the left, top, right and bottom, in mean sides
     of those boxes; None: as the names of the points say (``landmarks/face_extent.py``).
+    ``detected_boxes``: labels do not tell how large a face is, as of a single point; labelled faces
+    are cropped in the boxes of the detector (``inference/whole_faces.py``), as others are.
     ``refine_steps``: how often a face is processed at most; from the second time on it is cropped
     upright, in the box of the points found before. ``tta``: test-time augmentation, averaged with
     the mirrored face (``flip``) or mirrored and shifted faces (``flip+shift``).
@@ -54,6 +56,7 @@ class ModelSpec:
     whole_images: bool = False
     tight_boxes: bool = False
     face_margins: tuple[float, float, float, float] | None = None
+    detected_boxes: bool = False
     refine_steps: int = 1
     tta: TTA = "none"
     separate_heads: tuple[SeparateHeads, ...] = ()
@@ -80,6 +83,10 @@ class ModelSpec:
         require(
             not (self.whole_images and self.tight_boxes),
             "whole_images and tight_boxes exclude each other.",
+        )
+        require(
+            not (self.whole_images and self.detected_boxes),
+            "whole_images and detected_boxes exclude each other.",
         )
         require(
             all(abs(shift) <= MAX_BOX_SCALE for shift in self.box_shift),

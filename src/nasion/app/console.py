@@ -165,10 +165,7 @@ def show_scores(result: EvaluationResult) -> None:
         relative = f", MSE of relative coordinates {overall.mse_relative:.3e}"
     say(f"MAE {overall.mae:.3f} pixels{relative}")
     if rest:
-        say(
-            f"{count(rest.labels, 'suspect label')} in {count(rest.faces, 'face')} (nasion data "
-            f"audit) make {100 * rest.share:.0f} % of all squared errors."
-        )
+        say(f"{rest.sentence()} (nasion data audit).")
     if result.warning:
         out.print(printable(result.warning), style="yellow", soft_wrap=True)
     for reason, ids in result.left_out.items():

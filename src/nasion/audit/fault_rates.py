@@ -29,7 +29,8 @@ _ROUNDS = 3  # of noise and faults in turn
 _SURE, _HALF = 0.9, 0.5  # chances
 _UNUSUAL, _FAULTY = 3.0, 8.0  # distances of points, in usual spreads
 _FEWEST_BEYOND = 30  # points, from which looseness is estimated
-_DECAYS = (0.5, 2.5)
+_DECAYS, _HALVINGS = (0.5, 2.5), 20
+_MOST_LOOSE = 0.7  # of the points
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,22 @@ def _looseness(residuals: Residuals, noise: LabelNoise) -> tuple[float, float]:
     beyond = distances[(distances > _UNUSUAL) & (distances < _FAULTY)]
     if len(beyond) < _FEWEST_BEYOND:
         return 0.2, 1.25
-    decay = float(np.clip(1 / (beyond - _UNUSUAL).mean(), *_DECAYS))
-    # Of a density that falls by `decay` in two dimensions, this part is beyond _UNUSUAL.
-    part = np.exp(-decay * _UNUSUAL) * (1 + decay * _UNUSUAL)
+    # The median, since faults are among them.
+    decay = decay_of(float(np.median(beyond)))
     share = len(beyond) / len(distances)
-    return float(np.clip(share / part, 0.001, 0.5)), decay
+    return float(np.clip(share / part_beyond(_UNUSUAL, decay), 0.001, _MOST_LOOSE)), decay
+
+
+def decay_of(median: float) -> float:
+    """The decay with which half of the points beyond ``_UNUSUAL`` are within this distance."""
+    low, high = _DECAYS
+    for _ in range(_HALVINGS):
+        decay = (low + high) / 2
+        is_too_wide = part_beyond(median, decay) > part_beyond(_UNUSUAL, decay) / 2
+        low, high = (decay, high) if is_too_wide else (low, decay)
+    return (low + high) / 2
+
+
+def part_beyond(distance: float, decay: float) -> float:
+    """The part farther off than this, of a density that falls by ``decay`` in two dimensions."""
+    return float(np.exp(-decay * distance) * (1 + decay * distance))

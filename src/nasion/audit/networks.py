@@ -23,6 +23,7 @@ from nasion.data.missing_boxes import with_boxes
 from nasion.data.splits import linked_clusters
 from nasion.errors import RunError, require
 from nasion.inference.fold_runs import is_fold_folder, predict_held_out
+from nasion.inference.whole_faces import whole_face_boxes
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.geometry import points_box
@@ -36,7 +37,6 @@ from nasion.training.starting_network import (
     predicted_points,
 )
 from nasion.training.state import Observer
-from nasion.training.whole_faces import whole_face_boxes
 
 START = "face68_light"
 FOLDS = 3
@@ -190,4 +190,4 @@ def _trained(
         # It was begun with other faces, or by another version.
         shutil.rmtree(folder)
         cross_validate(recipe, faces, folds=folds, run_folder=folder, observers=observers)
-    return predict_held_out(folder, faces)
+    return predict_held_out(folder, faces, tta="flip")

@@ -13,6 +13,7 @@ from nasion.landmarks.faces import Faces, Predictions
 _ROUNDS = 4  # of turning faces to their mean
 _LEAST_EXPECTED = 0.2  # times the median; networks are not surer than that
 _FEWEST = 20  # faces of a value of a group, from which its habits are known
+_MANY = 100  # the same, of how precise it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +65,11 @@ def upright(faces: Faces, predictions: Predictions) -> Residuals:
 def without_habits(residuals: Residuals, sources: tuple[str, ...] | None) -> Residuals:
     """Each source's usual difference from the predicted points taken off its labels.
 
-    ``sources``: one per face. Of fewer than 20 labels it is not known, and stays.
+    Where a source's labels of a point usually differ more or less than others', as much more or
+    less is expected of them. ``sources``: one per face. Of fewer than 20 labels the difference is
+    not known, and stays; of fewer than 100 how large it usually is.
     """
-    labels = residuals.labels.copy()
+    labels, expected = residuals.labels.copy(), residuals.expected.copy()
     values = np.array(sources if sources is not None else [""] * len(labels), dtype=object)
     for value in dict.fromkeys(values.tolist()):
         rows = values == value
@@ -74,7 +77,19 @@ def without_habits(residuals: Residuals, sources: tuple[str, ...] | None) -> Res
         known = np.flatnonzero((~np.isnan(away[..., 0])).sum(axis=0) >= _FEWEST)
         if len(known):
             labels[np.ix_(rows, known)] -= np.nanmedian(away[:, known], axis=0)
-    return replace(residuals, labels=labels)
+    _scale_expected(expected, labels - residuals.predicted, values)
+    return replace(residuals, labels=labels, expected=expected)
+
+
+def _scale_expected(expected: np.ndarray, away: np.ndarray, sources: np.ndarray) -> None:
+    """Make expected errors proportional to the usual ones of each source and point."""
+    relative = np.linalg.norm(away, axis=2) / expected
+    for k in range(expected.shape[1]):
+        seen = ~np.isnan(relative[:, k])
+        for value in dict.fromkeys(sources.tolist()):
+            rows = seen & (sources == value)
+            if _MANY <= rows.sum() < seen.sum():
+                expected[rows, k] *= np.median(relative[rows, k]) / np.median(relative[seen, k])
 
 
 def _turns(shapes: np.ndarray) -> np.ndarray:

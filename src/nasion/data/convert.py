@@ -16,6 +16,7 @@ from types import ModuleType
 import numpy as np
 
 from nasion.data import datasets
+from nasion.data.found_images import tell_found, with_found_images
 from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.record_faults import Fault
@@ -115,6 +116,8 @@ def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[
     faults: list[Fault] = []
     own = None if reading.scheme else scheme_beside(source)
     faces = module.read(source, split, scheme=reading.scheme or own, faults=faults)
+    faces, notes = with_found_images(faces, source, faults)
+    tell_found(notes, source.name)
     faces = read_labels(faces, module, reading, source, own=own, split=split)
     by_face = image_faults(faces, images_optional=False)
     if len(missing_files(faces)) == len(faces):

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from unicodedata import normalize
 
 import numpy as np
 
@@ -15,8 +14,6 @@ from nasion.data.record_faults import Fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.media.images import image_problem
-from nasion.media.quoted import quoted
-from nasion.media.signatures import IMAGE_SUFFIXES
 
 
 def image_faults(faces: Faces, images_optional: bool) -> dict[int, Fault]:
@@ -28,13 +25,12 @@ def image_faults(faces: Faces, images_optional: bool) -> dict[int, Fault]:
     missing = missing_files(faces)
     if missing and len(missing) == len(faces):
         others = f"nor is any other of the {len(faces)} faces'"
-        problem = f"its image is not at {faces.images[0]}, {others}{why_missing(faces.images[0])}."
+        problem = f"its image is not at {faces.images[0]}, {others}."
         return {} if images_optional else {0: Fault(faces.ids[0], problem)}
     faults: dict[int, Fault] = {}
-    listed: dict[Path, tuple[str, ...]] = {}
     for i in missing:
         image = faces.images[i]
-        faults[i] = Fault(faces.ids[i], f"its image is not at {image}{why_missing(image, listed)}.")
+        faults[i] = Fault(faces.ids[i], f"its image is not at {image}.")
     gone = set(missing)
     files = {i: each for i, each in enumerate(faces.images) if isinstance(each, Path)}
     files = {i: path for i, path in files.items() if i not in gone}
@@ -54,46 +50,6 @@ def without_image_faults(faces: Faces) -> Faces:
     if len(faults) == len(faces):
         raise DataError(f"None of the {len(faces)} images can be read; the first: {faults[0]}")
     return faces[[i for i in range(len(faces)) if i not in faults]] if faults else faces
-
-
-def why_missing(image: object, listed: dict[Path, tuple[str, ...]] | None = None) -> str:
-    """The end of a sentence: what is there in place of an image; empty if nothing is like it.
-
-    Some systems ignore upper and lower case, and macOS writes an umlaut as two characters.
-    ``listed``: the images of folders, which is added to, so that each folder is read once.
-    """
-    if not isinstance(image, Path):
-        return ""
-    listed = {} if listed is None else listed
-    if image.parent not in listed:
-        listed[image.parent] = _names_in(image.parent)
-    for sort, spelling in _SPELLINGS.items():
-        wanted = spelling(image.name)
-        like = [name for name in listed[image.parent] if spelling(name) == wanted]
-        if like:
-            shown = quoted(like[0], 60)
-            return f"; {shown} is there, which differs in {sort}: write its name so in the labels"
-    return ""
-
-
-def _composed(name: str) -> str:
-    return normalize("NFC", name)
-
-
-_SPELLINGS = {
-    "how accents are encoded": _composed,
-    "upper and lower case": lambda name: _composed(name).casefold(),
-    "its suffix": lambda name: _composed(_without_suffix(name)).casefold(),
-}
-
-
-def _without_suffix(name: str) -> str:
-    return name.rpartition(".")[0] if name.lower().endswith(IMAGE_SUFFIXES) else name
-
-
-def _names_in(folder: Path) -> tuple[str, ...]:
-    files = folder.iterdir() if folder.is_dir() else ()
-    return tuple(sorted(each.name for each in files if each.suffix.lower() in IMAGE_SUFFIXES))
 
 
 def missing_files(faces: Faces) -> list[int]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data import datasets, label_places, label_shapes
-from nasion.data.image_faults import image_faults, missing_files, why_missing
+from nasion.data.found_images import with_found_images
+from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.labelled_twice import labelled_twice
@@ -41,11 +42,13 @@ _Found = Iterable[tuple[int, str]]  # positions of faces, and what is wrong with
 class CheckResult:
     """``faults``: what breaks the format's rules. ``suspects``: valid, but look wrong.
 
+    ``notes``: what was read otherwise than it is written, as images under another name.
     ``looked_for``: what was searched for, by name. ``not_looked_for``: what could not be, and why.
     """
 
     faults: list[Fault] = field(default_factory=list)
     suspects: list[Fault] = field(default_factory=list)
+    notes: list[Fault] = field(default_factory=list)
     looked_for: list[str] = field(default_factory=list)
     not_looked_for: dict[str, str] = field(default_factory=dict)
 
@@ -72,6 +75,8 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
         try:
             with refusing_damage(path):
                 faces = module.read(path, split, scheme=reading.scheme or own, faults=faults)
+            faces, notes = with_found_images(faces, path, faults)
+            result.notes += notes
             faces = read_labels(faces, module, reading, path, own=own, split=split, faults=faults)
         except DataError as error:
             # Not every dataset comes with all of its published splits.
@@ -96,6 +101,7 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
         note_several(file, str(file))
     # A faulty file belongs to several splits, but is one fault.
     result.faults = list(dict.fromkeys([*faults, *result.faults]))
+    result.notes = list(dict.fromkeys(result.notes))
     result.looked_for = list(dict.fromkeys(result.looked_for))
     for what in result.looked_for:
         result.not_looked_for.pop(what, None)
@@ -160,10 +166,6 @@ class _Inspection:
         missing = (
             f"its image is not at {faces.images[0]}, nor is any other of the {len(faces)} faces'"
         )
-        why = why_missing(faces.images[0])
-        if why:
-            self.result.faults.append(Fault(faces.ids[0], f"{missing}{why}."))
-            return
         problem = f"{missing}; such points can be evaluated, not trained on."
         self.result.suspects.append(Fault(faces.ids[0], problem))
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from nasion.data import cache, datasets
 from nasion.data.annotators import GROUP
+from nasion.data.found_images import tell_found, with_found_images
 from nasion.data.image_faults import without_image_faults
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.missing_boxes import with_boxes, with_tight_boxes
@@ -209,7 +210,10 @@ def _read_numbers(
 
     def read() -> Faces:
         with refusing_damage(root):
-            return module.read(root, split, scheme=scheme, faults=faults)
+            faces = module.read(root, split, scheme=scheme, faults=faults)
+        faces, notes = with_found_images(faces, root, faults)
+        tell_found(notes, root.name)
+        return faces
 
     def make() -> cache.Entry:
         return pack_faces(read())

@@ -28,8 +28,9 @@ _log = logging.getLogger(__name__)
 def with_boxes(faces: Faces, source: str = "") -> Faces:
     """The faces, each with a box: its own, or the one around its points.
 
-    A face with fewer than two labelled points stays without (NaN: the whole image). ``source``:
-    named in the log, which says how many boxes were estimated.
+    A face with fewer than two labelled points stays without (NaN: the whole image, or the box of a
+    detector, ``inference/whole_faces.py``). ``source``: named in the log, which says how many boxes
+    were estimated.
     """
     own = np.full((len(faces), 4), np.nan) if faces.boxes is None else faces.boxes
     lacking = np.asarray(np.isnan(own).any(axis=1) & faces.labelled.any(axis=1))
@@ -39,8 +40,12 @@ def with_boxes(faces: Faces, source: str = "") -> Faces:
     found = lacking & ~np.isnan(boxes).any(axis=1)
     if lacking.all() and found.all():
         message = f"{len(faces)} faces without boxes are cropped around their labelled points."
+    elif not found.any():
+        message = (
+            f"{lacking.sum()} of {len(faces)} faces have no box, and labels at one place give none."
+        )
     else:
-        others = ", the others are the whole image" if found.sum() < lacking.sum() else ""
+        others = "; labels at one place give the others none" if found.sum() < lacking.sum() else ""
         message = (
             f"{lacking.sum()} of {len(faces)} faces have no box: {found.sum()} are cropped around "
             f"their labelled points{others}."

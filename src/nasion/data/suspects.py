@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from nasion.data.corrections.confirmed import confirmed_labels
 from nasion.errors import DataError, require
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.media.files import write_text
@@ -84,21 +85,23 @@ class Audit:
         fitting = np.flatnonzero(false <= max_false)
         return self.suspects[: fitting[-1] + 1] if len(fitting) else ()
 
-    def wrong(
-        self, faces: Faces, *, confirmed: Sequence[str] = (), ids: Sequence[str] | None = None
-    ) -> Bool[np.ndarray, "N K"]:
+    def without(self, confirmed: Mapping[str, frozenset[str] | None]) -> Audit:
+        """Without labels that somebody has found right: points by face, or None for all of them."""
+        kept = [_without(suspect, confirmed) for suspect in self.suspects]
+        return replace(self, suspects=tuple(suspect for suspect in kept if suspect))
+
+    def wrong(self, faces: Faces, *, ids: Sequence[str] | None = None) -> Bool[np.ndarray, "N K"]:
         """True for labels that are more likely wrong than right.
 
-        ``confirmed``: ids of faces whose labels somebody has looked at and found right. Labels that
-        were changed since the audit are not counted. ``ids``: of the faces in the audit (None: the
-        same).
+        Labels that were changed since the audit are not counted. ``ids``: of the faces in the audit
+        (None: the same).
         """
         row = {face: i for i, face in enumerate(faces.ids if ids is None else ids)}
         column = {point: k for k, point in enumerate(faces.scheme.points)}
         found = np.zeros(faces.labelled.shape, dtype=bool)
         for suspect in self.suspects:
             i = row.get(suspect.face)
-            if i is None or suspect.face in confirmed:
+            if i is None:
                 continue
             for point, wrong, label in zip(
                 suspect.points, suspect.wrong, suspect.labels, strict=True
@@ -165,9 +168,24 @@ def read_audit(path: Path) -> Audit:
 
 
 def existing_audit(data: str | Path) -> Audit | None:
-    """The audit beside a dataset, if there is one."""
+    """The audit beside a dataset, if there is one, without labels that were confirmed since."""
     folder = audit_beside(data)
-    return read_audit(folder) if (folder / FILE).is_file() else None
+    return audit_of(data) if (folder / FILE).is_file() else None
+
+
+def audit_of(data: str | Path) -> Audit:
+    """The audit beside a dataset, without labels that were confirmed since. ``DataError``: none."""
+    return unconfirmed(read_audit(audit_beside(data)), data)
+
+
+def unconfirmed(audit: Audit, data: str | Path) -> Audit:
+    """An audit without labels that the change lists beside the data confirm. The log says it."""
+    confirmed = confirmed_labels(data)
+    found = audit.without(confirmed)
+    gone = len(audit.suspects) - len(found.suspects)
+    if gone:
+        _log.info("%s: %d suspect faces were looked at and confirmed.", Path(data).name, gone)
+    return found
 
 
 def without_suspects(faces: Faces, audits: Sequence[Audit]) -> Faces:
@@ -193,6 +211,23 @@ def audit_beside(data: str | Path) -> Path:
     """Where the audit of a dataset is: the folder ``DATA.audit`` beside its file or folder."""
     path = Path(data)
     return path.with_name(f"{path.name.replace(':', '-')}.audit")
+
+
+def _without(suspect: Suspect, confirmed: Mapping[str, frozenset[str] | None]) -> Suspect | None:
+    """The suspect's points that nobody has confirmed; None if there are none."""
+    known = confirmed.get(suspect.face, frozenset())
+    if known is None:
+        return None
+    left = [i for i, point in enumerate(suspect.points) if point not in known]
+    if len(left) == len(suspect.points):
+        return suspect
+    if not left:
+        return None
+    parts = {
+        name: tuple(getattr(suspect, name)[i] for i in left)
+        for name in ("points", "wrong", "labels", "predicted")
+    }
+    return replace(suspect, **parts)
 
 
 def _suspect(value: Document) -> Suspect:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from nasion.evaluation.reliability import Reliability, reliability
 from nasion.evaluation.reported_metrics import Errors, Scores, rounded
 from nasion.inference.fold_runs import is_fold_folder, predict_held_out
 from nasion.inference.predictor import Predictor, load_model
+from nasion.inference.whole_faces import detected_boxes, tell_size
 from nasion.landmarks import metrics
 from nasion.landmarks.faces import NO_GROUP, Faces, Predictions
 from nasion.media.images import image_size
@@ -27,6 +29,7 @@ from nasion.media.images import image_size
 THRESHOLDS = {"box": 0.07, "outer_eye_corners": 0.08, "pupils": 0.10}
 DEFAULT_THRESHOLD = 0.08
 _MAX_GROUP_VALUES = 40  # groups with more values are not reported separately
+_log = logging.getLogger(__name__)
 WARN_FRACTION = 0.02  # of the faces; below it a match may be chance
 
 
@@ -40,6 +43,13 @@ class WithoutSuspects:
     labels: int
     faces: int
     share: float
+
+    def sentence(self) -> str:
+        """How many labels are suspect, and how much of the error they are."""
+        labels = f"{self.labels} suspect label{'' if self.labels == 1 else 's'}"
+        faces = f"{self.faces} face{'' if self.faces == 1 else 's'}"
+        part = f"{100 * self.share:.0f} % of all squared errors"
+        return f"{labels} in {faces} {'makes' if self.labels == 1 else 'make'} {part}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +140,7 @@ def evaluate(
     people = None if floor is None else read_floor(floor, norm, faces.scheme.points)
     predictor = _opened(model, faces) if isinstance(model, (str, Path)) else model
     is_model = isinstance(predictor, Predictor)
+    faces = _with_face_boxes(faces) if norm == "box" else faces
     predictions = predictor.predict(faces) if is_model else predictor
     threshold = THRESHOLDS.get(norm, DEFAULT_THRESHOLD) if threshold is None else threshold
     if not threshold > 0:
@@ -167,6 +178,19 @@ def evaluate(
         floor=people,
         without_suspects=None if audit is None else _without_suspects(scorer, faces, audit),
     )
+
+
+def _with_face_boxes(faces: Faces) -> Faces:
+    """The faces with boxes that their errors can be divided by: those of the detector, if labels
+    at one place do not tell how large faces are.
+    """
+    if tell_size(faces):
+        return faces
+    _log.info(
+        "The labels, at one place, do not tell how large a face is: errors are relative to the box "
+        "that the detector gives."
+    )
+    return replace(faces, boxes=detected_boxes(faces).astype(np.float32))
 
 
 def _without_suspects(scorer: _Scorer, faces: Faces, audit: Audit) -> WithoutSuspects | None:

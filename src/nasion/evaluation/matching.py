@@ -13,7 +13,7 @@ from jaxtyping import Float64
 
 from nasion import prediction_formats
 from nasion.data.datasets import ibug68
-from nasion.data.datasets._image_names import with_slashes
+from nasion.data.datasets._image_names import NUMBERED_FACE, with_slashes
 from nasion.data.missing_values import missing_points
 from nasion.errors import SettingError
 from nasion.landmarks.catalog import SCHEMES
@@ -158,7 +158,7 @@ def _image_keys(faces: Faces, predicted: Sequence[PredictedFace]) -> tuple[list[
     images = zip(faces.images, faces.ids, strict=True)
     files = [str(image) if isinstance(image, Path) else name for image, name in images]
     ways: list[tuple[_Key, Sequence[str]]] = [
-        (str, files), (str, faces.ids), (_file_name, files),
+        (str, files), (str, _image_ids(faces)), (_file_name, files),
         *((partial(_tail, parts), files) for parts in range(2, _MAX_TAIL + 1)), (_stem, files),
     ]  # fmt: skip
     for key, names in ways:
@@ -178,6 +178,16 @@ def _image_keys(faces: Faces, predicted: Sequence[PredictedFace]) -> tuple[list[
         else f"Predictions of {_stem(shared)!r} could be of several labelled images, as {shared}: "
         "give predictions whose images are named with their folders (json, jsonl, csv or coco)."
     )
+
+
+def _image_ids(faces: Faces) -> list[str]:
+    """The faces' ids; of several faces of an image, ``photo.jpg#2`` as ``photo.jpg``."""
+    known = set(faces.ids)
+    found = []
+    for face in faces.ids:
+        numbered = NUMBERED_FACE.fullmatch(face)
+        found.append(numbered[1] if numbered and numbered[1] in known else face)
+    return found
 
 
 def _file_name(name: str) -> str:

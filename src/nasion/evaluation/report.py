@@ -109,6 +109,7 @@ def _tiles(result: EvaluationResult) -> list[tuple[str, str, str]]:
             "x / width, y / height of the image",
         ),
         *_floor_tile(result),
+        *_suspects_tile(result),
     ]
 
 
@@ -119,6 +120,17 @@ def _floor_tile(result: EvaluationResult) -> list[tuple[str, str, str]]:
     (nme,) = (metric for metric in METRICS if metric.key == "nme")
     value = f"{nme.shown(floor.overall.nme)} % NME"
     return [("Annotators differ by", value, f"{' and '.join(floor.people)}, in the same norm")]
+
+
+def _suspects_tile(result: EvaluationResult) -> list[tuple[str, str, str]]:
+    rest = result.without_suspects
+    if rest is None:
+        return []
+    metrics = {metric.key: metric for metric in METRICS}
+    value = f"{metrics['nme'].shown(rest.scores.nme)} % NME"
+    if np.isnan(rest.scores.nme):
+        value = f"{metrics['rmse'].shown(rest.scores.rmse)} px RMSE"
+    return [("Without suspect labels", value, f"{rest.sentence()}.")]
 
 
 def _left_out(result: EvaluationResult) -> list[tuple[str, int, str]]:

@@ -3,7 +3,8 @@
 The errors of all validation points are divided by the error that the network expected (sigma). The
 quantiles of these ratios turn any later sigma into a probability. A score is the probability that a
 point is off by at most ``TOLERANCE`` of the face's size: of points with score 0.9, nine of ten
-should be that close.
+should be that close. ``n`` faces, all of them close, allow scores up to ``(n + 1) / (n + 2)`` only
+(Laplace's rule of succession).
 """
 
 from __future__ import annotations
@@ -33,12 +34,18 @@ _MIN_SPAN = 10  # as few points as this do not span a face
 class Calibration:
     """``ratios``: quantiles of error / sigma. ``mean``: the factor that makes sigma unbiased.
 
-    ``points``: how many points it was measured on.
+    ``points``, ``faces``: how many it was measured on; older files do not say how many faces.
     """
 
     ratios: tuple[float, ...]
     mean: float
     points: int
+    faces: int | None = None
+
+    @property
+    def highest(self) -> float:
+        """The highest score that so many faces allow."""
+        return 1.0 if self.faces is None else (self.faces + 1) / (self.faces + 2)
 
     def scores(
         self, sigma: Float[np.ndarray, "*batch"], tolerance: float
@@ -48,7 +55,7 @@ class Calibration:
         ratio = tolerance / np.maximum(sigma, 1e-9)
         # P(error <= tolerance) = P(error / sigma <= tolerance / sigma). Beyond the measured ratios
         # interp gives 0 or 1; 0 * sigma carries NaN.
-        return np.interp(ratio, self.ratios, _QUANTILES) + 0 * sigma
+        return np.minimum(np.interp(ratio, self.ratios, _QUANTILES), self.highest) + 0 * sigma
 
     def expected(self, sigma: Float[np.ndarray, "*batch"]) -> Float64[np.ndarray, "*batch"]:
         """The expected error, in the unit of sigma."""
@@ -74,8 +81,11 @@ def face_sizes(
     return np.maximum((around[:, 2:] - around[:, :2]).mean(1), 1e-9)
 
 
-def fit(errors: Float[np.ndarray, "*batch"], sigma: Float[np.ndarray, "*batch"]) -> Calibration:
-    """From errors and sigmas in one unit; NaN (no label) is left out. ``DataError`` for too few."""
+def fit(errors: Float[np.ndarray, N * points], sigma: Float[np.ndarray, N * points]) -> Calibration:
+    """From N faces' errors and sigmas in one unit; NaN (no label) is left out.
+
+    Raises ``DataError`` for too few.
+    """
     counted = np.isfinite(errors) & np.isfinite(sigma)
     if counted.sum() < MIN_POINTS:
         raise DataError(
@@ -87,7 +97,8 @@ def fit(errors: Float[np.ndarray, "*batch"], sigma: Float[np.ndarray, "*batch"])
     # A ratio of means, not the mean of ratios, which points with a tiny sigma would decide.
     mean = float(np.mean(errors[counted]) / np.mean(sigma[counted]))
     rounded = tuple(float(f"{ratio:.5g}") for ratio in quantiles)
-    return Calibration(ratios=rounded, mean=mean, points=int(counted.sum()))
+    faces = int(counted.reshape(len(counted), -1).any(axis=1).sum())
+    return Calibration(rounded, mean, points=int(counted.sum()), faces=faces)
 
 
 def write(calibration: Calibration, folder: Path) -> None:
@@ -110,4 +121,7 @@ def from_json(document: Document) -> Calibration:
     if len(ratios) != len(_QUANTILES) or ratios != sorted(ratios):
         raise document["ratios"].error(f"{len(_QUANTILES)} numbers that do not fall expected")
     mean, points = document["mean"].number(low=0), document["points"].whole()
-    return Calibration(ratios=tuple(ratios), mean=mean, points=points)
+    faces = document.get("faces")
+    # Older files do not have it, null is theirs when they are written again.
+    known = None if faces is None or faces.value is None else faces.whole(low=1)
+    return Calibration(ratios=tuple(ratios), mean=mean, points=points, faces=known)

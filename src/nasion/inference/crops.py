@@ -21,6 +21,7 @@ from nasion.data import cache
 from nasion.data.augment import Augment, grey, relight, warp
 from nasion.data.corrupt import Corrupt
 from nasion.errors import DataError
+from nasion.inference.whole_faces import in_seen_boxes
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces, Image, Images, crop_boxes
 from nasion.media.images import as_pixels
@@ -76,6 +77,8 @@ class Batch:
 
 def crop_faces(faces: Faces, spec: ModelSpec, augment: Augment | None = None) -> Crops:
     """Crop labelled faces. ``augment``: with the margin and colour that it needs."""
+    _require_files(faces)
+    faces = in_seen_boxes(faces, spec)
     margin, colour = (0, 0), spec.colour
     if augment is not None:
         if faces.boxes is not None:
@@ -85,7 +88,6 @@ def crop_faces(faces: Faces, spec: ModelSpec, augment: Augment | None = None) ->
         all_grey = isinstance(faces.images, np.ndarray) and faces.images.ndim == 3
         colour = colour or (augment.needs_colour and not all_grey)
     boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale, spec.box_shift)
-    _require_files(faces)
     crops = crop_images(faces.images, boxes, spec, margin=margin, colour=colour)
     # Unlabelled points are NaN and stay NaN through the map.
     points = geometry.apply(geometry.invert(crops.to_source), faces.points)

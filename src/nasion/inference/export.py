@@ -123,6 +123,8 @@ def metadata(model: Predictor, licence: str) -> dict[str, str]:
         values["box_shift"] = json.dumps(spec.box_shift)
     if spec.face_margins:
         values["face_margins"] = json.dumps(spec.face_margins)
+    if spec.detected_boxes:
+        values["detected_boxes"] = "True"
     # For training further; an architecture of a recipe file cannot be named here.
     architecture = getattr(model.network, "architecture", None)
     if type(architecture).__module__.startswith("nasion."):

@@ -21,6 +21,7 @@ from nasion.inference.crops import Crops, crop_images, crop_through, input_image
 from nasion.inference.refinement import WELL_CROPPED, corner_distance, upright_maps
 from nasion.inference.test_time_augmentation import other_views
 from nasion.inference.training_record import TrainingRecord
+from nasion.inference.whole_faces import in_seen_boxes
 from nasion.landmarks import geometry, metrics
 from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces, Images, Predictions, crop_boxes
@@ -89,12 +90,13 @@ class Predictor:
         return pixels_of(image, self.spec.colour)
 
     def predict(self, faces: Faces) -> Predictions:
-        """Points for faces, by their ids. Labels are not used.
+        """Points for faces, by their ids.
 
-        The group ``source`` is used if annotators have separate heads.
+        Labels are not used, but to choose which of the detector's boxes is a face's
+        (``spec.detected_boxes``). The group ``source`` is used if annotators have separate heads.
         """
         spec = self.spec
-        faces = faces.to(spec.scheme)
+        faces = in_seen_boxes(faces, spec).to(spec.scheme)
         boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale, spec.box_shift)
         points, sigma = self._estimate(faces.images, boxes)
         points = merge_heads(points, faces, spec.separate_heads).astype(np.float32)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from nasion.data.missing_boxes import estimate_boxes
+from nasion.inference.whole_faces import detected_boxes, tell_size
 from nasion.landmarks.boxes import iou
 from nasion.landmarks.face_extent import margins
 from nasion.landmarks.faces import Faces
@@ -21,6 +23,7 @@ _LARGER, _LARGEST = 1.25, 2.0
 _LEAST_SHIFT = 0.05  # of a box's mean side; less is left to training
 _FARTHEST = 9.0  # mean sides of a box that a face reaches beyond it
 _TIGHT = 0.8  # overlap (intersection over union) of a box with the one around its points
+_log = logging.getLogger(__name__)
 
 
 def fitting_crops(start: StartingNetwork, faces: Faces) -> dict[str, Any]:
@@ -31,12 +34,21 @@ def fitting_crops(start: StartingNetwork, faces: Faces) -> dict[str, Any]:
     lie in a detector's. A network that outputs maps gets a larger ``input_size``, as few labels say
     more about larger faces, and where crops of the old size would show faces smaller than it has
     learnt. Faces are cropped again around their points (``refine_steps``) only if that is what
-    their boxes are. Of faces without boxes, whole images are seen, and seen once.
+    their boxes are. Where labels do not tell how large a face is, boxes are the detector's; if it
+    does not find most of the faces either, whole images are seen, and seen once.
     """
     spec, some = start.spec, faces[:_FACES]
-    if some.boxes is None or np.isnan(some.boxes).any(axis=1).mean() > 0.5:
+    is_detected = not tell_size(some)
+    if is_detected:
+        own = detected_boxes(some)
+        _log.info(
+            "Labels at one place do not tell how large a face is: faces are cropped in the boxes "
+            "that the detector gives."
+        )
+    elif some.boxes is None or np.isnan(some.boxes).any(axis=1).mean() > 0.5:
         return {"refine_steps": 1}
-    own = some.boxes.astype(np.float64)
+    else:
+        own = some.boxes.astype(np.float64)
     known = points_box(predicted_points(start, some).astype(np.float64))
     size, known_size = (_mean_side(box) for box in (own, known))
     wanted = spec.box_scale * float(np.nanmedian(known_size / size))
@@ -53,7 +65,9 @@ def fitting_crops(start: StartingNetwork, faces: Faces) -> dict[str, Any]:
         "box_shift": tuple(shift.round(3).tolist()),
         "face_margins": _face_margins(start, known, own),
     }
-    if not _are_tight(some):
+    if is_detected:
+        found |= {"detected_boxes": True, "face_margins": (0.0, 0.0, 0.0, 0.0)}
+    if is_detected or not _are_tight(some):
         found["refine_steps"] = 1
     step = getattr(start.architecture, "size_step", None)
     if step is not None:

@@ -23,6 +23,7 @@ from nasion.inference.backends import onnx, onnx_weights, pytorch
 from nasion.inference.crops import crop_faces, input_images
 from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.recipe_json import from_json
+from nasion.inference.whole_faces import whole_face_boxes
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
@@ -31,7 +32,6 @@ from nasion.model_spec import ModelSpec
 from nasion.models.architectures import Architecture
 from nasion.recipe import Recipe
 from nasion.training.point_map import combine_points, held_out_points
-from nasion.training.whole_faces import whole_face_boxes
 
 _NORM_FACES = 256  # that the norms of an exported file get their statistics from
 _MAP_FACES = 500  # enough for the weights of a linear map
@@ -145,13 +145,14 @@ def predicted_points(start: StartingNetwork, faces: Faces) -> np.ndarray:
     searched for, and whichever box has surer points counts.
     """
     given = _predicted(start, faces)
-    if faces.boxes is None or given.scores is None:
+    if given.scores is None:
         return given.points
     sure = np.asarray(given.scores.mean(axis=1))
     at = np.flatnonzero(sure < _SURE)
     if not len(at):
         return given.points
-    spec, points, own = start.spec, np.array(given.points), faces.boxes[at]
+    spec, points = start.spec, np.array(given.points)
+    own = np.full((len(at), 4), np.nan) if faces.boxes is None else faces.boxes[at]
     whole = boxes_of_points(whole_face_boxes(faces[at]), spec.scheme, spec.face_margins)
     boxes = np.where(np.isnan(whole), own, whole).astype(np.float32)
     found = _predicted(start, replace(faces[at], boxes=boxes))

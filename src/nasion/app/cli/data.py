@@ -55,6 +55,8 @@ def check(path: DataPath, *, reading: LabelReading) -> None:
     result = label_check.check(Path(path), reading)
     for fault in result.faults:
         console.line("fault", str(fault), "bold red")
+    for note in result.notes:
+        console.line("note", str(note), "cyan")
     for suspect in result.suspects:
         console.line("suspect", str(suspect), "yellow")
     console.say(f"Looked for: {', '.join(result.looked_for)}.")
@@ -148,7 +150,7 @@ def audit(
     from nasion.app.audit_progress import AuditProgress
     from nasion.audit.audit import labelled_faces
     from nasion.audit.report import write_report
-    from nasion.data.suspects import audit_beside
+    from nasion.data.suspects import audit_beside, unconfirmed
     from nasion.media.files import check_output_folder
 
     folder = out or audit_beside(path)
@@ -162,7 +164,7 @@ def audit(
             reading=reading,
             observers=bar.observers,
         )
-    listed = found.listed(max_false)
+    listed = unconfirmed(found, path).listed(max_false)
     # Files first: what is printed may go to a pipe that closes.
     write_report(found, listed, labelled_faces(path, reading), folder)
     console.show_audit(found, listed, folder, start)

@@ -147,9 +147,9 @@ class _Start:
 
 
 def _audits_of(data: list[str]) -> tuple[Audit, ...]:
-    from nasion.data.suspects import audit_beside, read_audit
+    from nasion.data.suspects import audit_of
 
-    return tuple(read_audit(audit_beside(path)) for path in data)
+    return tuple(audit_of(path) for path in data)
 
 
 def _train_once(start: _Start, val: list[str] | None) -> None:

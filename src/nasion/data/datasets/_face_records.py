@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from nasion.data.datasets._image_names import image_name, numbered_faces, photograph_group
+from nasion.data.datasets._image_files import ImageFinder
+from nasion.data.datasets._image_names import numbered_faces, photograph_group
 from nasion.data.datasets._points_table import image_folder
 from nasion.data.own_schemes import is_numbered as is_numbered
 from nasion.data.own_schemes import scheme_from_data, scheme_of_numbered
@@ -131,9 +132,10 @@ def faces_of(
     names: list[str] = []
     kept: list[FaceRecord] = []
     seen: set[tuple[str, bytes]] = set()
+    finder = ImageFinder(images or path.parent)
     for record in records:
         try:
-            name = image_name(record.image, images or path.parent)
+            name = finder.named(record.image)
             same = (name, record.points.tobytes())
             if same in seen and not np.isnan(record.points).all():
                 raise ValueError("the same points in the same image as a face before")
@@ -147,6 +149,7 @@ def faces_of(
             report_fault(faults, f"{path.name} {place}", f"{error}.")
     if not kept:
         raise DataError(f"{path}: it has no face.")
+    finder.tell(path.name)
     files = [images / name for name in names] if images else _image_files(path, names)
     unknown = np.full(4, np.nan)
     boxes = np.array([unknown if r.box is None else r.box for r in kept], dtype=np.float32)

@@ -18,6 +18,7 @@ from jaxtyping import Shaped
 from nasion.errors import DataError, refusing_damage, requires_extra
 
 _MOST = 1 << 29  # bytes that are read at once
+_MOST_TEXTS = 1000  # of an attribute
 _NAMES = {"S": "names", "V": "table", "O": "texts or references"}  # of NumPy's kinds; else numbers
 
 
@@ -53,6 +54,20 @@ def dataset(stored: Any, kinds: str, name: str, by_row: bool = False) -> Any:
 def dataset_values(stored: Any, kinds: str, name: str) -> Shaped[np.ndarray, " *shape"]:
     """The values of a ``dataset``. Raises ``ValueError`` as it does."""
     return np.asarray(dataset(stored, kinds, name)[()])
+
+
+def texts_attribute(stored: Any, name: str) -> list[str]:
+    """An attribute's texts, of one or several; none if it is not there.
+
+    Raises ``ValueError`` as ``attribute``.
+    """
+    if name not in stored.attrs or stored.attrs.get_id(name).shape is None:
+        return []
+    found = stored.attrs.get_id(name)
+    if found.dtype.kind not in "SO" or np.prod(found.shape) > _MOST_TEXTS:
+        raise ValueError(f"{name} holds no texts, or more than {_MOST_TEXTS}")
+    values = np.asarray(stored.attrs[name]).reshape(-1).tolist()
+    return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in values]
 
 
 def attribute(stored: Any, name: str, kinds: str) -> Any:

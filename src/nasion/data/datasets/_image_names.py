@@ -10,7 +10,6 @@ from nasion.data.datasets._photographs import is_augmented, photograph
 from nasion.media.file_names import name_from_text
 from nasion.media.number_text import check_file_name
 from nasion.media.quoted import quoted
-from nasion.media.signatures import IMAGE_SUFFIXES
 
 NUMBERED_FACE = re.compile(r"(.+)#\d+$", re.S)  # photo.jpg#2: the second face; re.S: any file name
 _DRIVE = re.compile(r"[A-Za-z]:/")
@@ -71,54 +70,6 @@ def photograph_group(images: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     if len(set(images)) == len(images) and not any(map(is_augmented, images)):
         return {}
     return {"photograph": tuple(photograph(name) for name in images)}
-
-
-class ImageFinder:
-    """Where the images of a folder lie, for label files that name them by other paths.
-
-    Tools write the path on the machine that they ran on, or the address of their server.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._by_name: dict[str, list[PurePath]] | None = None
-
-    def find(self, *names: str) -> str:
-        """The image, relative to the folder, that one of these paths most likely means.
-
-        The last part's name alone if there is no such file. Raises ``ValueError`` if several files
-        fit equally.
-        """
-        for name in names:
-            plain = with_slashes(name)
-            if is_inside(plain) and (self._folder / plain).is_file():
-                return plain
-        for name in names:
-            parts = PurePath(with_slashes(name)).parts
-            fitting = self._files().get(parts[-1], []) if parts else []
-            if fitting:
-                return self._nearest(fitting, parts)
-        return PurePath(with_slashes(names[0])).name or names[0]
-
-    def _nearest(self, fitting: list[PurePath], parts: tuple[str, ...]) -> str:
-        shared = [shared_end(path.parts, parts) for path in fitting]
-        best = [path for path, n in zip(fitting, shared, strict=True) if n == max(shared)]
-        if len(best) > 1:
-            end = "/".join(parts)[-60:]
-            raise ValueError(
-                f"the image {quoted(end, 60)} could be {best[0]} or {best[1]}; write the "
-                "images' paths from the label file's folder, or keep only one of them there"
-            )
-        return best[0].as_posix()
-
-    def _files(self) -> dict[str, list[PurePath]]:
-        if self._by_name is None:
-            self._by_name = {}
-            for path in sorted(self._folder.rglob("*")):
-                if path.suffix.lower() in IMAGE_SUFFIXES:
-                    relative = path.relative_to(self._folder)
-                    self._by_name.setdefault(path.name, []).append(relative)
-        return self._by_name
 
 
 def is_inside(name: str) -> bool:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.datasets._image_names import image_name, image_of_face, numbered_faces
+from nasion.data.datasets._image_files import ImageFinder
+from nasion.data.datasets._image_names import image_of_face, numbered_faces
 from nasion.data.datasets._label_files import label_file, only_file
 from nasion.data.datasets._table_header import (
     BOX_COLUMNS,
@@ -81,12 +82,13 @@ def read_table(
     faces: list[str] = []
     rows: list[list[float]] = []
     seen: set[tuple[str, str]] = set()
+    finder = ImageFinder(path.parent)
     count = 0
     for line, found in lines:
         count += 1
         try:
             cells = _of_width(found, len(header))
-            face = image_name(cells[at], path.parent) if labels else check_file_name(cells[at])
+            face = finder.named(cells[at]) if labels else check_file_name(cells[at])
             numbers = _numbers(cells, wanted, header, marks)
             # Empty cells: a face without a box.
             if has_boxes and not all(map(math.isnan, numbers[:4])):
@@ -102,6 +104,7 @@ def read_table(
     if not rows:
         lost = f"none of its {count} rows is without a fault"
         raise DataError(f"{path}: {lost if count else 'no rows below the header'}.")
+    finder.tell(path.name)
     numbers = np.array(rows, dtype=np.float32)
     boxes = numbers[:, :4] if has_boxes else None
     boxes = None if boxes is None or np.isnan(boxes).all() else boxes

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Shaped
 
-from nasion.data.datasets._hdf5 import attribute, dataset, dataset_values, opened_hdf5
+from nasion.data.datasets._hdf5 import (
+    attribute,
+    dataset,
+    dataset_values,
+    opened_hdf5,
+    texts_attribute,
+)
 from nasion.errors import DataError
 from nasion.landmarks.scheme import Scheme
 from nasion.media.json_document import Document, parse_document
@@ -186,8 +192,15 @@ def _array(file: Any, name: str, kinds: str, path: Path) -> Shaped[np.ndarray, "
 def _table(
     file: Any, name: str, path: Path, fields: tuple[str, ...], kinds: str = "iu"
 ) -> Shaped[np.ndarray, " n"]:
-    """A table with these fields. ``kinds``: those of NumPy's that they may be of."""
+    """A table with these fields. ``kinds``: those of NumPy's that they may be of.
+
+    The browser's writer, sleap-io.js, stores plain numbers and names the columns in an attribute.
+    """
     table = _array(file, name, "Vfiu", path)
+    if table.dtype.names is None and table.ndim == 2:
+        columns = _column_names(file[name], path)
+        if len(columns) == table.shape[1]:
+            table = _by_name(table, columns, fields, kinds)
     missing = [field for field in fields if field not in (table.dtype.names or ())]
     if missing:
         raise DataError(f"{path}: its {name} have no {quoted(missing[0])}; {_REMEDY}")
@@ -196,6 +209,32 @@ def _table(
         raise DataError(
             f"{path}: its {name} have no numbers {quoted((wrong or fields)[0])}; {_REMEDY}"
         )
+    return table
+
+
+def _column_names(stored: Any, path: Path) -> list[str]:
+    """The names of a table's columns: texts, or one text of JSON; none if they are not there."""
+    try:
+        texts = texts_attribute(stored, "field_names")
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; {_REMEDY}") from error
+    if len(texts) != 1:
+        return texts
+    document = parse_document(texts[0], f"{path} {stored.name} field_names")
+    return [name.text() for name in document.elements()]
+
+
+def _by_name(
+    rows: Shaped[np.ndarray, "n m"], columns: list[str], fields: tuple[str, ...], kinds: str
+) -> Shaped[np.ndarray, " n"]:
+    """The fields as a table with names; whole numbers where no fractions may be."""
+    kept = [name for name in fields if name in columns]
+    values = rows[:, [columns.index(name) for name in kept]]
+    if "f" not in kinds and (np.abs(values) < 1 << 53).all() and (values % 1 == 0).all():
+        values = values.astype(np.int64)
+    table = np.zeros(len(rows), dtype=[(name, values.dtype) for name in kept])
+    for k, name in enumerate(kept):
+        table[name] = values[:, k]
     return table
 
 

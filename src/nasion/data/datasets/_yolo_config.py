@@ -86,7 +86,8 @@ class Config:
         if value is None:
             return tuple(map(str, range(self.count)))
         if isinstance(value.value, dict):  # by class
-            value = value[next(iter(value.value), "0")]
+            own = str(self.face_class())
+            value = value[own if own in value.value else next(iter(value.value), "0")]
         elif value.value and isinstance(value.value[0], list):
             value = value.elements()[0]
         names = [name.file_name() for name in value.elements()]
@@ -96,6 +97,19 @@ class Config:
                 "kpt_shape says"
             )
         return tuple(names)
+
+    def face_class(self) -> int | None:
+        """The number of the class called face; None if it is the only class, or there is none."""
+        value = self.document.get("names")
+        if value is None:
+            return None
+        if isinstance(value.value, dict):
+            names = {number: value[number].value for number in value.value}
+        else:
+            names = {str(k): each.value for k, each in enumerate(value.elements())}
+        faces = [number for number, name in names.items() if str(name).strip().lower() == "face"]
+        is_clear = len(names) > 1 and len(faces) == 1 and faces[0].isdecimal()
+        return int(faces[0]) if is_clear else None
 
     def _pairs(self) -> tuple[tuple[str, str], ...]:
         value = self.document.get("flip_idx")

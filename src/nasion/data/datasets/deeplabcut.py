@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasion.data.datasets._image_names import ImageFinder, with_slashes
+from nasion.data.datasets._image_files import ImageFinder
+from nasion.data.datasets._image_names import with_slashes
 from nasion.data.datasets._label_files import check_split, labelled_images
 from nasion.data.datasets._named_points import NamedFace, named_faces
 from nasion.data.datasets._pandas_table import read_table
@@ -26,7 +28,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.csv_rows import csv_rows
 from nasion.media.files import read_text, write_text
 from nasion.media.number_text import check_file_name, parse_coordinate
-from nasion.media.quoted import quoted, shortened
+from nasion.media.quoted import listed, quoted, shortened
 
 SCHEME = None
 SPLITS = ("all",)
@@ -36,7 +38,10 @@ _PATTERN = "CollectedData*"
 _DEPTHS = ("", "*/", "*/*/")  # of a project, or a folder of one: where tables lie below it
 _LINES = 5  # in which the header's rows are looked for
 _HEADER_BYTES = 65536
+_SINGLE = "single"  # the individual of what occurs once in a scene
 _HEADS = ("scorer", "individuals", "bodyparts", "coords")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ def _columns(header: dict[str, list[str]], path: Path) -> list[_Column]:
             f"{len(individuals)} and {len(coords)} columns; the same number expected."
         )
     used = [k for k in range(first, len(coords)) if coords[k] in ("x", "y")]
-    columns = [_Column(k, individuals[k], points[k], coords[k]) for k in used]
+    columns = _of_faces([_Column(k, individuals[k], points[k], coords[k]) for k in used], path)
     names = [(each.individual, each.point, each.axis) for each in columns]
     if not columns:
         raise DataError(f"{path}: its row coords has no x and y.")
@@ -169,6 +174,24 @@ def _columns(header: dict[str, list[str]], path: Path) -> list[_Column]:
             "times, the other axis differently; each point has one x and one y."
         )
     return columns
+
+
+def _of_faces(columns: list[_Column], path: Path) -> list[_Column]:
+    """Without the points of the individual ``single``, if it has none of the others'.
+
+    DeepLabCut calls so what occurs once in a scene with several individuals, as a lamp.
+    """
+    single = {each.point for each in columns if each.individual == _SINGLE}
+    others = {each.point for each in columns if each.individual != _SINGLE}
+    if not single or not others or single & others:
+        return columns
+    _log.info(
+        "%s: points of the individual single are of no face, since no other individual has them; "
+        "left out: %s.",
+        path.name,
+        listed(sorted(single)),
+    )
+    return [each for each in columns if each.individual != _SINGLE]
 
 
 def _individuals(

@@ -20,7 +20,8 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from nasion.data.datasets._image_names import image_name, with_slashes
+from nasion.data.datasets._image_files import ImageFinder
+from nasion.data.datasets._image_names import with_slashes
 from nasion.data.datasets._label_files import (
     begins_with_element,
     box_for_tools,
@@ -71,6 +72,7 @@ def read(
     check_split(split, SPLITS, "imglab")
     reader = _Reader(root, faults)
     _parse(root, reader)
+    reader.finder.tell(root.name)
     if reader.ignored:
         _log.info("%s: boxes with ignore='1' are left out: %d.", root.name, reader.ignored)
     if not reader.ids:
@@ -187,6 +189,7 @@ class _Reader(ContentHandler):
         super().__init__()
         self.root, self.faults, self.opens_images = root, faults, opens_images
         self.files: list[str] = []
+        self.finder = ImageFinder(root.parent)
         self.names: dict[str, int] = {}
         self.ids: list[str] = []
         # Four bytes per number, where a list would hold an object each. file: of each face, its
@@ -232,7 +235,7 @@ class _Reader(ContentHandler):
             report_fault(self.faults, self._place, problem)
             return
         try:
-            name = image_name(name, self.root.parent) if self.opens_images else name
+            name = self.finder.named(name) if self.opens_images else name
             self.files.append(name)
             self._in_image = True
         except ValueError as error:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import numpy as np
 
 from nasion.data.datasets._face_records import read_text_document
-from nasion.data.datasets._image_names import ImageFinder
+from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.datasets._label_files import (
     LabelledImage,
     box_for_tools,

@@ -20,7 +20,8 @@ import numpy as np
 
 from nasion.data.datasets._coco_document import stated
 from nasion.data.datasets._face_records import read_text_document, with_pixels
-from nasion.data.datasets._image_names import ImageFinder, with_slashes
+from nasion.data.datasets._image_files import ImageFinder
+from nasion.data.datasets._image_names import with_slashes
 from nasion.data.datasets._label_files import (
     LabelledImage,
     check_split,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nasion.data.datasets._face_records import FaceRecord, faces_of, with_pixels
-from nasion.data.datasets._image_names import ImageFinder
+from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.datasets._label_files import (
     LabelledImage,
     check_split,

@@ -3,13 +3,17 @@
 A row is class, box and points in fractions of the image, each point with its visibility (0 not
 labelled, 1 hidden, 2 visible) if ``kpt_shape`` says 3. Names are read from ``kpt_names``, mirror
 pairs from ``flip_idx``, edges from ``skeleton``. ``train``, ``val`` and ``test`` are the file's
-splits. The labels of ``images/a.jpg`` are in ``labels/a.txt``.
+splits. The labels of ``images/a.jpg`` are in ``labels/a.txt``. Of several classes, the one called
+face is read.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +40,7 @@ SPLITS = ("all", *NAMES)
 IMAGE_FOLDER = "images"
 KEEPS: tuple[str, ...] = ("occluded", "boxes", "edges")  # of what labels may have beside points
 _FARTHEST = 100.0  # sizes of the image
+_log = logging.getLogger(__name__)
 
 
 def recognises(root: Path) -> bool:
@@ -68,15 +73,49 @@ def read(
         raise SplitNotFound(f"{config.path}: no images of split {split}.")
     images = sorted({image for side in sides if side for image in side})
     base = _common_folder(config.path.parent, images)
+    wanted = _Classes(config.face_class())
     records = [
-        record for image in images for record in _records(image, base, config, len(named), faults)
+        record for image in images for record in _records(image, base, config, wanted, faults)
     ]
+    wanted.tell(config.path.name)
     if not records:
         raise DataError(
             f"{config.path}: none of {len(images)} images has a label; they are looked for in "
             f"{_label_file(images[0])}."
         )
     return faces_of(records, named, config.path, faults, images=base)
+
+
+@dataclass
+class _Classes:
+    """Counts the rows of each class. ``face``: the one that is read; None: all."""
+
+    face: int | None
+    counts: Counter[int] = field(default_factory=Counter)
+
+    def is_face(self, kind: int) -> bool:
+        self.counts[kind] += 1
+        return self.face is None or kind == self.face
+
+    def tell(self, source: str) -> None:
+        """Log what was made of several classes."""
+        others = sum(count for kind, count in self.counts.items() if kind != self.face)
+        if self.face is not None and others:
+            _log.info(
+                "%s: rows of other classes than face (class %d) are left out: %d.",
+                source,
+                self.face,
+                others,
+            )
+        elif self.face is None and len(self.counts) > 1:
+            counts = ", ".join(f"{kind}: {count}" for kind, count in sorted(self.counts.items()))
+            _log.warning(
+                "%s: its rows are of %d classes (%s), and none is called face: all are read as "
+                "faces. Name one face, or leave rows of the others out of the label files.",
+                source,
+                len(self.counts),
+                counts,
+            )
 
 
 def _config(root: Path) -> Config:
@@ -104,7 +143,7 @@ def _label_file(image: Path) -> Path:
 
 
 def _records(
-    image: Path, base: Path, config: Config, count: int, faults: Faults
+    image: Path, base: Path, config: Config, wanted: _Classes, faults: Faults
 ) -> Iterator[FaceRecord]:
     path = _label_file(image)
     if not path.is_file():
@@ -121,7 +160,9 @@ def _records(
         if not fields:
             continue
         try:
-            yield _record(fields, name, f"{path.name} line {number}", size, config)
+            kind = parse_whole(fields[0].removesuffix(".0"))
+            if wanted.is_face(kind):
+                yield _record(fields, name, f"{path.name} line {number}", size, config)
         except ValueError as error:
             if isinstance(error, DataError):
                 raise
@@ -137,7 +178,6 @@ def _record(
             f"{len(fields)} numbers; {expected} expected: class, box, and {config.numbers} for "
             f"each of {config.count} points, as kpt_shape in {config.path.name} says"
         )
-    parse_whole(fields[0].removesuffix(".0"))  # the class
     values = np.array([parse_number(field) for field in fields[1:expected]])
     if np.abs(values).max() > _FARTHEST:
         worst = values[np.argmax(np.abs(values))]

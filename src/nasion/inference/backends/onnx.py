@@ -202,6 +202,7 @@ def _spec(
             # Older files do not say.
             whole_images=_BOOLEANS[metadata.get("whole_images", "False")],
             tight_boxes=_BOOLEANS[metadata.get("tight_boxes", "False")],
+            detected_boxes=_BOOLEANS[metadata.get("detected_boxes", "False")],
             refine_steps=parse_whole(value("refine_steps")),
             tta=value("tta"),  # pyright: ignore[reportArgumentType]
             **_placement(path, metadata),
