@@ -108,7 +108,8 @@ def test_a_stale_gesture_is_answered_with_the_face_as_it_is(table):
         # At the right revision, but from a value that is not there.
         stale |= {"revision": 2}
         stale["points"] = {ibug68.points[30]: {"from": shown["points"][30], "to": None}}
-        assert page.post("/api/gesture", json=stale).status_code == 409
+        other = page.post("/api/gesture", json=stale)
+        assert other.status_code == 409 and "has other values" in other.json()["error"]
         assert page.post("/api/undo", json={"face": NAMES[0], "revision": 0}).status_code == 409
         assert page.face(NAMES[0])["revision"] == 1
 
@@ -198,6 +199,15 @@ def test_several_faces_of_a_picture_have_names_of_their_own(tmp_path, faces):
         assert twice.status_code in (400, 409)
         wrong = page.send("both.png#4", "add", image="empty.png", box=drawn_box)
         assert wrong.status_code == 400
+        # The added box is moved to where no image is, and back.
+        shown = page.ready("empty.png")
+        page.send("empty.png", "box", box=[500.0, 500.0, 600.0, 600.0])
+        assert page.ready("empty.png")["proposal"] is None
+        page.post("/api/undo", json={"face": "empty.png", "revision": 2})
+        assert page.ready("empty.png")["proposal"] == shown["proposal"]
+        # There is a face, so it cannot be said that there is none.
+        refused = page.send("empty.png", "no_face", no_face=True)
+        assert refused.status_code == 400 and "remove them instead" in refused.json()["error"]
         boxes = page.post("/api/detect", json={"image": "both.png"}).json()["boxes"]
         assert len(boxes) >= 2 and boxes[0]["score"] >= boxes[1]["score"]
     with labelling(folder) as page:

@@ -91,9 +91,15 @@ class Ordering:
         }
 
     def repeats(self) -> list[str]:
-        """Finished faces that come back without being shown any label: one of each 20."""
+        """Finished faces that come back without being shown any label: one of each 20.
+
+        Those that were begun stay, whatever is finished anew.
+        """
         finished = self.store.finished()
-        return [face for i, face in enumerate(finished[:-BLIND_EVERY]) if i % BLIND_EVERY == 0]
+        begun = self.store.repeated()
+        due = [face for face in finished[:-BLIND_EVERY:BLIND_EVERY] if face not in begun]
+        count = max((len(finished) - 1) // BLIND_EVERY, 0)
+        return begun + due[: max(count - len(begun), 0)]
 
     def _entries(self) -> list[str]:
         """All faces in the order of their files; a picture without faces is one."""
@@ -125,11 +131,10 @@ class Ordering:
 
     def _row(self, face: str, repeat: int, reason: str) -> dict[str, Any]:
         picture, is_new = self.store.image_of(face), self.store.is_new(face)
-        if is_new:
-            if problem := self.suggestions.problem(picture):
-                reason = problem
-            elif self.suggestions.looked_at(picture) and self.suggestions.box_of(face) is None:
-                reason = "no face found: draw a box"
+        if problem := self.suggestions.problem(picture):
+            reason = problem
+        elif is_new and self._is_without_place(face, picture):
+            reason = "no face found: draw a box"
         return {
             "face": face,
             "repeat": repeat,
@@ -139,6 +144,9 @@ class Ordering:
             "labelled": self.store.labelled(face, repeat),
             "new": is_new,
         }
+
+    def _is_without_place(self, face: str, picture: str) -> bool:
+        return self.suggestions.looked_at(picture) and self.suggestions.box_of(face) is None
 
     def _order(self, order: str, entries: list[str]) -> list[tuple[str, str]]:
         """Faces with the reason why they come there; those that are not named come last."""

@@ -169,8 +169,15 @@ def build_app(server: LabelServer, access: Access | None = None) -> FastAPI:
 def _add_errors(app: FastAPI, server: LabelServer) -> None:
     @app.exception_handler(StaleRevision)
     def stale(_: Request, error: StaleRevision) -> Response:
-        current = server.view(error.gesture.face, error.gesture.repeat)
-        return _Json({"error": str(error), "current": current}, 409)
+        gesture = error.gesture
+        current = server.view(gesture.face, gesture.repeat)
+        message = str(error)
+        if gesture.revision == current["revision"] + 1:
+            message = (
+                f"Face {quoted(gesture.face)} has other values than the change was made on; look "
+                "at both and decide."
+            )
+        return _Json({"error": message, "current": current}, 409)
 
     @app.exception_handler(OSError)
     def unwritable(_: Request, error: OSError) -> Response:

@@ -79,6 +79,9 @@ class LabelStore:
     def __post_init__(self) -> None:
         self._names: tuple[str, ...] = self.data.scheme.points
         self._counts: np.ndarray = self.data.faces.labelled.sum(axis=1)
+        self._labelled: dict[str, list[str]] = defaultdict(list)
+        for face, image in zip(self.data.faces.ids, self.data.image_names, strict=True):
+            self._labelled[image].append(face)
         for gesture in self.state.gestures.values():
             self._note(gesture)
 
@@ -159,6 +162,15 @@ class LabelStore:
         """The faces that are done, in the order in which they were finished."""
         with self.lock:
             return list(self._finished)
+
+    def repeated(self) -> list[str]:
+        """The faces that were begun once more, blind."""
+        with self.lock:
+            return [
+                face
+                for (face, repeat), each in self.state.by_face.items()
+                if repeat and each.undoable
+            ]
 
     def status(self, face: str, repeat: int = 0) -> str:
         """``done``, ``no_face``, ``removed``, ``begun`` or ``todo``."""
@@ -271,7 +283,10 @@ class LabelStore:
         if unknown:
             raise DataError(f"{quoted(unknown[0])} is not a point of {self.data.scheme.name}.")
         image = self.image_of(gesture.face)
-        is_new = self.now(gesture.face).is_new
+        is_new = self.is_new(gesture.face)
+        no_face = gesture.changes.get(("no_face", ""))
+        if no_face is not None and no_face.after and self._has_faces(image):
+            raise DataError(f"There are faces in {quoted(image)}; remove them instead.")
         if gesture.op == "add":
             named = gesture.changes.get(("image", ""))
             if named is None or named.after != image or not is_new or gesture.repeat:
@@ -281,6 +296,11 @@ class LabelStore:
                 )
         elif is_new and gesture.op not in ("no_face", "note"):
             raise DataError(f"{quoted(gesture.face)} is not added yet; op add comes first.")
+
+    def _has_faces(self, image: str) -> bool:
+        """Whether faces in an image are labelled or added, and not removed."""
+        named = [*self._labelled.get(image, ()), *self.added_to(image)]
+        return any(not self.state.of(face).removed for face in named)
 
     def _fits(self, gesture: Gesture, current: FaceNow) -> bool:
         """Whether the values that a gesture changes are what the face has."""

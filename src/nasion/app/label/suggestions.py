@@ -38,7 +38,10 @@ class Suggestions:
     version: int = 1
     _detections: dict[str, tuple[Box, ...]] = field(default_factory=dict, repr=False)
     _problems: dict[str, str] = field(default_factory=dict, repr=False)
-    _found: dict[str, tuple[Box | None, NetworkPoints]] = field(default_factory=dict, repr=False)
+    # With the box that they are of. None: the network refused it, as one outside of the image.
+    _found: dict[str, tuple[Box | None, NetworkPoints | None]] = field(
+        default_factory=dict, repr=False
+    )
     _first: list[str] = field(default_factory=list, repr=False)
     _fitted_to: int = 0
     _changes: int = 0  # of the list, and of what is asked for
@@ -94,9 +97,9 @@ class Suggestions:
         """Whether faces were searched for on a picture without labels."""
         return picture in self._detections
 
-    def problem(self, picture: str) -> str:
-        """Why a picture cannot be read; empty if it can."""
-        return self._problems.get(picture, "")
+    def problem(self, image: str) -> str:
+        """Why an image cannot be read; empty if it can."""
+        return self._problems.get(image, "")
 
     @property
     def pending(self) -> int:
@@ -129,7 +132,7 @@ class Suggestions:
     def proposal(self, face: str) -> Proposal | None:
         """None while it is being computed, and for a face without a place."""
         found = self._found.get(face)
-        if found is None or found[0] != self._key(face):
+        if found is None or found[1] is None or found[0] != self._key(face):
             return None
         return self.proposer.of_points(found[1])
 
@@ -145,8 +148,8 @@ class Suggestions:
 
     def known(self) -> dict[str, Proposal]:
         """Every proposal that there is, by face."""
-        found = list(self._found.items())
-        return {face: self.proposer.of_points(points) for face, (_, points) in found}
+        found = [(face, points) for face, (_, points) in list(self._found.items())]
+        return {face: self.proposer.of_points(points) for face, points in found if points}
 
     def propose(self, image: str, box: Sequence[float]) -> Proposal:
         """The proposal in a box of an image, at once. Raises ``DataError``."""
@@ -162,13 +165,11 @@ class Suggestions:
         lower_own_priority()
         rest = self._all()
         while not self._is_stopped:
-            with self._wake:
-                first, version = list(self._first), self.version
-                seen = self._changes
-            job = next((face for face in first if self._needs(face)), None)
-            if job is None:
-                self._fit_if_due()
-                job = next((face for face in rest if self._needs(face)), None)
+            version, seen = self.version, self._changes
+            if self._computed_first():
+                continue
+            self._fit_if_due()
+            job = next((face for face in rest if self._needs(face)), None)
             if job is not None:
                 self._compute(job)
             else:
@@ -176,6 +177,13 @@ class Suggestions:
                 self._wait_for(seen)
             if version != self.version:
                 rest = self._all()
+
+    def _computed_first(self) -> bool:
+        """Compute one of the faces that are asked for; False if there is nothing to compute."""
+        job = next((face for face in tuple(self._first) if self._needs(face)), None)
+        if job is not None:
+            self._compute(job)
+        return job is not None
 
     def _wait_for(self, seen: int) -> None:
         """Until something may be there to be computed that was not looked at yet."""
@@ -218,23 +226,31 @@ class Suggestions:
     def _compute(self, face: str) -> None:
         image, proposer, key = self.store.image_of(face), self.proposer, self._key(face)
         try:
+            pixels = self._pixels(image)
             if self._is_unseen(face):
-                self._search(image)
+                self._search(image, pixels)
                 return
-            found = self._points_of(proposer, face)
         # Of any type: one image must not end the proposals of all others.
         except Exception as error:
-            if not isinstance(error, NasionError):
-                _log.exception("%s: no points can be proposed", image)
+            self._note_failure(image, error)
             self._problems[image] = str(error) or type(error).__name__
             self._detections.setdefault(image, ())
             return
+        found = None
+        try:
+            found = self._points_of(proposer, face, pixels)
+        except Exception as error:
+            self._note_failure(image, error)
         with self._wake:
             if proposer.landmarker is self.proposer.landmarker:
                 self._found[face] = key, found
 
-    def _points_of(self, proposer: Proposer, face: str) -> NetworkPoints:
-        pixels, box = self._pixels(self.store.image_of(face)), self.box_of(face)
+    def _note_failure(self, image: str, error: Exception) -> None:
+        if not isinstance(error, NasionError):
+            _log.error("%s: no points can be proposed", image, exc_info=error)
+
+    def _points_of(self, proposer: Proposer, face: str, pixels: np.ndarray) -> NetworkPoints:
+        box = self.box_of(face)
         if face not in self.data.position and box is not None:
             return proposer.in_box(pixels, self._for(proposer, box))
         points = self.store.faces([face]).points[0]
@@ -247,10 +263,10 @@ class Suggestions:
             return box
         return tuple(boxes_of_points(np.array([box]), spec.scheme, spec.face_margins)[0].tolist())
 
-    def _search(self, picture: str) -> None:
+    def _search(self, picture: str, pixels: np.ndarray) -> None:
         """Find the faces of a picture without labels."""
         finder = self._finder
-        faces = finder.faces_in(self._pixels(picture))
+        faces = finder.faces_in(pixels)
         boxes = tuple(tuple(np.round(face.box, _PLACES).tolist()) for face in faces)
         with self._wake:
             self._detections[picture] = boxes
@@ -279,15 +295,18 @@ class Suggestions:
             return
         ids = (done + _evenly(others, max(_FITTED - len(done), 0)))[:_FITTED]
         for face in ids:
-            if self._is_stopped:
+            while not self._is_stopped and self._computed_first():
+                pass  # the page does not wait for the fit
+            if self._is_stopped or proposer is not self.proposer:
                 return
             if self._needs(face):
                 self._compute(face)
-        ids = [face for face in ids if face in self._found]
+        found = {face: each[1] for face in ids if (each := self._found.get(face)) and each[1]}
         self._fitted_to = max(count, 1)
-        if len(ids) < FEWEST:
+        if len(found) < FEWEST:
             return
-        network = np.stack([self._found[face][1].points for face in ids])
+        ids = list(found)
+        network = np.stack([points.points for points in found.values() if points])
         faces = self.store.faces(ids)
         fitted = proposer.fitted(network, faces.points.astype(np.float64), self._groups(ids))
         with self._wake:
