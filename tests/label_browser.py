@@ -8,8 +8,10 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from functools import cache
 
 import numpy as np
+import pytest
 import uvicorn
 from PIL import Image
 
@@ -22,6 +24,7 @@ from nasion.data.label_reading import LabelReading
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Predictions
 
+sync_api = pytest.importorskip("playwright.sync_api")
 BROWSER = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
@@ -33,12 +36,24 @@ QUIET = [
     "--disable-sync",
     "--no-first-run",
 ]
+MARKS = [
+    pytest.mark.slow,
+    pytest.mark.network,
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed"),
+]
 WHO = "anna"
+NOSE = "nose_tip"
+
+
+@cache
+def drawn(count):
+    return toy.draw(count, ibug68, size=320, colour=True)
 
 
 def labelled_data(folder, count=4, missing=()):
     """Drawn faces of 68 points, one an image. ``missing``: (face, points that have no label)."""
-    faces = toy.draw(count, ibug68, size=320, colour=True)
+    faces = drawn(count)
     points = faces.points.copy()
     for i, names in missing:
         points[i, ibug68.index(names)] = np.nan
@@ -53,7 +68,7 @@ def labelled_data(folder, count=4, missing=()):
 
 def toy_points(face):
     """Where the points of a drawn face are."""
-    return toy.draw(face + 1, ibug68, size=320, colour=True).points[face]
+    return drawn(face + 1).points[face]
 
 
 def free_port():
@@ -167,7 +182,7 @@ def ready(tab):
     until(tab, "nasionLabel.drawing.shown !== null")
 
 
-def until(tab, condition, seconds=15):
+def until(tab, condition, seconds=30):
     """Wait for something in the page. Its security policy forbids Playwright's own way."""
     end = time.monotonic() + seconds
     while not tab.evaluate(condition):

@@ -15,6 +15,7 @@ from nasion.data.datasets import fkd, imglab, points_csv, toy
 from nasion.errors import DataError, RunError, SettingError
 from nasion.evaluation import inspect_network, report, submission
 from nasion.evaluation.evaluate import evaluate
+from nasion.evaluation.matching import read_predictions
 from nasion.inference.backends.pytorch import TorchNetwork
 from nasion.inference.predictor import Predictor
 from nasion.landmarks import geometry
@@ -509,3 +510,26 @@ def test_groups_of_hundreds_are_not_reported_apart(toy_faces):
         set(evaluate(predicted(faces), faces).groups) >= {"subset"}
         and "photograph" not in evaluate(predicted(faces), faces).groups
     )
+
+
+@pytest.mark.parametrize("picked", [slice(None), slice(1, None, 2)])
+def test_predictions_of_several_faces_of_an_image_match_by_image_and_place(tmp_path, picked):
+    """As nasion names them, a.png and a.png#2; the images' whole paths are not in the file."""
+    faces = toy.draw(6, size=64, seed=2)
+    points = faces.points.copy()
+    points[1::2, :, 0] += 64
+    ids = tuple(f"{'abc'[i // 2]}.png" + ("#2" if i % 2 else "") for i in range(6))
+    images = tuple(tmp_path / name.removesuffix("#2") for name in ids)
+    drawn = np.asarray(faces.images)
+    for first, second, path in zip(drawn[::2], drawn[1::2], images[::2], strict=True):
+        Image.fromarray(np.concatenate([first, second], axis=1)).save(path)
+    faces = replace(faces, ids=ids, images=images, points=points, occluded=None)
+    points_csv.write(replace(faces, points=points + 1)[picked], tmp_path / "p.csv")
+    predictions = read_predictions(tmp_path / "p.csv", faces)
+    result = evaluate(predictions, faces)
+    assert result.overall.rmse == pytest.approx(1, abs=1e-4)
+    count = len(faces.ids[picked])
+    assert len(result.left_out.get("faces without a prediction, counted as failures", [])) == (
+        6 - count
+    )
+    assert "predictions of no face here" not in result.left_out

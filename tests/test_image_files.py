@@ -36,7 +36,7 @@ def table(tmp_path):
     folder.mkdir()
     names = [f"{i}.png" for i in range(COUNT)]
     for name, image in zip(names, faces.images, strict=True):
-        Image.fromarray(image).save(folder / name)
+        Image.fromarray(np.asarray(image)).save(folder / name)
     points_csv.write(replace(faces, ids=tuple(names)), folder / "labels.csv")
     return folder / "labels.csv"
 

@@ -251,6 +251,21 @@ def test_a_table_without_any_image_is_said_and_its_points_are_checked(tmp_path, 
     assert result.not_looked_for["points far outside their images"] == "no image is there"
 
 
+@pytest.mark.parametrize(("scale", "problem"), [(0.5, "left upper quarter"), (2.2, "1.8 times")])
+def test_labels_of_images_of_another_size_are_noticed_without_stated_sizes(
+    tmp_path, faces, scale, problem
+):
+    """A table does not say how large the images were that were labelled."""
+    path = written(tmp_path, replace(faces, points=faces.points * np.float32(scale)))
+    found = suspects(path)
+    assert [place for place in found if place == "12 faces"] and problem in found["12 faces"]
+    # Once for all, not point by point.
+    assert not any("outside its image" in each for each in found.values())
+    # Half as many faces are no set that is wrong.
+    some = np.where(np.arange(COUNT)[:, None, None] % 3 == 0, np.float32(scale), np.float32(1))
+    assert "12 faces" not in suspects(written(tmp_path, replace(faces, points=faces.points * some)))
+
+
 def test_copies_of_a_file_with_other_labels_are_found(tmp_path, faces):
     images = faces.images.copy()
     images[8] = images[1]

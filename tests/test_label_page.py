@@ -1,57 +1,27 @@
-"""The labelling page in a real browser: drags, touch, keys, what is saved and what a conflict shows."""
+"""The labelling page in a real browser: points and boxes by mouse, touch and keys."""
 
 import numpy as np
 import pytest
 from label_browser import (
-    BROWSER,
-    QUIET,
+    MARKS,
+    NOSE,
     LabelPage,
     drag,
-    free_port,
     index,
-    label_process,
     labelled_data,
     on_screen,
     points,
-    ready,
     saved,
     shown,
     toy_points,
-    unlabelled_data,
     until,
     zoom_to,
 )
 
 from nasion.landmarks.catalog import ibug68
 
-sync_api = pytest.importorskip("playwright.sync_api")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.network,
-    pytest.mark.browser,
-    pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed"),
-]
-NOSE = "nose_tip"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def page(tmp_path):
-    with LabelPage(labelled_data(tmp_path / "faces")) as running:
-        yield running
-
-
-@pytest.fixture
-def images(tmp_path):
-    with LabelPage(unlabelled_data(tmp_path / "images")) as running:
-        yield running
+pytestmark = MARKS
+pytest_plugins = ("label_page_fixtures",)
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 3])
@@ -176,7 +146,9 @@ def test_two_fingers_move_turn_and_scale_the_shape(browser, page):
         touch_drag(tab, (a, (a[0] - 20, a[1])), (b, (b[0] + 20, b[1])))
         saved(tab)
         after = points(tab)
-        width = [abs(p[index("jaw_right_1")][0] - p[index("jaw_left_1")][0]) for p in (before, after)]
+        width = [
+            abs(p[index("jaw_right_1")][0] - p[index("jaw_left_1")][0]) for p in (before, after)
+        ]
         ratio = (b[0] - a[0] + 40) / (b[0] - a[0])
         assert width[1] / width[0] == pytest.approx(ratio, rel=0.02)
         assert [each["op"] for each in page.gestures()] == ["transform"]
@@ -225,7 +197,9 @@ def test_points_without_a_proposal_are_placed_by_keys_and_clicks(browser, tmp_pa
     data = labelled_data(tmp_path / "some", 2, [(0, ("chin", "nose_tip"))])
     with LabelPage(data) as page, shown(browser, page, "0.png") as tab:
         # Without proposals, as in a blind repeat or a scheme that no network knows.
-        tab.evaluate("nasionLabel.labelling.doc.takeProposal(null); nasionLabel.tools.setMode('place')")
+        tab.evaluate(
+            "nasionLabel.labelling.doc.takeProposal(null); nasionLabel.tools.setMode('place')"
+        )
         tab.locator("#stage").focus()
         first = tab.evaluate("nasionLabel.points.nextUnplaced(-1)")
         tab.keyboard.press("Enter")  # shows the crosshair at the first of them
@@ -242,125 +216,6 @@ def test_points_without_a_proposal_are_placed_by_keys_and_clicks(browser, tmp_pa
         saved(tab)
         found = points(tab)[second]
         assert found[:2] == pytest.approx((100, 100), abs=0.5) and second != first
-
-
-RANDOM_ACTIONS = ("o", "Delete", "r", "w", ",", ".", "<", ">", "ArrowLeft", "Shift+ArrowDown", "Tab")
-RANDOM_ACTIONS += ("Control+z", "Control+Shift+z", "a", "3", "v", "c", "drag")
-
-
-def test_two_hundred_random_actions_and_a_reload_show_the_same_state(browser, page):
-    rng = np.random.default_rng(7)
-    with shown(browser, page, "0.png") as tab:
-        until(tab, "nasionLabel.labelling.doc.proposal !== null", seconds=60)
-        tab.focus("#stage")
-        for action in rng.choice(RANDOM_ACTIONS, 200):
-            if action != "drag":
-                tab.keyboard.press(action)
-                continue
-            placed = [place for place in points(tab) if place]
-            start = on_screen(tab, placed[rng.integers(len(placed))][:2])
-            drag(tab, start, (start[0] + int(rng.integers(-40, 40)), start[1] + 15), steps=2)
-        saved(tab)
-        before = state_of(tab)
-        assert before["revision"] > 60
-        assert page.state("0.png").revision == before["revision"]
-        tab.reload()
-        ready(tab)
-        assert state_of(tab) == before
-
-
-def state_of(tab):
-    return tab.evaluate(
-        """(({ points, touched, confirmed, revision, can_undo, can_redo }) =>
-          ({ points, touched, confirmed, revision, can_undo, can_redo }))(nasionLabel.labelling.doc)"""
-    )
-
-
-def test_undo_all_and_redo_all_after_a_reload_give_the_same(browser, page):
-    with shown(browser, page, "0.png") as tab:
-        first = points(tab)
-        tab.focus("#stage")
-        tab.keyboard.press("w")
-        for name in (NOSE, "chin"):
-            start = on_screen(tab, points(tab)[index(name)][:2])
-            drag(tab, start, (start[0] + 30, start[1] - 20))
-        tab.keyboard.press("r")
-        tab.keyboard.press("Delete")
-        saved(tab)
-        last = points(tab)
-        tab.reload()
-        ready(tab)
-        assert points(tab) == last
-        tab.focus("#stage")
-        for key, flag, expected in (
-            ("Control+z", "can_undo", first),
-            ("Control+Shift+z", "can_redo", last),
-        ):
-            while tab.evaluate(f"nasionLabel.labelling.doc.{flag}"):
-                tab.keyboard.press(key)
-                saved(tab)
-            assert points(tab) == expected
-        assert [each["op"] for each in page.gestures()].count("undo") == 5
-
-
-def test_a_second_tab_s_stale_gesture_shows_both_versions_and_loses_none(browser, page):
-    with shown(browser, page, "0.png", expected=["409"]) as tab:
-        other = tab.context.new_page()
-        other.goto(page.url + "#face=0.png")
-        ready(other)
-        x, y, _ = points(tab)[index(NOSE)]
-        for each, (dx, dy) in ((tab, (20, 0)), (other, (0, 25))):
-            each.bring_to_front()
-            drag(each, on_screen(each, (x, y)), on_screen(each, (x + dx, y + dy)))
-            if each is tab:
-                saved(tab)
-        other.locator("#conflict-dialog").wait_for()
-        shown_rows = other.locator("#conflict-rows tr")
-        assert shown_rows.count() == 1 and "nose tip" in shown_rows.first.inner_text()
-        assert f"{x + 20:.1f}" in shown_rows.first.inner_text()
-        assert f"{y + 25:.1f}" in shown_rows.first.inner_text()
-        # Closed without an answer, the question comes back.
-        other.reload()
-        other.locator("#conflict-dialog").wait_for()
-        assert page.state("0.png").points[NOSE][0] == pytest.approx(x + 20, abs=0.5)
-        other.click("#conflict-mine")
-        ready(other)
-        saved(other)
-        now = page.state("0.png")
-        assert now.points[NOSE][:2] == pytest.approx((x, y + 25), abs=0.5) and now.revision == 2
-        tab.bring_to_front()
-        start = on_screen(tab, points(tab)[index("chin")][:2])
-        drag(tab, start, (start[0] + 10, start[1] + 10))
-        tab.locator("#conflict-dialog").wait_for()
-        tab.click("#conflict-theirs")
-        until(tab, f"nasionLabel.labelling.doc.points[{index(NOSE)}][1] > {y + 24}")
-        assert points(tab)[index(NOSE)][:2] == pytest.approx((x, y + 25), abs=0.5)
-        assert "chin" not in page.state("0.png").points
-
-
-def test_a_killed_server_is_said_and_what_it_missed_is_sent_after_a_restart(browser, tmp_path):
-    data = labelled_data(tmp_path / "faces", 2)
-    page = LabelPage(data)
-    page.port = free_port()
-    expected = ["ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "Failed to load resource"]
-    with label_process(data, page.port) as process:
-        with shown(browser, page, "0.png", expected=expected) as tab:
-            process.kill()
-            process.wait()
-            places = points(tab)
-            for name in (NOSE, "chin"):
-                start = on_screen(tab, places[index(name)][:2])
-                drag(tab, start, (start[0] + 30, start[1]))
-            line = tab.locator("#saved")
-            sync_api.expect(line).to_contain_text("2 unsaved, retrying")
-            assert not page.list_path.exists()
-            with label_process(data, page.port):
-                # A page that is closed and opened again has them still.
-                tab.reload()
-                sync_api.expect(line).to_contain_text("Saved", timeout=20_000)
-                ready(tab)
-                assert set(page.state("0.png").points) == {NOSE, "chin"}
-                assert points(tab)[index(NOSE)][0] > places[index(NOSE)][0] + 3
 
 
 def test_boxes_are_drawn_by_a_drag_and_by_two_clicks(browser, images):
@@ -435,54 +290,10 @@ def test_a_fill_never_overwrites_what_was_placed_by_hand(browser, tmp_path):
             assert np.hypot(*(np.array(found[name][:2]) - truth[index(name)])) < 32
 
 
-def test_what_is_pressed_only_counts_where_it_should(browser, page):
-    with shown(browser, page, "0.png") as tab:
-        before = points(tab)
-        tab.click("#note")
-        tab.keyboard.type("wow, do R")
-        tab.keyboard.press("Tab")
-        saved(tab)
-        assert points(tab) == before and page.state("0.png").note == "wow, do R"
-        tab.focus("#stage")
-        tab.keyboard.press("?")
-        tab.locator("#letter-keys").uncheck()
-        tab.click("#keys-dialog [data-close]")
-        tab.focus("#stage")
-        tab.keyboard.press("w")
-        assert points(tab) == before
-        tab.get_by_role("button", name="Keys").click()
-        tab.locator("#letter-keys").check()
-        change = tab.locator("button[data-command=swap]").last
-        change.click()
-        tab.keyboard.press("u")
-        assert "U: Swap left and right" in tab.inner_text("#keys-told")
-        tab.click("#keys-dialog [data-close]")
-        tab.focus("#stage")
-        tab.keyboard.press("w")
-        assert points(tab) == before
-        tab.keyboard.press("u")
-        saved(tab)
-        assert points(tab) != before and page.gestures()[-1]["op"] == "swap"
-
-
-def test_after_the_last_point_tab_leaves_the_image_and_escape_lets_it_at_any(browser, page):
-    with shown(browser, page, "0.png") as tab:
-        tab.focus("#stage")
-        tab.evaluate("nasionLabel.points.select(66)")
-        tab.keyboard.press("Tab")
-        assert tab.evaluate("document.activeElement.id") == "stage"
-        tab.keyboard.press("Tab")
-        assert tab.evaluate("document.activeElement.id") != "stage"
-        tab.focus("#stage")
-        tab.keyboard.press("Tab")
-        tab.keyboard.press("Escape")
-        tab.keyboard.press("Tab")
-        assert tab.evaluate("document.activeElement.id") != "stage"
-
-
 EDITING = """async () => {
   const e = await import("/page/editing.js");
-  const all = (changes) => Object.fromEntries([...changes].map(([i, v]) => [i, v && v.slice(0, 2)]));
+  const all = (changes) =>
+    Object.fromEntries([...changes].map(([i, v]) => [i, v && v.slice(0, 2)]));
   const p = (x, y, state = "visible") => [x, y, state];
   const ring = { points: [0, 1, 2, 3], closed: true }, line = { points: [0, 1, 2], closed: false };
   const square = [p(0, 0), p(10, 0), p(10, 10), p(0, 10)];
@@ -530,147 +341,6 @@ def test_edits_are_what_is_worked_out_by_hand(browser, page):
             "unchanged": 0,
             "state": [1.33, 2, "occluded"],
         }
-
-
-def test_everything_can_be_reached_has_a_name_and_is_large_enough(browser, page):
-    with shown(browser, page, "0.png") as tab:
-        tab.evaluate("document.querySelectorAll('details').forEach((it) => { it.open = true; })")
-        tab.get_by_role("button", name="Shape").click()
-        unnamed = tab.evaluate("""
-            [...document.querySelectorAll("button, select, input, textarea, canvas[role], [role=listbox],"
-              + "[role=option], [role=toolbar], [role=application], dialog, progress")]
-              .filter((it) => !it.textContent.trim() && !it.getAttribute("aria-label"))
-              .filter((it) => !(it.labels && it.labels.length) && !it.getAttribute("aria-labelledby"))
-              .map((it) => it.outerHTML.slice(0, 90))""")
-        assert unnamed == []
-        assert too_small(tab, 24) == []
-        ids = tab.evaluate("[...document.querySelectorAll('[id]')].map((it) => it.id)")
-        assert len(ids) == len(set(ids))
-        pointed = tab.evaluate("""
-            [...document.querySelectorAll("[aria-controls], [aria-describedby], [aria-labelledby]")]
-              .flatMap((it) => ["aria-controls", "aria-describedby", "aria-labelledby"]
-                .map((name) => it.getAttribute(name)).filter(Boolean))""")
-        assert set(pointed) <= set(ids)
-        tab.locator("#stage").focus()
-        tab.keyboard.press("Escape")
-        tab.keyboard.press("Tab")
-        tab.keyboard.press("ArrowRight")
-        sync_api.expect(tab.locator("#announce")).to_contain_text("jaw right 1 at")
-        assert tab.get_attribute("#announce", "aria-live") == "polite"
-        active = tab.get_attribute("#points-list", "aria-activedescendant")
-        assert tab.get_attribute(f"#{active}", "aria-selected") == "true"
-
-
-def too_small(tab, least):
-    return tab.evaluate(
-        """(least) => [...document.querySelectorAll(
-              "button, select, summary, input, [role=option], label.tick")]
-            .filter((it) => it.checkVisibility() && !it.closest("label"))
-            .map((it) => [it.getBoundingClientRect(), it])
-            .filter(([box]) => box.width && (box.height < least || box.width < least))
-            .map(([box, it]) => `${it.outerHTML.slice(0, 80)} ${box.width} ${box.height}`)""",
-        least,
-    )
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_have_enough_contrast(browser, page, scheme):
-    with shown(browser, page, "0.png", color_scheme=scheme) as tab:
-        tab.get_by_role("button", name="Place", exact=True).click()
-        faint = tab.evaluate(CONTRAST)
-        assert faint == []
-
-
-CONTRAST = """() => {
-  const numbers = (text) => {
-    const values = text.match(/[\\d.]+/g).map(Number);
-    return text.startsWith("color(") ? values.map((v, i) => (i < 3 ? v * 255 : v)) : values;
-  };
-  const bright = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (it) => {
-    for (; it; it = it.parentElement) {
-      const colour = numbers(getComputedStyle(it).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0.5) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const mixed = (ink, paper, share) => ink.slice(0, 3).map((v, i) => share * v + (1 - share) * paper[i]);
-  return [...document.querySelectorAll("body *")]
-    .filter((it) => it.checkVisibility() && !it.disabled && !it.closest("#stage"))
-    .filter((it) => [...it.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
-    .map((it) => {
-      const style = getComputedStyle(it), paper = behind(it);
-      const ink = mixed(numbers(style.color), paper, Number(style.opacity));
-      const [a, b] = [bright(ink), bright(paper)];
-      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), it];
-    })
-    .filter(([ratio]) => ratio < 4.5)
-    .map(([ratio, it]) => `${ratio.toFixed(2)} ${it.outerHTML.slice(0, 80)}`);
-}"""
-
-
-@pytest.mark.parametrize("size", [(390, 844), (820, 1180)])
-def test_on_phones_and_tablets_panels_are_sheets_and_nothing_reaches_beyond(browser, page, size):
-    width, height = size
-    touched = {"viewport": {"width": width, "height": height}, "has_touch": True, "is_mobile": True}
-    with shown(browser, page, "0.png", **touched) as tab:
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        assert too_small(tab, 44) == []
-        queue = tab.get_by_role("button", name="Queue")
-        queue.tap()
-        assert queue.get_attribute("aria-expanded") == "true"
-        tab.locator("#queue .row").nth(1).tap()
-        until(tab, "nasionLabel.labelling.index === 1")
-        assert queue.get_attribute("aria-expanded") == "false"
-        if width < 700:
-            tab.get_by_role("button", name="Points", exact=True).tap()
-            tab.locator("#point-30").tap()
-            assert tab.evaluate("nasionLabel.labelling.current") == 30
-            assert too_small(tab, 44) == []
-        stage = tab.locator("#stage").bounding_box()
-        assert stage["width"] > 0.6 * width and stage["height"] > 0.5 * height
-
-
-def test_the_next_images_are_decoded_before_they_are_asked_for(browser, page):
-    with shown(browser, page, "0.png") as tab:
-        tab.evaluate("nasionLabel.faces.open(0)")
-        until(
-            tab,
-            "nasionLabel.labelling.queue.every((it) =>"
-            " nasionLabel.images.has(`/api/image?image=${it.image}`))",
-        )
-        took = tab.evaluate("""async () => {
-          const start = performance.now();
-          await nasionLabel.faces.go(1);
-          while (nasionLabel.drawing.shown.name !== nasionLabel.labelling.doc.image.name) {
-            await new Promise(requestAnimationFrame);
-          }
-          return performance.now() - start;
-        }""")
-        assert took < 1000
-        assert tab.evaluate("nasionLabel.images.bytes") == 4 * 320 * 320 * 4
-
-
-def test_progress_and_history_say_who_did_what(browser, page):
-    with shown(browser, page, "0.png") as tab:
-        start = on_screen(tab, points(tab)[index(NOSE)][:2])
-        drag(tab, start, (start[0] + 20, start[1]))
-        tab.click("#done")
-        until(tab, "nasionLabel.labelling.doc.face !== '0.png'")
-        saved(tab)
-        tab.click("#progress")
-        sync_api.expect(tab.locator("#progress-text")).to_contain_text("1 face done")
-        row = tab.locator("#progress-people tr").first.inner_text().split("\t")
-        assert row[:3] == ["anna", "1", "1"]
-        tab.click("#progress-dialog [data-close]")
-        tab.evaluate("nasionLabel.faces.open(nasionLabel.labelling.find('0.png'))")
-        until(tab, "nasionLabel.labelling.doc.face === '0.png'")
-        tab.click("#history-section summary")
-        lines = tab.locator("#history li").all_inner_texts()
-        assert len(lines) == 2 and lines[0].startswith("done changed")
-        assert lines[1].startswith("moved, 1 point") and "anna" in lines[1]
 
 
 def test_proposals_follow_a_correction_and_stay_no_labels_until_accepted(browser, images):
@@ -727,17 +397,6 @@ def test_what_modifier_keys_and_the_move_here_button_do(browser, page):
         assert page.gestures()[-1]["op"] == "slide" and half < 0.4 * np.linalg.norm(along)
 
 
-def test_keys_pressed_at_once_go_as_many_faces_on(browser, page):
-    with shown(browser, page, "0.png") as tab:
-        tab.evaluate("nasionLabel.faces.open(0)")
-        tab.focus("#stage")
-        for key in "jjjk":
-            tab.keyboard.press(key)
-        until(tab, "nasionLabel.labelling.index === 2")
-        until(tab, "nasionLabel.drawing.shown.name === nasionLabel.labelling.doc.image.name")
-        assert tab.inner_text("#position") == "Face 3 of 4"
-
-
 def test_a_drag_paints_the_points_and_leaves_the_image_alone(browser, page):
     with shown(browser, page, "0.png") as tab:
         tab.evaluate("""() => {
@@ -753,39 +412,3 @@ def test_a_drag_paints_the_points_and_leaves_the_image_alone(browser, page):
         drag(tab, start, (start[0] + 60, start[1] + 30), steps=30)
         painted = tab.evaluate("painted")
         assert painted["points"] > 3 and painted["image"] == 0
-
-
-def test_a_face_shown_once_more_hides_its_labels(browser, page):
-    with shown(browser, page, "0.png") as tab:
-        tab.evaluate("""() => {
-          const { labelling } = nasionLabel;
-          const entry = { ...labelling.queue[0], repeat: 1, reason: "", state: "todo" };
-          labelling.queue = [entry, ...labelling.queue];
-          return nasionLabel.faces.open(0);
-        }""")
-        assert tab.locator("#blind").is_visible()
-        assert not any(points(tab)) and tab.evaluate("nasionLabel.tools.mode") == "place"
-        face = tab.evaluate("nasionLabel.labelling.doc.face")
-        tab.mouse.click(*on_screen(tab, (150, 150)))
-        saved(tab)
-        first = ibug68.points[0]
-        assert page.state(face, repeat=1).points[first][:2] == pytest.approx((150, 150), abs=0.5)
-        assert not page.state(face).points
-
-
-LEARNING = {"state": "running", "done": 0.4, "seconds_left": 75, "faces": 6, "message": None}
-
-
-def test_learning_shows_its_progress_and_renews_what_nobody_touched(browser, page):
-    with shown(browser, page, "0.png", expected=["400"]) as tab:
-        until(tab, "nasionLabel.labelling.doc.proposal !== null", seconds=60)
-        tab.click("#learn")
-        sync_api.expect(tab.locator("#learn-state")).to_contain_text("5")
-        state = LEARNING | {"models_version": 0}
-        tab.route("**/api/learn", lambda route: route.fulfill(json=state))
-        tab.click("#learn")
-        sync_api.expect(tab.locator("#learn-state")).to_contain_text("6 faces: 40 %, about 75 s left")
-        assert tab.evaluate("document.getElementById('learn-progress').value") == 0.4
-        state |= {"state": "done", "done": 1, "models_version": 99}
-        sync_api.expect(tab.locator("#announce")).to_contain_text("proposed anew", timeout=10_000)
-        assert tab.locator("#learn-progress").is_hidden()

@@ -136,6 +136,10 @@ class _Inspection:
         boxes = label_places.absurd_boxes(faces, sizes)
         copies = _copies(faces, self.unreadable | missing)
         self._record("points at -1 -1 or 0 0", label_places.sentinels(faces))
+        scaled = "" if self.stated or unseen else label_places.other_scale(faces, sizes)
+        if scaled:
+            self.result.suspects.append(Fault(f"{len(faces)} faces", scaled))
+            outside = iter(())
         if self.stated:
             told = told_sizes(others, len(set(map(str, faces.images))))
             self._record("images of another size than their labels'", told, unseen)

@@ -20,6 +20,9 @@ from nasion.landmarks.geometry import points_box
 from nasion.media.images import image_size, stored_orientation
 
 _FAR_OUTSIDE = 0.5  # of the image's longer side, beyond its edge
+_SCALE_IMAGES = 5  # that show together whether labels are of images of another size
+_ALL = 0.95  # of the faces
+_MANY_OUTSIDE = 0.25  # of a face's points
 _LARGE_BOX = 4.0  # times the image's longer side
 _BOX_MARGIN = 0.25  # of a box's sides, by which points may lie outside
 _CORNER_GAIN = 0.7  # of a box's area is left, if its width and height are read as a corner
@@ -91,6 +94,36 @@ def outside_image(faces: Faces, sizes: Float64[np.ndarray, "N 2"]) -> Iterator[t
             count = int((far[i] > _FAR_OUTSIDE).sum())
             more = f", and {count - 1} more" if count > 1 else ""
             yield i, f"{_name(faces, k)} {x:g} {y:g}{more}, far outside its image of {image}."
+
+
+def other_scale(faces: Faces, sizes: Float64[np.ndarray, "N 2"]) -> str:
+    """What is wrong if labels are of smaller or larger images than these; empty if nothing is.
+
+    One image has its face anywhere, but hardly all of a set have theirs in the left upper quarter,
+    nor do most reach beyond the right or lower edge.
+    """
+    points = faces.points.astype(np.float64)
+    known = np.flatnonzero(faces.labelled.any(axis=1) & ~np.isnan(sizes).any(axis=1))
+    if len({str(faces.images[i]) for i in known.tolist()}) < _SCALE_IMAGES:
+        return ""
+    places = points[known] / sizes[known, None]  # 0 to 1 from edge to edge
+    farthest = np.nanmax(places, axis=(1, 2))
+    if np.mean(farthest <= 1 / 2) >= _ALL:
+        return (
+            f"all points of {int((farthest <= 0.5).sum())} of {len(known)} faces lie in the left "
+            "upper quarter of their images: if the faces do not, the labels were made on images of "
+            "half the size or smaller; use those, or scale the labels."
+        )
+    labelled = faces.labelled[known]
+    outside = (places > 1).any(axis=2).sum(axis=1) / labelled.sum(axis=1)
+    if np.mean(outside >= _MANY_OUTSIDE) >= 1 / 2 and (np.nanmin(places) > -_EDGE):
+        return (
+            f"{int((outside >= _MANY_OUTSIDE).sum())} of {len(known)} faces have a quarter of "
+            "their points or more beyond the right or lower edge of their images: the labels seem "
+            f"to be of images at least {farthest.max():.1f} times as large; use those, or scale "
+            "the labels."
+        )
+    return ""
 
 
 def absurd_boxes(faces: Faces, sizes: Float64[np.ndarray, "N 2"]) -> Iterator[tuple[int, str]]:

@@ -49,7 +49,9 @@ export class Learn {
       this.#version = state.models_version;
       await this.app.labelling.proposals.renew().catch(() => {});
       this.app.labelling.refreshQueue();
-      announce("Learnt. Points that nobody has touched are proposed anew.");
+      // Proposals also become better with each finished face, without any learning.
+      const isLearnt = state.state === "done";
+      if (isLearnt) announce("Learnt. Points that nobody has touched are proposed anew.");
     }
     if (!state || state.state === "running") this.timer = setTimeout(() => this.#follow(), EVERY);
   }

@@ -207,7 +207,7 @@ class App {
     if (mode === "place") {
       const isOpen = current >= 0 && !doc.points[current];
       const next = isOpen ? current : this.points.nextUnplaced(current);
-      return next < 0 ? "Every point has a place." : `Click where it is: ${readable(doc.names[next])}`;
+      return next < 0 ? "Every point has a place." : `Place: ${readable(doc.names[next])}`;
     }
     if (mode === "here") {
       return current < 0 ? "Select a point, then click where it belongs."
@@ -219,8 +219,8 @@ class App {
         : "Drag corners or edges, or draw a new box.";
     }
     return labelling.several.size > 1
-      ? "Shape: the selected part. Drag inside to move it, handles to turn and scale it."
-      : "Shape: the whole face. Drag inside to move it, handles to turn and scale it.";
+      ? "The selected part: drag inside to move it, handles to turn and scale it."
+      : "The whole face: drag inside to move it, handles to turn and scale it.";
   }
 
   // Buttons

@@ -2,8 +2,8 @@
 
 import { announce, count, readable } from "./dom.js";
 import {
-  OCCLUDED, VISIBLE, distanceTo, filledByMirror, filledFrom, movedBy, reversed, shiftedByOne, slidBy,
-  swappedSides,
+  OCCLUDED, VISIBLE, distanceTo, filledByMirror, filledFrom, movedBy, reversed, same, shiftedByOne,
+  slidBy, swappedSides,
 } from "./editing.js";
 import { shownPlace } from "./face_document.js";
 import { valueAt } from "./gestures.js";
@@ -73,12 +73,15 @@ export class PointActions {
     this.select(open[(here + 1) % open.length]);
   }
 
+  /** The point's contour; once more, its part of the face; once more, none. */
   selectPart() {
     const { labelling } = this, { parts } = labelling.scheme;
-    const i = labelling.current;
-    const here = parts.find((part) => part.points.includes(i)) ?? parts[0];
-    const isWhole = labelling.several.size > 1 && here.points.every((p) => labelling.several.has(p));
-    this.usePart(isWhole ? null : here);
+    const i = Math.max(labelling.current, 0);
+    const choices = [labelling.contourOf(i), parts.find((part) => part.points.includes(i))];
+    const known = choices.filter((it, k) => it && !(k && same(it.points, choices[0]?.points)));
+    const isSelected = (it) => it.points.length === labelling.several.size
+      && it.points.every((point) => labelling.several.has(point));
+    this.usePart(known[known.findIndex(isSelected) + 1] ?? null);
   }
 
   usePart(part) {
