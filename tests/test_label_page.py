@@ -246,6 +246,9 @@ def test_boxes_are_drawn_by_a_drag_and_by_two_clicks(browser, images):
         tab.click("#no-face")
         saved(tab)
         assert images.state("three.jpg").no_face and tab.locator("#left-out").is_visible()
+    with shown(browser, images, "wall.png") as tab:
+        tab.click("#faces-section summary")
+        assert tab.locator("#no-face").is_disabled()
 
 
 def test_shape_mode_moves_turns_and_scales_by_handles_and_buttons(browser, page):

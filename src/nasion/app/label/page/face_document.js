@@ -91,6 +91,7 @@ export class FaceDocument {
     for (const field of SINGLE) if (gesture[field]) this[field] = gesture[field].to;
     if (gesture.confirmed) this.confirmed = [...(gesture.confirmed.to ?? [])];
     if (gesture.op === "add") this.is_new = false;
+    if (gesture.op === "add" || gesture.points) this.has_faces = true;
     this.revision = gesture.revision;
     this.can_undo = true;
     this.can_redo = false;

@@ -48,7 +48,9 @@ export class FacePanel {
     byId("done").textContent = doc.done ? "✓ Done" : "Done";
     byId("remove").textContent = doc.removed ? "Restore this face" : "Leave this face out";
     byId("no-face").setAttribute("aria-pressed", String(Boolean(doc.no_face)));
-    byId("no-face").disabled = doc.isBlind;
+    const hasFaces = doc.has_faces && !doc.no_face;
+    byId("no-face").disabled = doc.isBlind || hasFaces;
+    byId("no-face").title = hasFaces ? "It has faces: leave them out instead." : "";
     byId("undo").disabled = !doc.can_undo;
     byId("redo").disabled = !doc.can_redo;
     if (document.activeElement !== byId("note")) byId("note").value = doc.note ?? "";

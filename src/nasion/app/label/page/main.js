@@ -122,7 +122,7 @@ class App {
       drawing.request("points");
     });
     labelling.on("proposed", (isFound) => {
-      if (tools.mode === "edit" || tools.mode === "box") this.#beginMode();
+      if (tools.mode === "edit") this.#beginMode();
       if (isFound) this.viewActions.zoomFace();
     });
     labelling.on("needs-box", () => this.boxMode(false));
