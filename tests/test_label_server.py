@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 from hashlib import sha256
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_the_page_gets_the_scheme_the_labels_and_a_proposal(table, faces):
         parts = [part["points"] for part in session["scheme"]["parts"]]
         assert sorted(k for part in parts for k in part) == list(range(68))
         assert all(place is not None for place in session["scheme"]["picture"])
-        assert session["order"] == "typical" and "suspects" not in session["orders"]
+        assert session["order"] == "random" and "suspects" not in session["orders"]
         queue = page.queue("file")
         assert [row["face"] for row in queue["faces"]] == list(NAMES)
         assert queue["left"] == 4 and queue["done"] == 0 and queue["images"] == 4
@@ -434,6 +435,15 @@ def test_every_order_has_every_face_and_stays_the_same(table, order):
         ids = page.ids()
         assert sorted(ids) == [(name, 0) for name in NAMES] and ids == page.ids()
         assert page.queue()["order"] == order
+
+
+def test_pictures_without_labels_come_before_labelled_faces_in_random_order(table):
+    folder = table if table.is_dir() else table.parent
+    for name in ("new1.png", "new2.png"):
+        shutil.copy(folder / NAMES[0], folder / name)
+    with labelling(table) as page:
+        ids = [face for face, _ in page.ids("random")]
+        assert sorted(ids[:2]) == ["new1.png", "new2.png"] and sorted(ids[2:]) == sorted(NAMES)
 
 
 def test_points_follow_a_correction(table):

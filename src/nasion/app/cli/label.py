@@ -32,7 +32,7 @@ def label(
         str | None,
         typer.Option(
             help="Which faces come first: suspects (of an audit), unsure, typical, random, file.",
-            show_default="suspects if there are any, else typical, after 25 faces unsure",
+            show_default="suspects if there is an audit, else random",
         ),
     ] = None,
     host: Annotated[

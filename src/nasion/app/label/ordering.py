@@ -52,10 +52,8 @@ class Ordering:
 
     @property
     def default(self) -> str:
-        """Suspects of an audit; with few labels typical faces, else unsure ones."""
-        if self.audit:
-            return SUSPECTS
-        return TYPICAL if self._labelled + len(self.store.finished()) < FEW else UNSURE
+        """Suspects of an audit, else random: no order made better networks (label_faces.md)."""
+        return SUSPECTS if self.audit else RANDOM
 
     def suspect(self, face: str) -> Suspect | None:
         """What the audit says of a face."""
@@ -153,7 +151,7 @@ class Ordering:
         if order == SUSPECTS:
             return self._suspicious(set(entries))
         if order == RANDOM:
-            return [(face, "") for face in sorted(entries, key=self._lot)]
+            return [(face, "") for face in sorted(entries, key=self._unlabelled_first)]
         if order in (UNSURE, TYPICAL):
             return self._by_proposals(order, entries)
         return []
@@ -218,6 +216,11 @@ class Ordering:
             chosen.setdefault(i)
         at = list(chosen)
         return [faces[i] for i in at], doubt[at]
+
+    def _unlabelled_first(self, face: str) -> tuple[bool, bytes]:
+        i = self.store.data.position.get(face)
+        has_labels = i is not None and bool(self.store.data.faces.labelled[i].any())
+        return has_labels, self._lot(face)
 
     def _lot(self, face: str) -> bytes:
         """A face's place in a random order that stays the same, also when faces come along."""
