@@ -120,15 +120,13 @@ def own_points(start, faces):
 
 
 def proposals_of_start(start, labelled, faces):
-    """Points by name, and as weighted means of others once faces are labelled."""
-    known = own_points(start, faces).points.astype(np.float64)
+    """Points by name, and weighted means of others once faces are labelled."""
+    known, own = own_points(start, faces).points.astype(np.float64), start.spec.scheme
+    points = np.full((len(faces), len(faces.scheme), 2), np.nan)
     if labelled is not None:
         points = np.einsum("kj,njd->nkd", point_weights(start, labelled), known)
-    else:
-        points = np.full((len(faces), len(faces.scheme), 2), np.nan)
-        own = start.spec.scheme
-        for name, same in faces.scheme.matches(own).items():
-            points[:, faces.scheme.points.index(name)] = known[:, own.points.index(same)]
+    for name, same in faces.scheme.matches(own).items():
+        points[:, faces.scheme.points.index(name)] = known[:, own.points.index(same)]
     return Predictions(scheme=faces.scheme, ids=faces.ids, points=points.astype(np.float32))
 
 
@@ -137,9 +135,10 @@ def fine_tuned(start, labelled, folder):
         in_given_boxes(finetune.RECIPE, start.spec, labelled, SHOWN),
         init_from=start.source,
         architecture=start.architecture,
+        keep="best",  # of the faces that are held out, the weights before training included
     )
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped
-    nasion.train(recipe, (labelled, labelled), run_folder=folder)
+    nasion.train(recipe, labelled, run_folder=folder)
     return nasion.load_model(folder)
 
 

@@ -164,3 +164,25 @@ def test_paths_are_told_apart_by_the_folders_that_they_share(tmp_path):
     # Of a relative name the last folder counts: another one has other pictures.
     assert finder.like("carla/1.jpg") is None
     assert finder.like("BO/1.jpg") == ("Bo/1.jpg", "upper and lower case")
+
+
+def test_a_conversion_to_a_relative_folder_loses_nothing(table, monkeypatch):
+    """YOLO's images have whole paths, which are those of the folder all the same."""
+    monkeypatch.chdir(table.parent.parent)
+    done = conversion.convert(Path("mine/labels.csv"), Path("yolo"), "yolo_pose")
+    assert done.lost == {}
+
+
+def test_a_conversion_of_faulty_labels_lists_faults_in_one_line(table, monkeypatch, capsys):
+    (table.parent / "3.png").unlink()
+    target = table.parent.parent / "coco"
+    code, printed = run_command(
+        monkeypatch, capsys, "data", "convert", table, target, "--to", "coco"
+    )
+    assert code != 0 and "1 fault. 3.png: its image is not at" in printed and "\\n" not in printed
+    assert (
+        "the images of 1 face cannot be read"
+        in run_command(
+            monkeypatch, capsys, "data", "show", table, "-o", table.parent.parent / "s.png"
+        )[1]
+    )

@@ -46,7 +46,16 @@ def pyright(tmp_path_factory):
     packages = next((folder / "lib").glob("python*")) / "site-packages"
     shutil.copytree(ROOT / "src" / "nasion", packages / "nasion")
     ours = next((Path(sys.prefix) / "lib").glob("python*")) / "site-packages"
-    for name in ("numpy", "jaxtyping", "torch", "PIL", "typer", "rich"):
+    for name in (
+        "numpy",
+        "jaxtyping",
+        "torch",
+        "PIL",
+        "typer",
+        "rich",
+        "pydantic",
+        "pydantic_core",
+    ):
         (packages / name).symlink_to(ours / name)
     environment = os.environ | {
         "VIRTUAL_ENV": str(folder),

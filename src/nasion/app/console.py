@@ -226,7 +226,11 @@ def show_folds(result: CrossValidationResult) -> None:
 def show_summary(summary: Summary) -> None:
     """Counts, groups, duplicates, missing labels by point and by pattern."""
     faces = summary.faces
-    images = "images not found"
+    images = "no image is there"
+    if summary.unreadable < len(faces):
+        images = (
+            f"the images of {count(summary.unreadable, 'face')} cannot be read (nasion data check)"
+        )
     if summary.sizes is not None:
         sizes = [f"{size} ({n})" for size, n in list(summary.sizes.items())[:5]]
         images = f"images: {', '.join(sizes)}"

@@ -124,11 +124,13 @@ def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[
         raise DataError(f"{next(iter(by_face.values()))} Put the images where the labels say.")
     faults += by_face.values()
     if faults and not reading.skip_faults:
-        shown = "\n".join(f"  {fault}" for fault in faults[:_SHOWN])
-        more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        shown = " ".join(map(str, faults[:_SHOWN]))
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        more = " ..." if len(faults) > _SHOWN else ""
         raise DataError(
-            f"{source}: {len(faults)} faults; correct them, or leave these out with --skip-faults "
-            f"(in Python: reading=LabelReading(skip_faults=True)):\n{shown}{more}"
+            f"{source}: {count}. {shown}{more} Correct them (nasion data check lists all), or "
+            "leave such faces out with --skip-faults (in Python: "
+            "reading=LabelReading(skip_faults=True))."
         )
     kept = [i for i in range(len(faces)) if i not in by_face]
     if not kept:
@@ -250,12 +252,13 @@ def _partners(written: Faces, back: Faces) -> np.ndarray:
     """For each face the position of the same one among those read back; -1 for none."""
     by_image: dict[str, list[int]] = defaultdict(list)
     for i, image in enumerate(back.images):
-        by_image[str(image) if isinstance(image, Path) else str(i)].append(i)
+        by_image[str(image.resolve()) if isinstance(image, Path) else str(i)].append(i)
     points = back.to(written.scheme).points
     partner = np.full(len(written), -1)
     for i, image in enumerate(written.images):
         # A format that holds the images has no files to tell faces by, but their order.
-        candidates = by_image.get(str(image), by_image.get(str(i), []))
+        name = str(image.resolve()) if isinstance(image, Path) else ""
+        candidates = by_image.get(name, by_image.get(str(i), []))
         found = next((j for j in candidates if _same(written.points[i], points[j])), None)
         if found is not None:
             partner[i] = found

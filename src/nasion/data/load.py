@@ -245,7 +245,7 @@ def pack_faces(faces: Faces) -> cache.Entry:
     return {name: array for name, array in arrays.items() if array is not None}, value
 
 
-def unpack_faces(arrays: Any, value: dict) -> Faces:
+def unpack_faces(arrays: Any, value: dict[str, Any]) -> Faces:
     """The inverse of ``pack_faces``."""
     if "images" in arrays:
         images = arrays["images"]

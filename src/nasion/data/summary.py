@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nasion.data.image_faults import image_faults
+from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.splits import DUPLICATE, SimilarPair, similar_pairs
 from nasion.landmarks.faces import Faces
 from nasion.media.images import image_size
@@ -28,6 +28,7 @@ class Summary:
     other_patterns: int
     groups: dict[str, dict[str, int]]
     sizes: dict[str, int] | None
+    unreadable: int
     exact: list[SimilarPair]
     near: list[SimilarPair]
 
@@ -41,7 +42,10 @@ def summarize(faces: Faces) -> Summary:
     for k in np.argsort(-counts, kind="stable"):
         points = zip(faces.scheme.points, kinds[k], strict=True)
         patterns.append((int(counts[k]), tuple(point for point, seen in points if not seen)))
-    complete = not image_faults(faces, images_optional=False)
+    missing = missing_files(faces)
+    faults = image_faults(faces, images_optional=True)
+    unreadable = len(missing) if len(missing) == len(faces) else len(faults)
+    complete = not unreadable
     pairs = similar_pairs(faces, DUPLICATE) if complete else []
     groups = {}
     for name, values in faces.groups.items():
@@ -53,6 +57,7 @@ def summarize(faces: Faces) -> Summary:
         other_patterns=sum(count for count, _ in patterns[_MAX_PATTERNS:]),
         groups=groups,
         sizes=_sizes(faces) if complete else None,
+        unreadable=unreadable,
         exact=[pair for pair in pairs if pair.exact],
         near=[pair for pair in pairs if not pair.exact],
     )

@@ -81,7 +81,7 @@ def face_sizes(
     return np.maximum((around[:, 2:] - around[:, :2]).mean(1), 1e-9)
 
 
-def fit(errors: Float[np.ndarray, N * points], sigma: Float[np.ndarray, N * points]) -> Calibration:
+def fit(errors: Float[np.ndarray, "N ..."], sigma: Float[np.ndarray, "N ..."]) -> Calibration:
     """From N faces' errors and sigmas in one unit; NaN (no label) is left out.
 
     Raises ``DataError`` for too few.

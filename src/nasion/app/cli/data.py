@@ -96,8 +96,16 @@ def convert(
             f"{console.count(done.turned, 'image')} turned by an EXIF tag written upright, as PNG."
         )
     if done.lost:
-        lost = ", ".join(f"{count} {what}" for what, count in done.lost.items())
+        lost = ", ".join(_counted(what, count) for what, count in done.lost.items())
         console.warn(f"Lost, since {to} does not hold it: {lost}.")
+
+
+def _counted(what: str, count: int) -> str:
+    """``1 face without a box``, of the words ``faces without a box``."""
+    singular = {"faces": "face", "marks": "mark", "boxes": "box", "fractions": "fraction"}
+    first, *others = what.split()
+    words = [singular.get(first, first), *others] if count == 1 else [first, *others]
+    return " ".join([str(count), *words])
 
 
 def frames(
