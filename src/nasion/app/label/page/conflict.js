@@ -20,7 +20,8 @@ export class ConflictDialog {
   decide({ face, current, rows, error }) {
     byId("conflict-face").textContent = face;
     byId("conflict-why").textContent = error.status === 409
-      ? "This face was changed elsewhere after this page had loaded it. Nothing is overwritten until you choose."
+      ? "This face was changed elsewhere after this page had loaded it. "
+        + "Nothing is overwritten until you choose."
       : `The server did not take a change: ${error.message}.`;
     byId("conflict-rows").replaceChildren(...rows.map((row, k) => this.#row(row, k)));
     this.#draw(current, rows);
@@ -35,9 +36,13 @@ export class ConflictDialog {
       byId("conflict-theirs").onclick = () => choose([]);
       byId("conflict-mine").onclick = () => choose(rows);
       byId("conflict-chosen").onclick = () => choose(
-        rows.filter((_, k) => this.dialog.querySelector(`input[name=version-${k}]:checked`)?.value === "mine"),
+        rows.filter((_, k) => this.#chosen(k) === "mine"),
       );
     });
+  }
+
+  #chosen(k) {
+    return this.dialog.querySelector(`input[name=version-${k}]:checked`)?.value;
   }
 
   #row(row, k) {
@@ -55,7 +60,7 @@ export class ConflictDialog {
   async #draw(current, rows) {
     const points = rows.filter((row) => row.field === "points");
     const hasBoth = Boolean(current && points.length);
-    for (const id of ["conflict-picture-theirs", "conflict-picture-mine"]) byId(id).hidden = !hasBoth;
+    byId("conflict-picture-theirs").hidden = byId("conflict-picture-mine").hidden = !hasBoth;
     if (!hasBoth) return;
     const image = await this.app.images.load(current.image).catch(() => null);
     const mine = current.points.map((value, i) => {
@@ -64,7 +69,8 @@ export class ConflictDialog {
     });
     const differing = points.map((row) => this.app.labelling.names.indexOf(row.name));
     const around = boxAround([...current.points, ...mine, ...corners(current.box)]);
-    const paint = (id, values, colour) => paintFace(byId(id), image, values, differing, around, colour);
+    const paint = (id, values, colour) =>
+      paintFace(byId(id), image, values, differing, around, colour);
     paint("conflict-picture-theirs", current.points, THEIRS);
     paint("conflict-picture-mine", mine, OURS);
   }
@@ -82,7 +88,8 @@ function shown(field, value) {
 
 /** A face with its points, those in `marked` set off; used for small pictures. */
 export function paintFace(canvas, image, values, marked, around, colour) {
-  const ratio = devicePixelRatio || 1, width = canvas.clientWidth || 260, height = canvas.clientHeight || 240;
+  const ratio = devicePixelRatio || 1;
+  const width = canvas.clientWidth || 260, height = canvas.clientHeight || 240;
   canvas.width = width * ratio;
   canvas.height = height * ratio;
   const context = canvas.getContext("2d"), view = new View();
@@ -91,7 +98,8 @@ export function paintFace(canvas, image, values, marked, around, colour) {
   view.fit(grown(around, 0.1), [width, height], 0.02);
   if (image) {
     context.imageSmoothingQuality = "high";
-    context.drawImage(image.bitmap, view.x, view.y, image.width * view.scale, image.height * view.scale);
+    const [wide, high] = [image.width * view.scale, image.height * view.scale];
+    context.drawImage(image.bitmap, view.x, view.y, wide, high);
   }
   const isMarked = new Set(marked);
   values.forEach((value, i) => {

@@ -1,4 +1,5 @@
-// The face on the screen: the image on one canvas, points on another, so that a drag paints points only.
+// The face on the screen: the image on one canvas, points on another, so that a drag paints points
+// only.
 
 import { readable } from "./dom.js";
 import {

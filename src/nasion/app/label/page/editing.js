@@ -1,5 +1,5 @@
-// What edits make of a face's points. Pure functions: points are [x, y, state] or null, in the order
-// of the scheme; each returns a Map from the position of a point to its new value.
+// What edits make of a face's points. Pure functions: points are [x, y, state] or null, in the
+// order of the scheme; each returns a Map from the position of a point to its new value.
 
 export const VISIBLE = "visible", OCCLUDED = "occluded";
 const SAMPLES = 24;  // of a curve between two points
@@ -48,7 +48,7 @@ export function reversed(points, contour, expected = []) {
 export function distanceTo(expected, changes) {
   let sum = 0;
   for (const [i, value] of changes) {
-    if (value && expected[i]) sum += (value[0] - expected[i][0]) ** 2 + (value[1] - expected[i][1]) ** 2;
+    if (value && expected[i]) sum += distance(value, expected[i]) ** 2;
   }
   return sum;
 }
@@ -190,8 +190,8 @@ export function filledFrom(points, shape, targets, box = null, shapeBox = null) 
   return differing(points, new Map(filled));
 }
 
-/** Targets as mirror images of their partners. `picture`: an upright face, whose middle line is laid
- *  on this face by the points that both have. */
+/** Targets as mirror images of their partners. `picture`: an upright face, whose middle line is
+ *  laid on this face by the points that both have. */
 export function filledByMirror(points, pairs, picture, targets) {
   const partner = new Map(pairs.flatMap(([a, b]) => [[a, b], [b, a]]));
   const sources = targets.filter((i) => partner.has(i) && points[partner.get(i)]);

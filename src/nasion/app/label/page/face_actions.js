@@ -52,14 +52,16 @@ export class FaceActions {
     return this.open(next);
   }
 
-  /** Shift-Enter: done, and on to the next open face. Proposals that are left need a second press. */
+  /** Shift-Enter: done, and on to the next open face. Proposals that are left need a second press.
+   */
   async finish() {
     const { labelling } = this, { doc } = labelling;
     if (!doc.done) {
       const left = doc.hollow.length;
       if (left && this.#asked !== doc.key) {
         this.#asked = doc.key;
-        announce(`${count(left, "point")} still proposed: Shift-A accepts them; done again leaves them without a label.`, { isError: true });
+        announce(`${count(left, "point")} still proposed: Shift-A accepts them; `
+          + "done again leaves them without a label.", { isError: true });
         return;
       }
       this.#asked = null;

@@ -11,9 +11,11 @@ const REMEDIES = {
   "points exchanged": ["Exchange them", (app, suspect) => app.points.exchange(suspect.points)],
 };
 const OPS = {
-  place: "placed", move: "moved", mark: "marked", accept: "accepted", fill: "filled", box: "box changed",
+  place: "placed", move: "moved", mark: "marked", accept: "accepted", fill: "filled",
+  box: "box changed",
   transform: "moved together", slide: "slid", reverse: "contour reversed", swap: "sides swapped",
-  add: "face added", remove: "left out", restore: "restored", no_face: "no face", done: "done changed",
+  add: "face added", remove: "left out", restore: "restored", no_face: "no face",
+  done: "done changed",
   note: "note changed", confirm: "confirmed", undo: "undone", redo: "done again", merge: "merged",
 };
 const MOST = 40;  // lines of history that are shown
@@ -63,7 +65,8 @@ export class FacePanel {
 
   #suspect(doc) {
     const { suspect } = doc, banner = byId("suspect");
-    const isLeft = suspect?.points.some((i) => !doc.touched[i] && !doc.confirmed.includes(doc.names[i]));
+    const isOpen = (i) => !doc.touched[i] && !doc.confirmed.includes(doc.names[i]);
+    const isLeft = suspect?.points.some(isOpen);
     banner.hidden = !isLeft;
     if (!isLeft) return;
     const part = this.#partOf(suspect.points);
@@ -74,7 +77,8 @@ export class FacePanel {
       element("span", {}, element("b", { textContent: "⚠ Suspect. " }),
         `${where}${suspect.kind}, chance ${Number(suspect.chance).toFixed(2)}`),
       button(text, () => this.#withSuspects(suspect, run)),
-      button("Labels are right (C)", () => this.#withSuspects(suspect, (app) => app.points.confirm())),
+      button("Labels are right (C)",
+        () => this.#withSuspects(suspect, (app) => app.points.confirm())),
     );
   }
 
@@ -114,13 +118,14 @@ export class FacePanel {
       .filter((it) => it.image === doc.image.name && !it.repeat);
     byId("faces").replaceChildren(...all.map((it, n) => element("li", {},
       button(`Face ${n + 1}${it.face === doc.face ? " (in view)" : ""}: ${STATES[it.state][1]}`,
-        () => this.app.faces.open(it.i), { "aria-current": it.face === doc.face ? "true" : "false" }))));
+        () => this.app.faces.open(it.i), { "aria-current": String(it.face === doc.face) }))));
     byId("faces-count").textContent = all.length > 1 ? ` (${all.length})` : "";
     const others = doc.isBlind ? [] : all.filter((it) => it.face !== doc.face).slice(0, 30);
     const key = others.map((it) => `${it.face} ${it.state} ${it.labelled}`).join("\n") + doc.key;
     if (key === this.shown) return;
     this.shown = key;
-    const answers = await Promise.all(others.map(({ face }) => get("face", { face, repeat: 0 }).catch(() => null)));
+    const asked = others.map(({ face }) => get("face", { face, repeat: 0 }).catch(() => null));
+    const answers = await Promise.all(asked);
     if (labelling.doc !== doc) return;
     drawing.others = answers.filter((it) => it && !it.removed).map((it) => ({
       face: it.face, box: it.box, points: it.points,

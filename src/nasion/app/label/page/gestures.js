@@ -77,7 +77,9 @@ export class Pointers {
     const point = this.pointAt(place, kind);
     if (point >= 0 && event.altKey) return this.#slide(point);
     if (point >= 0) return this.#drag(point, kind);
-    if (tools.mode === "place") return kind === "touch" ? this.#placeByTouch(place) : this.#placeByClick();
+    if (tools.mode === "place") {
+      return kind === "touch" ? this.#placeByTouch(place) : this.#placeByClick();
+    }
     return this.#pan(() => labelling.select(-1));
   }
 

@@ -3,8 +3,8 @@
 import { COMMANDS } from "./commands.js";
 import { settings } from "./settings.js";
 
-/** A key press as text, such as `Ctrl+Shift+z`. Shift counts with letters and named keys only: other
- *  signs already tell it. */
+/** A key press as text, such as `Ctrl+Shift+z`. Shift counts with letters and named keys only:
+ *  other signs already tell it. */
 export function keyOf(event) {
   const isLetter = /^\p{L}$/u.test(event.key);
   const isNamed = event.key.length > 1;
@@ -19,12 +19,14 @@ export function keyOf(event) {
 export const keysOf = (command) => settings.keys[command.id] ?? command.keys;
 
 /** A single letter, digit or sign without Ctrl or Alt: such keys can be switched off. */
-export const isCharacterKey = (key) => !/^(Ctrl|Alt)\+/.test(key) && key.replace("Shift+", "").length === 1;
+export const isCharacterKey = (key) =>
+  !/^(Ctrl|Alt)\+/.test(key) && key.replace("Shift+", "").length === 1;
 
 export const shownKey = (key) => key.replace(/^(.*\+)?([a-z])$/, (_, before, letter) =>
-  (before ?? "") + letter.toUpperCase()).replace("Arrow", "").replaceAll("+", key === "+" ? "+" : "-");
+  (before ?? "") + letter.toUpperCase())
+  .replace("Arrow", "").replaceAll("+", key === "+" ? "+" : "-");
 
-const TYPING = "input:not([type=checkbox]):not([type=range]):not([type=radio]), textarea, select, [contenteditable]";
+const TYPING = "input:not([type=checkbox]):not([type=range]):not([type=radio]), textarea, select";
 
 export class Keys {
   #released = new Map();  // by code: what to do when the key goes up
@@ -59,8 +61,8 @@ export class Keys {
   #command(key, isOnStage) {
     const isOnNothing = document.activeElement === document.body;
     if (isCharacterKey(key) && !settings.letterKeys) return null;
-    return COMMANDS.find((it) =>
-      keysOf(it).includes(key) && (!it.stage || isOnStage || (isOnNothing && !key.endsWith("Tab"))));
+    const mayBeOfStage = isOnStage || (isOnNothing && !key.endsWith("Tab"));
+    return COMMANDS.find((it) => keysOf(it).includes(key) && (!it.stage || mayBeOfStage));
   }
 
   /** Escape ends a drag, then a mode, then the selection; Tab then leaves the image. */

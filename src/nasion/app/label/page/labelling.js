@@ -28,7 +28,8 @@ export class Labelling {
   #since = performance.now();
   #looking = 0;
 
-  /** `decide(current, held, error)`: asks a person which version stays; returns the rows to keep. */
+  /** `decide({face, current, rows, error})`: asks a person which version stays; returns the rows of
+   *  this page that do. */
   constructor(decide) {
     this.decide = decide;
     this.proposals = new Proposals(this);

@@ -68,7 +68,8 @@ export class Learn {
 
 function said({ state, done, seconds_left: left, faces, message, possible }) {
   if (state === "running") {
-    const time = left ? `, about ${left < 90 ? `${Math.ceil(left)} s` : `${Math.ceil(left / 60)} min`} left` : "";
+    const rest = left < 90 ? `${Math.ceil(left)} s` : `${Math.ceil(left / 60)} min`;
+    const time = left ? `, about ${rest} left` : "";
     return `Learning from ${count(faces ?? 0, "face")}: ${Math.round(100 * (done ?? 0))} %${time}`;
   }
   if (state === "done") return message || `Learnt from ${count(faces ?? 0, "face")}.`;

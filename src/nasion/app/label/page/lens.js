@@ -3,7 +3,8 @@
 import { View } from "./view.js";
 import { paintCrosshair } from "./marks.js";
 
-const SIDE = 168, TIMES = 4, LEAST_SCALE = 4;  // CSS pixels; of the view; screen pixels an image pixel
+const SIDE = 168;  // CSS pixels
+const TIMES = 4, LEAST_SCALE = 4;  // the view's scale; screen pixels an image pixel
 const ABOVE = 120;  // pixels from a finger to the middle of the lens
 
 export class Lens {

@@ -45,7 +45,8 @@ class App {
     this.labelling = new Labelling((question) => this.conflict.decide(question));
     const { labelling, tools, view } = this, stage = byId("stage");
     this.drawing = new Drawing({
-      stage, image: byId("image-layer"), points: byId("point-layer"), view, labelling, tools, settings,
+      stage, view, labelling, tools, settings,
+      image: byId("image-layer"), points: byId("point-layer"),
     });
     this.lens = new Lens(byId("lens"), this.drawing);
     this.shape = new Shape(this);
@@ -135,12 +136,14 @@ class App {
     this.onview = () => { byId("zoom").textContent = `${Math.round(100 * this.view.scale)} %`; };
     drawing.onresize = ([width, height], [wide, high]) =>
       this.view.panBy((wide - width) / 2, (high - height) / 2);
-    for (const name of ["pagehide", "visibilitychange"]) addEventListener(name, () => labelling.commit());
+    const commit = () => labelling.commit();
+    for (const name of ["pagehide", "visibilitychange"]) addEventListener(name, commit);
   }
 
   async #shown() {
     const { labelling, drawing, tools } = this, { doc } = labelling;
-    const hash = new URLSearchParams({ face: doc.face, ...(doc.repeat ? { repeat: doc.repeat } : {}) });
+    const { face, repeat } = doc;
+    const hash = new URLSearchParams(repeat ? { face, repeat } : { face });
     history.replaceState(null, "", `#${hash}`);
     drawing.others = [];
     tools.crosshair = null;
@@ -174,7 +177,8 @@ class App {
         const entry = queue[index + step];
         if (!entry || labelling.index !== index) continue;
         // Its description also lets the server begin with its proposal.
-        const next = await get("face", { face: entry.face, repeat: entry.repeat }).catch(() => null);
+        const { face, repeat } = entry;
+        const next = await get("face", { face, repeat }).catch(() => null);
         if (next && labelling.index === index) this.images.load(next.image).catch(() => {});
       }
     }, 50);
@@ -248,18 +252,24 @@ class App {
   #pad(isShape) {
     if (this.padShape === isShape) return;
     this.padShape = isShape;
-    const move = (x, y) => (isShape ? this.shapeStep({ dx: x, dy: y }) : this.viewActions.pan(-60 * x, -60 * y));
+    const { viewActions: view } = this;
+    const move = (x, y) =>
+      (isShape ? this.shapeStep({ dx: x, dy: y }) : view.pan(-60 * x, -60 * y));
     const verb = isShape ? "Move" : "Pan";
     const items = [
-      isShape ? ["⟲", "Turn left", () => this.shapeStep({ degrees: -1 })] : ["−", "Zoom out", () => this.scaleOrZoom(-1)],
+      isShape ? ["⟲", "Turn left", () => this.shapeStep({ degrees: -1 })]
+        : ["−", "Zoom out", () => this.scaleOrZoom(-1)],
       ["↑", `${verb} up`, () => move(0, -1)],
-      isShape ? ["⟳", "Turn right", () => this.shapeStep({ degrees: 1 })] : ["+", "Zoom in", () => this.scaleOrZoom(1)],
+      isShape ? ["⟳", "Turn right", () => this.shapeStep({ degrees: 1 })]
+        : ["+", "Zoom in", () => this.scaleOrZoom(1)],
       ["←", `${verb} left`, () => move(-1, 0)],
       ["◉", "Zoom to the face", () => this.viewActions.zoomFace()],
       ["→", `${verb} right`, () => move(1, 0)],
-      isShape ? ["−", "Smaller", () => this.scaleOrZoom(-1)] : ["8×", "Zoom to the point, 8 times", () => this.viewActions.zoomPoint()],
+      isShape ? ["−", "Smaller", () => this.scaleOrZoom(-1)]
+        : ["8×", "Zoom to the point, 8 times", () => view.zoomPoint()],
       ["↓", `${verb} down`, () => move(0, 1)],
-      isShape ? ["+", "Larger", () => this.scaleOrZoom(1)] : ["▣", "Whole image", () => this.viewActions.zoomImage()],
+      isShape ? ["+", "Larger", () => this.scaleOrZoom(1)]
+        : ["▣", "Whole image", () => view.zoomImage()],
     ];
     byId("pad").classList.toggle("shape", isShape);
     byId("pad").setAttribute("aria-label", isShape ? "Move, turn and scale" : "Zoom and pan");
@@ -281,7 +291,8 @@ class App {
     const { tools, view, labelling } = this;
     tools.isMagnifying = isOn;
     if (!isOn) return this.lens.hide();
-    const { current } = labelling, place = current >= 0 ? labelling.placeOf(current) : tools.crosshair;
+    const { current } = labelling;
+    const place = current >= 0 ? labelling.placeOf(current) : tools.crosshair;
     if (tools.pointer) this.lens.show(view.toImage(tools.pointer), tools.pointer, false);
     else if (place) this.lens.show(place, view.toStage(place), false);
   }
@@ -335,14 +346,16 @@ class App {
   #light() {
     const { brightness, contrast } = settings;
     const isPlain = brightness === 100 && contrast === 100;
-    byId("image-layer").style.filter = isPlain ? "" : `brightness(${brightness}%) contrast(${contrast}%)`;
+    const filter = `brightness(${brightness}%) contrast(${contrast}%)`;
+    byId("image-layer").style.filter = isPlain ? "" : filter;
     this.drawing.request("points");
   }
 }
 
 const app = new App();
 app.start().catch((error) => {
-  byId("stage-empty").textContent = `The page cannot start: ${error.message}. Reload it once the server runs.`;
+  const text = `The page cannot start: ${error.message}. Reload it once the server runs.`;
+  byId("stage-empty").textContent = text;
   announce(error.message, { isError: true });
 });
 

@@ -1,8 +1,10 @@
-// How points look. What a point is shows by shape and colour: a disc is visible, a square occluded, a
-// ring proposed. All have a light and a dark outline, so that they show on any skin and background.
+// How points look. What a point is shows by shape and colour: a disc is visible, a square occluded,
+// a ring proposed. All have a light and a dark outline, so that they show on any skin.
 
 // Colours that colour-blind people can tell apart (Okabe and Ito, 2008).
-const COLOURS = ["#56b4e9", "#e69f00", "#2fbf8f", "#f0e442", "#dd8fbc", "#ff7a3c", "#9ad0ff", "#ffffff"];
+const COLOURS = [
+  "#56b4e9", "#e69f00", "#2fbf8f", "#f0e442", "#dd8fbc", "#ff7a3c", "#9ad0ff", "#ffffff",
+];
 const DARK = "rgba(8, 12, 20, 0.95)", LIGHT = "rgba(255, 255, 255, 0.95)";
 
 export const colourOf = (part) => COLOURS[part % COLOURS.length];

@@ -1,4 +1,4 @@
-// Side panels that become sheets on narrow screens, menus of the toolbar, and dialogs' close buttons.
+// Side panels that become sheets on narrow screens, menus of the toolbar, close buttons of dialogs.
 
 import { byId } from "./dom.js";
 
@@ -7,7 +7,9 @@ export class Panels {
     this.openers = [...document.querySelectorAll("[data-sheet]")];
     for (const opener of this.openers) opener.onclick = () => this.toggle(opener.dataset.sheet);
     byId("sheet-shade").onclick = () => this.close();
-    for (const closer of document.querySelectorAll("[data-close-sheet]")) closer.onclick = () => this.close();
+    for (const closer of document.querySelectorAll("[data-close-sheet]")) {
+      closer.onclick = () => this.close();
+    }
     for (const closer of document.querySelectorAll("dialog [data-close]")) {
       closer.onclick = () => closer.closest("dialog").close();
     }
@@ -38,7 +40,9 @@ export class Panels {
   }
 
   #tell() {
-    for (const it of this.openers) it.setAttribute("aria-expanded", String(it.dataset.sheet === this.open));
+    for (const it of this.openers) {
+      it.setAttribute("aria-expanded", String(it.dataset.sheet === this.open));
+    }
   }
 
   /** A popover under its button, which keeps inside the screen. */

@@ -87,7 +87,8 @@ export class PointActions {
   usePart(part) {
     const points = new Set(part?.points ?? []);
     this.labelling.select(this.labelling.current, points);
-    announce(part ? `${readable(part.name)}: ${count(points.size, "point")} selected.` : "No part selected.");
+    announce(part ? `${readable(part.name)}: ${count(points.size, "point")} selected.`
+      : "No part selected.");
   }
 
   // Placing and moving
@@ -223,7 +224,9 @@ export class PointActions {
 
   acceptAll() {
     const targets = this.#open();
-    if (!targets.length) return announce("No point is left without a label; A takes a single proposal.");
+    if (!targets.length) {
+      return announce("No point is left without a label; A takes a single proposal.");
+    }
     return this.accept(targets);
   }
 
@@ -247,7 +250,10 @@ export class PointActions {
   }
 
   async #fill(origin, changes, what) {
-    if (!changes.size) return announce(`Nothing to fill from ${what}; two points placed by hand, or a box, show where the face is.`);
+    if (!changes.size) {
+      return announce(`Nothing to fill from ${what}; two points placed by hand, or a box, `
+        + "show where the face is.");
+    }
     await this.labelling.change("fill", changes, origin);
     announce(`${count(changes.size, "point")} filled from ${what}.`);
   }
@@ -306,7 +312,9 @@ export class PointActions {
     const expected = [...(doc.base ?? [])];
     const drawn = filledFrom(doc.points, picture, contour.points);
     for (const i of contour.points) expected[i] ??= drawn.get(i) ?? null;
-    doc.suspect?.points.forEach((i, k) => { expected[i] = doc.suspect.predicted[k] ?? expected[i]; });
+    doc.suspect?.points.forEach((i, k) => {
+      expected[i] = doc.suspect.predicted[k] ?? expected[i];
+    });
     return expected;
   }
 

@@ -27,7 +27,9 @@ export class PointMenu {
       item("✕ Missing", () => points.mark([i], null), state === "missing"),
     ];
     if (doc.proposed(i)) items.push(item("○ Accept proposal", () => points.accept([i])));
-    if (doc.suspect?.points.includes(i)) items.push(item("✓ Label is right", () => points.confirm()));
+    if (doc.suspect?.points.includes(i)) {
+      items.push(item("✓ Label is right", () => points.confirm()));
+    }
     const title = document.createElement("p");
     title.textContent = readable(doc.names[i]);
     this.menu.replaceChildren(title, ...items);

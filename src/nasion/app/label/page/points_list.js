@@ -64,12 +64,13 @@ export class PointsList {
       const state = doc.stateOf(i), place = labelling.placeOf(i);
       const isSuspect = suspects.has(i) && !doc.touched[i];
       const isConfirmed = doc.confirmed.includes(doc.names[i]);
-      const text = [SHAPES[state], place ? shownPlace(place) : state, isSuspect, isConfirmed].join();
+      const text = [state, place && shownPlace(place), isSuspect, isConfirmed].join();
       if (option.shown === text) return;
       option.shown = text;
       const [mark, , where] = option.children;
       mark.textContent = SHAPES[state];
-      where.textContent = (isConfirmed ? "✓ " : isSuspect ? "⚠ " : "") + (place ? inPixels(place) : state);
+      const sign = isConfirmed ? "✓ " : isSuspect ? "⚠ " : "";
+      where.textContent = sign + (place ? inPixels(place) : state);
       const more = isConfirmed ? ", confirmed" : isSuspect ? ", suspected" : "";
       const at = place ? ` at ${shownPlace(place)}` : "";
       option.setAttribute("aria-label", `${option.children[1].textContent}, ${state}${at}${more}`);
@@ -103,7 +104,8 @@ export class PointsList {
   #pressed(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const here = this.order.indexOf(this.app.labelling.current);
-    if (step) this.app.points.select(this.order[Math.min(Math.max(here + step, 0), this.order.length - 1)]);
+    const next = Math.min(Math.max(here + (step ?? 0), 0), this.order.length - 1);
+    if (step) this.app.points.select(this.order[next]);
     else if (event.key === "Home") this.app.points.select(this.order[0]);
     else if (event.key === "End") this.app.points.select(this.order.at(-1));
     else if (event.key === "Enter") byId("stage").focus();

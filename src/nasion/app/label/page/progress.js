@@ -29,10 +29,12 @@ export class ProgressDialog {
     const { done, begun, left, by_person: people, per_face_seconds: each, repeats } = answer;
     const lines = [`${count(done, "face")} done, ${begun} begun, ${left} left.`];
     if (each) {
-      lines.push(`A face takes ${duration(each)} (median); what is left about ${duration(each * left)}.`);
+      const rest = duration(each * left);
+      lines.push(`A face takes ${duration(each)} (median); what is left about ${rest}.`);
     }
     if (repeats?.faces) {
-      const apart = repeats.median_px === null ? "" : `: the two labels of a point lie ${repeats.median_px.toFixed(1)} px apart (median)`;
+      const apart = repeats.median_px === null ? ""
+        : `: the two labels of a point lie ${repeats.median_px.toFixed(1)} px apart (median)`;
       lines.push(`${count(repeats.faces, "face")} labelled twice${apart}.`);
     }
     byId("progress-text").replaceChildren(...lines.map((it) => element("p", { textContent: it })));

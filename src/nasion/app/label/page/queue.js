@@ -27,7 +27,8 @@ export class QueuePanel {
   }
 
   useOrders(orders, order) {
-    const options = orders.map((it) => element("option", { value: it, textContent: ORDERS[it] ?? it }));
+    const options = orders.map((it) =>
+      element("option", { value: it, textContent: ORDERS[it] ?? it }));
     byId("order").replaceChildren(...options);
     byId("order").value = order;
   }

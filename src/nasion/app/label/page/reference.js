@@ -29,6 +29,7 @@ export class Reference {
     if (!face) return;
     const image = await this.app.images.load(face.image).catch(() => null);
     const { current } = this.app.labelling;
-    paintFace(canvas, image, face.points, current >= 0 ? [current] : [], boxAround(face.points), "#ffe45c");
+    const marked = current >= 0 ? [current] : [];
+    paintFace(canvas, image, face.points, marked, boxAround(face.points), "#ffe45c");
   }
 }

@@ -26,7 +26,8 @@ export class Shape {
     const room = ROOM / this.view.scale;
     const box = [x0 - room, y0 - room, x1 + room, y1 + room];
     const at = (u, v) => [box[0] + u * (box[2] - box[0]), box[1] + v * (box[3] - box[1])];
-    const handles = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([u, v]) => ({ kind: "scale", at: at(u, v) }));
+    const handles = [[0, 0], [1, 0], [1, 1], [0, 1]]
+      .map(([u, v]) => ({ kind: "scale", at: at(u, v) }));
     const top = at(0.5, 0);
     handles.push({ kind: "turn", at: [top[0], top[1] - 2.2 * room] });
     return { box, handles, centre: [(x0 + x1) / 2, (y0 + y1) / 2] };
@@ -38,7 +39,8 @@ export class Shape {
     if (!frame) return null;
     for (const handle of frame.handles) {
       const [x, y] = this.view.toStage(handle.at);
-      if (Math.hypot(x - place[0], y - place[1]) <= (REACH[kind] ?? REACH.mouse)) return handle.kind;
+      const far = Math.hypot(x - place[0], y - place[1]);
+      if (far <= (REACH[kind] ?? REACH.mouse)) return handle.kind;
     }
     const [x, y] = this.view.toImage(place), { box } = frame;
     return x >= box[0] && x <= box[2] && y >= box[1] && y <= box[3] ? "move" : null;
