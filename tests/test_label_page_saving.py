@@ -216,7 +216,8 @@ def test_a_face_shown_once_more_hides_its_labels(browser, page):
     with shown(browser, page, "0.png") as tab:
         tab.evaluate("""() => {
           const { labelling } = nasionLabel;
-          const entry = { ...labelling.queue[0], repeat: 1, reason: "", state: "todo" };
+          const shown = labelling.queue.find((entry) => entry.face === "0.png");
+          const entry = { ...shown, repeat: 1, reason: "", state: "todo" };
           labelling.queue = [entry, ...labelling.queue];
           return nasionLabel.faces.open(0);
         }""")

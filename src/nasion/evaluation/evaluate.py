@@ -182,8 +182,10 @@ def evaluate(
 
 def _with_face_boxes(faces: Faces) -> Faces:
     """The faces with boxes that their errors can be divided by: those of the detector, if labels
-    at one place do not tell how large faces are.
+    at one place do not tell how large faces are. As they are, if images are missing.
     """
+    if any(isinstance(image, Path) and not image.is_file() for image in faces.images):
+        return faces
     if tell_size(faces):
         return faces
     _log.info(
