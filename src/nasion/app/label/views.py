@@ -174,7 +174,7 @@ def _others(store: LabelStore) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for path in lists_beside(store.data.root):
         if path.name != own:
-            # Whoever opens a damaged list is told.
+            # A damaged list is reported by the commands that apply it.
             with suppress(NasionError):
                 each = read_change_list(path, tell=False)
                 found.append(_person(each.header.who, each.state))
