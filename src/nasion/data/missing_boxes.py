@@ -16,6 +16,7 @@ from jaxtyping import Float, Float64
 from nasion.landmarks import geometry
 from nasion.landmarks.face_extent import mean_shape
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.half_faces import is_half, with_other_half
 from nasion.landmarks.scheme import Scheme
 
 _LEAST_LABELLED = 2  # points that fix position, size and rotation of a face
@@ -86,7 +87,12 @@ def estimate_boxes(
 ) -> Float64[np.ndarray, "N 4"]:
     """The box of each face by its labelled points; NaN where these do not fix one."""
     points = points.astype(np.float64)
-    boxes = geometry.points_box(complete(points, reference_shape(points, scheme)))
+    whole = complete(points, reference_shape(points, scheme))
+    half = is_half(points, scheme)
+    if half.any():
+        # A flat mean face, laid on a profile's half, would reach far beyond it.
+        whole[half] = with_other_half(points[half], scheme)[0]
+    boxes = geometry.points_box(whole)
     labelled = (~np.isnan(points).any(axis=2)).sum(axis=1)
     # Level eyes lie in a row of pixels; their box is one pixel high, as that of nearly level ones.
     sides = boxes[:, 2:] - boxes[:, :2]
