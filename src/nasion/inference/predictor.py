@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
@@ -27,12 +28,56 @@ from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces, Images, Predictions, crop_boxes
 from nasion.media.addresses import is_url
 from nasion.media.image_values import array_pixels, pixels_of
-from nasion.media.images import as_pixels
+from nasion.media.images import as_pixels, image_size
 from nasion.model_spec import TTA, TTA_MODES, ModelSpec
 
 BATCH = 256  # crops that are held at once
-# Points and sigmas in pixels of the source images, of all W outputs (separate heads included).
-_Estimate = tuple[Float64[np.ndarray, "N W 2"], Float64[np.ndarray, "N W"] | None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimate:
+    """Points and sigmas in pixels of the source images, of all W outputs (separate heads included).
+
+    ``face`` and ``visible``: chances by the face head; None if the network has none.
+    """
+
+    points: Float64[np.ndarray, "N W 2"]
+    sigma: Float64[np.ndarray, "N W"] | None = None
+    face: Float64[np.ndarray, " N"] | None = None
+    visible: Float64[np.ndarray, "N K"] | None = None
+
+    def with_others(self, at: Int64[np.ndarray, " n"], others: _Estimate) -> _Estimate:
+        """These estimates, with those at the given positions replaced."""
+        changed = {}
+        for name in _PARTS:
+            own, other = getattr(self, name), getattr(others, name)
+            if own is not None and other is not None:
+                own = own.copy()
+                own[at] = other
+            changed[name] = own
+        return _Estimate(**changed)
+
+    def mirrored(self, spec: ModelSpec) -> _Estimate:
+        """Estimates of mirrored views, under the names that the points have in the source."""
+        flip = spec.output_scheme.flip
+        return _Estimate(
+            self.points[:, flip],
+            None if self.sigma is None else self.sigma[:, flip],
+            self.face,
+            None if self.visible is None else self.visible[:, spec.scheme.flip],
+        )
+
+    @staticmethod
+    def merged(estimates: Sequence[_Estimate], how: Callable[[list[np.ndarray]], Any]) -> _Estimate:
+        """One estimate of several; a part that one of them lacks is left out."""
+        merged = {}
+        for name in _PARTS:
+            parts = [getattr(each, name) for each in estimates]
+            merged[name] = None if any(part is None for part in parts) else how(parts)
+        return _Estimate(**merged)
+
+
+_PARTS = tuple(field.name for field in fields(_Estimate))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +143,20 @@ class Predictor:
         spec = self.spec
         faces = in_seen_boxes(faces, spec).to(spec.scheme)
         boxes = crop_boxes(faces.images, faces.boxes, spec.box_scale, spec.box_shift)
-        points, sigma = self._estimate(faces.images, boxes)
-        points = merge_heads(points, faces, spec.separate_heads).astype(np.float32)
+        estimate = self._estimate(faces.images, boxes)
+        points = merge_heads(estimate.points, faces, spec.separate_heads).astype(np.float32)
         scores = expected = None
-        if sigma is not None and self.calibration is not None:
-            sigma = merge_heads(sigma, faces, spec.separate_heads)
+        if estimate.sigma is not None and self.calibration is not None:
+            sigma = merge_heads(estimate.sigma, faces, spec.separate_heads)
             sizes = face_sizes(points, faces.images, faces.boxes)
             scores, expected = _confidence(self.calibration, sigma, sizes)
         return Predictions(
-            scheme=spec.scheme, ids=faces.ids, points=points, scores=scores, expected=expected
+            scheme=spec.scheme,
+            ids=faces.ids,
+            points=points,
+            scores=scores,
+            expected=expected,
+            visible=_visible(estimate, faces.images),
         )
 
     def faces_in(
@@ -121,27 +171,39 @@ class Predictor:
         """
         spec, images = self.spec, (array_pixels(image),) * len(boxes)
         scheme, seen = spec.scheme, crop_boxes(images, boxes, spec.box_scale, spec.box_shift)
-        points, sigma = self._estimate(images, seen)
+        estimate = self._estimate(images, seen)
         # Which annotator would have labelled an image is not known: the shared outputs, which come
         # first.
-        points = points[:, : len(scheme)].astype(np.float32)
+        points = estimate.points[:, : len(scheme)].astype(np.float32)
         around = _face_boxes(points, crop_boxes(images, boxes))
-        if sigma is None or self.calibration is None:
-            known = np.ones(len(boxes)) if detector_scores is None else detector_scores
-            return [Face(scheme, points[i], around[i], float(known[i])) for i in range(len(boxes))]
-        sizes = face_sizes(points, images, boxes)
-        scores, expected = _confidence(self.calibration, sigma[:, : len(scheme)], sizes)
+        known = np.ones(len(boxes)) if detector_scores is None else detector_scores
+        visible, scores, expected = _visible(estimate, images), None, None
+        if estimate.sigma is not None and self.calibration is not None:
+            sizes = face_sizes(points, images, boxes)
+            sigma = estimate.sigma[:, : len(scheme)]
+            scores, expected = _confidence(self.calibration, sigma, sizes)
+            known = scores.mean(axis=1)
+        if estimate.face is not None:
+            known = estimate.face
         return [
-            Face(scheme, points[i], around[i], float(scores[i].mean()), scores[i], expected[i])
+            Face(
+                scheme,
+                points[i],
+                around[i],
+                float(known[i]),
+                None if scores is None else scores[i],
+                None if expected is None else expected[i],
+                None if visible is None else visible[i],
+            )
             for i in range(len(boxes))
         ]
 
     def _estimate(self, images: Images, boxes: Float64[np.ndarray, "N 4"]) -> _Estimate:
-        """Points and sigmas of every output, in pixels of the source images.
+        """What the network says of each image, after refinement and averaged over views.
 
         ``boxes``: what to crop at first, already scaled. A few images are processed at a time.
         """
-        spec, flip = self.spec, self.spec.output_scheme.flip
+        spec = self.spec
         estimates: list[_Estimate] = []
         for start in range(0, len(images), BATCH):
             chunk = images[start : start + BATCH]
@@ -149,36 +211,39 @@ class Predictor:
                 chunk = tuple(as_pixels(image, spec.colour) for image in chunk)  # opened once
             # 1. Crop the boxes as they were given.
             crops = crop_images(chunk, boxes[start : start + BATCH], spec)
-            points, sigma = self._forward(crops)
+            estimate = self._forward(crops)
             # 2. Crop again through the points, but only faces whose crop was poor.
             for _ in range(1, spec.refine_steps):
-                maps = upright_maps(points[:, : len(spec.scheme)], spec)
+                maps = upright_maps(estimate.points[:, : len(spec.scheme)], spec)
                 distance = corner_distance(crops.to_source, maps, spec.input_size)
                 poor = np.flatnonzero(distance > WELL_CROPPED)
                 if not len(poor):
                     break
                 again = crop_through([chunk[i] for i in poor.tolist()], maps[poor], spec)
-                points[poor], better = self._forward(again)
-                if sigma is not None and better is not None:
-                    sigma[poor] = better
+                estimate = estimate.with_others(poor, self._forward(again))
                 # The better crops stay: the next round compares with them, and views are made from
                 # them.
                 crops = crops.with_others(poor, again)
             # 3. Average over views. A mirrored view's map brings its points back to the source, but
             # left and right have changed names.
-            views = [(points, sigma)]
+            views = [estimate]
             for other, mirrored in other_views(crops, self.tta_mode):
-                points, sigma = self._forward(other)
-                if mirrored:
-                    points, sigma = points[:, flip], None if sigma is None else sigma[:, flip]
-                views.append((points, sigma))
-            estimates.append(_mean(views))
-        return _concatenate(estimates, spec)
+                view = self._forward(other)
+                views.append(view.mirrored(spec) if mirrored else view)
+            estimates.append(_Estimate.merged(views, lambda parts: np.mean(parts, axis=0)))
+        if not estimates:
+            outputs, sigma = len(spec.output_scheme), np.zeros((0, len(spec.output_scheme)))
+            return _Estimate(
+                np.zeros((0, outputs, 2)), sigma if spec.codec.predicts_sigma else None
+            )
+        return _Estimate.merged(estimates, np.concatenate)
 
     def _forward(self, crops: Crops) -> _Estimate:
-        """The network's points and sigmas of crops, in pixels of the source images."""
+        """What the network says of crops, in pixels of the source images."""
         at = np.arange(len(crops))
-        output = self.network(input_images(crops, at, self.spec))
+        images = input_images(crops, at, self.spec)
+        with_chances = getattr(self.network, "with_chances", None)
+        output, chances = with_chances(images) if with_chances else (self.network(images), None)
         points = to_source_points(output, crops, at, self.spec).astype(np.float64)
         if not np.isfinite(points).all():
             raise RunError(
@@ -186,11 +251,14 @@ class Predictor:
                 "diverged; train or export it again."
             )
         sigma = self.spec.codec.sigma(output, self.spec.input_size)
-        if sigma is None:
-            return points, None
-        # Sigma is a length without a direction, so one factor brings it to the source.
-        scale = geometry.map_scale(crops.to_source)
-        return points, as_numpy(sigma).astype(np.float64) * scale[:, None]
+        if sigma is not None:
+            # Sigma is a length without a direction, so one factor brings it to the source.
+            scale = geometry.map_scale(crops.to_source)
+            sigma = as_numpy(sigma).astype(np.float64) * scale[:, None]
+        if chances is None:
+            return _Estimate(points, sigma)
+        face, visible = chances.face.astype(np.float64), chances.visible.astype(np.float64)
+        return _Estimate(points, sigma, face, visible)
 
 
 def to_source_points(
@@ -274,18 +342,11 @@ def _confidence(
     return scores.astype(np.float32), known.expected(sigma).astype(np.float32)
 
 
-def _mean(views: list[_Estimate]) -> _Estimate:
-    sigmas = [sigma for _, sigma in views if sigma is not None]
-    points = np.mean([points for points, _ in views], axis=0)
-    return points, np.mean(sigmas, axis=0) if sigmas else None
-
-
-def _concatenate(estimates: list[_Estimate], spec: ModelSpec) -> _Estimate:
-    if not estimates:
-        outputs = len(spec.output_scheme)
-        return np.zeros((0, outputs, 2)), np.zeros(
-            (0, outputs)
-        ) if spec.codec.predicts_sigma else None
-    sigmas = [sigma for _, sigma in estimates if sigma is not None]
-    points = np.concatenate([points for points, _ in estimates])
-    return points, np.concatenate(sigmas) if sigmas else None
+def _visible(estimate: _Estimate, images: Images) -> Float32[np.ndarray, "N K"] | None:
+    """The chance that each point can be seen; 0 for points outside of the image."""
+    if estimate.visible is None:
+        return None
+    points = estimate.points[:, : estimate.visible.shape[1]]
+    ends = np.array([image_size(image) for image in images]).reshape(-1, 1, 2) - 0.5
+    inside = ((points >= -0.5) & (points <= ends)).all(axis=2)
+    return np.where(inside, estimate.visible, 0).astype(np.float32)

@@ -28,6 +28,7 @@ FORMAT = 2
 SETTINGS, CHECKPOINT, HISTORY = "run.json", "checkpoint.safetensors", "history.json"
 FOLDS = "folds.json"  # of a folder of several runs (fold_runs.py)
 WEIGHTS, KERAS_WEIGHTS = "model.safetensors", "model.keras"
+FACE_HEAD = "face_head.safetensors"  # models/face_head.py
 _EPOCH_NUMBERS = ("epoch", "loss", "val", "seconds")
 # PyTorch's names, then Keras'.
 _NORM_STATISTICS = (

@@ -272,12 +272,32 @@ class Anchors:
         The weighted mean of a linear function is the function of the weighted mean, so three of the
         four maps need not be computed.
         """
+        return self.of_point_features(*self.point_features(features, kernel, bias), kernel, bias)
+
+    def point_features(
+        self,
+        features: Float[Array, "B C h w"],
+        kernel: Float[Array, "outputs C"],
+        bias: Float[Array, " outputs"],
+    ) -> tuple[Float[Array, "B K C"], Float[Array, "B K 2"]]:
+        """The weighted means of the features and of the cells, by each point's own weights."""
         # Rows of the kernel as in `activate`: logits of all points, then x, y and log scale of all.
         (batch, channels, height, width), points = features.shape, len(bias) // 4
         flat = features.reshape(batch, channels, height * width)
         weight = _softmax(kernel[:points] @ flat + bias[:points, None])
-        # Mean features of each point, (B, K, C): every point has its own weights.
-        mean = weight @ flat.swapaxes(1, 2)
+        # The votes are offsets from their cells, so the mean cell is added to them later.
+        center = weight @ like(_cell_centers(width, height).T, features)
+        return weight @ flat.swapaxes(1, 2), center
+
+    def of_point_features(
+        self,
+        mean: Float[Array, "B K C"],
+        center: Float[Array, "B K 2"],
+        kernel: Float[Array, "outputs C"],
+        bias: Float[Array, " outputs"],
+    ) -> Float[Array, "B K 3"]:
+        """``activate_linear`` of what ``point_features`` returned."""
+        points = len(bias) // 4
         # Row by row, not a matrix product: a point's mean meets that point's row only. The weights
         # sum to 1, so the bias passes through the mean as it is.
         x, y, log_scale = (
@@ -285,10 +305,8 @@ class Anchors:
             + bias[i * points : (i + 1) * points]
             for i in (1, 2, 3)
         )
-        # The votes are offsets from their cells, so the mean cell is added.
-        center = weight @ like(_cell_centers(width, height).T, features)
         stacked = [x + center[..., 0], y + center[..., 1], log_scale]
-        return _clip_log_scale(array_namespace(features).stack(stacked, -1))
+        return _clip_log_scale(array_namespace(mean).stack(stacked, -1))
 
     def decode(self, output: Float[Array, "B ..."], size: Size) -> Float[Array, "B K 2"]:
         return from_cells(self.activate(output, size)[..., :2], self.stride)

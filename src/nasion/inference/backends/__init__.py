@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -14,12 +15,25 @@ from nasion.arrays import Array
 from nasion.errors import requires_extra
 
 
+@dataclass(frozen=True, eq=False)
+class Chances:
+    """What a network with a face head says beside the points, from 0 to 1.
+
+    ``face``: that the crop shows a face. ``visible``: that a point can be seen.
+    """
+
+    face: Float32[np.ndarray, " B"]
+    visible: Float32[np.ndarray, "B K"]
+
+
 @runtime_checkable
 class Network(Protocol):
     """What prediction, inspection and export need. Images: as in ``crops``; outputs: ``codecs``.
 
     ``in_float32``: the same network in that precision, which exported files have. ``first_filters``
     and ``first_responses``: of the first convolution; ``RunError`` if there is none.
+    A network that may have a face head also has ``with_chances(images)``: its output and the
+    ``Chances``, or None.
     """
 
     def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[Array, "B ..."]: ...

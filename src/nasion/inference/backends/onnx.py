@@ -18,6 +18,7 @@ import nasion
 from nasion.arrays import Array, as_numpy
 from nasion.errors import RunError, refusing_damage, requires_extra
 from nasion.inference import calibration
+from nasion.inference.backends import Chances
 from nasion.inference.calibration import Calibration
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.catalog import scheme_of_points
@@ -52,12 +53,19 @@ class OnnxNetwork:
         return _unpickled, (str(file), _stamp(file))
 
     def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[np.ndarray, "B ..."]:
-        points, *sigma = self.session.run(None, {self.input_name: as_numpy(images)})
-        if not sigma:
-            return points.reshape(len(points), -1)
+        return self.with_chances(images)[0]
+
+    def with_chances(
+        self, images: Float32[Array, "B C H W"]
+    ) -> tuple[Float32[np.ndarray, "B ..."], Chances | None]:
+        """The points, and what the face head says, if the file has one."""
+        points, *more = self.session.run(None, {self.input_name: as_numpy(images)})
+        if not more:
+            return points.reshape(len(points), -1), None
         # The row that `Coordinates` with a scale expects, so that its `decode` and `sigma` apply.
-        log_sigma = np.log(np.maximum(sigma[0], 1e-6))[..., None]
-        return np.concatenate([points, log_sigma], -1).reshape(len(points), -1)
+        log_sigma = np.log(np.maximum(more[0], 1e-6))[..., None]
+        row = np.concatenate([points, log_sigma], -1).reshape(len(points), -1)
+        return row, Chances(more[1], more[2]) if len(more) > 1 else None
 
     def in_float32(self) -> OnnxNetwork:
         return self

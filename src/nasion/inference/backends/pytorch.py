@@ -6,26 +6,32 @@ import logging
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from nasion.arrays import Array, upload
+from nasion.arrays import Array, as_numpy, upload
 from nasion.errors import RunError, refusing_damage
 from nasion.inference import checkpoint, run_folder
+from nasion.inference.backends import Chances
 from nasion.model_spec import ModelSpec
 from nasion.models.architectures import Architecture
+from nasion.models.face_head import FaceHead
 from nasion.models.precision import torch_uses_bfloat16
 from nasion.recipe import Recipe
+
+OUTPUTS = ("points", "sigma", "face", "visible")  # of an exported file, in this order
 
 
 @dataclass(frozen=True, eq=False)
 class TorchNetwork:
     """A module that runs in the precision it was trained in.
 
-    ``architecture``: of a run, so that an exported file can say what it is.
+    ``architecture``: of a run, so that an exported file can say what it is. ``face_head``: of a run
+    that has one.
     """
 
     module: nn.Module
@@ -33,6 +39,7 @@ class TorchNetwork:
     device: torch.device
     bfloat16: bool = False
     architecture: Architecture | None = None
+    face_head: FaceHead | None = None
 
     def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[Tensor, "B ..."]:
         # Validation uses the module that is being trained: its mode is put back.
@@ -44,6 +51,21 @@ class TorchNetwork:
                 return self.module(to_device(images, self.device)).float()
         finally:
             self.module.train(was_training)
+
+    def with_chances(
+        self, images: Float32[Array, "B C H W"]
+    ) -> tuple[Float32[Tensor, "B ..."], Chances | None]:
+        """The output, and what the face head says."""
+        if self.face_head is None:
+            return self(images), None
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+        with torch.inference_mode():
+            with autocast:
+                maps, coarse = self.module.eval().features(to_device(images, self.device))
+            active, face, visible = _active_and_chances(
+                self.module, self.face_head, self.spec, maps.float(), coarse.float()
+            )
+        return active, Chances(as_numpy(face), as_numpy(visible))
 
     def in_float32(self) -> TorchNetwork:
         return replace(self, bfloat16=False)
@@ -61,8 +83,8 @@ class TorchNetwork:
         width, height = self.spec.input_size
         # Two faces: torch.export takes a size of 1 for a constant.
         example = torch.zeros(2, self.spec.channels, height, width)
-        in_pixels = _InPixels(self.module, self.spec).cpu().eval()
-        names = ["points", "sigma"][: len(in_pixels(example))]
+        in_pixels = _InPixels(self.module, self.spec, self.face_head).cpu().eval()
+        names = OUTPUTS[: len(in_pixels(example))]
         # The exporter lists what it might have optimised.
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         try:
@@ -92,11 +114,11 @@ class TorchNetwork:
 
 
 class _InPixels(nn.Module):
-    """From pixel values 0 .. 255 to points in pixels of the input, and sigma if predicted."""
+    """From pixel values 0 .. 255 to points in pixels of the input, and what else is predicted."""
 
-    def __init__(self, module: nn.Module, spec: ModelSpec) -> None:
+    def __init__(self, module: nn.Module, spec: ModelSpec, face_head: FaceHead | None) -> None:
         super().__init__()
-        self.module, self._spec = module, spec
+        self.module, self.face_head, self._spec = module, face_head, spec
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         spec = self._spec
@@ -104,17 +126,39 @@ class _InPixels(nn.Module):
         # Without the guide: its log weights would be computed and thrown away.
         codec = spec.codec.for_inference()
         scaled = images * ((high - low) / 255) + low
-        before_head = getattr(self.module, "before_head", None)
-        activate_linear = getattr(codec, "activate_linear", None)
-        if activate_linear is not None and before_head is not None:
+        chances: tuple[Tensor, ...] = ()
+        if self.face_head is not None:
+            maps, coarse = self.module.features(scaled)
+            active, *chances = _active_and_chances(self.module, self.face_head, spec, maps, coarse)
+        elif hasattr(codec, "activate_linear") and hasattr(self.module, "before_head"):
             # In two thirds of the head's time.
-            kernel, bias = (self.module.get_parameter(f"head.{p}") for p in ("weight", "bias"))
-            active = activate_linear(before_head(scaled), kernel.flatten(1), bias)
+            active = codec.activate_linear(self.module.before_head(scaled), *_head(self.module))
         else:
             active = codec.activate(self.module(scaled), size)
         sigma, shared = codec.sigma(active, size), len(spec.scheme)  # without separate heads
         points = codec.decode(active, size)[:, :shared]
-        return (points,) if sigma is None else (points, sigma[:, :shared])
+        return (points,) if sigma is None else (points, sigma[:, :shared], *chances)
+
+
+def _head(module: nn.Module) -> tuple[Tensor, Tensor]:
+    """The kernel (outputs, C) and bias of a pyramid's head."""
+    return module.get_parameter("head.weight").flatten(1), module.get_parameter("head.bias")
+
+
+def _active_and_chances(
+    module: nn.Module,
+    face_head: FaceHead,
+    spec: ModelSpec,
+    maps: Float32[Tensor, "B C h w"],
+    coarse: Float32[Tensor, "B wide y x"],
+) -> tuple[Float32[Tensor, "B W 3"], Float32[Tensor, " B"], Float32[Tensor, "B K"]]:
+    """The codec's active output, and the chances of a face and of visible points."""
+    codec: Any = spec.codec.for_inference()
+    kernel, bias = _head(module)
+    mean, center = codec.point_features(maps, kernel, bias)
+    active = codec.of_point_features(mean, center, kernel, bias)
+    face, visible = face_head(coarse.flatten(1), mean[:, : len(spec.scheme)])
+    return active, torch.sigmoid(face), torch.sigmoid(visible)
 
 
 def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwork:
@@ -132,7 +176,13 @@ def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwor
             f"{folder}: the weights do not fit the recipe in {run_folder.SETTINGS} ({reason})."
         ) from error
     bfloat16 = torch_uses_bfloat16(recipe.precision, where.type)
-    return TorchNetwork(module.to(where).eval(), recipe.spec, where, bfloat16, recipe.architecture)
+    path = folder / run_folder.FACE_HEAD
+    head = None
+    if path.is_file():
+        with refusing_damage(path, RunError, "train again, or delete it."):
+            head = FaceHead.of_tensors(checkpoint.load_tensors(path)[0]).to(where)
+    module = module.to(where).eval()
+    return TorchNetwork(module, recipe.spec, where, bfloat16, recipe.architecture, head)
 
 
 def _check_shapes(folder: Path, recipe: Recipe) -> None:

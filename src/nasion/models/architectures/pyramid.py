@@ -103,6 +103,12 @@ class _Network(nn.Module):
 
     def before_head(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B neck h w"]:
         """The maps of which the head is a linear function."""
+        return self.features(images)[0]
+
+    def features(
+        self, images: Float[Tensor, "B C H W"]
+    ) -> tuple[Float[Tensor, "B neck h w"], Float[Tensor, "B wide y x"]]:
+        """The maps before the head, and the coarsest maps, which see the whole crop."""
         # One input channel loses the channels-last layout.
         x = self.stem(images).contiguous(memory_format=torch.channels_last)
         maps = []
@@ -115,7 +121,7 @@ class _Network(nn.Module):
         finer_first = zip(reversed(list(self.across)[:-1]), reversed(maps[:-1]), strict=True)
         for across, finer in finer_first:
             x = across(finer) + F.interpolate(x, scale_factor=2.0, mode="nearest")
-        return self.refine(F.relu(x))
+        return self.refine(F.relu(x)), maps[-1]
 
 
 def _stage(width: int, wider: int, count: int, is_first: bool) -> nn.Sequential:

@@ -1,0 +1,38 @@
+"""Whether a crop shows a face, and which of its points can be seen: a small head beside the points.
+
+It sees the coarsest maps of a trained network, where the whole crop is, and the mean features of
+each point, where the point is. It is trained after the network (``training/face_head.py``), whose
+points stay as they are.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class FaceHead(nn.Module):
+    """``coarse``: numbers of the coarsest maps. ``channels``: of a point's mean features."""
+
+    def __init__(self, coarse: int, channels: int, points: int, hidden: int = 32) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(coarse, hidden)
+        self.face = nn.Linear(hidden, 1)
+        self.visible = nn.Linear(hidden, points)
+        self.seen = nn.Parameter(torch.zeros(points, channels))
+
+    def forward(
+        self, coarse: Float[Tensor, "B D"], features: Float[Tensor, "B K C"]
+    ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B K"]]:
+        """Logits: that this is a face, and that each point can be seen."""
+        whole = torch.relu(self.hidden(coarse))
+        return self.face(whole)[:, 0], self.visible(whole) + (features * self.seen).sum(-1)
+
+    @classmethod
+    def of_tensors(cls, tensors: dict[str, Tensor]) -> FaceHead:
+        """The head whose state these tensors are."""
+        (hidden, coarse), (points, channels) = tensors["hidden.weight"].shape, tensors["seen"].shape
+        head = cls(coarse, channels, points, hidden)
+        head.load_state_dict(tensors)
+        return head.eval()
