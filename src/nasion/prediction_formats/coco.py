@@ -1,7 +1,7 @@
 """COCO keypoints: images, annotations, and one category with the points' names and skeleton.
 
-Keypoints are x, y, visibility: 2 visible, 1 hidden (if the network predicts it, else all are 2),
-0 with 0, 0 for a point that is left out. ``keypoint_scores`` stands beside, which COCO does not have.
+Keypoints are x, y and visibility: 2 visible, 1 hidden; all are 2 if the network does not predict
+which are hidden. A point that is left out is 0, 0, 0. COCO itself has no ``keypoint_scores``.
 """
 
 from __future__ import annotations

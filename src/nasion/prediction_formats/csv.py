@@ -1,7 +1,8 @@
 """A table with one row per face: name, box, score, x and y of each point, and their scores.
 
 Then the chance that each point can be seen, if the network predicts it; in video also time and
-track. The cells of a point that is left out are empty. Tables of other tools are read as ``datasets/points_csv.py`` says.
+track. The cells of a point that is left out are empty. Tables of other tools are read as
+``datasets/points_csv.py`` says.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def _draw_points(
     for k in np.argsort(~hidden, kind="stable").tolist():
         if not known[k]:
             continue
-        colour, (x, y) = (*score_colour(scores[k]), 255), points[k].tolist()
+        colour, (x, y) = (*score_colour(float(scores[k])), 255), points[k].tolist()
         if hidden[k]:
             _draw_ring(pen, x, y, radius, colour)
         else:
