@@ -112,7 +112,7 @@ def written_formats(folder: Path) -> None:
         points = (rng.uniform(10, 90, (68, 2)) + [left, 0]).astype(np.float32)
         box = np.concatenate([points.min(0), points.max(0)])
         scores = np.linspace(0, 1, 68, dtype=np.float32)
-        return Face(ibug68, points, box, 0.9, scores, 3 * scores, track)
+        return Face(ibug68, points, box, 0.9, scores, 3 * scores, track=track)
 
     gray = np.full((120, 260, 3), 128, np.uint8)
     images = [

@@ -33,7 +33,10 @@ _COUNTS = ("images", "faces", "unreadable")
 
 @dataclass(frozen=True)
 class BulkSettings:
-    """What a worker needs to know. ``model``: a pretrained model's name or an exported file."""
+    """What a worker needs to know. ``model``: a pretrained model's name or an exported file.
+
+    ``hide_occluded``: write NaN for the coordinates of hidden points.
+    """
 
     model: str = pretrained.DEFAULT
     detector: str = detectors.DEFAULT
@@ -42,6 +45,7 @@ class BulkSettings:
     min_score: float = MIN_SCORE
     any_rotation: bool = False
     tta: TTA | None = None
+    hide_occluded: bool = False
 
     def landmarker(self) -> Landmarker:
         detector = detectors.load(self.detector, self.min_face) if self.detect else None
@@ -58,8 +62,11 @@ def part_file(part: Part, folder: Path, settings: BulkSettings) -> Path:
 
     The name is a hash of images and settings, so no other result is taken for it.
     """
+    own = asdict(settings)
+    if not settings.hide_occluded:
+        del own["hide_occluded"]  # parts keep the names that they had before there was this setting
     # The version too: another one may compute other points.
-    described = json.dumps([asdict(part), asdict(settings), nasion.__version__])
+    described = json.dumps([asdict(part), own, nasion.__version__])
     digest = hashlib.sha256(described.encode()).hexdigest()[:10]
     return folder / f"part-{part.number:05d}-{digest}.parquet"
 
@@ -116,6 +123,8 @@ class Worker:
         self.settings: BulkSettings = settings
         self.folder: Path = folder
         self.landmarker: Landmarker = settings.landmarker()
+        # Not from the faces: parts without any have the same columns.
+        self.has_visible: bool = self.landmarker.predicts_visible
 
     def __call__(self, part: Part) -> dict[str, int]:
         import pyarrow
@@ -128,6 +137,8 @@ class Worker:
             try:
                 pixels = load()
                 faces = self.landmarker(pixels)
+                if self.settings.hide_occluded:
+                    faces = [face.without_hidden() for face in faces]
             except Exception as error:
                 counts["unreadable"] += 1
                 reason = name_as_text(refusal(name, error).reason)
@@ -140,7 +151,9 @@ class Worker:
             # An image without a face keeps a row, so that it is known to be done.
             rows += [] if faces else [image]
         metadata = {"nasion": json.dumps(counts)}
-        table = pyarrow.Table.from_pylist(rows, schema=_schema().with_metadata(metadata))
+        table = pyarrow.Table.from_pylist(
+            rows, schema=_schema(self.has_visible).with_metadata(metadata)
+        )
         with atomic_write(part_file(part, self.folder, self.settings)) as temporary:
             parquet_module().write_table(table, temporary)
         return counts
@@ -152,12 +165,13 @@ def _columns(face: Face) -> dict[str, Any]:
         "points": face.points.reshape(-1),
         "scores": face.scores,
         "expected_errors": face.expected,
+        "visible": face.visible,
     }
     lists = {name: None if a is None else a.tolist() for name, a in arrays.items()}
     return {"score": face.score, **lists}
 
 
-def _schema() -> Any:
+def _schema(has_visible: bool) -> Any:
     """``face``: number within the image. ``box``: x0 y0 x1 y1. ``points``: x0 y0 x1 y1 ..."""
     import pyarrow
 
@@ -174,6 +188,7 @@ def _schema() -> Any:
             "points": numbers,
             "scores": numbers,
             "expected_errors": numbers,
+            **({"visible": numbers} if has_visible else {}),
             "error": pyarrow.string(),
         }
     )

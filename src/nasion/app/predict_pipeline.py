@@ -36,9 +36,10 @@ class PredictOptions:
     """How inputs are processed.
 
     ``boxes``: known faces; None: faces are searched for. ``formats``: those of several files, which
-    are written at once, into ``folder``. ``labels``, ``draw_boxes``: as in ``draw``. ``smoothing``,
-    ``patience`` (seconds): of tracking in videos. ``threads``: for images. ``hold``: a block in
-    which Ctrl-C waits.
+    are written at once, into ``folder``. ``labels``, ``draw_boxes``: as in ``draw``.
+    ``hide_occluded``: leave hidden points out of drawings, and make them NaN in results.
+    ``smoothing``, ``patience`` (seconds): of tracking in videos. ``threads``: for images. ``hold``:
+    a block in which Ctrl-C waits.
     """
 
     boxes: KnownBoxes | None = None
@@ -46,6 +47,7 @@ class PredictOptions:
     folder: Path = Path("predictions")
     labels: str = "none"
     draw_boxes: bool | None = None
+    hide_occluded: bool = False
     smoothing: OneEuro | None = DEFAULT_SMOOTHING
     patience: float = DEFAULT_PATIENCE
     threads: int = 1
@@ -130,6 +132,7 @@ def _process_image(
         size = (pixels.shape[1], pixels.shape[0])
         stem = stem_of[image.name]
         result = ImageResult(image.name, stem, size, tuple(faces), pixels, dropped=dropped)
+        result = result.without_hidden() if options.hide_occluded else result
         for name in options.formats:
             write_files(result, name, options.folder, options.labels, options.draw_boxes)
     except Exception as error:
@@ -161,6 +164,7 @@ def _frames(
                     seconds=frame.seconds,
                     dropped=tracker.dropped,
                 )
+                result = result.without_hidden() if options.hide_occluded else result
                 for name in options.formats:
                     # Drawn frames are written by `rewrite`.
                     if not needs_pixels(name):

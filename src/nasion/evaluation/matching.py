@@ -104,9 +104,12 @@ def assign(faces: Faces, scheme: Scheme, predicted: Sequence[PredictedFace]) -> 
     scores = None
     if predicted and all(each.scores is not None for each in predicted):
         scores = np.array([each.scores for each in predicted], dtype=np.float32)
+    visible = None
+    if predicted and all(each.visible is not None for each in predicted):
+        visible = np.array([each.visible for each in predicted], dtype=np.float32)
     ids = tuple(name or "" for name in names)
     shaped = points.reshape(-1, len(scheme), 2)
-    return Predictions(scheme=scheme, ids=ids, points=shaped, scores=scores)
+    return Predictions(scheme=scheme, ids=ids, points=shaped, scores=scores, visible=visible)
 
 
 def match_by_id(predictions: Predictions, faces: Faces) -> tuple[Predictions, list[str], list[str]]:
@@ -138,7 +141,7 @@ def match_by_id(predictions: Predictions, faces: Faces) -> tuple[Predictions, li
     rows = [row for row, name in enumerate(wanted) if name in at]
     taken = [at[wanted[row]] for row in rows]
     values = {}
-    for column in ("points", "scores", "expected"):
+    for column in ("points", "scores", "expected", "visible"):
         given = getattr(predictions, column)
         if given is not None:
             values[column] = np.full((len(faces), *given.shape[1:]), np.nan, dtype=np.float32)

@@ -109,4 +109,5 @@ def _in_order(faces: Faces, parts: list[tuple[np.ndarray, Predictions]]) -> Pred
         points=np.concatenate([each.points for each in predicted])[order],
         scores=column([each.scores for each in predicted]),
         expected=column([each.expected for each in predicted]),
+        visible=column([each.visible for each in predicted]),
     )

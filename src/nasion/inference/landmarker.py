@@ -136,6 +136,13 @@ class Landmarker:
         others = [face for face in unsure if not overlaps_any(face.box, sure, _SAME_FACE)]
         return tuple(face.score for face in others)
 
+    @property
+    def predicts_visible(self) -> bool:
+        """Whether the network predicts which points can be seen, as ``Face.visible`` says."""
+        nothing = pixels_of(np.zeros((64, 64, 3), dtype=np.uint8), self.predictor.spec.colour)
+        whole_image = np.full((1, 4), np.nan, dtype=np.float32)
+        return self.predictor.faces_in(nothing, whole_image)[0].visible is not None
+
     def detect(
         self, pixels: UInt8[np.ndarray, "H W ..."]
     ) -> tuple[Float32[np.ndarray, "N 4"], Float32[np.ndarray, " N"]]:

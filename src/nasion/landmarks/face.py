@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from nasion.landmarks.scheme import Scheme
+
+VISIBLE = 0.5  # the chance of being seen below which a point counts as hidden
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +19,10 @@ class Face:
 
     ``box``: x0 y0 x1 y1 around the points. ``scores``: for each point the chance that it is off by
     at most 5 % of the face's size. ``expected``: its expected error in pixels. Both are None if the
-    network does not predict its own error. ``score``: 0 to 1, that this is a face: the mean of
-    ``scores``, else the detector's score. ``track``: in video, a number that the face keeps.
+    network does not predict its own error. ``visible``: for each point the chance that it can be
+    seen, and is neither behind the head nor covered nor outside of the image; None if the network
+    does not predict it. ``score``: 0 to 1, that this is a face: the mean of ``scores``, else the
+    detector's score. ``track``: in video, a number that the face keeps.
     """
 
     scheme: Scheme
@@ -27,12 +31,27 @@ class Face:
     score: float
     scores: Float32[np.ndarray, " K"] | None = None
     expected: Float32[np.ndarray, " K"] | None = None
+    visible: Float32[np.ndarray, " K"] | None = None
     track: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of ``points``, in order."""
         return self.scheme.points
+
+    @property
+    def hidden(self) -> Bool[np.ndarray, " K"]:
+        """True for points that are rather hidden than visible; none if that is not predicted."""
+        if self.visible is None:
+            return np.zeros(len(self.points), dtype=bool)
+        return self.visible < VISIBLE
+
+    def without_hidden(self) -> Face:
+        """The same face with NaN for the points that are hidden; its box stays as it is."""
+        hidden = self.hidden
+        if not hidden.any():
+            return self
+        return replace(self, points=np.where(hidden[:, None], np.float32(np.nan), self.points))
 
     def __getitem__(self, name: str) -> Float32[np.ndarray, 2]:
         """One point by its name. Raises ``SettingError`` for an unknown name."""
@@ -55,3 +74,7 @@ class ImageResult:
     image: Path | np.ndarray | None = None
     seconds: float | None = None
     dropped: tuple[float, ...] = ()
+
+    def without_hidden(self) -> ImageResult:
+        """The same result with NaN for the points of its faces that are hidden."""
+        return replace(self, faces=tuple(face.without_hidden() for face in self.faces))

@@ -186,7 +186,8 @@ class Predictions:
     """Predicted points of one scheme, in pixels of the source image.
 
     ``scores``: the chance that a point is off by at most ``calibration.TOLERANCE`` of the face's
-    size. ``expected``: its expected error in pixels. None if the network predicts neither.
+    size. ``expected``: its expected error in pixels. ``visible``: the chance that a point can be
+    seen, as of ``Face``. Each is None if the network does not predict it. Raises ``DataError``.
     """
 
     scheme: Scheme
@@ -194,9 +195,18 @@ class Predictions:
     points: Float32[np.ndarray, "N K 2"]
     scores: Float32[np.ndarray, "N K"] | None = None
     expected: Float32[np.ndarray, "N K"] | None = None
+    visible: Float32[np.ndarray, "N K"] | None = None
 
     def __post_init__(self) -> None:
         check_points(self.scheme, self.ids, self.points)
+        for name in ("scores", "expected", "visible"):
+            column = getattr(self, name)
+            if column is not None and column.shape != self.points.shape[:2]:
+                shape = " x ".join(map(str, column.shape))
+                raise DataError(
+                    f"{name} of shape {shape} for {len(self.ids)} faces of {len(self.scheme)} "
+                    "points; one number for each point of each face expected."
+                )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -205,7 +215,9 @@ class Predictions:
         """As ``Faces.to``: by name, NaN where this scheme has no such point."""
         points, scores = _match_points(self.scheme, scheme, self.points, self.scores)
         _, expected = _match_points(self.scheme, scheme, self.points, self.expected)
-        return replace(self, scheme=scheme, points=points, scores=scores, expected=expected)
+        _, visible = _match_points(self.scheme, scheme, self.points, self.visible)
+        columns = {"scores": scores, "expected": expected, "visible": visible}
+        return replace(self, scheme=scheme, points=points, **columns)
 
 
 def join(*sets: Faces) -> Faces:

@@ -45,7 +45,10 @@ def draw_point_labels(
     for face, at, radius in zip(faces, points, radii, strict=True):
         side = max(float((face.box[2:] - face.box[:2]).max()), 1.0) * factor
         # Only what is near enough to be in the way.
-        low, high = at.min(0) - 2 * side, at.max(0) + 2 * side
+        known = at[np.isfinite(at[:, 0])]
+        if not len(known):
+            continue
+        low, high = known.min(0) - 2 * side, known.max(0) + 2 * side
         near = (occupied[:, 2:] > low).all(1) & (occupied[:, :2] < high).all(1)
         places = _draw_face_labels(image, face, at, radius, side, labels, occupied[near])
         occupied = np.concatenate([occupied, places])

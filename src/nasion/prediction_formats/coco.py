@@ -1,12 +1,13 @@
 """COCO keypoints: images, annotations, and one category with the points' names and skeleton.
 
-Keypoints are x, y, visibility (always 2, visible: the network does not tell), beside
-``keypoint_scores``, which COCO does not have.
+Keypoints are x, y and visibility: 2 visible, 1 hidden; all are 2 if the network does not predict
+which are hidden. A point that is left out is 0, 0, 0. COCO itself has no ``keypoint_scores``.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -22,7 +23,7 @@ from nasion.prediction_formats.json import rounded
 
 SUFFIX = ".coco.json"
 MEDIA_TYPE = "application/json"
-_VISIBLE = 2  # COCO's visibility: 0 not labelled, 1 labelled but hidden
+_MISSING, _HIDDEN, _VISIBLE = 0, 1, 2  # COCO's visibilities
 _IN_MEMORY = 1 << 20  # characters of annotations
 _PIECE = 1 << 16  # characters
 
@@ -73,8 +74,13 @@ class Text:
 def _annotation(face: Face, annotation_id: int, image_id: int) -> dict[str, Any]:
     x0, y0, x1, y1 = face.box.tolist()
     keypoints: list[float] = []
-    for x, y in face.points.tolist():
-        keypoints += [round(x, 3), round(y, 3), _VISIBLE]
+    labelled = 0
+    for (x, y), hidden in zip(face.points.tolist(), face.hidden.tolist(), strict=True):
+        if math.isnan(x):
+            keypoints += [0, 0, _MISSING]
+            continue
+        labelled += 1
+        keypoints += [round(x, 3), round(y, 3), _HIDDEN if hidden else _VISIBLE]
     value: dict[str, Any] = {
         "id": annotation_id,
         "image_id": image_id,
@@ -83,7 +89,7 @@ def _annotation(face: Face, annotation_id: int, image_id: int) -> dict[str, Any]
         "score": round(face.score, 4),
         "bbox": [round(number, 3) for number in (x0, y0, x1 - x0, y1 - y0)],
         "area": round((x1 - x0) * (y1 - y0), 1),
-        "num_keypoints": len(face.points),
+        "num_keypoints": labelled,
         "keypoints": keypoints,
     }
     if face.track is not None:

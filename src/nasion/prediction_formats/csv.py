@@ -1,14 +1,18 @@
 """A table with one row per face: name, box, score, x and y of each point, and their scores.
 
-In video also time and track. Tables of other tools are read as ``datasets/points_csv.py`` says.
+Then the chance that each point can be seen, if the network predicts it; in video also time and
+track. The cells of a point that is left out are empty. Tables of other tools are read as
+``datasets/points_csv.py`` says.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from nasion.data.datasets import points_csv
 from nasion.data.datasets._image_names import NUMBERED_FACE, image_of_face
@@ -27,18 +31,21 @@ class Text:
 
     def __init__(self, contents: TextContents) -> None:
         self._points = contents.scheme.points if contents.scheme else ()
-        self._timed = contents.timed
+        self._timed, self._has_header, self._has_visible = contents.timed, False, False
 
     def begin(self) -> str:
-        coordinates = [f"{point}_{axis}" for point in self._points for axis in "xy"]
-        scores = [f"{point}_score" for point in self._points]
-        time = ["seconds", "track"] if self._timed else []
-        return _line(["face", *_BOX, "face_score", *coordinates, *scores, *time])
+        # The first face tells which columns there are.
+        return ""
 
     def add(self, result: ImageResult) -> str:
         lines = []
+        if result.faces and not self._has_header:
+            self._has_visible = result.faces[0].visible is not None
+            lines.append(self._header())
         for number, face in enumerate(result.faces, start=1):
             cells = [_face_name(name_as_text(result.name), number), *_face_cells(face)]
+            if self._has_visible:
+                cells += _chances(face.visible, len(face.points))
             if self._timed:
                 cells.append("" if result.seconds is None else f"{result.seconds:.4f}")
                 cells.append("" if face.track is None else str(face.track))
@@ -46,7 +53,16 @@ class Text:
         return "".join(lines)
 
     def end(self) -> Iterator[str]:
-        yield from ()
+        if not self._has_header:
+            yield self._header()
+
+    def _header(self) -> str:
+        self._has_header = True
+        coordinates = [f"{point}_{axis}" for point in self._points for axis in "xy"]
+        scores = [f"{point}_score" for point in self._points]
+        visible = [f"{point}_visible" for point in self._points] if self._has_visible else []
+        time = ["seconds", "track"] if self._timed else []
+        return _line(["face", *_BOX, "face_score", *coordinates, *scores, *visible, *time])
 
 
 def _face_name(image: str, number: int) -> str:
@@ -70,10 +86,13 @@ def _quoted(cell: str) -> str:
 def _face_cells(face: Face) -> list[str]:
     numbers = [*face.box.tolist(), face.score, *face.points.reshape(-1).tolist()]
     # Nine digits bring any float32 back exactly.
-    cells = [f"{number:.9g}" for number in numbers]
-    if face.scores is None:
-        return cells + [""] * len(face.points)
-    return cells + [f"{score:.4f}" for score in face.scores.tolist()]
+    cells = ["" if math.isnan(number) else f"{number:.9g}" for number in numbers]
+    return cells + _chances(face.scores, len(face.points))
+
+
+def _chances(values: Float32[np.ndarray, " K"] | None, count: int) -> list[str]:
+    """A cell for each of ``count`` points; empty ones if nothing is known."""
+    return [""] * count if values is None else [f"{value:.4f}" for value in values.tolist()]
 
 
 def recognises(path: Path) -> bool:

@@ -23,6 +23,7 @@ _COLOURS = np.array(
 _MIN_SIDE = 700  # pixels: images whose longer side is less are enlarged before drawing
 _MIN_FACE = 260  # and so are images with smaller faces, if points are labelled
 _MAX_SIDE = 3000  # but not beyond this
+_LINE_ALPHA, _THIN_ALPHA = 150, 110  # of lines, and of those to hidden points
 _SUPERSAMPLING = 2  # layer pixels per image pixel and axis
 
 
@@ -117,13 +118,31 @@ def _draw_points(
     from PIL import ImageDraw
 
     pen, radius = ImageDraw.Draw(layer), _radius(side, fine)
+    known, hidden = np.isfinite(points[:, 0]), face.hidden
     for a, b in face.scheme.edge_index.tolist():
-        ends = [tuple(points[a].tolist()), tuple(points[b].tolist())]
-        pen.line(ends, fill=(255, 255, 255, 150), width=max(1, round(radius / 2)))
+        if known[a] and known[b]:
+            is_thin = bool(hidden[a] or hidden[b])
+            alpha, width = (_THIN_ALPHA, radius / 4) if is_thin else (_LINE_ALPHA, radius / 2)
+            ends = [tuple(points[a].tolist()), tuple(points[b].tolist())]
+            pen.line(ends, fill=(255, 255, 255, alpha), width=max(1, round(width)))
     scores = np.ones(len(points)) if face.scores is None else face.scores
-    for (x, y), score in zip(points.tolist(), scores.tolist(), strict=True):
-        circle = [x - radius, y - radius, x + radius, y + radius]
-        pen.ellipse(circle, fill=(*score_colour(score), 255), outline=(0, 0, 0, 255))
+    # Hidden points first, so that none covers a visible one.
+    for k in np.argsort(~hidden, kind="stable").tolist():
+        if not known[k]:
+            continue
+        colour, (x, y) = (*score_colour(float(scores[k])), 255), points[k].tolist()
+        if hidden[k]:
+            _draw_ring(pen, x, y, radius, colour)
+        else:
+            circle = [x - radius, y - radius, x + radius, y + radius]
+            pen.ellipse(circle, fill=colour, outline=(0, 0, 0, 255))
+
+
+def _draw_ring(pen: Any, x: float, y: float, radius: float, colour: tuple[int, ...]) -> None:
+    """A hollow mark: a ring with a dark rim, through which the image is seen."""
+    rim, clear = (0, 0, 0, 255), (0, 0, 0, 0)
+    for reach, fill in ((radius + 1, rim), (radius, colour), (radius * 0.55, clear)):
+        pen.ellipse([x - reach, y - reach, x + reach, y + reach], fill=fill)
 
 
 def _radius(side: float, fine: int) -> float:

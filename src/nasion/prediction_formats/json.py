@@ -1,8 +1,13 @@
-"""One JSON value: the points' names, then each image's faces with points, scores and errors."""
+"""One JSON value: the points' names, then each image's faces with points, scores and errors.
+
+``visible`` holds the chance that a point can be seen, if the network predicts it. A point that is
+left out is ``[null, null]``.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,14 +80,16 @@ def face_value(face: Face) -> dict[str, Any]:
         value["scores"] = rounded(face.scores, 4)
     if face.expected is not None:
         value["expected_errors"] = rounded(face.expected, 3)
+    if face.visible is not None:
+        value["visible"] = rounded(face.visible, 4)
     return value
 
 
 def rounded(values: Any, digits: int = 3) -> Any:
-    """An array as JSON numbers."""
+    """An array as JSON numbers, NaN as null."""
     if getattr(values, "ndim", 0):
         return [rounded(value, digits) for value in values]
-    return round(float(values), digits)
+    return None if math.isnan(values) else round(float(values), digits)
 
 
 def recognises(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """A ``.pts`` file per face, as iBUG's, pixels counted from 1.
 
-The first face of an image has the image's name, others ``#`` and their number after it.
+The first face of an image has the image's name, others ``#`` and their number after it. The format
+does not say which points are hidden; a point that is left out is ``nan nan``.
 """
 
 from __future__ import annotations

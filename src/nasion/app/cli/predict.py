@@ -31,6 +31,7 @@ from nasion.errors import SettingError, require
 
 if TYPE_CHECKING:
     from nasion.app.bulk import BulkSettings
+    from nasion.app.known_boxes import KnownBoxes
     from nasion.app.predict_pipeline import PredictOptions
     from nasion.inference.landmarker import Landmarker
     from nasion.media.inputs import ImageInput
@@ -42,7 +43,7 @@ _CTRL_C = 130  # 128 and SIGINT
 # What the engines do; all other options are refused with --engine.
 _OF_ENGINES = (
     *("run", "folder", "no_detect", "any_rotation", "detector"),
-    *("min_face", "min_score", "engine", "workers", "tta"),
+    *("min_face", "min_score", "engine", "workers", "tta", "hide_occluded"),
 )
 _OF_SEARCH = ("any_rotation", "detector", "min_face")
 _OF_CANDIDATES = (*_OF_SEARCH, "min_score", "max_faces")
@@ -81,6 +82,14 @@ DrawBoxes = Annotated[
         show_default="in videos",
     ),
 ]
+HideOccluded = Annotated[
+    bool,
+    typer.Option(
+        "--hide-occluded",
+        help="Leave out points that are hidden by the head itself, covered, or outside of the "
+        "image; in text formats they are missing.",
+    ),
+]
 MinFace = Annotated[
     int | None,
     typer.Option(
@@ -110,6 +119,7 @@ def predict(
         str, typer.Option(help="Labels beside drawn points: none, numbers or names.")
     ] = "none",
     draw_boxes: DrawBoxes = None,
+    hide_occluded: HideOccluded = False,
     box: KnownBox = None,
     boxes: BoxTable = None,
     no_detect: Annotated[
@@ -158,7 +168,6 @@ def predict(
 ) -> None:
     """Find the faces in images, videos or a camera's frames, and predict their points."""
     from nasion.app.bulk import BulkSettings
-    from nasion.app.known_boxes import known_boxes
     from nasion.app.predict_pipeline import PredictOptions
     from nasion.inference import detectors
     from nasion.inference.landmarker import Landmarker
@@ -178,6 +187,7 @@ def predict(
             min_score=min_score,
             any_rotation=any_rotation,
             tta=tta_or_none(tta),
+            hide_occluded=hide_occluded,
         )
         _predict_in_bulk(inputs, settings, folder, engine, workers)
         return
@@ -190,9 +200,7 @@ def predict(
     if not to_stdout:
         check_output_folder(folder)
     images, videos = _resolve(inputs, seconds)
-    known = known_boxes(box or [], boxes, [each.name for each in (*images, *videos)])
-    if known is not None and videos:
-        raise SettingError("--box and --boxes are for images; in videos faces are tracked.")
+    known = _known_boxes(box or [], boxes, images, videos)
     landmarker = Landmarker(
         open_model(run, recipe, tta),
         detector=None if no_detect else detectors.load(detector, min_face),
@@ -200,22 +208,23 @@ def predict(
         any_rotation=any_rotation,
         max_faces=max_faces,
     )
+    if hide_occluded:
+        _check_visibility(landmarker, run)
     options = PredictOptions(
         boxes=known,
         formats=tuple(name for name in names if not is_text(name)),
         folder=folder,
         labels=labels,
         draw_boxes=draw_boxes,
+        hide_occluded=hide_occluded,
         smoothing=OneEuro(min_cutoff, beta) if smooth else None,
         patience=patience,
         threads=min(workers or os.cpu_count() or 1, len(images) + len(videos)),
     )
     texts = [name for name in names if is_text(name)]
     stopped = _predict(images, videos, landmarker, options, texts, to_stdout)
-    # A camera has no end of its own: Ctrl-C is how it is stopped.
-    cameras_only = not images and all(isinstance(video.source, int) for video in videos)
-    if stopped is not None and not (cameras_only and exit_code(stopped) == _CTRL_C):
-        raise typer.Exit(exit_code(stopped))
+    if stopped is not None:
+        _exit_stopped(stopped, images, videos)
 
 
 def _check_options(
@@ -247,6 +256,39 @@ def _check_options(
         math.isfinite(patience) and patience >= 0,
         f"--patience is 0 seconds or more, and finite; found {patience}.",
     )
+
+
+def _known_boxes(
+    box: list[str], boxes: Path | None, images: list[ImageInput], videos: list[VideoInput]
+) -> KnownBoxes | None:
+    """The boxes of both options. Raises ``SettingError`` if there are videos."""
+    from nasion.app.known_boxes import known_boxes
+
+    known = known_boxes(box, boxes, [each.name for each in (*images, *videos)])
+    if known is not None and videos:
+        raise SettingError("--box and --boxes are for images; in videos faces are tracked.")
+    return known
+
+
+def _check_visibility(landmarker: Landmarker, run: Path) -> None:
+    """Raise ``SettingError`` for --hide-occluded with a network that does not know what is hidden.
+
+    It would have no effect.
+    """
+    if not landmarker.predicts_visible:
+        raise SettingError(
+            f"--hide-occluded has no effect with {run}, which does not predict which points are "
+            "hidden; leave it out, or name another network with --run."
+        )
+
+
+def _exit_stopped(
+    stopped: KeyboardInterrupt, images: Sequence[ImageInput], videos: Sequence[VideoInput]
+) -> None:
+    # A camera has no end of its own: Ctrl-C is how it is stopped.
+    cameras_only = not images and all(isinstance(video.source, int) for video in videos)
+    if not (cameras_only and exit_code(stopped) == _CTRL_C):
+        raise typer.Exit(exit_code(stopped))
 
 
 def _resolve(inputs: list[str], seconds: float | None) -> tuple[list[ImageInput], list[VideoInput]]:

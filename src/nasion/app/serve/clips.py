@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from nasion.app.serve.admission import AdmissionControl, Limits, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import Processed, refusal, respond
-from nasion.app.serve.settings import Number, WholeNumber, with_min_face
+from nasion.app.serve.settings import HIDE_OCCLUDED, Number, WholeNumber, with_min_face
 from nasion.app.serve.uploads import CLIP_BODY, Upload, read_uploads
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
@@ -40,6 +40,7 @@ class _Settings(BaseModel):
     """The query's parameters."""
 
     format: Format = Field("json", description="Output format.")
+    hide_occluded: bool = Field(False, description=HIDE_OCCLUDED)
     smooth: bool = Field(True, description="Smooth the points from frame to frame.")
     min_cutoff: Number = Field(
         DEFAULT_SMOOTHING.min_cutoff, gt=0, description="Smoothing cutoff in Hz for still faces."
@@ -126,15 +127,15 @@ class _ClipWork:
                         break
                     size = (frame.pixels.shape[1], frame.pixels.shape[0])
                     tracker = tracker or self._tracker(size, name)
-                    done.results.append(
-                        ImageResult(
-                            name=f"{name}@{frame.number}",
-                            stem=f"{stem}@{frame.number}",
-                            size=size,
-                            faces=tuple(tracker(frame.pixels, frame.seconds)),
-                            seconds=frame.seconds,
-                        )
+                    result = ImageResult(
+                        name=f"{name}@{frame.number}",
+                        stem=f"{stem}@{frame.number}",
+                        size=size,
+                        faces=tuple(tracker(frame.pixels, frame.seconds)),
+                        seconds=frame.seconds,
                     )
+                    hide = self.settings.hide_occluded
+                    done.results.append(result.without_hidden() if hide else result)
                     self._check(frame, done)
         except Exception as error:
             done.unreadable.append(refusal(name, error))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from nasion.app.serve import responses
 from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
-from nasion.app.serve.settings import Number, WholeNumber, parse_boxes
+from nasion.app.serve.settings import HIDE_OCCLUDED, Number, WholeNumber, parse_boxes
 from nasion.app.serve.uploads import REQUEST_BODY, read_uploads
 from nasion.discovery import FORMATS
 from nasion.inference.landmarker import Landmarker
@@ -33,6 +33,7 @@ class _Settings(BaseModel):
 
     format: Format = Field("json", description="Output format; several files come as a zip.")
     labels: Labels = Field("none", description="Labels beside drawn points.")
+    hide_occluded: bool = Field(False, description=HIDE_OCCLUDED)
     detect: bool = Field(True, description="False: every image is one face from edge to edge.")
     boxes: list[str] = Field(
         [], description="x0,y0,x1,y1 of a known face of the only image; repeat for several."
@@ -95,7 +96,9 @@ def add_landmarks(
         )
         output = getattr(settings.format, "value", settings.format)
         labels = getattr(settings.labels, "value", settings.labels)
-        work = responses.Work(own, decode, known, settings.min_face, output, labels)
+        work = responses.Work(
+            own, decode, known, settings.min_face, output, labels, settings.hide_occluded
+        )
         done = await admission.run(client_of(request.scope), work.process, uploads)
         metrics.count_images(done)
         return responses.respond(done, work.format)

@@ -81,6 +81,7 @@ class Work:
 
     ``boxes``: (N, 4), of the faces of its only image; None: they are detected. ``min_face``: side
     in pixels of the smallest face to find. ``format``, ``labels``: of the output.
+    ``hide_occluded``: leave hidden points out.
     """
 
     landmarker: Landmarker
@@ -89,6 +90,7 @@ class Work:
     min_face: int | None
     format: str
     labels: str
+    hide_occluded: bool = False
 
     def process(self, uploads: Sequence[Upload], cancelled: Callable[[], bool]) -> Processed:
         """The faces of each image; one image's pixels are held at a time.
@@ -113,6 +115,7 @@ class Work:
         size = (pixels.shape[1], pixels.shape[0])
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
         result = ImageResult(upload.name, stem, size, tuple(landmarker(pixels, self.boxes)))
+        result = result.without_hidden() if self.hide_occluded else result
         done.results.append(result)
         module = FORMATS.load(self.format)
         if not hasattr(module, "files"):

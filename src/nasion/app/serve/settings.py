@@ -29,6 +29,9 @@ def _plain_digits(value: Any) -> Any:
     return value
 
 
+HIDE_OCCLUDED = (
+    "Leave out points that are hidden by the head itself, covered, or outside of the image."
+)
 WholeNumber = Annotated[int, BeforeValidator(_plain_digits)]
 Number = Annotated[float, BeforeValidator(_plain_digits)]
 

@@ -40,7 +40,11 @@ def add_camera(
 
     @app.websocket("/v1/live")
     async def live(
-        socket: WebSocket, smooth: bool = True, min_cutoff: Cutoff = 0.4, beta: Beta = 400.0
+        socket: WebSocket,
+        smooth: bool = True,
+        min_cutoff: Cutoff = 0.4,
+        beta: Beta = 400.0,
+        hide_occluded: bool = False,
     ) -> None:
         origin, host = socket.headers.get("origin"), socket.headers.get("host", "")
         if origin is not None and not access.allows_origin(origin, host):
@@ -66,7 +70,7 @@ def add_camera(
         try:
             own = landmarker.with_settings(max_faces=admission.limits.faces)
             smoothing = OneEuro(min_cutoff, beta) if smooth else None
-            camera = _Camera(Tracker(own, smoothing), decode)
+            camera = _Camera(Tracker(own, smoothing), decode, hide_occluded)
             await _answer_frames(socket, camera, admission)
         except WebSocketDisconnect:
             pass
@@ -97,10 +101,11 @@ async def _answer_frames(socket: WebSocket, camera: _Camera, admission: Admissio
 
 @dataclass(frozen=True)
 class _Camera:
-    """A connection's faces so far."""
+    """A connection's faces so far. ``hide_occluded``: leave hidden points out of answers."""
 
     tracker: Tracker
     decode: ImageDecoder
+    hide_occluded: bool = False
 
     def process(
         self, data: bytes, seconds: float, cancelled: Callable[[], bool]
@@ -112,7 +117,10 @@ class _Camera:
         started = perf_counter()
         colour = self.tracker.landmarker.predictor.spec.colour
         pixels = self.decode(data, colour, "The frame", _MAX_FRAME_PIXELS)
-        faces = [face_value(face) for face in self.tracker(pixels, seconds)]
+        faces = self.tracker(pixels, seconds)
+        if self.hide_occluded:
+            faces = [face.without_hidden() for face in faces]
+        values = [face_value(face) for face in faces]
         height, width = pixels.shape[:2]
         milliseconds = round(1e3 * (perf_counter() - started), 2)
-        return {"width": width, "height": height, "milliseconds": milliseconds, "faces": faces}
+        return {"width": width, "height": height, "milliseconds": milliseconds, "faces": values}

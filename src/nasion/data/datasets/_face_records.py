@@ -36,7 +36,10 @@ _REMEDY = (
 
 @dataclass(frozen=True, eq=False)
 class FaceRecord:
-    """One face of a file. ``place``: where a person finds it in that file."""
+    """One face of a file. ``place``: where a person finds it in that file.
+
+    ``visible``: for each point the chance that it can be seen, as predictions state it.
+    """
 
     image: str
     points: Float64[np.ndarray, "K 2"]
@@ -44,6 +47,7 @@ class FaceRecord:
     scores: list[float] | None = None
     box: tuple[float, float, float, float] | None = None
     occluded: Bool[np.ndarray, " K"] | None = None
+    visible: list[float] | None = None
 
 
 def read_text_document(path: Path) -> Document:
@@ -52,7 +56,7 @@ def read_text_document(path: Path) -> Document:
 
 
 def checked_scores(scores: Document | None, count: int) -> list[float] | None:
-    """The scores of ``count`` points, each a probability. ``DataError`` for anything else."""
+    """The probabilities of ``count`` points, as scores. ``DataError`` for anything else."""
     if scores is None:
         return None
     values = scores.numbers(low=0, high=1)

@@ -16,6 +16,7 @@ from nasion.data.datasets._face_records import (
 )
 from nasion.errors import DataError
 from nasion.landmarks.catalog import SCHEMES
+from nasion.landmarks.face import VISIBLE
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import from_document
 from nasion.media.files import read_text
@@ -93,9 +94,13 @@ def _faces_of_image(image: Document, scheme: Scheme, suffix: str) -> list[FaceRe
     for k, face in enumerate(image["faces"].elements(), start=1):
         points = face["points"].points(len(scheme), f"scheme {scheme.name}")
         scores = checked_scores(face.get("scores"), len(scheme))
+        visible = checked_scores(face.get("visible"), len(scheme))
         box = checked_box(face.get("box"), is_size=False)
         occluded = _flags(face.get("occluded"), len(scheme))
-        found.append(FaceRecord(name, points, f"{name} face {k}{suffix}", scores, box, occluded))
+        if occluded is None and visible is not None:
+            occluded = (np.array(visible) < VISIBLE) & ~np.isnan(points[:, 0])
+        place = f"{name} face {k}{suffix}"
+        found.append(FaceRecord(name, points, place, scores, box, occluded, visible))
     return found
 
 

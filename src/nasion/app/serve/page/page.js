@@ -5,6 +5,7 @@ const PLASMA = [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [24
 // Colours that colour-blind people can tell apart (Okabe and Ito, 2008).
 const PART_COLOURS = { jaw: "#56B4E9", brows: "#E69F00", eyes: "#009E73", nose: "#F0E442", mouth: "#CC79A7", other: "#D55E00" };
 const HOVER_DISTANCE = 14;  // screen pixels within which the pointer selects a point
+const VISIBLE = 0.5;  // the chance of being seen below which a point is hidden
 const FRAME_SIDE = 640;  // pixels: the longer side of a camera frame that is sent
 const COORDINATES = "pixels of the upright image, x to the right, y down, the centre of the top left pixel at 0, 0";
 
@@ -20,6 +21,8 @@ const setStatus = (text) => { byId("status").textContent = text; };
 const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const percent = (score) => `${Math.round(100 * score)} %`;
 const withoutSuffix = (name) => name.replace(/\.[^.]*$/, "") || "image";
+const isHidden = (face, point) => Boolean(face.visible) && face.visible[point] < VISIBLE;
+const isShown = (face, point) => !(isHidden(face, point) && byId("hide-occluded").checked);
 // Points count from the centre of the first pixel, canvases from its corner.
 const toCanvas = ([x, y], scale) => [(x + 0.5) * scale, (y + 0.5) * scale];
 
@@ -70,27 +73,15 @@ function drawResult(context, result, scale, highlighted) {
 function drawFace(context, face, index, scale, highlighted) {
   const side = Math.max(face.box[2] - face.box[0], face.box[3] - face.box[1]) * scale;
   const radius = Math.max(side / 90, 1.8);
-  if (byId("edges").checked) {
-    context.lineWidth = Math.max(radius / 2, 1);
-    context.strokeStyle = "rgba(255,255,255,0.65)";
-    context.beginPath();
-    for (const [a, b] of network.edges) {
-      context.moveTo(...toCanvas(face.points[a], scale));
-      context.lineTo(...toCanvas(face.points[b], scale));
-    }
-    context.stroke();
-  }
+  if (byId("edges").checked) drawEdges(context, face, scale, radius);
   const labels = byId("labels").value;
-  for (const [point, pair] of face.points.entries()) {
-    const [x, y] = toCanvas(pair, scale);
+  // Hidden points first, so that none covers a visible one.
+  const order = [...face.points.keys()].sort((a, b) => isHidden(face, b) - isHidden(face, a));
+  for (const point of order) {
+    if (!isShown(face, point)) continue;
+    const [x, y] = toCanvas(face.points[point], scale);
     const isSelected = highlighted && highlighted.face === index && highlighted.point === point;
-    context.beginPath();
-    context.arc(x, y, isSelected ? radius * 2.2 : radius, 0, 2 * Math.PI);
-    context.fillStyle = pointColour(face, point);
-    context.fill();
-    context.lineWidth = isSelected ? 3 : Math.max(radius / 4, 0.7);
-    context.strokeStyle = isSelected ? "#fff" : "#000";
-    context.stroke();
+    (isHidden(face, point) ? drawRing : drawDot)(context, x, y, radius, pointColour(face, point), isSelected);
     if (labels === "none") continue;
     context.font = `${Math.max(side / (labels === "numbers" ? 40 : 55), 9)}px system-ui, sans-serif`;
     context.textBaseline = "middle";
@@ -101,6 +92,44 @@ function drawFace(context, face, index, scale, highlighted) {
     context.fillStyle = "#fff";
     context.fillText(text, x + 1.6 * radius, y);
   }
+}
+
+function drawEdges(context, face, scale, radius) {
+  for (const thin of [true, false]) {
+    context.lineWidth = Math.max(radius / (thin ? 4 : 2), thin ? 0.7 : 1);
+    context.strokeStyle = `rgba(255,255,255,${thin ? 0.45 : 0.65})`;
+    context.beginPath();
+    for (const [a, b] of network.edges) {
+      if (!isShown(face, a) || !isShown(face, b)) continue;
+      if ((isHidden(face, a) || isHidden(face, b)) !== thin) continue;
+      context.moveTo(...toCanvas(face.points[a], scale));
+      context.lineTo(...toCanvas(face.points[b], scale));
+    }
+    context.stroke();
+  }
+}
+
+function drawDot(context, x, y, radius, colour, isSelected) {
+  context.beginPath();
+  context.arc(x, y, isSelected ? radius * 2.2 : radius, 0, 2 * Math.PI);
+  context.fillStyle = colour;
+  context.fill();
+  context.lineWidth = isSelected ? 3 : Math.max(radius / 4, 0.7);
+  context.strokeStyle = isSelected ? "#fff" : "#000";
+  context.stroke();
+}
+
+/** A hollow mark: the image is seen within it. */
+function drawRing(context, x, y, radius, colour, isSelected) {
+  const reach = isSelected ? radius * 2.2 : radius * 1.05;
+  context.beginPath();
+  context.arc(x, y, reach, 0, 2 * Math.PI);
+  context.lineWidth = Math.max(0.9 * radius, 1.8);
+  context.strokeStyle = isSelected ? "#fff" : "#000";
+  context.stroke();
+  context.lineWidth = Math.max(0.5 * radius, 1);
+  context.strokeStyle = colour;
+  context.stroke();
 }
 
 function redraw() {
@@ -140,14 +169,16 @@ function listFaces(result) {
 }
 
 function listPoints(result) {
-  const rows = [];
+  const rows = [], hasVisible = result.faces.some((face) => face.visible);
+  byId("visible-column").hidden = !hasVisible;
   for (const [index, face] of result.faces.entries()) {
     for (const [point, [x, y]] of face.points.entries()) {
+      if (!isShown(face, point)) continue;
       const row = document.createElement("tr");
       const score = face.scores ? face.scores[point].toFixed(2) : "";
-      for (const text of [index + 1, network.point_names[point], x.toFixed(1), y.toFixed(1), score]) {
-        row.insertCell().textContent = text;
-      }
+      const cells = [index + 1, network.point_names[point], x.toFixed(1), y.toFixed(1), score];
+      if (hasVisible) cells.push(face.visible ? face.visible[point].toFixed(2) : "");
+      for (const text of cells) row.insertCell().textContent = text;
       rows.push(row);
     }
   }
@@ -157,6 +188,8 @@ function listPoints(result) {
 function showResult(result) {
   current = result;
   selected = null;
+  // Only of networks that tell which points are hidden.
+  if (result.faces.some((face) => face.visible)) byId("occlusion").hidden = false;
   byId("tip").hidden = true;
   listFaces(result);
   redraw();
@@ -203,8 +236,8 @@ async function decode(file) {
   try {
     return await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
-    // A format that browsers do not show, as TIFF: the server draws it, with its points.
-    const drawn = await (await requestLandmarks(file, { format: "image" })).blob();
+    // A format that browsers do not show, as TIFF: the server draws it, with its visible points.
+    const drawn = await (await requestLandmarks(file, { format: "image", hide_occluded: true })).blob();
     return await createImageBitmap(drawn);
   }
 }
@@ -250,14 +283,15 @@ function select(point, announce) {
   const face = current.faces[point.face], name = network.point_names[point.point];
   const [x, y] = face.points[point.point];
   const score = face.scores ? face.scores[point.point] : null;
-  tip.textContent = `${point.point} ${name}${score === null ? "" : `, ${percent(score)}`}`;
+  const hidden = isHidden(face, point.point) ? ", hidden" : "";
+  tip.textContent = `${point.point} ${name}${score === null ? "" : `, ${percent(score)}`}${hidden}`;
   const scale = canvas.clientWidth / current.width;
   const left = canvas.offsetLeft + (x + 0.5) * scale + 12;
   tip.style.left = `${Math.max(4, Math.min(left, byId("stage").clientWidth - tip.offsetWidth - 4))}px`;
   tip.style.top = `${Math.max(0, canvas.offsetTop + (y + 0.5) * scale - 34)}px`;
   if (!announce) return;
   const confidence = score === null ? "" : `, score ${percent(score)}`;
-  setStatus(`Face ${point.face + 1}, ${name.replaceAll("_", " ")}, at ${x.toFixed(0)}, ${y.toFixed(0)}${confidence}.`);
+  setStatus(`Face ${point.face + 1}, ${name.replaceAll("_", " ")}, at ${x.toFixed(0)}, ${y.toFixed(0)}${confidence}${hidden}.`);
 }
 
 function nearestPoint(event) {
@@ -266,6 +300,7 @@ function nearestPoint(event) {
   let best = null, least = HOVER_DISTANCE;
   for (const [face, value] of current.faces.entries()) {
     for (const [point, pair] of value.points.entries()) {
+      if (!isShown(value, point)) continue;
       const [x, y] = toCanvas(pair, scale);
       const distance = Math.hypot(event.clientX - area.left - x, event.clientY - area.top - y);
       if (distance < least) { least = distance; best = { face, point }; }
@@ -278,10 +313,14 @@ function onKey(event) {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   if (!step || !current || !current.faces.length) return;
   event.preventDefault();
-  const points = network.point_names.length, all = points * current.faces.length;
-  const before = selected ? selected.face * points + selected.point : step > 0 ? -1 : 0;
-  const next = (before + step + all) % all;
-  select({ face: Math.floor(next / points), point: next % points }, true);
+  const all = [];
+  for (const [face, value] of current.faces.entries()) {
+    for (const point of value.points.keys()) if (isShown(value, point)) all.push({ face, point });
+  }
+  if (!all.length) return;
+  const at = selected ? all.findIndex(({ face, point }) => face === selected.face && point === selected.point) : -1;
+  const before = at < 0 && step < 0 ? 0 : at;
+  select(all[(before + step + all.length) % all.length], true);
 }
 
 // Downloads
@@ -394,6 +433,7 @@ async function start() {
   byId("save-json").addEventListener("click", saveJson);
   byId("save-image").addEventListener("click", saveImage);
   for (const id of ["colour", "labels", "edges"]) byId(id).addEventListener("change", redraw);
+  byId("hide-occluded").addEventListener("change", () => { if (current) showResult(current); });
   byId("any-rotation").addEventListener("change", () => { if (!camera && results.length) predict(results.map((result) => result.file)); });
   byId("smooth").addEventListener("change", async () => { if (camera) { stopCamera(); await toggleCamera(); } });
   canvas.addEventListener("pointermove", (event) => select(nearestPoint(event), false));
