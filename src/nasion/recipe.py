@@ -14,7 +14,7 @@ from nasion.data.corrupt import Corrupt
 from nasion.data.missing_labels import MissingLabels
 from nasion.errors import require
 from nasion.model_spec import ModelSpec
-from nasion.models.architectures import Architecture, framework_of, stride_of
+from nasion.models.architectures import Architecture, framework_of, has_features, stride_of
 from nasion.models.losses import Loss, squared_error
 from nasion.models.optim import SGD, Adam, Constant, Phase, Plateau, Schedule
 from nasion.models.precision import Precision
@@ -54,6 +54,8 @@ class Recipe:
     ``distillation``: how far, from 0 to below 1, labels are moved towards that network's points.
     ``points_from``: ``data``, the network predicts the points that the training data label, not
     those of the spec's scheme. ``repeats``: how often an epoch shows each face.
+    ``face_head``: after training, learn whether a crop shows a face and which points can be seen
+    (``training/face_head.py``; for ``Pyramid`` networks with ``Anchors``).
     ``hold_out``: false trains on the validation faces too; their errors then say nothing.
     ``precision``: ``auto`` is bfloat16 autocast if the processor computes in it (Keras: in training
     only). ``second_phase`` and a ``Plateau`` schedule are for Keras networks.
@@ -77,6 +79,7 @@ class Recipe:
     init_from: str | None = None
     distillation: float = 0.0
     points_from: Literal["recipe", "data"] = "recipe"
+    face_head: bool = False
     hold_out: bool = True
     start_at_mean: bool = False
     batch_size: int = 64
@@ -120,6 +123,12 @@ class Recipe:
         require(
             getattr(self.loss, "guided", False) == getattr(codec, "guided", False),
             f"A guided loss and a guided codec need each other; found {codec} and {self.loss}.",
+        )
+        require(
+            not self.face_head
+            or (hasattr(codec, "point_features") and has_features(self.architecture)),
+            "face_head is for Pyramid networks with the codec Anchors; "
+            f"found {self.architecture} and {codec}.",
         )
         require(
             codec.stride is None or not self.start_at_mean,

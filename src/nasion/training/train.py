@@ -110,6 +110,11 @@ def train(  # noqa: PLR0913 - what trains a recipe is one call
         state = fit(value, *sides, folder, resume=resume, observers=observers)
         if is_first_process():
             _calibrate(folder, value, sides[1])
+            if value.face_head:
+                from nasion.training.face_head import add_face_head
+
+                _log.info("Learning what is a face, and which points can be seen.")
+                add_face_head(folder, value, sides)
     return TrainingResult(folder, value, state)
 
 

@@ -173,9 +173,9 @@ def _heads(codec: Codec, file: _File) -> list[tuple[np.ndarray, np.ndarray]]:
             others.append((constants[0], _added_after(node, file)))
     if logits is None or any(bias is None for _, bias in (logits, *others)):
         return []
-    # x, y and log scale: the file does not say which is which.
+    # x, y and log scale: the file does not say which is which, nor which is the face head's.
     found: list[tuple[np.ndarray, np.ndarray]] = []
-    for order in permutations(others):
+    for order in permutations(others, 3):
         weights, biases = zip(logits, *order, strict=True)
         found.append((np.concatenate(weights), np.concatenate(biases)))
     return found

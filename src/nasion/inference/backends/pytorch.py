@@ -61,10 +61,9 @@ class TorchNetwork:
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
         with torch.inference_mode():
             with autocast:
-                maps, coarse = self.module.eval().features(to_device(images, self.device))
-            active, face, visible = _active_and_chances(
-                self.module, self.face_head, self.spec, maps.float(), coarse.float()
-            )
+                maps, coarse = features_of(self.module.eval(), to_device(images, self.device))
+            active, *inputs = head_inputs(self.module, self.spec, maps.float(), coarse.float())
+            face, visible = map(torch.sigmoid, self.face_head(*inputs))
         return active, Chances(as_numpy(face), as_numpy(visible))
 
     def in_float32(self) -> TorchNetwork:
@@ -124,15 +123,16 @@ class _InPixels(nn.Module):
         spec = self._spec
         (low, high), size = spec.pixel_range, spec.input_size
         # Without the guide: its log weights would be computed and thrown away.
-        codec = spec.codec.for_inference()
+        codec: Any = spec.codec.for_inference()
         scaled = images * ((high - low) / 255) + low
         chances: tuple[Tensor, ...] = ()
         if self.face_head is not None:
-            maps, coarse = self.module.features(scaled)
-            active, *chances = _active_and_chances(self.module, self.face_head, spec, maps, coarse)
-        elif hasattr(codec, "activate_linear") and hasattr(self.module, "before_head"):
+            active, *inputs = head_inputs(self.module, spec, *features_of(self.module, scaled))
+            chances = tuple(map(torch.sigmoid, self.face_head(*inputs)))
+        elif hasattr(codec, "activate_linear") and hasattr(self.module, "features"):
             # In two thirds of the head's time.
-            active = codec.activate_linear(self.module.before_head(scaled), *_head(self.module))
+            maps = features_of(self.module, scaled)[0]
+            active = codec.activate_linear(maps, *_head(self.module))
         else:
             active = codec.activate(self.module(scaled), size)
         sigma, shared = codec.sigma(active, size), len(spec.scheme)  # without separate heads
@@ -140,25 +140,32 @@ class _InPixels(nn.Module):
         return (points,) if sigma is None else (points, sigma[:, :shared], *chances)
 
 
+def features_of(module: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+    """A pyramid's maps before its head, and its coarsest maps."""
+    return module.features(images)
+
+
 def _head(module: nn.Module) -> tuple[Tensor, Tensor]:
     """The kernel (outputs, C) and bias of a pyramid's head."""
     return module.get_parameter("head.weight").flatten(1), module.get_parameter("head.bias")
 
 
-def _active_and_chances(
+def head_inputs(
     module: nn.Module,
-    face_head: FaceHead,
     spec: ModelSpec,
     maps: Float32[Tensor, "B C h w"],
     coarse: Float32[Tensor, "B wide y x"],
-) -> tuple[Float32[Tensor, "B W 3"], Float32[Tensor, " B"], Float32[Tensor, "B K"]]:
-    """The codec's active output, and the chances of a face and of visible points."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The codec's active output (B, W, 3), and what a face head takes (``models/face_head.py``).
+
+    ``maps`` and ``coarse``: the network's ``features``.
+    """
     codec: Any = spec.codec.for_inference()
     kernel, bias = _head(module)
     mean, center = codec.point_features(maps, kernel, bias)
     active = codec.of_point_features(mean, center, kernel, bias)
-    face, visible = face_head(coarse.flatten(1), mean[:, : len(spec.scheme)])
-    return active, torch.sigmoid(face), torch.sigmoid(visible)
+    shared = len(spec.scheme)  # without separate heads
+    return active, coarse.flatten(1), active[:, :shared, 2], mean[:, :shared]
 
 
 def load(folder: Path, recipe: Recipe, device: str | None = None) -> TorchNetwork:

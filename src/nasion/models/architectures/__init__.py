@@ -3,7 +3,8 @@
 An architecture is a frozen dataclass of settings with ``build(outputs, size, channels)``. Its last
 layer is a linear ``head`` that runs in float32. It may have ``framework = "keras"`` (else PyTorch),
 and ``stride`` and ``size_step`` if it outputs maps instead of numbers: such a network takes inputs
-of any size that ``size_step`` divides.
+of any size that ``size_step`` divides. ``has_features``: its network's ``features(images)`` are the
+maps before the head and the coarsest maps, of which a face head can be trained.
 """
 
 from __future__ import annotations
@@ -38,3 +39,8 @@ def framework_of(architecture: Architecture) -> str:
 def stride_of(architecture: Architecture) -> int | None:
     """The stride of the maps that the network outputs; None if it outputs numbers."""
     return getattr(architecture, "stride", None)
+
+
+def has_features(architecture: Architecture) -> bool:
+    """Whether a face head can be trained on the network."""
+    return getattr(architecture, "has_features", False)

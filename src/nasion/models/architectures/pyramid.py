@@ -7,6 +7,7 @@ if it is on.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ class Pyramid:
     stride: int = 8
     neck: int = 128
     refine: int = 1
+    has_features: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require(
