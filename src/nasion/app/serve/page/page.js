@@ -95,6 +95,8 @@ function drawFace(context, face, index, scale, highlighted) {
 }
 
 function drawEdges(context, face, scale, radius) {
+  context.save();
+  leaveOutRings(context, face, scale, radius);
   for (const thin of [true, false]) {
     context.lineWidth = Math.max(radius / (thin ? 4 : 2), thin ? 0.7 : 1);
     context.strokeStyle = `rgba(255,255,255,${thin ? 0.45 : 0.65})`;
@@ -106,6 +108,18 @@ function drawEdges(context, face, scale, radius) {
       context.lineTo(...toCanvas(face.points[b], scale));
     }
     context.stroke();
+  }
+  context.restore();
+}
+
+/** No line is drawn within the rings of hidden points from here on. */
+function leaveOutRings(context, face, scale, radius) {
+  for (const point of face.points.keys()) {
+    if (!isHidden(face, point) || !isShown(face, point)) continue;
+    context.beginPath();
+    context.rect(0, 0, context.canvas.width, context.canvas.height);
+    context.arc(...toCanvas(face.points[point], scale), radius, 0, 2 * Math.PI);
+    context.clip("evenodd");
   }
 }
 
