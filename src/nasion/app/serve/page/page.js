@@ -55,12 +55,18 @@ function updateLegend() {
       item.append(dot, ` ${part}`);
       legend.append(item);
     }
-    return;
+  } else {
+    const bar = document.createElement("i");
+    bar.className = "ramp";
+    bar.style.background = `linear-gradient(to right, ${PLASMA.map((c) => `rgb(${c.join(",")})`).join(",")})`;
+    legend.append("low score ", bar, " high score");
   }
-  const bar = document.createElement("i");
-  bar.className = "ramp";
-  bar.style.background = `linear-gradient(to right, ${PLASMA.map((c) => `rgb(${c.join(",")})`).join(",")})`;
-  legend.append("low score ", bar, " high score");
+  if (current?.faces.some((face) => face.points.some((_, point) => isHidden(face, point) && isShown(face, point)))) {
+    const item = document.createElement("span"), ring = document.createElement("i");
+    ring.className = "ring";
+    item.append(ring, " hidden");
+    legend.append(item);
+  }
 }
 
 // Drawing
