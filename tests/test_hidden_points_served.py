@@ -1,14 +1,11 @@
-"""Hidden points over HTTP and a WebSocket, and on the page of ``nasion serve``."""
+"""Hidden points over HTTP and a WebSocket."""
 
-import base64
 import io
 import json
 
-import numpy as np
 import pytest
 from hidden_points import predict_hidden
 from PIL import Image
-from test_page import BROWSER, browser, camera_file, shown_page, status  # noqa: F401
 from test_serve import Server
 from websockets.sync.client import connect
 
@@ -71,38 +68,3 @@ def test_in_a_clip_hidden_points_can_be_left_out(server):
         for image in json.loads(body)["images"]:
             (face,) = image["faces"]
             assert missing(face) == expected
-
-
-def pixels_of(page):
-    data = page.evaluate("document.getElementById('canvas').toDataURL('image/png').split(',')[1]")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
-def test_the_page_draws_hidden_points_hollow_or_leaves_them_out(server, browser, tmp_path):  # noqa: F811
-    (tmp_path / "photo.jpg").write_bytes(photo())
-    with shown_page(browser, server) as page:
-        assert not page.is_visible("#hide-occluded")
-        page.set_input_files("#files", str(tmp_path / "photo.jpg"))
-        status(page, "photo.jpg: 1 face found.")
-        hollow, places = pixels_of(page), page.evaluate("current.faces[0].points")
-        side = hollow.shape[1] / 320
-
-        def middle(pixels, k):
-            x, y = (np.array(places[k]) + 0.5) * side
-            return pixels[int(y), int(x)]
-
-        near_eye = ibug68.index(["left_eye_outer_corner"])[0]
-        page.check("#hide-occluded")
-        left_out = pixels_of(page)
-        assert (middle(hollow, near_eye) == middle(left_out, near_eye)).all()
-        assert (hollow != left_out).any(axis=2).sum() > 50
-        # The image is seen within a ring, and not within a disc.
-        page.evaluate("current.faces[0].visible = null; redraw()")
-        full = pixels_of(page)
-        for k in AT:
-            assert np.abs(middle(full, k) - middle(left_out, k)).max() > 60
-            assert np.abs(middle(hollow, k) - middle(left_out, k)).max() < 40
-        rows = page.locator("#rows tr").count()
-        assert rows == 66
