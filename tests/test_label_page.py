@@ -370,8 +370,12 @@ def test_proposals_follow_a_correction_and_stay_no_labels_until_accepted(browser
         assert tab.evaluate(f"nasionLabel.labelling.doc.isHollow({index('chin')})")
 
 
-def test_a_proposed_point_that_is_hidden_becomes_an_occluded_label(browser, images, monkeypatch):
+@pytest.fixture
+def hidden_chin(monkeypatch):
     predict_hidden(monkeypatch, "chin")
+
+
+def test_a_proposed_point_that_is_hidden_becomes_an_occluded_label(browser, hidden_chin, images):
     with shown(browser, images, "three.jpg") as tab:
         until(tab, "nasionLabel.labelling.doc.hollow.length === 68", seconds=60)
         states = tab.evaluate("nasionLabel.labelling.names.map("
