@@ -320,8 +320,9 @@ def test_hide_occluded_leaves_hidden_points_out_of_all_formats(predict, photo, m
     assert len(changed) > 10 and np.median(near) < 15
 
 
-def test_hide_occluded_is_refused_where_the_network_does_not_know(predict, photo):
-    code, said, folder = predict(photo, "--hide-occluded")
+@pytest.mark.parametrize("engine", [(), ("--engine", "plain")])
+def test_hide_occluded_is_refused_where_the_network_does_not_know(predict, photo, engine):
+    code, said, folder = predict(photo, "--hide-occluded", *engine)
     assert code == 1 and "face68_light, which does not predict which points are hidden" in said
     assert not folder.exists()
 
