@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hidden_points import predict_hidden
 from label_browser import (
     MARKS,
     NOSE,
@@ -367,6 +368,26 @@ def test_proposals_follow_a_correction_and_stay_no_labels_until_accepted(browser
         tab.keyboard.press("Control+z")
         until(tab, "nasionLabel.labelling.doc.labelled === 1")
         assert tab.evaluate(f"nasionLabel.labelling.doc.isHollow({index('chin')})")
+
+
+@pytest.fixture
+def hidden_chin(monkeypatch):
+    predict_hidden(monkeypatch, "chin")
+
+
+def test_a_proposed_point_that_is_hidden_becomes_an_occluded_label(browser, hidden_chin, images):
+    with shown(browser, images, "three.jpg") as tab:
+        until(tab, "nasionLabel.labelling.doc.hollow.length === 68", seconds=60)
+        states = tab.evaluate("nasionLabel.labelling.names.map("
+                              "(_, i) => nasionLabel.labelling.doc.stateOf(i))")  # fmt: skip
+        chin = index("chin")
+        assert states.pop(chin) == "proposed occluded" and set(states) == {"proposed"}
+        for name in ("chin", NOSE):
+            place = tab.evaluate("nasionLabel.labelling.doc.shown")[index(name)]
+            tab.mouse.dblclick(*on_screen(tab, place))
+            saved(tab)
+        labels = images.state("three.jpg").points
+        assert labels["chin"][2] == "occluded" and labels[NOSE][2] == "visible"
 
 
 def test_what_modifier_keys_and_the_move_here_button_do(browser, page):

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from hidden_points import predict_hidden
 from PIL import Image
 from test_serve import Server
 
 from nasion.app import serve
 from nasion.app.serve.responses import sample_image
+from nasion.landmarks.catalog import ibug68
 
 sync_api = pytest.importorskip("playwright.sync_api")
 BROWSER = (
@@ -138,12 +140,16 @@ def status(page, words):
     sync_api.expect(page.locator("#status")).to_contain_text(words, timeout=30_000)
 
 
-def yellowish(page):
-    """How many pixels of the canvas have the colour of a sure point."""
+def canvas(page):
     data = page.evaluate("document.getElementById('canvas').toDataURL('image/png').split(',')[1]")
     import io
 
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
+
+
+def yellowish(page):
+    """How many pixels of the canvas have the colour of a sure point."""
+    pixels = canvas(page)
     return int(((pixels[..., 0] > 220) & (pixels[..., 1] > 200) & (pixels[..., 2] < 90)).sum())
 
 
@@ -187,6 +193,35 @@ def test_bad_files_are_reported_of_and_the_good_ones_shown(page, tmp_path):
     page.locator("#thumbnails button").nth(1).click()
     status(page, "none.png: 0 faces found.")
     assert page.inner_text("#faces") == "none found"
+
+
+def test_hidden_points_are_drawn_hollow_or_left_out(browser, monkeypatch):
+    corners = [36, 39]  # of the right eye
+    predict_hidden(monkeypatch, *(ibug68.points[k] for k in corners))
+    with Server(serve.Limits()) as own, shown_page(browser, own) as page:
+        assert not page.is_visible("#hide-occluded")
+        page.click("#sample")
+        status(page, "sample.jpg: 3 faces found.")
+        places = page.evaluate("current.faces[0].points")
+        hollow = canvas(page)
+        assert "hidden" in page.inner_text("#legend")
+        page.check("#hide-occluded")
+        left_out = canvas(page)
+        assert page.locator("#rows tr").count() == 3 * 66
+        assert "hidden" not in page.inner_text("#legend")
+        page.evaluate("for (const face of current.faces) face.visible = null; redraw()")
+        full = canvas(page)
+    scale = hollow.shape[1] / 960
+
+    def change(before, after, k):
+        x, y = ((np.array(places[k]) + 0.5) * scale).astype(int)
+        return np.abs(before[y, x] - after[y, x]).max()
+
+    assert change(hollow, left_out, 45) == 0
+    # The image is seen within a ring, and not within a disc.
+    assert min(change(full, left_out, k) for k in corners) > 60
+    assert max(change(hollow, left_out, k) for k in corners) < 40
+    assert (hollow != left_out).any(axis=2).sum() > 50
 
 
 def test_an_image_that_browsers_do_not_show_is_shown_as_the_server_draws_it(page, tmp_path):

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.boxes import iou
-from nasion.landmarks.face import Face
+from nasion.landmarks.face import VISIBLE, Face
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.landmarks.geometry import points_box
 from nasion.landmarks.scheme import Scheme
@@ -32,25 +32,36 @@ class NetworkPoints:
     """What the network says of a face, in its own points.
 
     ``expected``: expected errors in pixels, and ``score``: that it is a face; None if the network
-    does not predict its own error. ``box``: around the points.
+    does not predict its own error. ``box``: around the points. ``visible``: the chance that each
+    point can be seen; None if the network does not predict it.
     """
 
     points: Float64[np.ndarray, "J 2"]
     expected: Float64[np.ndarray, " J"] | None
     score: float | None
     box: Float64[np.ndarray, " 4"]
+    visible: Float64[np.ndarray, " J"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
     """A face's points in pixels, NaN for those that cannot be proposed.
 
-    ``error``: expected errors in pixels, NaN where they are not known.
+    ``error``: expected errors in pixels, NaN where they are not known. ``visible``: as of
+    ``NetworkPoints``, NaN for points that are not proposed.
     """
 
     points: Float64[np.ndarray, "K 2"]
     error: Float64[np.ndarray, " K"]
     score: float | None
+    visible: Float64[np.ndarray, " K"] | None = None
+
+    @property
+    def hidden(self) -> Bool[np.ndarray, " K"]:
+        """True for points that would be labelled as occluded."""
+        if self.visible is None:
+            return np.zeros(len(self.points), dtype=bool)
+        return self.visible < VISIBLE
 
     @property
     def doubt(self) -> float:
@@ -85,7 +96,8 @@ class Proposer:
         else:
             # As of independent errors: a mean of points is surer than one of them.
             error = np.sqrt(self.weights**2 @ found.expected**2)
-        return Proposal(points, error, found.score)
+        visible = None if found.visible is None else self.weights @ found.visible
+        return Proposal(points, error, found.score, visible)
 
     def faces_in(self, pixels: np.ndarray) -> list[NetworkPoints]:
         """Every face of an image, best first."""
@@ -180,6 +192,7 @@ def _named(landmarker: Landmarker, scheme: Scheme) -> Int64[np.ndarray, " K"]:
 def _network_points(face: Face) -> NetworkPoints:
     expected = None if face.expected is None else face.expected.astype(np.float64)
     score = None if face.scores is None else float(face.score)
+    visible = None if face.visible is None else face.visible.astype(np.float64)
     return NetworkPoints(
-        face.points.astype(np.float64), expected, score, face.box.astype(np.float64)
+        face.points.astype(np.float64), expected, score, face.box.astype(np.float64), visible
     )

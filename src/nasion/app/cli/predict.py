@@ -270,7 +270,7 @@ def _known_boxes(
     return known
 
 
-def _check_visibility(landmarker: Landmarker, run: Path) -> None:
+def _check_visibility(landmarker: Landmarker, run: Path | str) -> None:
     """Raise ``SettingError`` for --hide-occluded with a network that does not know what is hidden.
 
     It would have no effect.
@@ -346,6 +346,8 @@ def _predict_in_bulk(
     from nasion.app import bulk
     from nasion.app.bulk_inputs import make_parts
 
+    if settings.hide_occluded:
+        _check_visibility(settings.landmarker(), settings.model)
     parts = make_parts(inputs)
     total: Counter[str] = Counter()
     with console.progress_bar("parts", len(parts)) as advance:

@@ -123,7 +123,8 @@ def image_view(store: LabelStore, name: str) -> dict[str, Any]:
 
 def proposal_view(proposal: Proposal, suggestions: Suggestions) -> dict[str, Any]:
     score = proposal.score
-    return {
+    hidden = {} if proposal.visible is None else {"hidden": proposal.hidden.tolist()}
+    return hidden | {
         "points": places(proposal.points, 2),
         "error": [None if np.isnan(each) else round(float(each), 2) for each in proposal.error],
         "score": None if score is None else round(score, 4),

@@ -30,7 +30,8 @@ def _plain_digits(value: Any) -> Any:
 
 
 HIDE_OCCLUDED = (
-    "Leave out points that are hidden by the head itself, covered, or outside of the image."
+    "Leave out points that are hidden by the head itself, covered, or outside of the image, "
+    "if the network predicts which are."
 )
 WholeNumber = Annotated[int, BeforeValidator(_plain_digits)]
 Number = Annotated[float, BeforeValidator(_plain_digits)]

@@ -1,6 +1,6 @@
 // The face in view: its labels as the server and unsent gestures leave them, and what is proposed.
 
-import { VISIBLE, at, rounded, same } from "./editing.js";
+import { OCCLUDED, VISIBLE, at, rounded, same } from "./editing.js";
 
 const SINGLE = ["box", "done", "no_face", "removed", "note"];
 
@@ -51,8 +51,13 @@ export class FaceDocument {
 
   stateOf(i) {
     if (this.points[i]) return this.points[i][2];
-    if (this.isHollow(i)) return "proposed";
+    if (this.isHollow(i)) return this.newState(i) === OCCLUDED ? "proposed occluded" : "proposed";
     return this.touched[i] ? "missing" : "not placed";
+  }
+
+  /** The state of a point that becomes a label: as the network expects it. */
+  newState(i) {
+    return this.proposal?.hidden?.[i] ? OCCLUDED : VISIBLE;
   }
 
   get labelled() {
@@ -69,7 +74,7 @@ export class FaceDocument {
 
   proposed(i) {
     const place = this.shown?.[i];
-    return place ? at(place, this.points[i]?.[2] ?? VISIBLE) : null;
+    return place ? at(place, this.points[i]?.[2] ?? this.newState(i)) : null;
   }
 
   /** The fields of a gesture that sets these points: {name: {from, to}}. */

@@ -2,7 +2,7 @@
 // distance from the pointer, so that nothing jumps and no finger hides what is moved.
 
 import { announce, readable } from "./dom.js";
-import { VISIBLE, at, movedBy, slidTo } from "./editing.js";
+import { at, movedBy, slidTo } from "./editing.js";
 import { shownPlace } from "./face_document.js";
 
 const THRESHOLD = { mouse: 3, pen: 4, touch: 8 };  // screen pixels until a press is a drag
@@ -374,5 +374,5 @@ export class Pointers {
   }
 }
 
-/** A point's value at a place, with the state that it has. */
-export const valueAt = (doc, i, place) => at(place, doc.points[i]?.[2] ?? VISIBLE);
+/** A point's value at a place, with the state that it has or is expected to have. */
+export const valueAt = (doc, i, place) => at(place, doc.points[i]?.[2] ?? doc.newState(i));

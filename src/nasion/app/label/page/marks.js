@@ -1,5 +1,5 @@
 // How points look. What a point is shows by shape and colour: a disc is visible, a square occluded,
-// a ring proposed. All have a light and a dark outline, so that they show on any skin.
+// a ring or an empty square proposed. All have a light and a dark outline, so that they show on any skin.
 
 // Colours that colour-blind people can tell apart (Okabe and Ito, 2008).
 const COLOURS = [
@@ -18,7 +18,7 @@ export function partOfPoints(scheme) {
 
 function trace(context, state, x, y, r) {
   context.beginPath();
-  if (state === "occluded") context.rect(x - r, y - r, 2 * r, 2 * r);
+  if (state === "occluded" || state === "proposed occluded") context.rect(x - r, y - r, 2 * r, 2 * r);
   else if (state === "predicted") {
     context.moveTo(x, y - r * 1.3);
     context.lineTo(x + r * 1.3, y);
@@ -29,7 +29,7 @@ function trace(context, state, x, y, r) {
 }
 
 export function paintMark(context, state, [x, y], r, colour) {
-  const isHollow = state === "proposed" || state === "predicted";
+  const isHollow = ["proposed", "proposed occluded", "predicted"].includes(state);
   const thin = Math.min(1, r / 4);  // outlines of small points
   trace(context, state, x, y, isHollow ? r + 0.8 : r);
   context.lineWidth = 4 * thin;

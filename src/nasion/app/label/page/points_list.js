@@ -4,7 +4,9 @@ import { byId, button, element, readable } from "./dom.js";
 import { shownPlace } from "./face_document.js";
 import { colourOf } from "./marks.js";
 
-const SHAPES = { visible: "●", occluded: "■", proposed: "○", missing: "✕", "not placed": "·" };
+const SHAPES = {
+  visible: "●", occluded: "■", proposed: "○", "proposed occluded": "□", missing: "✕", "not placed": "·",
+};
 
 export class PointsList {
   #options = [];

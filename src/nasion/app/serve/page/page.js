@@ -55,12 +55,18 @@ function updateLegend() {
       item.append(dot, ` ${part}`);
       legend.append(item);
     }
-    return;
+  } else {
+    const bar = document.createElement("i");
+    bar.className = "ramp";
+    bar.style.background = `linear-gradient(to right, ${PLASMA.map((c) => `rgb(${c.join(",")})`).join(",")})`;
+    legend.append("low score ", bar, " high score");
   }
-  const bar = document.createElement("i");
-  bar.className = "ramp";
-  bar.style.background = `linear-gradient(to right, ${PLASMA.map((c) => `rgb(${c.join(",")})`).join(",")})`;
-  legend.append("low score ", bar, " high score");
+  if (current?.faces.some((face) => face.points.some((_, point) => isHidden(face, point) && isShown(face, point)))) {
+    const item = document.createElement("span"), ring = document.createElement("i");
+    ring.className = "ring";
+    item.append(ring, " hidden");
+    legend.append(item);
+  }
 }
 
 // Drawing
@@ -95,6 +101,8 @@ function drawFace(context, face, index, scale, highlighted) {
 }
 
 function drawEdges(context, face, scale, radius) {
+  context.save();
+  leaveOutRings(context, face, scale, radius);
   for (const thin of [true, false]) {
     context.lineWidth = Math.max(radius / (thin ? 4 : 2), thin ? 0.7 : 1);
     context.strokeStyle = `rgba(255,255,255,${thin ? 0.45 : 0.65})`;
@@ -106,6 +114,18 @@ function drawEdges(context, face, scale, radius) {
       context.lineTo(...toCanvas(face.points[b], scale));
     }
     context.stroke();
+  }
+  context.restore();
+}
+
+/** No line is drawn within the rings of hidden points from here on. */
+function leaveOutRings(context, face, scale, radius) {
+  for (const point of face.points.keys()) {
+    if (!isHidden(face, point) || !isShown(face, point)) continue;
+    context.beginPath();
+    context.rect(0, 0, context.canvas.width, context.canvas.height);
+    context.arc(...toCanvas(face.points[point], scale), radius, 0, 2 * Math.PI);
+    context.clip("evenodd");
   }
 }
 
