@@ -27,7 +27,7 @@ class FaceHead(nn.Module):
         coarse: Float[Tensor, "B D"],
         log_scale: Float[Tensor, "B K"],
         features: Float[Tensor, "B K C"],
-    ) -> tuple[Float[Tensor, B], Float[Tensor, "B K"]]:
+    ) -> tuple[Float[Tensor, "B ..."], Float[Tensor, "B K"]]:
         """Logits: that this is a face, and that each point can be seen."""
         whole = torch.relu(self.hidden(torch.cat([coarse, log_scale], -1)))
         return self.face(whole)[:, 0], self.visible(whole) + (features * self.seen).sum(-1)

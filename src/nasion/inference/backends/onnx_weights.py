@@ -140,7 +140,7 @@ def _fill_head(path: Path, module: nn.Module, spec: ModelSpec, file: _File, imag
     head: Any = module.get_submodule("head")
     expected = _points_of_file(path, spec, images)
     best, kept = np.inf, None
-    for weight, bias in _heads(spec.codec, file):
+    for weight, bias in _heads(spec.codec, file, head.weight.numel()):
         if weight.size != head.weight.numel():
             continue
         _set(head.weight, weight.reshape(tuple(head.weight.shape)))
@@ -159,23 +159,28 @@ def _fill_head(path: Path, module: nn.Module, spec: ModelSpec, file: _File, imag
         head.bias.copy_(kept[1])
 
 
-def _heads(codec: Codec, file: _File) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(weight, bias) of the head in every order that is possible."""
+def _heads(codec: Codec, file: _File, numbers: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(weight, bias) of the head, of so many numbers, in every order that is possible."""
     if not isinstance(codec, Anchors):
         weight, bias = (file.constants.get(f"module.head.{part}") for part in ("weight", "bias"))
         return [] if weight is None or bias is None else [(weight, bias)]
     logits, others = None, []
     for node in file.nodes:
         constants = [file.constants[name] for name in node.input if name in file.constants]
-        if node.op_type == "MatMul" and logits is None and constants and constants[0].ndim == 2:
-            logits = constants[0], _added_after(node, file)
-        if node.op_type == "Mul" and constants and constants[0].ndim == 2:
-            others.append((constants[0], _added_after(node, file)))
-    if logits is None or any(bias is None for _, bias in (logits, *others)):
+        # A quarter of the numbers each; others are of the face head.
+        constants = [each for each in constants if each.ndim == 2 and 4 * each.size == numbers]
+        bias = _added_after(node, file) if constants else None
+        if bias is None:
+            continue
+        if node.op_type == "MatMul" and logits is None:
+            logits = constants[0], bias
+        if node.op_type == "Mul":
+            others.append((constants[0], bias))
+    if logits is None:
         return []
-    # x, y and log scale: the file does not say which is which, nor which is the face head's.
+    # x, y and log scale: the file does not say which is which.
     found: list[tuple[np.ndarray, np.ndarray]] = []
-    for order in permutations(others, 3):
+    for order in permutations(others):
         weights, biases = zip(logits, *order, strict=True)
         found.append((np.concatenate(weights), np.concatenate(biases)))
     return found
