@@ -161,9 +161,11 @@ def _fill_head(path: Path, module: nn.Module, spec: ModelSpec, file: _File, imag
 
 def _heads(codec: Codec, file: _File, numbers: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """(weight, bias) of the head, of so many numbers, in every order that is possible."""
+    weight, bias = (file.constants.get(f"module.head.{part}") for part in ("weight", "bias"))
+    if weight is not None and bias is not None:
+        return [(weight, bias)]
     if not isinstance(codec, Anchors):
-        weight, bias = (file.constants.get(f"module.head.{part}") for part in ("weight", "bias"))
-        return [] if weight is None or bias is None else [(weight, bias)]
+        return []
     logits, others = None, []
     for node in file.nodes:
         constants = [file.constants[name] for name in node.input if name in file.constants]
