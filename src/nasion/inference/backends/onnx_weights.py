@@ -70,7 +70,20 @@ def _read(path: Path) -> _File:
             constants[node.input[0].removesuffix("_quantized")] = constants[node.output[0]]
         if node.op_type == "Cast" and node.input[0] in stored:
             constants[node.output[0]] = stored[node.input[0]].astype(np.float32)
+        if node.op_type in ("Reshape", "Slice") and all(name in constants for name in node.input):
+            constants[node.output[0]] = _rearranged(node, constants)
     return _File(list(graph.node), constants)
+
+
+def _rearranged(node: Any, constants: Arrays) -> np.ndarray:
+    """What a node makes of constants, that the exporter did not compute."""
+    values, *numbers = (constants[name] for name in node.input)
+    if node.op_type == "Reshape":
+        return values.reshape(numbers[0])
+    axes = [slice(None)] * values.ndim
+    for start, end, axis, step in zip(*(each.tolist() for each in numbers), strict=True):
+        axes[axis] = slice(start, end, step)
+    return values[tuple(axes)]
 
 
 def _fill_body(path: Path, module: nn.Module, constants: Arrays, images: Tensor) -> None:
@@ -161,11 +174,9 @@ def _fill_head(path: Path, module: nn.Module, spec: ModelSpec, file: _File, imag
 
 def _heads(codec: Codec, file: _File, numbers: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """(weight, bias) of the head, of so many numbers, in every order that is possible."""
-    weight, bias = (file.constants.get(f"module.head.{part}") for part in ("weight", "bias"))
-    if weight is not None and bias is not None:
-        return [(weight, bias)]
     if not isinstance(codec, Anchors):
-        return []
+        weight, bias = (file.constants.get(f"module.head.{part}") for part in ("weight", "bias"))
+        return [] if weight is None or bias is None else [(weight, bias)]
     logits, others = None, []
     for node in file.nodes:
         constants = [file.constants[name] for name in node.input if name in file.constants]
