@@ -1,0 +1,174 @@
+"""The datasets that face68 and face68_light learn from, as faces of iBUG's 68 points.
+
+Held out are iBUG's validation side, CFP's persons from 405 on, FG-NET's from 60 on, and udacity68's
+validation side; MTFL and WebMorph are trained on as they are.
+Each set's labels are used for what they say: points match by name. CFP calls two points by names of
+its own, since they lie elsewhere (LOG.md); here they count as iBUG's, as profiles have no other
+labels of them. Of profiles the hidden half is placed by symmetry. Boxes are around all points.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+import nasion
+from nasion.inference.landmarker import Landmarker
+from nasion.landmarks import geometry
+from nasion.landmarks.catalog import ibug68
+from nasion.landmarks.faces import join
+from nasion.landmarks.half_faces import with_other_half
+from nasion.landmarks.scheme_tables.cfp import HALF, cfp50
+from nasion.landmarks.table_names import on_side
+from nasion.media.images import as_pixels
+
+CFP_AS_IBUG = replace(
+    cfp50,
+    aliases=tuple(
+        (f"cfp_{name}", other)
+        for side in ("right", "left")
+        for name, other in (
+            (f"brow_{side}_inner_end", f"{side}_eyebrow_inner_end"),
+            (f"mouth_{side}_corner", f"mouth_{side}_corner"),
+        )
+    ),
+)
+# In CFP's order, by iBUG's names: which of the 68 points a CFP file labels.
+CFP_HALF = {
+    side: ibug68.index(dict(CFP_AS_IBUG.aliases).get(name, name) for name in on_side(side, HALF))
+    for side in ("right", "left")
+}
+FIRST_HELD_OUT = {"cfp": 405, "fgnet": 60}  # persons
+# How often an epoch shows each set's faces. Chosen before anything was measured.
+SHARES = {
+    "ibug68": 2.0,
+    "cfp_profile": 1.0,
+    "cfp_frontal": 0.6,
+    "fgnet": 1.0,
+    "webmorph": 1.0,
+    "mtfl5": 0.5,
+    "udacity68": 0.25,
+}
+# Predicted points that complete a face's labels: the expected error, and the largest distance of
+# one network's or mirrored view's point from the mean, in mean sides of the face's box.
+MOST_EXPECTED, MOST_APART = 0.045, 0.035
+MTFL_DISTANCE = 0.08  # of the mouth's corners from MTFL's labels, in the same unit
+
+
+def load_sets(data):
+    """(training, validation) faces by set; ``data``: the folder that holds the datasets."""
+    train, val = {}, {}
+    train["ibug68"], val["ibug68"] = nasion.load_train_val("ibug68", data / "ibug68")
+    for name, faces in cfp_sets(data / "cfp").items():
+        train[name], val[name] = by_person(faces, FIRST_HELD_OUT["cfp"])
+    fgnet = named_as_ibug(nasion.load_faces("fgnet", data / "fgnet"), "fgnet")
+    train["fgnet"], val["fgnet"] = by_person(fgnet, FIRST_HELD_OUT["fgnet"])
+    train["webmorph"] = named_as_ibug(nasion.load_faces("webmorph", data / "webmorph"), "webmorph")
+    sides = nasion.load_train_val("udacity68", data / "udacity68")
+    train["udacity68"], val["udacity68"] = (
+        replace(side, ids=tuple(f"udacity68/{name}" for name in side.ids)) for side in sides
+    )
+    return train, val
+
+
+def cfp_sets(root, hidden=True):
+    """CFP's faces by pose: ``cfp_frontal`` and ``cfp_profile``.
+
+    ``hidden``: place the hidden half of profiles by symmetry.
+    """
+    faces = nasion.load_faces("cfp", root)
+    faces = named_as_ibug(replace(faces, scheme=CFP_AS_IBUG, boxes=None), "cfp")
+    profile = np.array(faces.groups["pose"]) == "profile"
+    if not hidden:
+        return {"cfp_profile": faces[profile], "cfp_frontal": faces[~profile]}
+    far = with_other_half(faces.points, ibug68)[0]
+    # The labelled half's own unlabelled points stay missing.
+    labelled = faces.labelled
+    far[~labelled[:, ibug68.flip]] = np.nan
+    points = np.where(profile[:, None, None] & ~labelled[..., None], far, faces.points)
+    faces = replace(faces, points=points.astype(np.float32))
+    return {"cfp_profile": faces[profile], "cfp_frontal": faces[~profile]}
+
+
+def named_as_ibug(faces, prefix):
+    """The faces' points that have names of iBUG's, in boxes around all 68 as these place them."""
+    faces = faces.to(ibug68)
+    boxes = geometry.points_box(with_other_half(faces.points, ibug68)[0]).astype(np.float32)
+    return replace(faces, boxes=boxes, ids=tuple(f"{prefix}/{name}" for name in faces.ids))
+
+
+def by_person(faces, first_held_out):
+    """(training, validation) faces, by the number of the person."""
+    held_out = np.array(faces.groups["person"]).astype(int) >= first_held_out
+    return faces[~held_out], faces[held_out]
+
+
+def complete(faces, networks, keep_labels=True):
+    """The faces with the points that they lack, where networks and mirrored views agree on them.
+
+    Boxes are around all points, also those that are not sure enough to learn from.
+    """
+    views, expected = [], []
+    for network in networks:
+        plain, mean = (replace(network, tta=tta).predict(faces) for tta in ("none", "flip"))
+        # Flip averages the view and the mirrored one.
+        views += [plain.points.astype(np.float64), 2.0 * mean.points - plain.points]
+        expected.append(plain.expected)
+    found = np.mean(views, axis=0)
+    boxes = geometry.points_box(found)
+    size = (boxes[:, 2:] - boxes[:, :2]).mean(axis=1)[:, None]
+    apart = np.linalg.norm(np.array(views) - found, axis=-1).max(axis=0) / size
+    sure = (np.mean(expected, axis=0) / size < MOST_EXPECTED) & (apart < MOST_APART)
+    labelled = faces.labelled & keep_labels
+    whole = np.where(labelled[..., None], faces.points, found)
+    points = np.where((labelled | sure)[..., None], whole, np.nan).astype(np.float32)
+    return replace(faces, points=points, boxes=geometry.points_box(whole).astype(np.float32))
+
+
+def load_mtfl(root, network):
+    """MTFL's faces that the network finds, in boxes of its points; labels are the mouth's corners.
+
+    Its other points lie elsewhere than iBUG's.
+    """
+    faces = nasion.load_faces("mtfl5", root)
+    corners = ["mouth_right_corner", "mouth_left_corner"]
+    known, wanted = faces.scheme.index(corners), ibug68.index(corners)
+    landmarker, boxes, kept = Landmarker(network, min_score=0.3), [], []
+    for i, (image, points) in enumerate(zip(faces.images, faces.points, strict=True)):
+        found = landmarker(as_pixels(image, colour=True))
+        distances = [
+            np.linalg.norm(face.points[wanted] - points[known], axis=1).mean()
+            / (face.box[2:] - face.box[:2]).mean()
+            for face in found
+        ]
+        if distances and min(distances) < MTFL_DISTANCE:
+            boxes.append(found[int(np.argmin(distances))].box)
+            kept.append(i)
+    faces = faces[np.array(kept)].to(ibug68)
+    ids = tuple(f"mtfl5/{name}" for name in faces.ids)
+    return replace(faces, boxes=np.array(boxes, dtype=np.float32), ids=ids)
+
+
+def complete_sets(train, data, networks):
+    """Training faces by set, with all points that the networks are sure of; also MTFL's."""
+    done = {"ibug68": train["ibug68"]}
+    for name in ("cfp_profile", "cfp_frontal", "fgnet", "webmorph"):
+        done[name] = complete(train[name], networks)
+    done["mtfl5"] = complete(load_mtfl(data / "mtfl5", networks[0]), networks)
+    # Its labels are a program's, and less exact than these networks.
+    done["udacity68"] = complete(train["udacity68"], networks, keep_labels=False)
+    return done
+
+
+def sample(sets, seed=0):
+    """One pool of faces in which each set occurs as often as ``SHARES`` says."""
+    rng, parts = np.random.default_rng(seed), []
+    for name, share in SHARES.items():
+        faces = sets.get(name)
+        if faces is None:
+            continue
+        faces = replace(faces, groups={}, linked=())
+        for number in range(int(np.ceil(share))):
+            count = round(min(share - number, 1) * len(faces))
+            some = faces[np.sort(rng.choice(len(faces), count, replace=False))]
+            parts.append(replace(some, ids=tuple(f"{number}/{each}" for each in some.ids)))
+    return join(*parts)
