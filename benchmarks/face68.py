@@ -1,30 +1,65 @@
 """Trains, evaluates and exports the pretrained models face68 and face68_light.
 
 Usage:
-    python benchmarks/face68.py --data IBUG [--recipe face68] [--runs FOLDER] [--ship]
+    python benchmarks/face68.py --data DATA [--recipe face68] [--runs FOLDER] [--until STAGE]
+        [--ship]
 
-The recipe is trained twice. "held out" leaves out the validation faces and is evaluated on them.
-"all faces" also learns from the validation faces, so it is not evaluated; it is the one to ship.
---ship exports both in 8 bits: "all faces" into src/nasion/inference/pretrained, "held out" into the
-folder of runs, where its loss of accuracy is measured.
-Results go to results/<recipe>.json. Interrupted runs are resumed, finished ones not trained again.
+DATA holds the datasets of face_sets.py. A recipe is trained in stages, each from the weights of the
+one before (STAGES below):
+"labels": from random weights, on the labels as they are. Missing ones are left out of the loss.
+"completed": the "labels" runs of both recipes complete the faces' points, label MTFL's turned heads
+and relabel udacity68's frames.
+"all faces": the same with the faces that were held out; this one is shipped, and not evaluated on
+iBUG's.
+--ship exports the last stage in 8 bits into src/nasion/inference/pretrained, with scores calibrated
+by the last stage that held faces out, and that one into the folder of runs, where its loss of
+accuracy is measured. Results go to results/<recipe>.json; benchmarks/any_pose.py judges models.
+Interrupted runs are resumed, finished ones not trained again.
 """
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from face_sets import complete_sets, load_sets, sample
 from result_files import add_result, train_or_resume, training_summary
 
 import nasion
 from nasion import recipes
-from nasion.inference.export import export_model, with_calibration_of
-from nasion.inference.predictor import load_model
+from nasion.inference.export import export_model
+from nasion.inference.predictor import calibrate, load_model
+from nasion.landmarks.faces import join
+from nasion.training.face_head import add_face_head
 
-STAGES = {"held out": [], "all faces": ["hold_out=false"]}  # and the settings that each changes
+
+@dataclass(frozen=True)
+class Stage:
+    """``rate``: the highest learning rate; None: the recipe's own."""
+
+    name: str
+    epochs: int
+    start: str | None = None
+    completed: bool = False
+    all_faces: bool = False
+    rate: float | None = None
+
+
+# As many epochs as fitted into an afternoon of two cores.
+STAGES = {
+    "face68": (
+        Stage("labels", 46),
+        Stage("all faces", 26, "labels", completed=True, all_faces=True, rate=1.5e-3),
+    ),
+    "face68_light": (
+        Stage("labels", 60),
+        Stage("completed", 70, "labels", completed=True, rate=1.5e-3),
+        Stage("all faces", 20, "completed", completed=True, all_faces=True, rate=1e-3),
+    ),
+}
 LICENCE = (
-    "weights learnt from iBUG 300-W, whose labels and photographs are for non-commercial research"
+    "weights learnt from iBUG 300-W, CFP, FG-NET, MTFL and YouTube Faces, whose labels and "
+    "photographs are for non-commercial research, and from WebMorph (CC BY 4.0)"
 )
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,19 +92,82 @@ def evaluate_modes(model, faces):
     return scores
 
 
-def ship(recipe, name, folders, data, val_faces):
+def run_of(runs, recipe, stage):
+    return runs / f"{recipe}-{stage.replace(' ', '_')}-0"
+
+
+def training_faces(stage, data, runs):
+    """(training, validation) faces of a stage; validation is on every third of iBUG's."""
+    train, val = load_sets(data)
+    if stage.all_faces:
+        train = {
+            name: join(faces, val[name]) if name in val else faces for name, faces in train.items()
+        }
+    if stage.completed:
+        teachers = [
+            load_model(run_of(runs, recipe, "labels"), tta="none")
+            for recipe in ("face68_light", "face68")
+        ]
+        train = complete_sets(train, data, teachers)
+    return sample(train), replace(val["ibug68"][::3], groups={}, linked=())
+
+
+def head_faces(data, all_faces):
+    """(training, validation) faces of a face head, with labels of their own: hidden halves lack them."""
+    train, val = load_sets(data, hidden=False)
+    if all_faces:
+        train = {
+            name: join(faces, val[name]) if name in val else faces for name, faces in train.items()
+        }
+    kept = ("ibug68", "cfp_profile", "cfp_frontal", "fgnet", "webmorph")
+    sides = ([side[name] for name in kept if name in side] for side in (train, val))
+    return tuple(join(*(replace(f, groups={}, linked=()) for f in side)) for side in sides)
+
+
+def train_stage(recipe_name, stage, options):
+    """Train one stage, or reuse it if it is finished; its folder."""
+    folder = run_of(options.runs, recipe_name, stage.name)
+    recipe = recipes.load_recipe(recipe_name)
+    start = str(run_of(options.runs, recipe_name, stage.start)) if stage.start else None
+    optim = replace(recipe.optim, lr=stage.rate) if stage.rate else recipe.optim
+    # The face head learns from other labels, below.
+    recipe = replace(recipe, epochs=stage.epochs, init_from=start, optim=optim, face_head=False)
+    faces = training_faces(stage, options.data, options.runs)
+    history = train_or_resume(recipe, faces, folder, [], every=10)
+    add_face_head(folder, recipe, head_faces(options.data, stage.all_faces))
+    scores = {}
+    if not stage.all_faces:
+        val = nasion.load_faces("ibug68", options.data / "ibug68", "val")
+        scores = evaluate_modes(load_model(folder), val)
+    facts = {
+        "command": f"python benchmarks/face68.py --data DATA --recipe {recipe_name}",
+        "data": "ibug68, cfp, fgnet, webmorph, mtfl5 and udacity68 as in benchmarks/face_sets.py; "
+        "scores on 421 held-out faces of ibug68, boxes tight",
+        "metric": (
+            "nme in % of the distance between the outer eye corners; of 'all faces' "
+            "there are no scores, since it was trained on them"
+        ),
+    }
+    summary = {"training faces": len(faces[0]), **training_summary(history)}
+    add_result(recipe_name, f"any pose, {stage.name}", 0, {**scores, **summary}, facts)
+    print(stage.name, scores, flush=True)
+    return folder
+
+
+def ship(name, last, held_out, data):
     """Export both runs in 8 bits; print what quantization costs the held-out one."""
     path = ROOT / "src" / "nasion" / "inference" / "pretrained" / f"{name}.onnx"
-    held_out = folders["held out"].parent / f"{name}-held_out.onnx"
-    train_faces = nasion.load_faces("ibug68", data, "train")
-    runs = {stage: load_model(folder, tta=recipe.spec.tta) for stage, folder in folders.items()}
-    for stage, file in (("held out", held_out), ("all faces", path)):
-        # Scores must be calibrated on faces that the network has not learnt.
-        model = with_calibration_of(runs[stage], folders[stage], folders["held out"])
-        export_model(model, file, "int8", train_faces, LICENCE)
+    small = held_out.parent / f"{name}-held_out.onnx"
+    tta = recipes.load_recipe(name).spec.tta
+    train, val = nasion.load_train_val("ibug68", data / "ibug68")
+    # Scores must be calibrated on faces that the network has not learnt, in any pose.
+    calibration = calibrate(load_model(held_out), head_faces(data, all_faces=False)[1])
+    for folder, file in ((held_out, small), (last, path)):
+        model = replace(load_model(folder, tta=tta), calibration=calibration)
+        export_model(model, file, "int8", train, LICENCE)
     before, after = (
-        nasion.evaluate(load_model(model, tta="none"), val_faces).overall.nme
-        for model in (folders["held out"], held_out)
+        nasion.evaluate(load_model(model, tta="none"), val).overall.nme
+        for model in (held_out, small)
     )
     print(
         f"{path}: {path.stat().st_size / 1e6:.2f} MB; NME of the held-out run "
@@ -81,39 +179,20 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the dataset ibug68")
-    parser.add_argument("--recipe", default="face68", choices=["face68", "face68_light"])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the datasets")
+    parser.add_argument("--recipe", default="face68", choices=list(STAGES))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the run folders")
+    parser.add_argument("--until", help="the last stage to train")
     parser.add_argument("--ship", action="store_true", help="export the pretrained model")
     options = parser.parse_args()
-    recipe = recipes.load_recipe(options.recipe)
-    val_faces = nasion.load_faces("ibug68", options.data, "val")
-    folders = {
-        stage: options.runs / f"{options.recipe}-{stage.replace(' ', '_')}-0" for stage in STAGES
-    }
-    facts = {
-        "command": (
-            f"nasion train {options.recipe} --data DIR (both: python "
-            f"benchmarks/face68.py --data DIR --recipe {options.recipe})"
-        ),
-        "data": (
-            "ibug68, honest split by photograph: 1,591 faces to train on, 421 to evaluate on, "
-            "boxes tight"
-        ),
-        "metric": (
-            "nme in % of the distance between the outer eye corners; of 'all faces' "
-            "there are no scores, since it was trained on them"
-        ),
-    }
-    for stage, folder in folders.items():
-        history = train_or_resume(recipe, options.data, folder, STAGES[stage], every=10)
-        scores = {}
-        if stage == "held out":
-            scores = evaluate_modes(load_model(folder), val_faces)
-        add_result(options.recipe, stage, 0, {**scores, **training_summary(history)}, facts)
-        print(stage, scores, flush=True)
+    held_out, folder = None, None
+    for stage in STAGES[options.recipe]:
+        folder = train_stage(options.recipe, stage, options)
+        held_out = held_out if stage.all_faces else folder
+        if stage.name == options.until:
+            break
     if options.ship:
-        ship(recipe, options.recipe, folders, options.data, val_faces)
+        ship(options.recipe, folder, held_out, options.data)
 
 
 if __name__ == "__main__":

@@ -54,11 +54,14 @@ MOST_EXPECTED, MOST_APART = 0.045, 0.035
 MTFL_DISTANCE = 0.08  # of the mouth's corners from MTFL's labels, in the same unit
 
 
-def load_sets(data):
-    """(training, validation) faces by set; ``data``: the folder that holds the datasets."""
+def load_sets(data, hidden=True):
+    """(training, validation) faces by set; ``data``: the folder that holds the datasets.
+
+    ``hidden``: as in ``cfp_sets``.
+    """
     train, val = {}, {}
     train["ibug68"], val["ibug68"] = nasion.load_train_val("ibug68", data / "ibug68")
-    for name, faces in cfp_sets(data / "cfp").items():
+    for name, faces in cfp_sets(data / "cfp", hidden).items():
         train[name], val[name] = by_person(faces, FIRST_HELD_OUT["cfp"])
     fgnet = named_as_ibug(nasion.load_faces("fgnet", data / "fgnet"), "fgnet")
     train["fgnet"], val["fgnet"] = by_person(fgnet, FIRST_HELD_OUT["fgnet"])
