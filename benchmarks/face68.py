@@ -113,7 +113,7 @@ def training_faces(stage, data, runs):
 
 
 def head_faces(data, all_faces):
-    """(training, validation) faces of a face head, with labels of their own: hidden halves lack them."""
+    """(training, validation) faces of a face head, with labels of their own."""
     train, val = load_sets(data, hidden=False)
     if all_faces:
         train = {
