@@ -23,10 +23,11 @@ from pathlib import Path
 
 import numpy as np
 from face_sets import complete_sets, load_sets, sample
-from result_files import add_result, train_or_resume, training_summary
+from result_files import add_result, is_finished, train_or_resume, training_summary
 
 import nasion
 from nasion import recipes
+from nasion.inference import run_folder
 from nasion.inference.export import export_model
 from nasion.inference.predictor import calibrate, load_model
 from nasion.landmarks.faces import join
@@ -35,7 +36,10 @@ from nasion.training.face_head import add_face_head
 
 @dataclass(frozen=True)
 class Stage:
-    """``rate``: the highest learning rate; None: the recipe's own."""
+    """``start``: the stage whose weights it starts from. ``head``: train a face head too.
+
+    ``rate``: the highest learning rate; None: the recipe's own.
+    """
 
     name: str
     epochs: int
@@ -43,6 +47,7 @@ class Stage:
     completed: bool = False
     all_faces: bool = False
     rate: float | None = None
+    head: bool = True
 
 
 # As many epochs as fitted into an afternoon of two cores.
@@ -52,7 +57,7 @@ STAGES = {
         Stage("all faces", 26, "labels", completed=True, all_faces=True, rate=1.5e-3),
     ),
     "face68_light": (
-        Stage("labels", 60),
+        Stage("labels", 60, head=False),
         Stage("completed", 70, "labels", completed=True, rate=1.5e-3),
         Stage("all faces", 20, "completed", completed=True, all_faces=True, rate=1e-3),
     ),
@@ -132,9 +137,10 @@ def train_stage(recipe_name, stage, options):
     optim = replace(recipe.optim, lr=stage.rate) if stage.rate else recipe.optim
     # The face head learns from other labels, below.
     recipe = replace(recipe, epochs=stage.epochs, init_from=start, optim=optim, face_head=False)
-    faces = training_faces(stage, options.data, options.runs)
-    history = train_or_resume(recipe, faces, folder, [], every=10)
-    add_face_head(folder, recipe, head_faces(options.data, stage.all_faces))
+    if not is_finished(folder):
+        train_or_resume(recipe, training_faces(stage, options.data, options.runs), folder, [], 10)
+    if stage.head and not (folder / run_folder.FACE_HEAD).exists():
+        add_face_head(folder, recipe, head_faces(options.data, stage.all_faces))
     scores = {}
     if not stage.all_faces:
         val = nasion.load_faces("ibug68", options.data / "ibug68", "val")
@@ -148,7 +154,8 @@ def train_stage(recipe_name, stage, options):
             "there are no scores, since it was trained on them"
         ),
     }
-    summary = {"training faces": len(faces[0]), **training_summary(history)}
+    summary = training_summary(run_folder.read_history(folder))
+    summary["training faces"] = run_folder.read_settings(folder)["faces"][0]
     add_result(recipe_name, f"any pose, {stage.name}", 0, {**scores, **summary}, facts)
     print(stage.name, scores, flush=True)
     return folder

@@ -62,7 +62,7 @@ def train_or_resume(recipe, data, folder, changes, every=1):
     ``data``: a dataset's path or (training, validation) faces. ``changes``: as for ``--set``.
     ``every``: print every n-th epoch.
     """
-    if not (folder / "done").exists():
+    if not is_finished(folder):
         resume = (folder / run_folder.CHECKPOINT).exists()
         data = data if isinstance(data, tuple) else Path(data)
         train(
@@ -75,6 +75,11 @@ def train_or_resume(recipe, data, folder, changes, every=1):
         )
         (folder / "done").touch()
     return run_folder.read_history(folder)
+
+
+def is_finished(folder):
+    """Whether ``train_or_resume`` has finished this run."""
+    return (folder / "done").exists()
 
 
 def training_summary(history):
