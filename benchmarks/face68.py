@@ -27,6 +27,7 @@ from result_files import add_result, is_finished, train_or_resume, training_summ
 
 import nasion
 from nasion import recipes
+from nasion.data.load import load_train_val
 from nasion.inference import run_folder
 from nasion.inference.export import export_model
 from nasion.inference.predictor import calibrate, load_model
@@ -166,7 +167,7 @@ def ship(name, last, held_out, data):
     path = ROOT / "src" / "nasion" / "inference" / "pretrained" / f"{name}.onnx"
     small = held_out.parent / f"{name}-held_out.onnx"
     tta = recipes.load_recipe(name).spec.tta
-    train, val = nasion.load_train_val("ibug68", data / "ibug68")
+    train, val = load_train_val("ibug68", data / "ibug68")
     # Scores must be calibrated on faces that the network has not learnt, in any pose.
     calibration = calibrate(load_model(held_out), head_faces(data, all_faces=False)[1])
     for folder, file in ((held_out, small), (last, path)):

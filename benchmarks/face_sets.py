@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 import nasion
+from nasion.data.load import load_train_val
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import ibug68
@@ -60,13 +61,13 @@ def load_sets(data, hidden=True):
     ``hidden``: as in ``cfp_sets``.
     """
     train, val = {}, {}
-    train["ibug68"], val["ibug68"] = nasion.load_train_val("ibug68", data / "ibug68")
+    train["ibug68"], val["ibug68"] = load_train_val("ibug68", data / "ibug68")
     for name, faces in cfp_sets(data / "cfp", hidden).items():
         train[name], val[name] = by_person(faces, FIRST_HELD_OUT["cfp"])
     fgnet = named_as_ibug(nasion.load_faces("fgnet", data / "fgnet"), "fgnet")
     train["fgnet"], val["fgnet"] = by_person(fgnet, FIRST_HELD_OUT["fgnet"])
     train["webmorph"] = named_as_ibug(nasion.load_faces("webmorph", data / "webmorph"), "webmorph")
-    sides = nasion.load_train_val("udacity68", data / "udacity68")
+    sides = load_train_val("udacity68", data / "udacity68")
     train["udacity68"], val["udacity68"] = (
         replace(side, ids=tuple(f"udacity68/{name}" for name in side.ids)) for side in sides
     )
