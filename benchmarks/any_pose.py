@@ -13,6 +13,7 @@ drawn (drawn_patterns.py, other seeds than in training).
 """
 
 import argparse
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,7 +144,9 @@ def main():
         model = load_model(name)
         if options.tta:
             model = replace(model, tta=options.tta)
+        started = time.perf_counter()
         scores = judge(model, options.data, options.every)
+        scores["seconds"] = round(time.perf_counter() - started, 1)
         print(name)
         for part, values in scores.items():
             print(f"  {part}: {values}", flush=True)
