@@ -17,10 +17,10 @@ class FaceHead(nn.Module):
 
     def __init__(self, coarse: int, channels: int, points: int, hidden: int = 32) -> None:
         super().__init__()
-        self.hidden = nn.Linear(coarse + points, hidden)
-        self.face = nn.Linear(hidden, 1)
-        self.visible = nn.Linear(hidden, points)
-        self.seen = nn.Parameter(torch.zeros(points, channels))
+        self.hidden: nn.Linear = nn.Linear(coarse + points, hidden)
+        self.face: nn.Linear = nn.Linear(hidden, 1)
+        self.visible: nn.Linear = nn.Linear(hidden, points)
+        self.seen: nn.Parameter = nn.Parameter(torch.zeros(points, channels))
 
     def forward(
         self,

@@ -7,8 +7,8 @@ Command: nasion train face68 --data DIR
 Time: 160 epochs of 17 s on one core; 53 minutes with other jobs running.
 Reached: NME 3.47 % on 421 held-out faces, 3.40 % with flip TTA, its default; on HELEN and LFPW
 alone 3.26 %.
-Differences: none, as there is no published source. The shipped weights were trained on the held-out
-faces too (python benchmarks/face68.py).
+Differences: none, as there is no published source. The shipped weights learnt from five other sets
+too (python benchmarks/face68.py).
 """
 
 from nasion.data.augment import Augment

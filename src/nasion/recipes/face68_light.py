@@ -6,8 +6,8 @@ pyramid (Lin et al., CVPR 2017), Laplace likelihood with learnt scale (Kendall a
 Command: nasion train face68_light --data DIR
 Time: 150 epochs of 7.5 s on one core; 22 minutes with other jobs running.
 Reached: NME 3.59 % on 421 held-out faces, on HELEN and LFPW alone 3.45 %; 3.49 % with flip TTA.
-Differences: none, as there is no published source. The shipped weights were trained on the held-out
-faces too (python benchmarks/face68.py --recipe face68_light).
+Differences: none, as there is no published source. The shipped weights learnt from five other sets
+too (python benchmarks/face68.py --recipe face68_light).
 """
 
 from nasion.data.augment import Augment
