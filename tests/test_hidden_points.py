@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hidden_points import CORNERS, SQUARE, predict_hidden, result_of, square
+from hidden_points import CORNERS, SQUARE, forget_hidden, predict_hidden, result_of, square
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -321,7 +321,10 @@ def test_hide_occluded_leaves_hidden_points_out_of_all_formats(predict, photo, m
 
 
 @pytest.mark.parametrize("engine", [(), ("--engine", "plain")])
-def test_hide_occluded_is_refused_where_the_network_does_not_know(predict, photo, engine):
+def test_hide_occluded_is_refused_where_the_network_does_not_know(
+    predict, photo, engine, monkeypatch
+):
+    forget_hidden(monkeypatch)
     code, said, folder = predict(photo, "--hide-occluded", *engine)
     assert code == 1 and "face68_light, which does not predict which points are hidden" in said
     assert not folder.exists()
@@ -350,6 +353,7 @@ def test_in_bulk_the_chances_are_a_column(photo, tmp_path, monkeypatch, hides):
     from nasion.app import bulk
     from nasion.app.bulk_inputs import make_parts
 
+    forget_hidden(monkeypatch)
     parts = make_parts([str(photo)])
     plain = bulk.BulkSettings("face68_light")
     list(bulk.run(parts, plain, tmp_path / "plain", "plain"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hidden_points import predict_hidden
+from hidden_points import forget_hidden, predict_hidden
 from label_page import NAMES, drawn, labelling, write_labels
 
 from nasion.data.datasets import toy
@@ -22,7 +22,8 @@ def test_a_chance_is_that_of_the_point_or_the_mean_of_those_that_it_is_made_of()
     assert known.hidden.tolist() == [False, True, False]
 
 
-def test_a_network_that_does_not_tell_proposes_nothing_as_occluded():
+def test_a_network_that_does_not_tell_proposes_nothing_as_occluded(monkeypatch):
+    forget_hidden(monkeypatch)
     pixels = toy.draw(1, ibug68, size=320, colour=True).images[0]
     made = proposer(Landmarker("face68_light"), ibug68)
     (found,) = made.faces_in(np.asarray(pixels))
