@@ -22,8 +22,8 @@ class Face:
     network does not predict its own error. ``visible``: for each point the chance that it can be
     seen, and is neither behind the head nor covered nor outside of the image; None if the network
     does not predict it. ``score``: 0 to 1, that this is a face: what the network says and the
-    mean of ``scores``, else that mean, else the detector's score. ``track``: in video, a number that
-    the face keeps.
+    mean of ``scores``, else that mean, else the detector's score. ``track``: in video, a number
+    that the face keeps.
     """
 
     scheme: Scheme
