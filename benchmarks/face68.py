@@ -8,7 +8,7 @@ DATA holds the datasets of face_sets.py. A recipe is trained in stages, each fro
 one before (STAGES below):
 "labels": from random weights, on the labels as they are. Missing ones are left out of the loss.
 "completed": the "labels" runs of both recipes complete the faces' points, label MTFL's turned heads
-and relabel udacity68's frames.
+and relabel udacity68's frames. "completed again": the same, with other shares of the sets.
 "all faces": the same with the faces that were held out; this one is shipped, and not evaluated on
 iBUG's.
 --ship exports the last stage in 8 bits into src/nasion/inference/pretrained, with scores calibrated
@@ -18,12 +18,18 @@ Interrupted runs are resumed, finished ones not trained again.
 """
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from face_sets import complete_sets, load_sets, sample
-from result_files import add_result, is_finished, train_or_resume, training_summary
+from face_sets import FIRST_SHARES, SHARES, complete_sets, load_sets, sample
+from result_files import (
+    add_result,
+    is_finished,
+    read_result,
+    train_or_resume,
+    training_summary,
+)
 
 import nasion
 from nasion import recipes
@@ -39,7 +45,7 @@ from nasion.training.face_head import add_face_head
 class Stage:
     """``start``: the stage whose weights it starts from. ``head``: train a face head too.
 
-    ``rate``: the highest learning rate; None: the recipe's own.
+    ``rate``: the highest learning rate; None: the recipe's own. ``shares``: of the sets.
     """
 
     name: str
@@ -49,18 +55,21 @@ class Stage:
     all_faces: bool = False
     rate: float | None = None
     head: bool = True
+    shares: dict[str, float] = field(default_factory=lambda: SHARES)
 
 
-# As many epochs as fitted into an afternoon of two cores.
+# As many epochs as fitted into two afternoons of two cores.
 STAGES = {
     "face68": (
-        Stage("labels", 46),
-        Stage("all faces", 26, "labels", completed=True, all_faces=True, rate=1.5e-3),
+        Stage("labels", 46, shares=FIRST_SHARES),
+        Stage("completed", 28, "labels", completed=True, rate=1.5e-3),
+        Stage("all faces", 8, "completed", completed=True, all_faces=True, rate=6e-4),
     ),
     "face68_light": (
-        Stage("labels", 60, head=False),
-        Stage("completed", 70, "labels", completed=True, rate=1.5e-3),
-        Stage("all faces", 20, "completed", completed=True, all_faces=True, rate=1e-3),
+        Stage("labels", 60, head=False, shares=FIRST_SHARES),
+        Stage("completed", 70, "labels", True, rate=1.5e-3, head=False, shares=FIRST_SHARES),
+        Stage("completed again", 56, "completed", completed=True, rate=1.5e-3),
+        Stage("all faces", 12, "completed again", completed=True, all_faces=True, rate=6e-4),
     ),
 }
 LICENCE = (
@@ -115,7 +124,14 @@ def training_faces(stage, data, runs):
             for recipe in ("face68_light", "face68")
         ]
         train = complete_sets(train, data, teachers)
-    return sample(train), replace(val["ibug68"][::3], groups={}, linked=())
+    return sample(train, stage.shares), replace(val["ibug68"][::3], groups={}, linked=())
+
+
+def is_measured(recipe_name, stage, folder):
+    """Whether the results are of this very run: its seconds are in them."""
+    variant = f"any pose, {stage.name}"
+    seconds = training_summary(run_folder.read_history(folder))["seconds"]
+    return (read_result(recipe_name, variant, 0) or {}).get("seconds") == seconds
 
 
 def head_faces(data, all_faces):
@@ -142,6 +158,8 @@ def train_stage(recipe_name, stage, options):
         train_or_resume(recipe, training_faces(stage, options.data, options.runs), folder, [], 10)
     if stage.head and not (folder / run_folder.FACE_HEAD).exists():
         add_face_head(folder, recipe, head_faces(options.data, stage.all_faces))
+    if is_measured(recipe_name, stage, folder):
+        return folder
     scores = {}
     if not stage.all_faces:
         val = nasion.load_faces("ibug68", options.data / "ibug68", "val")

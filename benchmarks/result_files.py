@@ -116,11 +116,16 @@ def _framework_version(recipe):
     return f"torch {import_module('torch').__version__}"
 
 
-def has_result(recipe, variant, seed):
-    """Whether results/<recipe>.json has this run."""
+def read_result(recipe, variant, seed):
+    """One run's scores in results/<recipe>.json; None if it has none."""
     path = RESULTS / f"{recipe}.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else {}
-    return str(seed) in runs.get(variant, {})
+    return runs.get(variant, {}).get(str(seed))
+
+
+def has_result(recipe, variant, seed):
+    """Whether results/<recipe>.json has this run."""
+    return read_result(recipe, variant, seed) is not None
 
 
 def add_result(recipe, variant, seed, scores, facts):
