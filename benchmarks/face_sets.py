@@ -39,8 +39,8 @@ CFP_HALF = {
     for side in ("right", "left")
 }
 FIRST_HELD_OUT = {"cfp": 405, "fgnet": 60}  # persons
-# How often an epoch shows each set's faces: at first, chosen before anything was measured, and then.
-# At first CFP's and FG-NET's training faces had nearly the errors of those held out (LOG.md).
+# How often an epoch shows each set's faces: at first, before anything was measured, and later.
+# CFP's and FG-NET's training faces had nearly the errors of those held out (LOG.md).
 FIRST_SHARES = {
     "ibug68": 2.0,
     "cfp_profile": 1.0,
