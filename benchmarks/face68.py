@@ -123,7 +123,7 @@ def training_faces(stage, data, runs):
             load_model(run_of(runs, recipe, "labels"), tta="none")
             for recipe in ("face68_light", "face68")
         ]
-        train = complete_sets(train, data, teachers)
+        train = complete_sets(train, data, teachers, runs / "completed")
     return sample(train, stage.shares), replace(val["ibug68"][::3], groups={}, linked=())
 
 

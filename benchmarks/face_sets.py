@@ -20,6 +20,7 @@ from nasion.landmarks.faces import join
 from nasion.landmarks.half_faces import with_other_half
 from nasion.landmarks.scheme_tables.cfp import HALF, cfp50
 from nasion.landmarks.table_names import on_side
+from nasion.media.files import atomic_write
 from nasion.media.images import as_pixels
 
 CFP_AS_IBUG = replace(
@@ -154,15 +155,50 @@ def load_mtfl(root, network):
     return replace(faces, boxes=np.array(boxes, dtype=np.float32), ids=ids)
 
 
-def complete_sets(train, data, networks):
-    """Training faces by set, with all points that the networks are sure of; also MTFL's."""
+def complete_sets(train, data, networks, folder):
+    """Training faces by set, with all points that the networks are sure of; also MTFL's.
+
+    Completed faces are kept in ``folder`` by their ids, and not completed again.
+    """
     done = {"ibug68": train["ibug68"]}
     for name in ("cfp_profile", "cfp_frontal", "fgnet", "webmorph"):
-        done[name] = complete(train[name], networks)
-    done["mtfl5"] = complete(load_mtfl(data / "mtfl5", networks[0]), networks)
+        done[name] = completed_once(train[name], networks, folder / f"{name}.npz")
+    path = folder / "mtfl5.npz"
+    if path.exists():
+        mtfl = named_as_ibug(nasion.load_faces("mtfl5", data / "mtfl5"), "mtfl5")
+        mtfl = mtfl[np.isin(mtfl.ids, read_completed(path)[0])]
+    else:
+        mtfl = load_mtfl(data / "mtfl5", networks[0])
+    done["mtfl5"] = completed_once(mtfl, networks, path)
     # Its labels are a program's, and less exact than these networks.
-    done["udacity68"] = complete(train["udacity68"], networks, keep_labels=False)
+    path = folder / "udacity68.npz"
+    done["udacity68"] = completed_once(train["udacity68"], networks, path, keep_labels=False)
     return done
+
+
+def completed_once(faces, networks, path, keep_labels=True):
+    """``complete``, of faces that are not in the file yet; it gets those."""
+    ids, points, boxes = read_completed(path)
+    new = faces[~np.isin(faces.ids, ids)]
+    if len(new):
+        new = complete(new, networks, keep_labels)
+        ids = np.concatenate([ids, np.array(new.ids)])
+        points, boxes = np.concatenate([points, new.points]), np.concatenate([boxes, new.boxes])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, ids=ids, points=points, boxes=boxes)
+    row = {name: i for i, name in enumerate(ids)}
+    rows = np.array([row[name] for name in faces.ids], dtype=int)
+    return replace(faces, points=points[rows], boxes=boxes[rows])
+
+
+def read_completed(path):
+    """(ids (N,), points (N, 68, 2), boxes (N, 4)) of completed faces; none if there is no file."""
+    if not path.exists():
+        empty = np.zeros((0, len(ibug68), 2), np.float32)
+        return np.zeros(0, dtype=str), empty, np.zeros((0, 4), np.float32)
+    with np.load(path, allow_pickle=False) as file:
+        return file["ids"], file["points"], file["boxes"]
 
 
 def sample(sets, shares, seed=0):
