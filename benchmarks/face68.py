@@ -62,14 +62,14 @@ class Stage:
 STAGES = {
     "face68": (
         Stage("labels", 46, shares=FIRST_SHARES),
-        Stage("completed", 28, "labels", completed=True, rate=1.5e-3),
-        Stage("all faces", 8, "completed", completed=True, all_faces=True, rate=6e-4),
+        Stage("completed", 24, "labels", completed=True, rate=1.5e-3),
+        Stage("all faces", 6, "completed", completed=True, all_faces=True, rate=6e-4),
     ),
     "face68_light": (
         Stage("labels", 60, head=False, shares=FIRST_SHARES),
         Stage("completed", 70, "labels", True, rate=1.5e-3, head=False, shares=FIRST_SHARES),
-        Stage("completed again", 56, "completed", completed=True, rate=1.5e-3),
-        Stage("all faces", 12, "completed again", completed=True, all_faces=True, rate=6e-4),
+        Stage("completed again", 48, "completed", completed=True, rate=1.5e-3),
+        Stage("all faces", 10, "completed again", completed=True, all_faces=True, rate=6e-4),
     ),
 }
 LICENCE = (
