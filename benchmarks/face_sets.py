@@ -100,7 +100,11 @@ def named_as_ibug(faces, prefix):
     """The faces' points that have names of iBUG's, in boxes around all 68 as these place them."""
     faces = faces.to(ibug68)
     boxes = geometry.points_box(with_other_half(faces.points, ibug68)[0]).astype(np.float32)
-    return replace(faces, boxes=boxes, ids=tuple(f"{prefix}/{name}" for name in faces.ids))
+    return prefixed(replace(faces, boxes=boxes), prefix)
+
+
+def prefixed(faces, prefix):
+    return replace(faces, ids=tuple(f"{prefix}/{name}" for name in faces.ids))
 
 
 def by_person(faces, first_held_out):
@@ -150,9 +154,8 @@ def load_mtfl(root, network):
         if distances and min(distances) < MTFL_DISTANCE:
             boxes.append(found[int(np.argmin(distances))].box)
             kept.append(i)
-    faces = faces[np.array(kept)].to(ibug68)
-    ids = tuple(f"mtfl5/{name}" for name in faces.ids)
-    return replace(faces, boxes=np.array(boxes, dtype=np.float32), ids=ids)
+    faces = prefixed(faces[np.array(kept)].to(ibug68), "mtfl5")
+    return replace(faces, boxes=np.array(boxes, dtype=np.float32))
 
 
 def complete_sets(train, data, networks, folder):
@@ -165,7 +168,7 @@ def complete_sets(train, data, networks, folder):
         done[name] = completed_once(train[name], networks, folder / f"{name}.npz")
     path = folder / "mtfl5.npz"
     if path.exists():
-        mtfl = named_as_ibug(nasion.load_faces("mtfl5", data / "mtfl5"), "mtfl5")
+        mtfl = prefixed(nasion.load_faces("mtfl5", data / "mtfl5").to(ibug68), "mtfl5")
         mtfl = mtfl[np.isin(mtfl.ids, read_completed(path)[0])]
     else:
         mtfl = load_mtfl(data / "mtfl5", networks[0])
