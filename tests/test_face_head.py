@@ -15,6 +15,7 @@ from nasion.data.datasets import toy
 from nasion.data.drawn_patterns import draw_animal, draw_pattern
 from nasion.errors import RunError, SettingError
 from nasion.inference import run_folder
+from nasion.inference.backends.pytorch import TorchNetwork
 from nasion.inference.export import export_model
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.predictor import load_model
@@ -144,6 +145,22 @@ def test_a_damaged_head_is_refused_by_name(run, tmp_path):
         load_model(folder)
     settings = json.loads((run / run_folder.SETTINGS).read_text())
     assert settings["recipe"]["face_head"] is True
+
+
+@pytest.mark.parametrize("is_training", [True, False])
+def test_predicting_leaves_a_network_in_the_mode_it_was_in(is_training, tmp_path):
+    head = FaceHead(coarse=512, channels=16, points=15)
+    module = SMALL.build_network().train(is_training)
+    network = TorchNetwork(module, SMALL.spec, torch.device("cpu"), face_head=head)
+    images = np.random.default_rng(0).random((2, 1, 32, 32), dtype=np.float32)
+    first, second = network.with_chances(images), network.with_chances(images)
+    assert module.training is is_training
+    # Training statistics of norms would have moved between both.
+    np.testing.assert_array_equal(first[1].visible, second[1].visible)
+    with pytest.raises(RuntimeError):
+        network.with_chances(images[:, [0, 0]])
+    network.export(tmp_path / "model.onnx")
+    assert module.training is is_training and all(m.training is is_training for m in module.modules())
 
 
 def test_a_face_head_needs_a_pyramid():
