@@ -50,7 +50,7 @@ class TorchNetwork:
     def with_chances(
         self, images: Float32[Array, "B C H W"]
     ) -> tuple[Float32[Tensor, "B ..."], Chances | None]:
-        """The output, and what the face head says."""
+        """The output, and the chances that the face head predicts; None without one."""
         if self.face_head is None:
             return self(images), None
         with torch.inference_mode(), _evaluating(self.module):
