@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from helpers import changed
@@ -14,7 +15,9 @@ from nasion.data.covers import cover
 from nasion.data.datasets import toy
 from nasion.data.drawn_patterns import draw_animal, draw_pattern
 from nasion.errors import RunError, SettingError
-from nasion.inference import run_folder
+from nasion.inference import quantize, run_folder
+from nasion.inference.backends.onnx import open_session
+from nasion.inference.backends.pytorch import OUTPUTS, TorchNetwork
 from nasion.inference.export import export_model
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.predictor import load_model
@@ -103,6 +106,9 @@ def test_an_exported_head_says_the_same(run, tmp_path, numbers, near):
               for each in (exact, alone)]  # fmt: skip
     assert np.abs(np.subtract(*scores)).mean() < near
     assert Landmarker(alone, detector=None).predicts_visible
+    stored = {each.name: each for each in onnx.load(path).graph.initializer}
+    half = stored.get("face_head.hidden.weight_float16")
+    assert (half is not None) == (numbers == "int8")
     # Training goes on from a file with a face head.
     faces = toy.draw(20, seed=6)
     start = replace(SMALL, init_from=str(path), face_head=False)
@@ -144,6 +150,45 @@ def test_a_damaged_head_is_refused_by_name(run, tmp_path):
         load_model(folder)
     settings = json.loads((run / run_folder.SETTINGS).read_text())
     assert settings["recipe"]["face_head"] is True
+
+
+@pytest.mark.parametrize("is_training", [True, False])
+def test_predicting_leaves_a_network_in_the_mode_it_was_in(is_training, tmp_path):
+    head = FaceHead(coarse=512, channels=16, points=15)
+    module = SMALL.build_network().train(is_training)
+    network = TorchNetwork(module, SMALL.spec, torch.device("cpu"), face_head=head)
+    images = np.random.default_rng(0).random((2, 1, 32, 32), dtype=np.float32)
+    first, second = network.with_chances(images), network.with_chances(images)
+    assert module.training is is_training
+    # Training statistics of norms would have moved between both.
+    np.testing.assert_array_equal(first[1].visible, second[1].visible)
+    with pytest.raises(RuntimeError):
+        network.with_chances(images[:, [0, 0]])
+    network.export(tmp_path / "model.onnx")
+    assert module.training is is_training and all(
+        m.training is is_training for m in module.modules()
+    )
+
+
+def test_a_head_in_float16_says_the_same_and_points_do_not_move(tmp_path):
+    torch.manual_seed(0)
+    head = FaceHead(coarse=512, channels=16, points=15)
+    for weights in (head.hidden.weight, head.seen):
+        torch.nn.init.normal_(weights, std=0.5)  # as those of the shipped networks
+    network = TorchNetwork(SMALL.build_network(), SMALL.spec, torch.device("cpu"), face_head=head)
+    path = tmp_path / "model.onnx"
+    network.export(path)
+    size = path.stat().st_size
+    images = np.random.default_rng(0).uniform(0, 255, (8, 1, 32, 32)).astype(np.float32)
+    first = dict(zip(OUTPUTS, open_session(path).run(None, {"images": images}), strict=True))
+    quantize.to_float16(path, only="face_head.")
+    second = dict(zip(OUTPUTS, open_session(path).run(None, {"images": images}), strict=True))
+    assert path.stat().st_size < size - 30_000  # half of 32 x 527 numbers of four bytes
+    for name in ("points", "sigma"):
+        np.testing.assert_array_equal(first[name], second[name])
+    for name in ("face", "visible"):
+        np.testing.assert_allclose(first[name], second[name], atol=0.005)
+    assert np.ptp(first["visible"]) > 0.1 and (first["visible"] != second["visible"]).any()
 
 
 def test_a_face_head_needs_a_pyramid():

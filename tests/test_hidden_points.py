@@ -14,6 +14,7 @@ from PIL import Image
 
 import nasion
 from nasion import Landmarker, load_faces, prediction_formats
+from nasion.app.console import left_out_line
 from nasion.data.convert import convert
 from nasion.data.datasets import coco, nasion_json, toy
 from nasion.discovery import FORMATS
@@ -278,6 +279,8 @@ def test_in_a_small_face_a_ring_still_differs_from_a_disc():
     ]
     disc, ring = (image.draw(result_of(face), enlarge=False).astype(int) for face in faces)
     assert disc[50, 20, 0] - ring[50, 20, 0] > 60  # yellow against the grey of the image
+    # A hole of three pixels within full colour: smaller ones are lost in video.
+    assert (ring[50, 19:22] == 90).all() and (ring[50, [18, 22], 0] > 200).all()
 
 
 # Commands and responses
@@ -328,6 +331,14 @@ def test_hide_occluded_is_refused_where_the_network_does_not_know(
     code, said, folder = predict(photo, "--hide-occluded", *engine)
     assert code == 1 and "face68_light, which does not predict which points are hidden" in said
     assert not folder.exists()
+
+
+def test_evaluating_what_was_left_out_says_that_it_counts_as_a_failure():
+    reason = "faces with a labelled point not predicted, counted as failures"
+    assert left_out_line(reason, ["a"]) == f"1 face{reason[5:]} (a)"
+    assert left_out_line("faces without a label", list("abcd")) == (
+        "Left out: 4 faces without a label (a, b, c ...)"
+    )
 
 
 def test_hide_occluded_in_videos(predict, tmp_path, monkeypatch):

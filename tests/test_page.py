@@ -140,6 +140,14 @@ def status(page, words):
     sync_api.expect(page.locator("#status")).to_contain_text(words, timeout=30_000)
 
 
+def in_module(page, expression):
+    """The value of an expression of what page.js exports."""
+    return page.evaluate(
+        "import(new URL('page/page.js', location.href))"
+        f".then(({{ current, redraw }}) => {expression})"
+    )
+
+
 def canvas(page):
     data = page.evaluate("document.getElementById('canvas').toDataURL('image/png').split(',')[1]")
     import io
@@ -202,14 +210,14 @@ def test_hidden_points_are_drawn_hollow_or_left_out(browser, monkeypatch):
         assert not page.is_visible("#hide-occluded")
         page.click("#sample")
         status(page, "sample.jpg: 3 faces found.")
-        places = page.evaluate("current.faces[0].points")
+        places = in_module(page, "current.faces[0].points")
         hollow = canvas(page)
         assert "hidden" in page.inner_text("#legend")
         page.check("#hide-occluded")
         left_out = canvas(page)
         assert page.locator("#rows tr").count() == 3 * 66
         assert "hidden" not in page.inner_text("#legend")
-        page.evaluate("for (const face of current.faces) face.visible = null; redraw()")
+        in_module(page, "(current.faces.forEach((face) => { face.visible = null; }), redraw())")
         full = canvas(page)
     scale = hollow.shape[1] / 960
 
@@ -242,7 +250,7 @@ def test_keys_and_pointer_name_the_points(page):
     status(page, "Face 1, jaw right 1, at")
     page.keyboard.press("ArrowLeft")
     status(page, "Face 3, ")
-    first = page.evaluate("current.faces[0].points[30]")
+    first = in_module(page, "current.faces[0].points[30]")
     box = page.locator("#canvas").bounding_box()
     page.mouse.move(
         box["x"] + (first[0] + 0.5) * box["width"] / 960,

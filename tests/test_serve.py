@@ -438,7 +438,8 @@ def test_a_request_cannot_make_the_server_read_or_fetch_anything(server, tmp_pat
 def test_pages_and_their_files_come_from_this_server_alone(server):
     for path, words in (
         ("/", b"page.js"),
-        ("/page/page.js", b"use strict"),
+        ("/page/page.js", b"./drawing.js"),
+        ("/page/drawing.js", b"export function drawResult"),
         ("/docs", b"swagger/swagger-ui-bundle.js"),
         ("/openapi.json", b"3.0.2"),
     ):

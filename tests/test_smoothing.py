@@ -1,4 +1,4 @@
-"""Smoothing: still points jitter less, moving points are followed; by hand and on drawn clips."""
+"""Smoothing: what is still jitters less, what moves is followed; by hand and on drawn clips."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nasion.errors import SettingError
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro, smooth
+from nasion.landmarks.face import VISIBLE
 
 FACE = np.array([[0.0, 0], [100, 0], [50, 60], [20, 110], [80, 110]])
 RATE = 30
@@ -86,6 +87,51 @@ def test_a_head_that_turns_round_and_round_is_followed_over_the_half_turn():
 def test_time_that_stands_still_begins_anew():
     calm = smooth(FACE, 1.0, None, OneEuro())
     np.testing.assert_array_equal(smooth(FACE + 5, 1.0, calm, OneEuro()).points, FACE + 5)
+
+
+def filtered_chances(clip, how=DEFAULT_SMOOTHING):
+    calm, seen = None, []
+    for number, visible in enumerate(clip):
+        calm = smooth(FACE, number / RATE, calm, how, np.asarray(visible, dtype=np.float32))
+        seen.append(calm.visible)
+    return np.array(seen)
+
+
+def switches(chances):
+    hidden = chances < VISIBLE
+    return int((hidden[1:] != hidden[:-1]).sum())
+
+
+def test_points_whose_chance_trembles_around_one_half_do_not_flicker():
+    rng = np.random.default_rng(0)
+    clip = np.clip(rng.normal([0.5, 0.48, 0.52, 0.9, 0.1], 0.06, (90, 5)), 0, 1)
+    seen = filtered_chances(clip)
+    assert switches(clip) > 60 and switches(seen) <= 3
+    np.testing.assert_allclose(seen[15:].mean(0), [0.5, 0.48, 0.52, 0.9, 0.1], atol=0.03)
+
+
+@pytest.mark.parametrize("frames", [1, 10])
+def test_points_that_turn_away_are_hidden_at_once(frames):
+    """Within two frames of the first raw chance below one half."""
+    chance = np.clip(1 - (np.arange(60) - 20) / frames, 0, 1)
+    for clip in (chance, 1 - chance):
+        seen = filtered_chances(np.repeat(clip[:, None], 5, axis=1))
+        first, late = (np.flatnonzero(np.diff(each < VISIBLE))[0] for each in (clip, seen[:, 0]))
+        assert first <= late <= first + 2 and switches(seen) == 5
+
+
+def test_a_chance_within_the_hysteresis_is_kept_on_the_side_of_its_point():
+    """Cutoff 1 Hz and beta 0: a share of 0.1732 of a step each frame, as for points above."""
+    share = (2 * np.pi / 30) / (2 * np.pi / 30 + 1)
+    seen = filtered_chances([[0.4] * 5, *[[0.6] * 5] * 8], OneEuro(min_cutoff=1, beta=0))[:, 0]
+    raw = 0.6 - 0.2 * (1 - share) ** np.arange(9)
+    expected = np.where(raw < 0.55, np.minimum(raw, 0.4999), raw)
+    np.testing.assert_allclose(seen, expected, atol=1e-6)
+    assert (seen[:8] < VISIBLE).sum() == 8 and raw[4] > VISIBLE and seen[8] > 0.55
+
+
+def test_without_chances_none_are_made_up():
+    assert smooth(FACE, 1.0, None, OneEuro()).visible is None
 
 
 @pytest.mark.parametrize(

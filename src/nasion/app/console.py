@@ -169,8 +169,17 @@ def show_scores(result: EvaluationResult) -> None:
     if result.warning:
         out.print(printable(result.warning), style="yellow", soft_wrap=True)
     for reason, ids in result.left_out.items():
-        more = " ..." if len(ids) > 3 else ""
-        say(f"Left out: {len(ids)} {reason} ({', '.join(ids[:3])}{more})")
+        say(left_out_line(reason, ids))
+
+
+def left_out_line(reason: str, ids: Sequence[str]) -> str:
+    """``Left out: 1 face without a label (a.jpg)``."""
+    noun, _, rest = reason.partition(" ")
+    number = count(len(ids), noun.removesuffix("s"))
+    # Failures are counted, so they are not left out.
+    start = "" if "counted as failures" in rest else "Left out: "
+    more = " ..." if len(ids) > 3 else ""
+    return f"{start}{number} {rest} ({', '.join(ids[:3])}{more})"
 
 
 def show_audit(audit: Audit, listed: Sequence[Suspect], folder: Path, start: str) -> None:

@@ -350,9 +350,9 @@ def _face_scores(
     scores: Float32[np.ndarray, "N K"] | None,
     visible: Float32[np.ndarray, "N K"] | None,
 ) -> Float64[np.ndarray, " N"]:
-    """The chance of a face and the mean score of its points that can be seen, averaged.
+    """The geometric mean of the chance of a face and the mean score of the visible points.
 
-    A hand may look like a face, but not like one whose points can be told.
+    A hand may look like a face, but then its points have low scores.
     """
     if scores is None or visible is None:
         return face
@@ -363,7 +363,7 @@ def _face_scores(
 
 
 def _visible(estimate: _Estimate, images: Images) -> Float32[np.ndarray, "N K"] | None:
-    """The chance that each point can be seen; 0 for points outside of the image."""
+    """The chance that each point can be seen; 0 for points outside the image."""
     if estimate.visible is None:
         return None
     points = estimate.points[:, : estimate.visible.shape[1]]

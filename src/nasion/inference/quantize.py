@@ -20,8 +20,11 @@ _MAX_FLOAT16 = 6e4  # float16 ends at 65504
 _BATCH = 16  # images that ranges are measured on at once
 
 
-def to_float16(path: Path) -> None:
-    """Store the file's large weights in float16; they are cast to float32 when it is opened."""
+def to_float16(path: Path, only: str = "") -> None:
+    """Store the file's large weights in float16; they are cast to float32 when it is opened.
+
+    ``only``: those whose names begin with it.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -30,7 +33,8 @@ def to_float16(path: Path) -> None:
     for weight in model.graph.initializer:
         values = numpy_helper.to_array(weight)
         small = values.dtype != np.float32 or values.size < _MIN_VALUES
-        if small or np.abs(values).max() > _MAX_FLOAT16:
+        left_out = small or not weight.name.startswith(only)
+        if left_out or np.abs(values).max() > _MAX_FLOAT16:
             kept.append(weight)
             continue
         name = f"{weight.name}_float16"

@@ -3,6 +3,7 @@
 It smooths what is still and lets through what moves. A face is filtered in two parts: its pose
 (position, size and rotation, four numbers that all points share, so they are known well), and its
 shape, the points within that pose. So jitter is smoothed strongly without the face lagging behind.
+The chances that points can be seen are filtered alike.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float32, Float64
 
 from nasion.errors import require
+from nasion.landmarks.face import VISIBLE
 
 # Of beta: points move less within a face than faces do, and are known less well.
 _SHAPE_BETA = 1 / 4
+# Of beta: chances change by up to 1, points by small parts of a face.
+_CHANCE_BETA = 1 / 400
+# Hysteresis: by how much a chance must pass VISIBLE before a point turns hidden or visible.
+_PAST = 0.05
+_JUST_HIDDEN = VISIBLE - 1e-4  # still below VISIBLE with the four digits of files
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,17 @@ class _FilterState:
 
 
 @dataclass(frozen=True, eq=False)
+class _Chances:
+    state: _FilterState
+    hidden: Bool[np.ndarray, " K"]
+
+
+@dataclass(frozen=True, eq=False)
 class SmoothedFace:
     """A face's smoothed points, and the filter's state.
 
-    ``mean``: the face around 0 that pose is measured against.
+    ``mean``: the face around 0 that pose is measured against. ``chances``: that points can be seen;
+    None if the network does not predict it.
     """
 
     points: Float64[np.ndarray, "K 2"]
@@ -69,6 +83,20 @@ class SmoothedFace:
     pose: _FilterState
     shape: _FilterState
     mean: Float64[np.ndarray, "K 2"]
+    chances: _Chances | None = None
+
+    @property
+    def visible(self) -> Float32[np.ndarray, " K"] | None:
+        """The smoothed chances that points can be seen.
+
+        A point whose chance is near ``VISIBLE`` stays hidden or visible, as it was; then the chance
+        is kept on that side.
+        """
+        if self.chances is None:
+            return None
+        value, hidden = self.chances.state.value[:, 0], self.chances.hidden
+        sided = np.where(hidden, np.minimum(value, _JUST_HIDDEN), np.maximum(value, VISIBLE))
+        return sided.astype(np.float32)
 
 
 def smooth(
@@ -76,18 +104,42 @@ def smooth(
     seconds: float,
     before: SmoothedFace | None,
     settings: OneEuro,
+    visible: Float32[np.ndarray, " K"] | None = None,
 ) -> SmoothedFace:
-    """Smooth a face's points at this time; ``before``: None for the first of a track."""
+    """Smooth a face's points at this time, and the chances that they can be seen.
+
+    ``before``: None for the first of a track.
+    """
     mean = points - points.mean(0) if before is None else before.mean
     pose, shape = _split(points, mean)
     # Without time between two frames there is no speed, so the filter starts anew.
     if before is None or seconds <= before.seconds:
-        return SmoothedFace(points, seconds, _start(pose), _start(shape), mean)
+        chances = _smooth_chances(visible, None, 0.0, settings)
+        return SmoothedFace(points, seconds, _start(pose), _start(shape), mean, chances)
     elapsed = seconds - before.seconds
     poses = _filter(before.pose, _unwrap(pose, before.pose.raw), elapsed, settings)
     slower = replace(settings, beta=settings.beta * _SHAPE_BETA)
     shapes = _filter(before.shape, shape, elapsed, slower)
-    return SmoothedFace(_join(poses.value, shapes.value, mean), seconds, poses, shapes, mean)
+    chances = _smooth_chances(visible, before.chances, elapsed, settings)
+    smoothed = _join(poses.value, shapes.value, mean)
+    return SmoothedFace(smoothed, seconds, poses, shapes, mean, chances)
+
+
+def _smooth_chances(
+    visible: Float32[np.ndarray, " K"] | None,
+    before: _Chances | None,
+    elapsed: float,
+    settings: OneEuro,
+) -> _Chances | None:
+    if visible is None:
+        return None
+    value = visible.astype(np.float64)[:, None]
+    if before is None:
+        return _Chances(_start(value), visible < VISIBLE)
+    slower = replace(settings, beta=settings.beta * _CHANCE_BETA)
+    state = _filter(before.state, value, elapsed, slower)
+    limit = np.where(before.hidden, VISIBLE + _PAST, VISIBLE - _PAST)
+    return _Chances(state, state.value[:, 0] < limit)
 
 
 def _start(value: Float64[np.ndarray, "K D"]) -> _FilterState:

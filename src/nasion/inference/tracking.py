@@ -1,4 +1,4 @@
-"""Track faces through a video: each keeps its number, and its points are smoothed.
+"""Track faces through a video: each keeps its number, and its points and ``visible`` are smoothed.
 
 Where a face was in the frame before tells where to look for it now, so the detector is needed only
 now and then, for new faces and for those that come back.
@@ -36,8 +36,9 @@ class Tracker:
     """Call it with a video's frames in order; it keeps what it knows of the faces between them.
 
     ``detect_every``: run the detector on every n-th frame, and on all frames while a face is
-    missing. ``smoothing``: None leaves points as they are found. ``patience``: seconds for which a
-    face may be out of sight and keep its number, from the first frame without it.
+    missing. ``smoothing``: of points and ``visible``; None leaves both as they are found.
+    ``patience``: seconds for which a face may be out of sight and keep its number, from the first
+    frame without it.
     """
 
     def __init__(
@@ -173,7 +174,8 @@ class Tracker:
             # Of a face that was out of sight the filter starts anew.
             in_view = before is not None and before.lost_at in (None, seconds)
             state = before.smoothed if before is not None and in_view else None
-            smoothed = smooth(face.points.astype(np.float64), seconds, state, self.smoothing)
+            points = face.points.astype(np.float64)
+            smoothed = smooth(points, seconds, state, self.smoothing, face.visible)
         return Track(number, face, seconds, smoothed, trail_after(before, face, seconds))
 
 
@@ -182,4 +184,5 @@ def _face_of(track: Track) -> Face:
         return replace(track.face, track=track.number)
     points = track.smoothed.points.astype(np.float32)
     box = np.concatenate([points.min(0), points.max(0)])
-    return replace(track.face, points=points, box=box, track=track.number)
+    visible = track.smoothed.visible
+    return replace(track.face, points=points, box=box, visible=visible, track=track.number)

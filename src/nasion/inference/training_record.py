@@ -26,6 +26,7 @@ from nasion.media.json_document import Document, read_document
 FILE = "trained_on.json"
 BITS = 256  # per fingerprint: 32 bytes
 MAX_DIFFERENT = 32  # bits that may differ between two cuts of one photograph (LOG.md)
+_SAME_CUT = 8  # bits that may differ for one fingerprint to stand for both: labels a little apart
 _LOW = 17  # frequencies per axis; the lowest, the mean, tells nothing
 _NO_CONTRAST = 1e-6  # values of the spectrum up to this are rounding
 _BLOCK = 512  # faces compared with all fingerprints at once
@@ -33,7 +34,7 @@ _BLOCK = 512  # faces compared with all fingerprints at once
 
 @dataclass(frozen=True, eq=False)
 class TrainingRecord:
-    """``data``: the dataset's name. ``fingerprints``: one row per training face."""
+    """``data``: the dataset's name. ``fingerprints``: of the training faces, each face once."""
 
     data: str
     fingerprints: UInt8[np.ndarray, "N 32"]
@@ -41,14 +42,14 @@ class TrainingRecord:
     @classmethod
     def of(cls, data: str, faces: Faces) -> TrainingRecord:
         """The record of a training on these faces."""
-        return cls(data, _cached_fingerprints(faces))
+        return cls(data, _distinct(_cached_fingerprints(faces)))
 
     def joined(self, other: TrainingRecord | None) -> TrainingRecord:
         """The record of a network that has learnt from these faces and from the other's."""
         if other is None:
             return self
         rows = np.concatenate([self.fingerprints, other.fingerprints])
-        return TrainingRecord(f"{self.data}, {other.data}", np.unique(rows, axis=0))
+        return TrainingRecord(_joined_names(self.data, other.data), _distinct(rows))
 
     def seen(self, faces: Faces) -> Bool[np.ndarray, " N"]:
         """True for faces from photographs that the network was trained on."""
@@ -114,6 +115,23 @@ def fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:
     low = spectrum[:, :_LOW, :_LOW].reshape(len(faces), -1)[:, 1 : BITS + 1]
     # Without contrast every frequency but the mean is 0, up to rounding.
     return np.packbits(low > _NO_CONTRAST, axis=1)
+
+
+def _distinct(rows: UInt8[np.ndarray, "N 32"]) -> UInt8[np.ndarray, "n 32"]:
+    """The rows without those that nearly equal one before: the same face, learnt from again."""
+    words = np.ascontiguousarray(rows).view(np.uint64)
+    kept, at = np.empty_like(words), []
+    for i, row in enumerate(words):
+        different = np.bitwise_count(kept[: len(at)] ^ row).sum(1, dtype=np.int64)
+        if not (different <= _SAME_CUT).any():
+            kept[len(at)] = row
+            at.append(i)
+    return rows[at]
+
+
+def _joined_names(*data: str) -> str:
+    """Names of datasets, each once."""
+    return ", ".join(dict.fromkeys(name for each in data for name in each.split(", ")))
 
 
 def _cached_fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:

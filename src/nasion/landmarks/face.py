@@ -20,10 +20,10 @@ class Face:
     ``box``: x0 y0 x1 y1 around the points. ``scores``: for each point the chance that it is off by
     at most 5 % of the face's size. ``expected``: its expected error in pixels. Both are None if the
     network does not predict its own error. ``visible``: for each point the chance that it can be
-    seen, and is neither behind the head nor covered nor outside of the image; None if the network
-    does not predict it. ``score``: 0 to 1, that this is a face: what the network says and the
-    mean of ``scores``, else that mean, else the detector's score. ``track``: in video, a number
-    that the face keeps.
+    seen, so is not behind the head, covered, or outside the image; None if the network does not
+    predict it. ``score``: 0 to 1, how certain it is that this is a face: by the chance of a face
+    and ``scores``, by ``scores`` alone if the network does not predict that chance, else the
+    detector's score. ``track``: in video, a number that the face keeps.
     """
 
     scheme: Scheme
@@ -42,13 +42,13 @@ class Face:
 
     @property
     def hidden(self) -> Bool[np.ndarray, " K"]:
-        """True for points that are rather hidden than visible; none if that is not predicted."""
+        """True for points whose ``visible`` is below 0.5; False for all if it is None."""
         if self.visible is None:
             return np.zeros(len(self.points), dtype=bool)
         return self.visible < VISIBLE
 
     def without_hidden(self) -> Face:
-        """The same face with NaN for the points that are hidden; its box stays as it is."""
+        """The same face with NaN for the points that are hidden; its box does not change."""
         hidden = self.hidden
         if not hidden.any():
             return self

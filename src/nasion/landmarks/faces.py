@@ -187,7 +187,7 @@ class Predictions:
 
     ``scores``: the chance that a point is off by at most ``calibration.TOLERANCE`` of the face's
     size. ``expected``: its expected error in pixels. ``visible``: the chance that a point can be
-    seen, as of ``Face``. Each is None if the network does not predict it. Raises ``DataError``.
+    seen, as in ``Face``. Each is None if the network does not predict it. Raises ``DataError``.
     """
 
     scheme: Scheme

@@ -25,6 +25,7 @@ _MIN_FACE = 260  # and so are images with smaller faces, if points are labelled
 _MAX_SIDE = 3000  # but not beyond this
 _LINE_ALPHA, _THIN_ALPHA = 150, 110  # of lines, and of those to hidden points
 _SUPERSAMPLING = 2  # layer pixels per image pixel and axis
+_MIN_RING = 2.4  # image pixels: the hole of a smaller ring cannot be seen
 
 
 def files(
@@ -132,7 +133,7 @@ def _draw_points(
             continue
         colour, (x, y) = (*score_colour(float(scores[k])), 255), points[k].tolist()
         if hidden[k]:
-            _draw_ring(pen, x, y, radius, colour)
+            _draw_ring(pen, x, y, max(radius, _MIN_RING * fine), colour)
         else:
             circle = [x - radius, y - radius, x + radius, y + radius]
             pen.ellipse(circle, fill=colour, outline=(0, 0, 0, 255))

@@ -86,8 +86,8 @@ HideOccluded = Annotated[
     bool,
     typer.Option(
         "--hide-occluded",
-        help="Leave out points that are hidden by the head itself, covered, or outside of the "
-        "image; in text formats they are missing.",
+        help="Leave out points that cannot be seen: behind the head, covered, or outside the "
+        "image. Text formats hold them as missing.",
     ),
 ]
 MinFace = Annotated[
@@ -271,14 +271,11 @@ def _known_boxes(
 
 
 def _check_visibility(landmarker: Landmarker, run: Path | str) -> None:
-    """Raise ``SettingError`` for --hide-occluded with a network that does not know what is hidden.
-
-    It would have no effect.
-    """
+    """Raise ``SettingError`` if --hide-occluded would have no effect with this network."""
     if not landmarker.predicts_visible:
         raise SettingError(
             f"--hide-occluded has no effect with {run}, which does not predict which points are "
-            "hidden; leave it out, or name another network with --run."
+            "hidden; leave it out, or name a network that does with --run, as face68."
         )
 
 
@@ -356,7 +353,8 @@ def _predict_in_bulk(
             advance()
     faces, images = console.count(total["faces"], "face"), console.count(total["images"], "image")
     unreadable = total["unreadable"]
-    console.say(f"{faces} in {images}; {unreadable} could not be read (column error).")
+    failed = f"; {unreadable} could not be read (see column error)" if unreadable else ""
+    console.say(f"{faces} in {images}{failed}.")
     console.say(f"Written to {folder.resolve()}, {console.count(len(parts), 'part')}")
     if unreadable:
         raise typer.Exit(1)

@@ -30,8 +30,8 @@ def _plain_digits(value: Any) -> Any:
 
 
 HIDE_OCCLUDED = (
-    "Leave out points that are hidden by the head itself, covered, or outside of the image, "
-    "if the network predicts which are."
+    "Leave out points that cannot be seen: behind the head, covered, or outside the image. No "
+    "effect with a network that does not predict which are."
 )
 WholeNumber = Annotated[int, BeforeValidator(_plain_digits)]
 Number = Annotated[float, BeforeValidator(_plain_digits)]

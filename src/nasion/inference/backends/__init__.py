@@ -17,7 +17,7 @@ from nasion.errors import requires_extra
 
 @dataclass(frozen=True, eq=False)
 class Chances:
-    """What a network with a face head says beside the points, from 0 to 1.
+    """What a face head predicts, from 0 to 1.
 
     ``face``: that the crop shows a face. ``visible``: that a point can be seen.
     """

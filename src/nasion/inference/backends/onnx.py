@@ -58,7 +58,7 @@ class OnnxNetwork:
     def with_chances(
         self, images: Float32[Array, "B C H W"]
     ) -> tuple[Float32[np.ndarray, "B ..."], Chances | None]:
-        """The points, and what the face head says, if the file has one."""
+        """The output, and the chances that the face head predicts; None without one."""
         points, *more = self.session.run(None, {self.input_name: as_numpy(images)})
         if not more:
             return points.reshape(len(points), -1), None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,26 +44,18 @@ class TorchNetwork:
     face_head: FaceHead | None = None
 
     def __call__(self, images: Float32[Array, "B C H W"]) -> Float32[Tensor, "B ..."]:
-        # Validation uses the module that is being trained: its mode is put back.
-        was_training = self.module.training
-        self.module.eval()
-        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
-        try:
-            with torch.inference_mode(), autocast:
-                return self.module(to_device(images, self.device)).float()
-        finally:
-            self.module.train(was_training)
+        with torch.inference_mode(), _evaluating(self.module), self._autocast():
+            return self.module(to_device(images, self.device)).float()
 
     def with_chances(
         self, images: Float32[Array, "B C H W"]
     ) -> tuple[Float32[Tensor, "B ..."], Chances | None]:
-        """The output, and what the face head says."""
+        """The output, and the chances that the face head predicts; None without one."""
         if self.face_head is None:
             return self(images), None
-        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
-        with torch.inference_mode():
-            with autocast:
-                maps, coarse = features_of(self.module.eval(), to_device(images, self.device))
+        with torch.inference_mode(), _evaluating(self.module):
+            with self._autocast():
+                maps, coarse = features_of(self.module, to_device(images, self.device))
             active, *inputs = head_inputs(self.module, self.spec, maps.float(), coarse.float())
             face, visible = map(torch.sigmoid, self.face_head(*inputs))
         return active, Chances(as_numpy(face), as_numpy(visible))
@@ -82,12 +76,12 @@ class TorchNetwork:
         width, height = self.spec.input_size
         # Two faces: torch.export takes a size of 1 for a constant.
         example = torch.zeros(2, self.spec.channels, height, width)
-        in_pixels = _InPixels(self.module, self.spec, self.face_head).cpu().eval()
-        names = OUTPUTS[: len(in_pixels(example))]
         # The exporter lists what it might have optimised.
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         try:
-            with warnings.catch_warnings():
+            with _evaluating(self.module), warnings.catch_warnings():
+                in_pixels = _InPixels(self.module, self.spec, self.face_head).cpu().eval()
+                names = OUTPUTS[: len(in_pixels(example))]
                 warnings.simplefilter("ignore", FutureWarning)  # of PyTorch about itself
                 torch.onnx.export(
                     in_pixels,
@@ -104,12 +98,26 @@ class TorchNetwork:
             # _InPixels shares the module, so .cpu() has moved it.
             self.module.to(self.device)
 
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
     def _first_convolution(self) -> nn.Conv2d:
         convolutions = (layer for layer in self.module.modules() if isinstance(layer, nn.Conv2d))
         first = next(convolutions, None)
         if first is None:
             raise RunError("This network has no convolution, so it has no filters to show.")
         return first
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """The module in evaluation mode; then in its own again, as it may be in training."""
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)
 
 
 class _InPixels(nn.Module):

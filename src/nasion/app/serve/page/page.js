@@ -1,11 +1,8 @@
 // The page of nasion serve: sends images and camera frames to its own server, draws the faces that come back.
-"use strict";
 
-const PLASMA = [[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]];  // low to high scores
-// Colours that colour-blind people can tell apart (Okabe and Ito, 2008).
-const PART_COLOURS = { jaw: "#56B4E9", brows: "#E69F00", eyes: "#009E73", nose: "#F0E442", mouth: "#CC79A7", other: "#D55E00" };
+import { drawResult, isHidden, isShown, legendItems, toCanvas } from "./drawing.js";
+
 const HOVER_DISTANCE = 14;  // screen pixels within which the pointer selects a point
-const VISIBLE = 0.5;  // the chance of being seen below which a point is hidden
 const FRAME_SIDE = 640;  // pixels: the longer side of a camera frame that is sent
 const COORDINATES = "pixels of the upright image, x to the right, y down, the centre of the top left pixel at 0, 0";
 
@@ -13,7 +10,7 @@ const byId = (id) => document.getElementById(id);
 const canvas = byId("canvas");
 let network = null;  // the points' names, edges and face parts
 let results = [];  // {name, bitmap, width, height, faces, file}
-let current = null;  // the result on the canvas
+export let current = null;  // the result on the canvas
 let selected = null;  // {face, point} under the pointer or the arrow keys
 let camera = null;  // the running camera's stream, video and socket
 
@@ -21,138 +18,23 @@ const setStatus = (text) => { byId("status").textContent = text; };
 const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const percent = (score) => `${Math.round(100 * score)} %`;
 const withoutSuffix = (name) => name.replace(/\.[^.]*$/, "") || "image";
-const isHidden = (face, point) => Boolean(face.visible) && face.visible[point] < VISIBLE;
-const isShown = (face, point) => !(isHidden(face, point) && byId("hide-occluded").checked);
-// Points count from the centre of the first pixel, canvases from its corner.
-const toCanvas = ([x, y], scale) => [(x + 0.5) * scale, (y + 0.5) * scale];
+/** What the user chose to see, as drawing.js takes it. */
+const displayed = () => ({
+  colour: byId("colour").value, labels: byId("labels").value, edges: byId("edges").checked, hideOccluded: byId("hide-occluded").checked,
+});
 
 function showError(text) {
   byId("error").textContent = text;
   byId("error").hidden = !text;
 }
 
-// Colours
-
-function scoreColour(score) {
-  const position = Math.min(Math.max(score, 0), 1) * (PLASMA.length - 1);
-  const low = Math.min(Math.floor(position), PLASMA.length - 2);
-  const mix = (value, i) => Math.round(value + (position - low) * (PLASMA[low + 1][i] - value));
-  return `rgb(${PLASMA[low].map(mix).join(",")})`;
-}
-
-function pointColour(face, point) {
-  if (byId("colour").value === "part") return PART_COLOURS[network.parts[point]];
-  return scoreColour(face.scores ? face.scores[point] : 1);
-}
-
-function updateLegend() {
-  const legend = byId("legend");
-  legend.replaceChildren();
-  if (byId("colour").value === "part") {
-    for (const part of new Set(network ? network.parts : [])) {
-      const item = document.createElement("span"), dot = document.createElement("i");
-      dot.style.background = PART_COLOURS[part];
-      item.append(dot, ` ${part}`);
-      legend.append(item);
-    }
-  } else {
-    const bar = document.createElement("i");
-    bar.className = "ramp";
-    bar.style.background = `linear-gradient(to right, ${PLASMA.map((c) => `rgb(${c.join(",")})`).join(",")})`;
-    legend.append("low score ", bar, " high score");
-  }
-  if (current?.faces.some((face) => face.points.some((_, point) => isHidden(face, point) && isShown(face, point)))) {
-    const item = document.createElement("span"), ring = document.createElement("i");
-    ring.className = "ring";
-    item.append(ring, " hidden");
-    legend.append(item);
-  }
-}
-
 // Drawing
 
-function drawResult(context, result, scale, highlighted) {
-  context.drawImage(result.bitmap, 0, 0, result.width * scale, result.height * scale);
-  for (const [index, face] of result.faces.entries()) drawFace(context, face, index, scale, highlighted);
+function updateLegend() {
+  byId("legend").replaceChildren(...legendItems(current, network, displayed()));
 }
 
-function drawFace(context, face, index, scale, highlighted) {
-  const side = Math.max(face.box[2] - face.box[0], face.box[3] - face.box[1]) * scale;
-  const radius = Math.max(side / 90, 1.8);
-  if (byId("edges").checked) drawEdges(context, face, scale, radius);
-  const labels = byId("labels").value;
-  // Hidden points first, so that none covers a visible one.
-  const order = [...face.points.keys()].sort((a, b) => isHidden(face, b) - isHidden(face, a));
-  for (const point of order) {
-    if (!isShown(face, point)) continue;
-    const [x, y] = toCanvas(face.points[point], scale);
-    const isSelected = highlighted && highlighted.face === index && highlighted.point === point;
-    (isHidden(face, point) ? drawRing : drawDot)(context, x, y, radius, pointColour(face, point), isSelected);
-    if (labels === "none") continue;
-    context.font = `${Math.max(side / (labels === "numbers" ? 40 : 55), 9)}px system-ui, sans-serif`;
-    context.textBaseline = "middle";
-    context.lineWidth = 2.5;
-    context.strokeStyle = "#000";
-    const text = labels === "numbers" ? String(point) : network.point_names[point];
-    context.strokeText(text, x + 1.6 * radius, y);
-    context.fillStyle = "#fff";
-    context.fillText(text, x + 1.6 * radius, y);
-  }
-}
-
-function drawEdges(context, face, scale, radius) {
-  context.save();
-  leaveOutRings(context, face, scale, radius);
-  for (const thin of [true, false]) {
-    context.lineWidth = Math.max(radius / (thin ? 4 : 2), thin ? 0.7 : 1);
-    context.strokeStyle = `rgba(255,255,255,${thin ? 0.45 : 0.65})`;
-    context.beginPath();
-    for (const [a, b] of network.edges) {
-      if (!isShown(face, a) || !isShown(face, b)) continue;
-      if ((isHidden(face, a) || isHidden(face, b)) !== thin) continue;
-      context.moveTo(...toCanvas(face.points[a], scale));
-      context.lineTo(...toCanvas(face.points[b], scale));
-    }
-    context.stroke();
-  }
-  context.restore();
-}
-
-/** No line is drawn within the rings of hidden points from here on. */
-function leaveOutRings(context, face, scale, radius) {
-  for (const point of face.points.keys()) {
-    if (!isHidden(face, point) || !isShown(face, point)) continue;
-    context.beginPath();
-    context.rect(0, 0, context.canvas.width, context.canvas.height);
-    context.arc(...toCanvas(face.points[point], scale), radius, 0, 2 * Math.PI);
-    context.clip("evenodd");
-  }
-}
-
-function drawDot(context, x, y, radius, colour, isSelected) {
-  context.beginPath();
-  context.arc(x, y, isSelected ? radius * 2.2 : radius, 0, 2 * Math.PI);
-  context.fillStyle = colour;
-  context.fill();
-  context.lineWidth = isSelected ? 3 : Math.max(radius / 4, 0.7);
-  context.strokeStyle = isSelected ? "#fff" : "#000";
-  context.stroke();
-}
-
-/** A hollow mark: the image is seen within it. */
-function drawRing(context, x, y, radius, colour, isSelected) {
-  const reach = isSelected ? radius * 2.2 : radius * 1.05;
-  context.beginPath();
-  context.arc(x, y, reach, 0, 2 * Math.PI);
-  context.lineWidth = Math.max(0.9 * radius, 1.8);
-  context.strokeStyle = isSelected ? "#fff" : "#000";
-  context.stroke();
-  context.lineWidth = Math.max(0.5 * radius, 1);
-  context.strokeStyle = colour;
-  context.stroke();
-}
-
-function redraw() {
+export function redraw() {
   updateLegend();
   if (!current) return;
   const stage = byId("stage"), density = window.devicePixelRatio || 1;
@@ -164,7 +46,7 @@ function redraw() {
   const scale = Math.min(width * density / current.width, 4000 / Math.max(current.width, current.height));
   canvas.width = Math.round(current.width * scale);
   canvas.height = Math.round(current.height * scale);
-  drawResult(canvas.getContext("2d"), current, scale, selected);
+  drawResult(canvas.getContext("2d"), current, network, displayed(), scale, selected);
   canvas.setAttribute("aria-label", `${current.name}: ${count(current.faces.length, "face")}`);
 }
 
@@ -189,11 +71,11 @@ function listFaces(result) {
 }
 
 function listPoints(result) {
-  const rows = [], hasVisible = result.faces.some((face) => face.visible);
+  const rows = [], display = displayed(), hasVisible = result.faces.some((face) => face.visible);
   byId("visible-column").hidden = !hasVisible;
   for (const [index, face] of result.faces.entries()) {
     for (const [point, [x, y]] of face.points.entries()) {
-      if (!isShown(face, point)) continue;
+      if (!isShown(face, point, display)) continue;
       const row = document.createElement("tr");
       const score = face.scores ? face.scores[point].toFixed(2) : "";
       const cells = [index + 1, network.point_names[point], x.toFixed(1), y.toFixed(1), score];
@@ -317,10 +199,11 @@ function select(point, announce) {
 function nearestPoint(event) {
   if (!current) return null;
   const area = canvas.getBoundingClientRect(), scale = area.width / current.width;
+  const display = displayed();
   let best = null, least = HOVER_DISTANCE;
   for (const [face, value] of current.faces.entries()) {
     for (const [point, pair] of value.points.entries()) {
-      if (!isShown(value, point)) continue;
+      if (!isShown(value, point, display)) continue;
       const [x, y] = toCanvas(pair, scale);
       const distance = Math.hypot(event.clientX - area.left - x, event.clientY - area.top - y);
       if (distance < least) { least = distance; best = { face, point }; }
@@ -333,9 +216,9 @@ function onKey(event) {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   if (!step || !current || !current.faces.length) return;
   event.preventDefault();
-  const all = [];
+  const all = [], display = displayed();
   for (const [face, value] of current.faces.entries()) {
-    for (const point of value.points.keys()) if (isShown(value, point)) all.push({ face, point });
+    for (const point of value.points.keys()) if (isShown(value, point, display)) all.push({ face, point });
   }
   if (!all.length) return;
   const at = selected ? all.findIndex(({ face, point }) => face === selected.face && point === selected.point) : -1;
@@ -365,7 +248,7 @@ function saveImage() {
   const whole = document.createElement("canvas");
   whole.width = current.width;
   whole.height = current.height;
-  drawResult(whole.getContext("2d"), current, 1, null);
+  drawResult(whole.getContext("2d"), current, network, displayed(), 1, null);
   whole.toBlob((blob) => download(blob, `${withoutSuffix(current.name)}-points.png`), "image/png");
 }
 
