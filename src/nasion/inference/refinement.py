@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from nasion.landmarks import geometry
+from nasion.landmarks.head_pose import LEAST_POINTS
+from nasion.landmarks.mean_face import mean_face
+from nasion.landmarks.scheme import Scheme
 from nasion.model_spec import ModelSpec
 
 WELL_CROPPED = 0.08  # of the crop's side: if its corners are off by less, it is not refined
@@ -16,15 +21,9 @@ def upright_maps(
 ) -> Float64[np.ndarray, "N 2 3"]:
     """Maps from the input's pixels to the source's that show each face upright in its points' box.
 
-    Faces are levelled by the scheme's norm (usually the eyes); without one they are not rotated.
+    Faces are levelled by ``_tilt``.
     """
-    groups = spec.scheme.norm_groups()
-    angle = np.zeros(len(points))
-    if groups:
-        # A scheme's norm names the subject's right side first, which is on the left of the image.
-        right, left = (points[:, spec.scheme.index(group)].mean(1) for group in groups)
-        # (left - right).T[::-1] is (dy, dx), the order that arctan2 takes.
-        angle = np.rad2deg(np.arctan2(*(left - right).T[::-1]))
+    angle = _tilt(points, spec.scheme)
     no_shift, no_scale = np.zeros((len(points), 2)), np.ones(len(points))
     turn = geometry.similarity((0.0, 0.0), angle, no_scale, no_shift)
     # In this frame the eyes are level, so the face's box is upright; `turn` leads back to the
@@ -38,6 +37,43 @@ def upright_maps(
     grown = geometry.grow_box(shifted, (spec.box_scale - 1) / 2)
     from_input = geometry.invert(geometry.box_to_frame(grown, spec.input_size))
     return geometry.compose(from_input, turn)
+
+
+def _tilt(points: Float64[np.ndarray, "N K 2"], scheme: Scheme) -> Float64[np.ndarray, " N"]:
+    """By how many degrees each face is tilted in its image's plane.
+
+    From all points whose places on the mean face in three dimensions are known: the rotation that
+    is nearest to the camera's image of the face's own axes. In a profile the eyes are behind each
+    other, so the line through them says nothing. A scheme with few such points is levelled by its
+    norm (usually the eyes); without one faces are not rotated.
+    """
+    known, camera = _affine_camera(scheme)
+    if len(known):
+        # (N, 2, 2): where the face's axes to its left and down point to in the image.
+        axes = np.einsum("nkd,ak->nda", points[:, known], camera)
+        return np.rad2deg(np.arctan2(axes[:, 1, 0] - axes[:, 0, 1], axes[:, 0, 0] + axes[:, 1, 1]))
+    groups = scheme.norm_groups()
+    if not groups:
+        return np.zeros(len(points))
+    # A scheme's norm names the subject's right side first, which is on the left of the image.
+    right, left = (points[:, scheme.index(group)].mean(1) for group in groups)
+    # (left - right).T[::-1] is (dy, dx), the order that arctan2 takes.
+    return np.rad2deg(np.arctan2(*(left - right).T[::-1]))
+
+
+@lru_cache(maxsize=16)
+def _affine_camera(scheme: Scheme) -> tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, "2 k"]]:
+    """The positions of points with known places, and what maps them to the image of two axes.
+
+    By least squares: points are an affine function of the places. No positions if there are too few
+    for that.
+    """
+    places = mean_face(scheme)
+    known = np.flatnonzero(~np.isnan(places[:, 0]))
+    if len(known) < LEAST_POINTS:
+        return known[:0], np.zeros((2, 0))
+    ones = np.ones((len(known), 1))
+    return known, np.linalg.pinv(np.concatenate([places[known], ones], axis=1))[:2]
 
 
 def corner_distance(
