@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from face_sets import FIRST_SHARES, SHARES, complete_sets, load_sets, sample
+from face_sets import FIRST_SHARES, LAST_SHARES, SHARES, complete_sets, load_sets, sample
 from result_files import (
     add_result,
     is_finished,
@@ -63,13 +63,13 @@ STAGES = {
     "face68": (
         Stage("labels", 46, shares=FIRST_SHARES),
         Stage("completed", 24, "labels", completed=True, rate=1.5e-3),
-        Stage("all faces", 5, "completed", completed=True, all_faces=True, rate=6e-4),
+        Stage("all faces", 5, "completed", True, True, rate=6e-4, shares=LAST_SHARES),
     ),
     "face68_light": (
         Stage("labels", 60, head=False, shares=FIRST_SHARES),
         Stage("completed", 70, "labels", True, rate=1.5e-3, head=False, shares=FIRST_SHARES),
         Stage("completed again", 48, "completed", completed=True, rate=1.5e-3),
-        Stage("all faces", 8, "completed again", completed=True, all_faces=True, rate=6e-4),
+        Stage("all faces", 8, "completed again", True, True, rate=6e-4, shares=LAST_SHARES),
     ),
 }
 LICENCE = (

@@ -14,6 +14,8 @@ from nasion.inference.refinement import upright_maps
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.head_pose import rotation_about
+from nasion.landmarks.mean_face import mean_face
 from nasion.landmarks.scheme import Scheme
 from nasion.model_spec import ModelSpec
 
@@ -89,6 +91,29 @@ def spots(degrees=0.0, count=3, box=True):
         points=points.astype(np.float32),
         boxes=boxes,
     )
+
+
+@pytest.mark.parametrize("yaw", [-85, -40, 0, 60, 85])
+@pytest.mark.parametrize("roll", [-50, 0, 30])
+def test_a_head_turned_to_any_side_is_levelled(yaw, roll):
+    """In a profile the eyes lie behind each other, so their line has no direction."""
+    spec = ModelSpec(scheme=ibug68, input_size=(128, 128), refine_steps=2)
+    turned = rotation_about((0.0, np.radians(yaw), 0.0)) @ rotation_about((0.1, 0.0, 0.0))
+    tilted = rotation_about((0.0, 0.0, np.radians(roll))) @ turned
+    points = 100 * (mean_face(ibug68) @ tilted.T)[None, :, :2] + 300
+    noise = np.random.default_rng(0).normal(0, 3, points.shape)
+    linear = upright_maps(points + noise, spec)[0, :, :2]
+    found = np.degrees(np.arctan2(linear[1, 0], linear[0, 0]))
+    # Where the head also looks down, what is level is not quite the same.
+    assert found == pytest.approx(roll, abs=8)
+
+
+def test_points_without_known_places_are_levelled_by_the_norm():
+    scheme = Scheme(name="own", points=("a", "b", "c"), mirror=(("a", "b"),), norm=(("a",), ("b",)))
+    spec = ModelSpec(scheme=scheme, input_size=(64, 64), refine_steps=2)
+    eyes = np.array([[[10.0, 10], [10 + 20 * np.cos(0.3), 10 + 20 * np.sin(0.3)], [20, 40]]])
+    linear = upright_maps(eyes, spec)[0, :, :2]
+    assert np.arctan2(linear[1, 0], linear[0, 0]) == pytest.approx(0.3)
 
 
 def test_a_rotated_face_is_cropped_upright_with_level_eyes():
