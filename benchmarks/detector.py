@@ -239,8 +239,9 @@ def train(network, steps, folder):
                     "optimiser": optimizer.state_dict(),
                     "step": step,
                 }
-                with atomic_write(path) as temporary:
-                    torch.save(state, temporary)
+                # PyTorch refuses the temporary file's name, but not the open file.
+                with atomic_write(path) as temporary, temporary.open("wb") as file:
+                    torch.save(state, file)
                 started, losses = time.perf_counter(), np.zeros(2)
             if step % EXPORT_EVERY == 0 or step == steps:
                 export(average.module, folder / f"detector-{step}.onnx")
