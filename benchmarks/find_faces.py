@@ -22,7 +22,7 @@ these words in their title. --every: only every n-th image.
 import argparse
 import csv
 import json
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 from xml.etree import ElementTree
@@ -198,24 +198,29 @@ def evaluate_detector(detector, labelled_images, rounds=3):
 def image_sets(data):
     """(path or pixels, boxes) of each image, by the set's title; made when a set's turn comes."""
     samples = data / "samples"
-    held_out = load_sets(data)[1]
-    ibug = held_out["ibug68"]
     groups = list(group_photographs(samples / "dlib_faces"))
-    imm = nasion.load_faces("imm", data / "imm", "all")
+
+    @cache
+    def held_out():
+        return load_sets(data)[1]
+
+    def changed_ibug(change, *values):
+        return change(held_out()["ibug68"], *values)
+
     sets = {
         "group photographs": lambda: groups,
         "tutorial photographs": lambda: tutorial_photographs(samples / "tutorial_faces"),
-        "imm": lambda: list(dataset_images(imm))[::4],
-        "ibug68, held out": lambda: dataset_images(ibug),
-        "cfp frontal, held out": lambda: dataset_images(held_out["cfp_frontal"]),
-        "cfp profile, held out": lambda: dataset_images(held_out["cfp_profile"]),
-        "fgnet, held out": lambda: dataset_images(held_out["fgnet"]),
+        "imm": lambda: list(dataset_images(nasion.load_faces("imm", data / "imm", "all")))[::4],
+        "ibug68, held out": lambda: changed_ibug(dataset_images),
+        "cfp frontal, held out": lambda: dataset_images(held_out()["cfp_frontal"]),
+        "cfp profile, held out": lambda: dataset_images(held_out()["cfp_profile"]),
+        "fgnet, held out": lambda: dataset_images(held_out()["fgnet"]),
     }
     for degrees in (15, 30, 45, 60):
-        sets[f"ibug68, turned {degrees} degrees"] = partial(turned, ibug, degrees)
+        sets[f"ibug68, turned {degrees} degrees"] = partial(changed_ibug, turned, degrees)
     for title, part in (("a quarter", 1 / 4), ("a third", 1 / 3), ("two fifths", 2 / 5)):
-        sets[f"ibug68, {title} cut off"] = partial(cut_off, ibug, part)
-    sets["ibug68, partly covered"] = partial(covered, ibug)
+        sets[f"ibug68, {title} cut off"] = partial(changed_ibug, cut_off, part)
+    sets["ibug68, partly covered"] = partial(changed_ibug, covered)
     sets["tiled to 4000 x 3000"] = partial(tiled, groups)
     sets["drawn patterns"] = partial(drawings, draw_pattern)
     sets["drawn animals"] = partial(drawings, draw_animal)
