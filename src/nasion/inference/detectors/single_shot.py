@@ -28,7 +28,7 @@ _FRACTION = 96  # so faces of 36 pixels in 4000 x 3000; the second look is at 96
 _COARSE = 208  # pixels: the image's longer side at the first look
 _MAX_ENLARGE = 3.0  # times, for tiny images
 _SAME_FACE = 0.4  # IoU from which boxes are of one face
-_MIN_SCORE = 0.25  # low: the landmark network drops false alarms (single_shot.md)
+_MIN_SCORE = 0.2  # low: the landmark network drops false alarms (single_shot.md)
 
 
 def detector(min_face: int | None) -> SingleShot:
