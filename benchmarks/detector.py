@@ -1,42 +1,50 @@
 """Trains the package's face detector, single_shot, and exports it to ONNX in 8 bits.
 
 Usage:
-    python benchmarks/detector.py --data DATA [--steps 10000] [--run FOLDER] [--from RUN] [--ship]
+    python benchmarks/detector.py --data DATA [--steps 6000] [--run FOLDER] [--from FILE] [--ship]
 
-DATA holds the datasets ibug68 and udacity68; only their training splits are used. A small network
-learns from scenes composed of face crops (scenes.py). Training resumes from RUN/last.pt.
---from starts from another run's averaged weights. That run's detector, instead of dlib's, then
+DATA holds the datasets of face_sets.py; only their training sides are used. A small network learns
+from scenes composed of face crops (scenes.py). Training resumes from RUN/last.pt.
+--from starts from the weights of an exported detector. The package's detector, or --marker FILE,
 finds unlabelled faces in the crops; they are ignored in the loss.
-The detector is written to RUN/detector.onnx, or with --ship to
-src/nasion/inference/detectors/single_shot.onnx. benchmarks/find_faces.py evaluates it.
+The detector is written to RUN/detector-STEP.onnx every thousand steps, so that steps can be
+compared by benchmarks/find_faces.py --file; --ship writes the last one to
+src/nasion/inference/detectors/single_shot.onnx.
 """
 
 import argparse
 import json
 import time
+from copy import deepcopy
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scenes import SIDE, draw_scene, load_crops
+from face_crops import load_sources
+from scenes import SIDE, draw_scene
 from torch import nn
 
 import nasion
-from nasion.inference.detectors.dlib import Dlib
-from nasion.inference.detectors.single_shot import FORMAT, SCALE, STRIDES, SingleShot
+from nasion.inference.detectors.single_shot import FORMAT, SCALE, STRIDES
 from nasion.inference.quantize import to_int8
 from nasion.media.files import atomic_write
 
-BATCH, LEARNING_RATE, SAVE_EVERY = 32, 2e-3, 500
+BATCH, LEARNING_RATE = 32, 2e-3
+SAVE_EVERY, EXPORT_EVERY = 250, 1000  # steps
 SIZES = ((7, 36), (26, 90), (64, 1000))  # pixels: the sides of faces assigned to each stride
 # Distance of a cell from a face's centre (the larger of x and y), in sides of the face: below
 # POSITIVE the cell is a face, below IGNORED it is left out of the loss.
 POSITIVE, IGNORED = 0.2, 0.4
-LICENCE = "weights learnt from iBUG 300-W and YouTube Faces, for non-commercial research"
+LICENCE = (
+    "weights learnt from iBUG 300-W, YouTube Faces, CFP, FG-NET, MTFL and WebMorph, for "
+    "non-commercial research"
+)
 ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "src" / "nasion" / "inference" / "detectors" / "single_shot.onnx"
 
 
 class Detector(nn.Module):
@@ -160,7 +168,7 @@ def detection_losses(outputs, targets):
     return score_loss / positives.clamp(min=1), box_loss / positives.clamp(min=1)
 
 
-_crops = []  # filled before the pool of workers is forked, so that they share the memory
+_sources = []  # one, filled before the pool of workers is forked, so that they share the memory
 
 
 def draw_batch(step):
@@ -168,15 +176,20 @@ def draw_batch(step):
     rng = np.random.default_rng([7, step])
     images, targets = [], []
     for _ in range(BATCH):
-        pixels, boxes, ignored = draw_scene(_crops, rng)
+        pixels, boxes, ignored = draw_scene(_sources[0], rng)
         images.append(pixels)
         targets.append(encode_targets(boxes, ignored))
     by_stride = [np.stack([scene[k] for scene in targets]) for k in range(len(STRIDES))]
     return np.stack(images)[:, None], by_stride
 
 
+def unseen_scenes(batches=8):
+    """Scenes of steps that training never reaches."""
+    return np.concatenate([draw_batch(1_000_000 + k)[0] for k in range(batches)])
+
+
 def train(network, steps, folder):
-    """Train or resume; returns the moving average of the weights.
+    """Train or resume; exports the moving average of the weights.
 
     AdamW (Loshchilov and Hutter, ICLR 2019), with linear warm-up and cosine decay.
     """
@@ -193,7 +206,7 @@ def train(network, steps, folder):
         step = checkpoint["step"]
     started, losses = time.perf_counter(), np.zeros(2)
     network.train()
-    with get_context("fork").Pool(2) as pool:
+    with get_context("fork").Pool(1) as pool:
         for pixels, targets in pool.imap(draw_batch, range(step, steps)):
             warm_up = min(1, (step + 1) / 300)
             decay = 0.01 + 0.99 * (1 + np.cos(np.pi * step / steps)) / 2
@@ -226,17 +239,72 @@ def train(network, steps, folder):
                     "optimiser": optimizer.state_dict(),
                     "step": step,
                 }
-                with atomic_write(path) as temporary:
-                    torch.save(state, temporary)
+                # PyTorch refuses the temporary file's name, but not the open file.
+                with atomic_write(path) as temporary, temporary.open("wb") as file:
+                    torch.save(state, file)
                 started, losses = time.perf_counter(), np.zeros(2)
-    return average.module
+            if step % EXPORT_EVERY == 0 or step == steps:
+                export(average.module, folder / f"detector-{step}.onnx")
 
 
-def export(network, path, images):
-    """Write the network as ONNX in 8 bits, with activation ranges from these images."""
+def start_from(network, path, images):
+    """Give the network the weights of an exported detector.
+
+    Its batch norms are part of its convolutions. The network's new ones get the statistics of these
+    images, and scales and shifts that undo them, so that it computes the same.
+    """
+    import onnx
+    from onnx.numpy_helper import to_array
+
+    graph = onnx.load(path).graph
+    values = {item.name: to_array(item) for item in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in values:
+            whole, scale = values[node.input[0]].astype(np.float32), values[node.input[1]]
+            scale = scale.reshape(-1, *[1] * (whole.ndim - 1)) if scale.size > 1 else scale
+            values[node.output[0]] = whole * scale
+    layers = dict(network.named_modules())
+    for node in graph.node:
+        if node.op_type != "Conv":
+            continue
+        # "/stem/stem.0/stem.0.0/Conv" is stem.0.0.
+        path_parts = node.name.strip("/").split("/")
+        name = ".".join(
+            part for part, after in pairwise(path_parts) if not after.startswith(f"{part}.")
+        )
+        weight, bias = (torch.tensor(values[key]) for key in node.input[1:3])
+        convolution = layers[name]
+        convolution.weight.data.copy_(weight)
+        if convolution.bias is not None:
+            convolution.bias.data.copy_(bias)
+        else:
+            parent, _, number = name.rpartition(".")
+            layers[f"{parent}.{int(number) + 1}"].bias.data.copy_(bias)
+    _set_batch_norms(network, images)
+
+
+def _set_batch_norms(network, images):
+    """Let each batch norm only add its bias, with the mean and variance of these images."""
+
+    def measure(layer, inputs):
+        layer.running_mean.copy_(inputs[0].mean((0, 2, 3)))
+        layer.running_var.copy_(inputs[0].var((0, 2, 3), unbiased=False))
+        layer.weight.copy_((layer.running_var + layer.eps).sqrt())
+        layer.bias.add_(layer.running_mean)
+
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
+    with torch.no_grad():
+        network.eval()(images)
+    for hook in hooks:
+        hook.remove()
+
+
+def export(network, path):
+    """Write the network as ONNX in 8 bits, with activation ranges from scenes."""
     import onnx
 
-    network = network.eval().to(memory_format=torch.contiguous_format)
+    network = deepcopy(network).eval().to(memory_format=torch.contiguous_format)
     outputs = [f"stride_{stride}" for stride in STRIDES]
     axes = {name: {0: "pictures", 2: "height", 3: "width"} for name in ("pictures", *outputs)}
     with atomic_write(path) as temporary:
@@ -259,7 +327,7 @@ def export(network, path, images):
         }
         onnx.helper.set_model_props(model, metadata)
         onnx.save(model, temporary)
-        to_int8(temporary, images.astype(np.float32), heads=len(STRIDES))
+        to_int8(temporary, unseen_scenes().astype(np.float32), heads=len(STRIDES))
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 
@@ -267,39 +335,26 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the datasets")
+    parser.add_argument("--steps", type=int, default=6000, help="in total, also when resumed")
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder that holds ibug68 and udacity68"
+        "--from", type=Path, dest="base", metavar="FILE", help="start from this detector's weights"
     )
-    parser.add_argument("--steps", type=int, default=10000, help="in total, also when resumed")
     parser.add_argument(
-        "--from", type=Path, dest="base_run", metavar="RUN", help="start from this run's weights"
+        "--marker", type=Path, default=SHIPPED, help="detector that finds unlabelled faces"
     )
     parser.add_argument("--run", type=Path, default=Path("runs/detector"), help="run folder")
     parser.add_argument("--ship", action="store_true", help="replace the package's detector")
     options = parser.parse_args()
-    if options.base_run is None:
-        detector = Dlib(min_face=24, min_score=-0.2)
-    else:
-        file = options.base_run / "detector.onnx"
-        detector = SingleShot(min_face=12, min_score=0.1, file=file)
-    for name in ("ibug68", "udacity68"):
-        faces = nasion.load_faces(name, options.data / name, "train")
-        _crops.extend(load_crops(faces, detector))
+    _sources.append(load_sources(options.data, options.marker))
     options.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     network = Detector().to(memory_format=torch.channels_last)
-    if options.base_run is not None:
-        average = torch.load(options.base_run / "last.pt", weights_only=True)["average"]
-        average.pop("n_averaged", None)
-        network.load_state_dict(
-            {name.removeprefix("module."): value for name, value in average.items()}
-        )
-    network = train(network, options.steps, options.run)
-    path = options.run / "detector.onnx"
+    if options.base is not None:
+        start_from(network, options.base, torch.from_numpy(unseen_scenes()).float())
+    train(network, options.steps, options.run)
     if options.ship:
-        path = ROOT / "src" / "nasion" / "inference" / "detectors" / "single_shot.onnx"
-    batches = [draw_batch(1_000_000 + k)[0] for k in range(8)]  # steps that training never reaches
-    export(network, path, np.concatenate(batches))
+        copyfile(options.run / f"detector-{options.steps}.onnx", SHIPPED)
 
 
 if __name__ == "__main__":

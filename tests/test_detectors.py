@@ -104,6 +104,41 @@ def test_a_face_is_found_whatever_the_image_s_size(scale, crowd):
     assert sum(share > 0.6 for share in best) >= 4, best
 
 
+def test_small_faces_in_a_large_picture_are_found_without_being_asked_for(crowd):
+    """Drawn faces of 40 to 60 pixels in 4000 x 3000."""
+    picture, truth = crowd
+    scale = 45 / np.sqrt(np.prod(truth[:, 2:] - truth[:, :2], axis=1)).min()
+    size = (round(600 * scale), round(420 * scale))
+    large = np.full((3000, 4000, 3), 120, np.uint8)
+    large[1000 : 1000 + size[1], 3000 : 3000 + size[0]] = np.asarray(
+        Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+    )
+    found, _ = detectors.load("single_shot")(large)
+    expected = (truth + 0.5) * scale - 0.5 + [3000, 1000] * 2
+    best = [max((overlap(box, other) for other in found), default=0) for box in expected]
+    assert sum(share > 0.5 for share in best) >= 4, best
+
+
+@pytest.mark.parametrize("edge", ["left", "right", "top", "bottom"])
+def test_the_box_of_a_face_cut_by_the_image_s_edge_is_that_of_the_whole_face(edge, real_data):
+    from nasion.media.images import open_image
+
+    pixels = open_image(real_data / "samples" / "astronaut.png", colour=False)
+    detector = detectors.load("single_shot")
+    whole = detector(pixels)[0][0].astype(np.float64)
+    x0, y0, x1, y1 = np.round(whole).astype(int).tolist()
+    x, y = (x0 + x1) // 2 - x0, (y0 + y1) // 2 - y0  # half of the sides; a third is cut off
+    area = {
+        "left": (slice(None), slice(x0 + 2 * x // 3, None)),
+        "right": (slice(None), slice(None, x1 - 2 * x // 3)),
+        "top": (slice(y0 + 2 * y // 3, None), slice(None)),
+        "bottom": (slice(None, y1 - 2 * y // 3), slice(None)),
+    }[edge]
+    found = detector(pixels[area])[0]
+    origin = [area[1].start or 0, area[0].start or 0] * 2
+    assert max((overlap(box + origin, whole) for box in found), default=0) > 0.5
+
+
 def test_a_cell_s_numbers_are_a_box_around_its_middle():
     """Stride 8, cell (2, 1): middle (11.5, 19.5), moved by 4 * 8 * (0.1, -0.2).
 

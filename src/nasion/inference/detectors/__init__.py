@@ -16,7 +16,6 @@ from nasion.errors import require
 
 DEFAULT = "single_shot"
 MIN_FACE = 36  # pixels: the side of the smallest face that is searched for by default
-_FRACTION = 45  # in large images: 1 / 45 of the side of a square with the image's area
 Detections = tuple[Float32[np.ndarray, "N 4"], Float32[np.ndarray, " N"]]
 
 
@@ -42,9 +41,13 @@ def load(name: str, min_face: int | None = None) -> Detector:
     return DETECTORS.load(name).detector(min_face)
 
 
-def min_face_in(width: int, height: int, requested: int | None) -> float:
-    """The side in pixels of the smallest face to find in an image of this size."""
-    return requested or max(MIN_FACE, (width * height) ** 0.5 / _FRACTION)
+def min_face_in(width: int, height: int, requested: int | None, fraction: float) -> float:
+    """The side in pixels of the smallest face to find in an image of this size.
+
+    By default ``MIN_FACE``; in large images 1 / ``fraction`` of the side of a square of their area,
+    so that the time for one image is bounded.
+    """
+    return requested or max(MIN_FACE, (width * height) ** 0.5 / fraction)
 
 
 def best_first(boxes: np.ndarray, scores: np.ndarray) -> Detections:

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from nasion.errors import requires_extra
 from nasion.inference.detectors import Detections, best_first, min_face_in
 
+_FRACTION = 45  # in large images: the smallest face is 1 / 45 of their side
 _WINDOW = 80  # pixels: the side of the smallest face that dlib's detector sees
 # Tight boxes of ibug68 faces relative to the side of dlib's box: centre shift downwards, and side.
 _DOWN, _SIDE = 0.088, 0.93
@@ -37,7 +38,7 @@ class Dlib:
 
         grey = Image.fromarray(np.ascontiguousarray(image)).convert("L")
         # dlib finds faces of 80 pixels and more: the smallest face is scaled to that.
-        factor = _WINDOW / min_face_in(*grey.size, self.min_face)
+        factor = _WINDOW / min_face_in(*grey.size, self.min_face, _FRACTION)
         width, height = (max(1, round(side * factor)) for side in grey.size)
         scaled = np.asarray(grey.resize((width, height), Image.Resampling.BILINEAR))
         with _LOCK:
