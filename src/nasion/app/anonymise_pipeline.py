@@ -288,7 +288,8 @@ def fill_gaps(faces: Sequence[Mapping[int, Face]], seconds: Sequence[float]) -> 
         for number, step in ends:
             beyond = number + step
             while 0 <= beyond < len(faces) and (
-                abs(seconds[beyond] - seconds[number]) <= _BEYOND and track not in faces[beyond]
+                abs(seconds[beyond] - seconds[number]) < _BEYOND + 1e-6
+                and track not in faces[beyond]
             ):
                 filled[beyond].append(faces[number][track])
                 beyond += step
