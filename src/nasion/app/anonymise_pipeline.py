@@ -185,7 +185,7 @@ def in_srgb(
             icc = file.info.get("icc_profile")
         if not icc:
             return pixels
-        profile = ImageCms.ImageCmsProfile(BytesIO(icc))
+        profile: Any = ImageCms.ImageCmsProfile(BytesIO(icc))
         if profile.profile.xcolor_space.strip() != "RGB":
             return pixels  # of CMYK or grey, which decoding has left behind
         converted: Any = ImageCms.profileToProfile(

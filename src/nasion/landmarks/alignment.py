@@ -107,8 +107,9 @@ def five_points(points: Float[np.ndarray, "K 2"], scheme: Scheme) -> Float64[np.
     is missing. Raises ``SettingError`` for a scheme that does not have all five.
     """
     points = np.asarray(points, dtype=np.float64)
-    eyes = scheme.norm_groups("pupils")
-    assert eyes is not None
+    eyes = eye_groups(scheme)
+    if eyes is None:
+        raise SettingError(_lacks(scheme, "eyes"))
     named = dict(zip(scheme.known_as, scheme.points, strict=True))
     groups = [*eyes, (_own(scheme, named, ("nose_tip",)),)]
     for side in ("right", "left"):
@@ -125,10 +126,22 @@ def _own(scheme: Scheme, named: dict[str, str], known: tuple[str, ...]) -> str:
     for name in known:
         if name in named:
             return named[name]
-    raise SettingError(
-        f"Scheme {scheme.name} has no {known[0]}, which the templates {' and '.join(TEMPLATES)} "
-        "need; use a scheme's name as the template."
+    raise SettingError(_lacks(scheme, known[0]))
+
+
+def _lacks(scheme: Scheme, what: str) -> str:
+    return (
+        f"Scheme {scheme.name} has no {what}, which the templates {' and '.join(TEMPLATES)} need; "
+        "use a scheme's name as the template."
     )
+
+
+def eye_groups(scheme: Scheme) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The points that tell where the right and the left eye are; None if there are none."""
+    try:
+        return scheme.norm_groups("pupils")
+    except SettingError:
+        return None
 
 
 def fit_similarity(

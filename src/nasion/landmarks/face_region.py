@@ -10,14 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry
-from nasion.landmarks.alignment import fit_similarity, five_points
+from nasion.landmarks.alignment import eye_groups, fit_similarity, five_points
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face
 from nasion.landmarks.face_extent import margins, mean_shape
+from nasion.landmarks.scheme import Scheme
 
 GROW = 0.1  # of the region's size, on all sides
 # In distances of eyes and mouth: the forehead above the brows, in the middle and at the temples.
@@ -63,15 +64,15 @@ def face_region(face: Face, grow: float = GROW) -> Float64[np.ndarray, "N 2"]:
 def eye_band(face: Face, grow: float = GROW) -> Float64[np.ndarray, "4 2"]:
     """The corners of a band over both eyes, along the line through them.
 
-    Raises ``SettingError`` for a scheme without eyes or mouth, ``DataError`` if they are missing.
+    Raises ``SettingError`` for a scheme without eyes, ``DataError`` if they are missing.
     """
     points = face.points.astype(np.float64)
-    five = five_points(points, face.scheme)
-    eyes = np.nanmean(five[:2], axis=0) if np.isfinite(five[:2]).any() else five[0]
+    centres = np.stack([_mean(points[at]) for at in _eyes_of(face.scheme)])
+    eyes = _mean(centres)
     up, _ = _up(face)
     names = enumerate(face.scheme.known_as)
     at = [i for i, name in names if name.startswith(("right_eye_", "left_eye_"))]
-    around = np.concatenate([five[:2], points[at]])
+    around = np.concatenate([centres, points[at]])
     around = around[np.isfinite(around[:, 0])]
     if not len(around):
         raise DataError("The face has no points of its eyes.")
@@ -83,6 +84,18 @@ def eye_band(face: Face, grow: float = GROW) -> Float64[np.ndarray, "4 2"]:
     half = _BAND_HALF * length
     corners = [(low, -half), (high, -half), (high, half), (low, half)]
     return _grown(np.array([eyes + x * across + y * upward for x, y in corners]), grow)
+
+
+def require_eyes(scheme: Scheme) -> None:
+    """Raise ``SettingError`` for a scheme that tells nothing of the eyes."""
+    _eyes_of(scheme)
+
+
+def _eyes_of(scheme: Scheme) -> list[Int64[np.ndarray, " n"]]:
+    groups = eye_groups(scheme)
+    if groups is None:
+        raise SettingError(f"Scheme {scheme.name} has no eyes; hide the whole face instead.")
+    return [scheme.index(group) for group in groups]
 
 
 def _up(face: Face) -> tuple[Float64[np.ndarray, 2], Float64[np.ndarray, 2]]:

@@ -105,6 +105,7 @@ def anonymise(
     from nasion.app.crop_pipeline import stems_of
     from nasion.inference import detectors
     from nasion.inference.landmarker import MIN_SCORE, Landmarker
+    from nasion.landmarks.face_region import require_eyes
     from nasion.media.files import check_output_folder
 
     require(
@@ -126,6 +127,8 @@ def anonymise(
         min_score=min_score,
         any_rotation=any_rotation,
     )
+    if part == "eyes":
+        require_eyes(landmarker.predictor.spec.scheme)
     looks_again = part == "face" if verify is None else verify
     outcome = Outcome()
     options = HideOptions(

@@ -211,4 +211,5 @@ def _crop(
     if counts:
         console.say(f"{console.count(writer.count, 'crop')} and {LIST}.")
         console.say(f"Written to {options.folder.resolve()}")
-    outcome.exit()
+    cameras_only = not images and all(isinstance(video.source, int) for video in videos)
+    outcome.exit(cameras_only=cameras_only)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nasion.media.video import VideoInput
     from nasion.media.video_reading import VideoProblem
 
+_CTRL_C = 130  # 128 and SIGINT
+
 
 class Outcome:
     """What happened beside the results: unreadable inputs, damaged videos, Ctrl-C."""
@@ -68,10 +70,16 @@ class Outcome:
         for each in self.unreadable:
             console.warn(f"not read: {each.name}: {each.reason}")
 
-    def exit(self, good: bool = True) -> None:
-        """End with 1 unless all was read and ``good``; after Ctrl-C with the signal's code."""
+    def exit(self, good: bool = True, cameras_only: bool = False) -> None:
+        """End with 1 unless all was read and ``good``; after Ctrl-C with the signal's code.
+
+        ``cameras_only``: Ctrl-C is how they are stopped, so it is no fault.
+        """
         if self.stopped is not None:
-            raise typer.Exit(exit_code(self.stopped))
+            code = exit_code(self.stopped)
+            if cameras_only and code == _CTRL_C:
+                return
+            raise typer.Exit(code)
         if not (self.complete and good):
             raise typer.Exit(1)
 
