@@ -19,7 +19,6 @@ from nasion.app.cli.options import (
     open_model,
 )
 from nasion.app.cli.outcome import Outcome, frame_count, images_and_videos
-from nasion.app.cli.predict import Inputs
 from nasion.app.stopping import stops_on_sigterm
 from nasion.errors import require
 
@@ -31,6 +30,14 @@ if TYPE_CHECKING:
 
 _MAX_LINES = 20  # images with a line of their own in the terminal
 _MIN_SCORE, _MIN_FACE = 0.3, 20
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Images, videos, folders, globs, lists of files (.txt), URLs of images, - for "
+        "standard input.",
+        metavar="INPUTS",
+    ),
+]
 
 
 @stops_on_sigterm
