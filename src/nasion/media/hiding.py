@@ -29,7 +29,7 @@ def check_hiding(method: str, strength: float) -> None:
 
 def hide(
     pixels: UInt8[np.ndarray, "H W 3"],
-    polygons: Sequence[Float64[np.ndarray, "N 2"]],
+    polygons: Sequence[Float64[np.ndarray, "_ 2"]],
     method: str = "pixelate",
     strength: float = 1.0,
 ) -> UInt8[np.ndarray, "H W 3"]:
