@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nasion.media.video import VideoInput
 
 _MAX_LINES = 20  # images with a line of their own in the terminal
-_MIN_SCORE, _MIN_FACE = 0.3, 20
+LOW_SCORE, SMALL_FACE = 0.3, 20  # lower than of predict
 Inputs = Annotated[
     list[str],
     typer.Argument(
@@ -84,14 +84,14 @@ def anonymise(
     min_face: Annotated[
         int,
         typer.Option(help="Side in pixels of the smallest face to look for."),
-    ] = _MIN_FACE,
+    ] = SMALL_FACE,
     min_score: Annotated[
         float,
         typer.Option(
             help="Minimum face score, 0 to 1. Lower than in nasion predict (0.6), since to miss a "
             "face is worse than to hide something else."
         ),
-    ] = _MIN_SCORE,
+    ] = LOW_SCORE,
     seconds: Annotated[
         float | None,
         typer.Option(help="Videos: stop after this time.", show_default="the end"),
