@@ -188,3 +188,12 @@ def test_a_scheme_without_a_mouth_says_what_to_do():
     face = face_of([[10, 10], [30, 10], [20, 20]], scheme)
     with pytest.raises(SettingError, match="eyes has no mouth_right_corner"):
         nasion.aligned_crop(np.zeros((40, 50, 3), np.uint8), face)
+
+
+def test_schemes_that_do_not_fit_a_template_are_refused_before_any_work():
+    mouth = Scheme(name="mouth", points=("mouth_right_corner", "mouth_left_corner"), mirror=())
+    with pytest.raises(SettingError, match="Scheme mouth has no eyes, which the templates"):
+        CropFrame("ffhq").check_scheme(mouth)
+    with pytest.raises(SettingError, match="Scheme mouth and the template cfp50 have 0 points"):
+        CropFrame("cfp50").check_scheme(Scheme(name="mouth", points=("nothing",), mirror=()))
+    CropFrame("ibug68").check_scheme(mouth)

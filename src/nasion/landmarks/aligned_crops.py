@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PADDINGS = ("black", "edge", "reflect", "blur")
 _PADDING_OF = {"ffhq": "reflect"}  # other templates: black
+_SHRINKS = 1.2  # source pixels per crop pixel from which a cubic filter alone would alias
 _BEYOND = 4  # pixels that the cubic filter reads beyond a crop
 _BLUR = 0.02  # of the crop's side: the filter's radius
 _FADE = 0.12  # of the crop's side: from so far outside of the image on, all is blurred
@@ -142,7 +143,7 @@ def _resample(
         image = image.reduce(factor)
         blocks = geometry.box_to_frame(np.array([-0.5, -0.5, factor - 0.5, factor - 0.5]), (1, 1))
         to_source = geometry.compose(to_source, blocks)
-    fine = 2 if _scale_of(to_source) > 1 else 1
+    fine = 2 if _scale_of(to_source) > _SHRINKS else 1
     size = side * fine
     frame = geometry.box_to_frame(geometry.image_box(size, size), (side, side))
     fine_to_source = geometry.compose(frame, to_source)
