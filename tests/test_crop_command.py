@@ -134,3 +134,20 @@ def test_settings_that_mean_nothing_are_refused(crop, face, tmp_path, words, mes
     saved(tmp_path / "me.png", face)
     code, said = crop("me.png", *words)
     assert code == 1 and message in said and not (tmp_path / "crops").exists()
+
+
+def test_ctrl_c_keeps_the_crops_that_were_written(crop, face, tmp_path, monkeypatch):
+    from nasion.app import crop_pipeline
+
+    whole = crop_pipeline.crop_images
+
+    def stopped(*arguments):
+        yield from whole(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(crop_pipeline, "crop_images", stopped)
+    saved(tmp_path / "me.png", face)
+    code, said = crop("me.png")
+    assert code == 130 and "Stopped; what was written until now is kept." in said
+    assert [each["image"] for each in listed(tmp_path / "crops")["images"]] == ["me.png"]
+    assert sorted(path.name for path in (tmp_path / "crops").iterdir()) == ["crops.json", "me.png"]
