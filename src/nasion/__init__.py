@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nasion.evaluation.evaluate import EvaluationResult, evaluate
     from nasion.inference.landmarker import Landmarker
     from nasion.inference.predictor import Predictor, load_model
+    from nasion.landmarks.aligned_crops import AlignedCrop, aligned_crop
     from nasion.landmarks.catalog import scheme_named
     from nasion.landmarks.face import Face
     from nasion.landmarks.faces import Faces, Predictions, join
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
+    "AlignedCrop",
     "Audit",
     "CrossValidationResult",
     "DataError",
@@ -53,6 +55,7 @@ __all__ = [
     "Suspect",
     "TrainingResult",
     "__version__",
+    "aligned_crop",
     "audit_labels",
     "cross_validate",
     "evaluate",
@@ -66,6 +69,7 @@ __all__ = [
 
 # Where each public name is defined; imported at its first use (PEP 562).
 _MODULES = {
+    "AlignedCrop": "landmarks.aligned_crops",
     "Audit": "data.suspects",
     "CrossValidationResult": "cross_validation",
     "DataError": "errors",
@@ -85,6 +89,7 @@ _MODULES = {
     "SettingError": "errors",
     "Suspect": "data.suspects",
     "TrainingResult": "training.train",
+    "aligned_crop": "landmarks.aligned_crops",
     "audit_labels": "audit.audit",
     "cross_validate": "cross_validation",
     "evaluate": "evaluation.evaluate",

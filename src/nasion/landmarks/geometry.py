@@ -92,6 +92,14 @@ def square_box(box: Shaped[np.ndarray, "*batch 4"]) -> Float64[np.ndarray, "*bat
     return np.concatenate([center - half, center + half], axis=-1)
 
 
+def square_around(box: Shaped[np.ndarray, "*batch 4"]) -> Float64[np.ndarray, "*batch 4"]:
+    """The smallest square with the box's centre that holds the whole box."""
+    box = np.asarray(box, dtype=np.float64)
+    center = (box[..., :2] + box[..., 2:]) / 2
+    half = (box[..., 2:] - box[..., :2]).max(-1, keepdims=True) / 2
+    return np.concatenate([center - half, center + half], axis=-1)
+
+
 def points_box(points: Float[np.ndarray, "*batch K 2"]) -> Float64[np.ndarray, "*batch 4"]:
     """The tightest box around the labelled points; NaN where a face has none."""
     points = np.asarray(points, dtype=np.float64)

@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from nasion.errors import DataError
 from nasion.media.addresses import split_password
 from nasion.media.animation import AnimationReader, is_animation
+from nasion.media.drawn_marks import DRAWN_ENDING
 from nasion.media.number_text import is_whole
 from nasion.media.video_containers import open_container
 from nasion.media.video_reading import Frame, Reader, VideoProblem, VideoReader, warn_of
@@ -67,8 +68,9 @@ class VideoInput:
         draw: Callable[[Frame], UInt8[np.ndarray, "H W 3"] | None],
         report: Callable[[VideoProblem], None] = warn_of,
         hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+        ending: str = DRAWN_ENDING,
     ) -> Generator[Frame]:
-        """All frames in order, while ``draw`` of each is written to ``stem-points.mp4``.
+        """All frames in order, while ``draw`` of each is written to ``stem-ending.mp4``.
 
         Colours, pixel aspect and sound are those of the source. The suffix is ``.mkv`` if the sound
         needs it; sound that neither holds becomes AAC. The file appears when the last frame is
@@ -79,7 +81,7 @@ class VideoInput:
         taken: Frame | None = None  # by the caller, and not written yet
         with self._open() as reader:
             suffix, plans = plan_sound(reader.sounds)
-            path = folder / f"{stem}-points{suffix}"
+            path = folder / f"{stem}-{ending}{suffix}"
             with video_writer(path, reader, plans) as writer:
                 try:
                     for sound, frame in reader.packets():

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nasion.errors import DataError
-from nasion.media.drawn_marks import DRAWN_MARK
+from nasion.media.drawn_marks import DRAWN_ENDING, DRAWN_MARK
 from nasion.media.files import DISK_ERRORS, atomic_write
 from nasion.media.video_reading import Colours, Frame, Reader, VideoProblem, load_av
 
@@ -65,7 +65,8 @@ def video_writer(path: Path, like: Reader, plans: Sequence[SoundPlan]) -> Iterat
     kind = "matroska" if path.suffix == ".mkv" else "mp4"
     try:
         with atomic_write(path) as temporary, av.open(str(temporary), "w", format=kind) as output:
-            output.metadata["comment"] = DRAWN_MARK
+            if path.stem.endswith(f"-{DRAWN_ENDING}"):
+                output.metadata["comment"] = DRAWN_MARK
             writer = VideoWriter(output, like.rate, like.colours, plans)
             yield writer
             if not writer.started:

@@ -8,6 +8,8 @@ import typer
 
 from nasion.app import console
 from nasion.app.cli import (
+    anonymise,
+    crop,
     data,
     evaluate,
     export,
@@ -42,6 +44,8 @@ app.add_typer(inspect_app, name="inspect")
 
 for command in (
     predict.predict,
+    crop.crop,
+    anonymise.anonymise,
     serve.serve,
     label.label,
     train.train,

@@ -1,0 +1,255 @@
+"""Cut aligned crops out of images and videos; yield those of one image or frame at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nasion
+from nasion.app.known_boxes import KnownBoxes
+from nasion.app.predict_pipeline import refusal
+from nasion.errors import SettingError
+from nasion.inference.landmarker import Landmarker
+from nasion.inference.smoothing import OneEuro
+from nasion.inference.tracking import Tracker
+from nasion.landmarks.aligned_crops import AlignedCrop, crop_with
+from nasion.landmarks.alignment import CropFrame
+from nasion.landmarks.face import Face, ImageResult
+from nasion.landmarks.scheme import Scheme
+from nasion.landmarks.scheme_file import definition
+from nasion.media.file_names import name_as_text
+from nasion.media.files import atomic_write, move_into_place, naming
+from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
+from nasion.media.temporary_files import temporary_path
+from nasion.media.video import VideoInput
+from nasion.media.video_reading import VideoProblem
+from nasion.prediction_formats import stems
+from nasion.prediction_formats.json import COORDINATES, image_value, rounded
+
+FORMATS = {"png": ".png", "jpg": ".jpg"}
+LIST = "crops.json"
+_QUALITY = 95  # of JPEG
+
+
+@dataclass(frozen=True)
+class CropOptions:
+    """``frame``, ``padding``: what a crop shows. ``every``: of videos, every n-th frame."""
+
+    frame: CropFrame
+    padding: str
+    folder: Path
+    suffix: str = ".png"
+    boxes: KnownBoxes | None = None
+    smoothing: OneEuro | None = None
+    every: int = 1
+    threads: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class CropFile:
+    """One encoded crop. ``value``: what ``crops.json`` says of it."""
+
+    name: str
+    data: bytes
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class CroppedImage:
+    """The crops of one image or frame, and the faces that could not be cropped."""
+
+    name: str
+    crops: tuple[CropFile, ...]
+    refused: tuple[UnreadableInput, ...] = ()
+    is_frame: bool = False
+
+
+Result = CroppedImage | UnreadableInput | VideoProblem
+
+
+def stems_of(images: Sequence[ImageInput], videos: Sequence[VideoInput]) -> dict[str, str]:
+    """The name of each input's files, without suffix; no two inputs share one."""
+    video_names = [video.name for video in videos]
+    video_stems = stems(video_names)
+    names = [image.name for image in images]
+    return dict(zip(names, stems(names, video_stems), strict=True)) | dict(
+        zip(video_names, video_stems, strict=True)
+    )
+
+
+def crop_images(
+    images: Sequence[ImageInput],
+    landmarker: Landmarker,
+    options: CropOptions,
+    stem_of: Mapping[str, str],
+) -> Generator[Result]:
+    """The crops of each image, in order, or why there are none."""
+    process = partial(_crop_image, landmarker=landmarker, options=options, stem_of=stem_of)
+    return map_in_order(process, images, options.threads)
+
+
+def crop_videos(
+    videos: Sequence[VideoInput],
+    landmarker: Landmarker,
+    options: CropOptions,
+    stem_of: Mapping[str, str],
+) -> Generator[Result]:
+    """The crops of each frame of each video, in order; then what was damaged in it."""
+    for video in videos:
+        tracker = Tracker(landmarker, options.smoothing)
+        problems: list[VideoProblem] = []
+        try:
+            with closing(video.frames(problems.append)) as frames:
+                for frame in frames:
+                    # Tracking needs all frames, cropping does not.
+                    faces = tracker(frame.pixels, frame.seconds)
+                    wanted = frame.number % options.every == 0
+                    stem = f"{stem_of[video.name]}@{frame.number}"
+                    name = f"{video.name}@{frame.number}"
+                    yield _crop(
+                        name, stem, frame.pixels, faces if wanted else [], options, frame.seconds
+                    )
+        except Exception as error:
+            yield refusal(video.name, error)
+        yield from problems
+
+
+def _crop_image(
+    image: ImageInput, landmarker: Landmarker, options: CropOptions, stem_of: Mapping[str, str]
+) -> Result:
+    try:
+        pixels = image.pixels(colour=True)
+        boxes = None if options.boxes is None else options.boxes.of(image.name)
+        faces = landmarker.find(pixels, boxes)[0]
+        return _crop(image.name, stem_of[image.name], pixels, faces, options)
+    except Exception as error:
+        return refusal(image.name, error)
+
+
+def _crop(
+    name: str,
+    stem: str,
+    pixels: np.ndarray,
+    faces: Sequence[Face],
+    options: CropOptions,
+    seconds: float | None = None,
+) -> CroppedImage:
+    crops, refused = [], []
+    for number, face in enumerate(faces, start=1):
+        # As files of several faces are named in .pts, which `stems` keeps free.
+        file = f"{stem}{'' if number == 1 else f'#{number}'}{options.suffix}"
+        try:
+            crop = crop_with(pixels, face, options.frame, options.padding)
+        except Exception as error:
+            refused.append(refusal(f"{name} face {number}", error))
+            continue
+        value = _value(file, name, number, face, crop, seconds)
+        crops.append(CropFile(file, _encoded(crop.pixels, options.suffix), value))
+    return CroppedImage(name, tuple(crops), tuple(refused), seconds is not None)
+
+
+def _value(
+    file: str, source: str, number: int, face: Face, crop: AlignedCrop, seconds: float | None
+) -> dict[str, Any]:
+    """One image of ``crops.json``: as predict writes it, and where it comes from."""
+    side = crop.frame.side
+    value = image_value(ImageResult(file, file, (side, side), (crop.face,)))
+    own: dict[str, Any] = {"source": name_as_text(source), "source_face": number}
+    if seconds is not None:
+        own["source_seconds"] = round(seconds, 4)
+    own["source_box"] = rounded(face.box)
+    # More digits than of points: they are multiplied by thousands of pixels.
+    own["to_crop"] = rounded(crop.to_crop, 9)
+    own["to_source"] = rounded(crop.to_source, 9)
+    own["inside"] = round(crop.inside, 4)
+    return value | own
+
+
+def _encoded(pixels: np.ndarray, suffix: str) -> bytes:
+    from PIL import Image
+
+    buffer = BytesIO()
+    kind = "PNG" if suffix == ".png" else "JPEG"
+    settings = {} if kind == "PNG" else {"quality": _QUALITY, "subsampling": 0}
+    Image.fromarray(pixels).save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+class CropWriter:
+    """Writes crops as they come, and ``crops.json``, which appears at the end.
+
+    ``sources``: files that must not be overwritten.
+    """
+
+    def __init__(self, options: CropOptions, scheme: Scheme, sources: Sequence[Path]) -> None:
+        self.count: int = 0
+        self._options = options
+        self._sources = {os.path.realpath(path) for path in sources}
+        self._path = options.folder / LIST
+        self._check(self._path)
+        with naming(self._path):
+            options.folder.mkdir(parents=True, exist_ok=True)
+            self._temporary = temporary_path(options.folder)
+            self._file = self._temporary.open("w", encoding="utf-8", newline="")
+        self._write(json.dumps(self._head(scheme), indent=1).removesuffix("]\n}"))
+
+    def add(self, image: CroppedImage) -> None:
+        for crop in image.crops:
+            path = self._options.folder / crop.name
+            self._check(path)
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(crop.data)
+            lines = json.dumps(crop.value)
+            self._write(("\n  " if not self.count else ",\n  ") + lines)
+            self.count += 1
+
+    def finish(self) -> None:
+        """Let ``crops.json`` appear."""
+        self._write("]\n}\n" if not self.count else "\n ]\n}\n")
+        with naming(self._path):
+            self._file.close()
+            move_into_place(self._temporary, self._path)
+
+    def discard(self) -> None:
+        """Leave an older ``crops.json`` as it was. Does nothing after ``finish``."""
+        try:
+            self._file.close()
+        except OSError:
+            pass  # what is still in the buffer does not fit on a full disk
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def _head(self, scheme: Scheme) -> dict[str, Any]:
+        own = definition(scheme)
+        frame = self._options.frame
+        return {
+            "nasion": nasion.__version__,
+            "coordinates": COORDINATES,
+            "scheme": scheme.name,
+            "point_names": list(scheme.points),
+            **({} if own is None else {"scheme_definition": own}),
+            "template": frame.template,
+            "size": frame.side,
+            "margin": frame.margin,
+            "padding": self._options.padding,
+            "images": [],  # the last: they are added one by one
+        }
+
+    def _check(self, path: Path) -> None:
+        if os.path.realpath(path) in self._sources:
+            raise SettingError(
+                f"{path} is an input and would be overwritten; name another folder with --out."
+            )
+
+    def _write(self, piece: str) -> None:
+        with naming(self._path):
+            self._file.write(piece)
