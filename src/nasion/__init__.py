@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from nasion.evaluation.evaluate import EvaluationResult, evaluate
     from nasion.inference.landmarker import Landmarker
     from nasion.inference.predictor import Predictor, load_model
+    from nasion.landmarks.blinks import Blink, find_blinks
     from nasion.landmarks.catalog import scheme_named
+    from nasion.landmarks.eyes_and_mouth import FaceMeasures, MeasuredFaces
     from nasion.landmarks.face import Face
     from nasion.landmarks.faces import Faces, Predictions, join
+    from nasion.landmarks.head_pose import HeadPose, HeadPoses
+    from nasion.landmarks.measures import head_poses, measure_faces
     from nasion.landmarks.scheme import Scheme
     from nasion.media.video import Frame
     from nasion.model_spec import ModelSpec
@@ -34,14 +38,19 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 __all__ = [
     "Audit",
+    "Blink",
     "CrossValidationResult",
     "DataError",
     "EvaluationResult",
     "Face",
+    "FaceMeasures",
     "Faces",
     "Frame",
+    "HeadPose",
+    "HeadPoses",
     "LabelReading",
     "Landmarker",
+    "MeasuredFaces",
     "ModelSpec",
     "NasionError",
     "Predictions",
@@ -56,9 +65,12 @@ __all__ = [
     "audit_labels",
     "cross_validate",
     "evaluate",
+    "find_blinks",
+    "head_poses",
     "join",
     "load_faces",
     "load_model",
+    "measure_faces",
     "read_audit",
     "scheme_named",
     "train",
@@ -67,14 +79,19 @@ __all__ = [
 # Where each public name is defined; imported at its first use (PEP 562).
 _MODULES = {
     "Audit": "data.suspects",
+    "Blink": "landmarks.blinks",
     "CrossValidationResult": "cross_validation",
     "DataError": "errors",
     "EvaluationResult": "evaluation.evaluate",
     "Face": "landmarks.face",
+    "FaceMeasures": "landmarks.eyes_and_mouth",
     "Faces": "landmarks.faces",
     "Frame": "media.video",
+    "HeadPose": "landmarks.head_pose",
+    "HeadPoses": "landmarks.head_pose",
     "LabelReading": "data.label_reading",
     "Landmarker": "inference.landmarker",
+    "MeasuredFaces": "landmarks.eyes_and_mouth",
     "ModelSpec": "model_spec",
     "NasionError": "errors",
     "Predictions": "landmarks.faces",
@@ -88,9 +105,12 @@ _MODULES = {
     "audit_labels": "audit.audit",
     "cross_validate": "cross_validation",
     "evaluate": "evaluation.evaluate",
+    "find_blinks": "landmarks.blinks",
+    "head_poses": "landmarks.measures",
     "join": "landmarks.faces",
     "load_faces": "data.load",
     "load_model": "inference.predictor",
+    "measure_faces": "landmarks.measures",
     "read_audit": "data.suspects",
     "scheme_named": "landmarks.catalog",
     "train": "training.train",

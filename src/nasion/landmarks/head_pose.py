@@ -14,7 +14,6 @@ axes. Yaw and roll cover -180 to 180 degrees, pitch -90 to 90.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +26,14 @@ LEAST_POINTS = 8  # with a known place, from which a pose is fitted
 _STARTS = (-70.0, 0.0, 70.0)  # degrees of yaw: from elsewhere a fit may end in the wrong half
 _STEPS, _LONGEST_STEP, _DAMPING = 40, 0.4, 1e-6  # of Gauss-Newton; the step is in radians
 _SHORTEST_STEP = 1e-7  # radians, at which a fit has converged
-# Deviations of neighbouring points go together, so standard errors that take them as independent are
-# too small. Measured on iBUG's labels: poses from the upper and the lower points of one face, or
-# from its two sides, differ by 2.1 to 3.9 times what those errors say (benchmarks/head_pose.py).
+# Deviations of neighbouring points go together, so standard errors that take them as independent
+# are too small. Measured on iBUG's labels: poses from the upper and the lower points of one face,
+# or from its two sides, differ by 2.1 to 3.9 times what those say (benchmarks/head_pose.py).
 CORRELATION = 2.8
+# Heads differ in depth, which one image does not show: deeper by 10 %, a head seems to be turned by
+# so much more. The fraction is an assumption.
+DEPTH_SPREAD = 0.1
 _PER_AXIS = np.sqrt(2 / np.pi)  # standard deviation along x or y for a mean distance of 1
-_NUMBERS = ("rotation", "scale", "shift", "residual", "standard_error")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +57,17 @@ class HeadPose:
 
 
 @dataclass(frozen=True, eq=False)
-class HeadPoses(Sequence[HeadPose]):
+class HeadPoses:
     """Poses of N heads; NaN for faces with too few points. ``poses[i]`` is one ``HeadPose``.
 
     ``yaw``, ``pitch``, ``roll``: (N,) degrees. A head is rolled about its own z axis (positive:
     clockwise in the image), then pitched about the camera's x axis (positive: down), then turned
     about the camera's y axis (positive: to the subject's left). ``standard_error``: (N, 3) standard
-    deviations of the errors of yaw, pitch and roll, in degrees, from the residual and the
-    Jacobian. ``rotation``: (N, 3, 3) from the face to the camera; x to the image's right, y down,
-    z towards the viewer. ``scale``: (N,) pixels per distance of the outer eye corners. ``shift``:
-    (N, 2) the point between the eyes, in pixels. ``residual``: (N,) root mean square distance of
-    the points from the mean face, in units of ``scale``.
+    deviations of the errors of yaw, pitch and roll, in degrees: from the residual, the Jacobian,
+    and how much heads differ in depth. ``rotation``: (N, 3, 3) from the face to the camera; x to
+    the image's right, y down, z towards the viewer. ``scale``: (N,) pixels per distance of the
+    outer eye corners. ``shift``: (N, 2) the point between the eyes, in pixels. ``residual``: (N,)
+    root mean square distance of the points from the mean face, in units of ``scale``.
     """
 
     rotation: Float64[np.ndarray, "N 3 3"]
@@ -78,7 +79,7 @@ class HeadPoses(Sequence[HeadPose]):
     def __len__(self) -> int:
         return len(self.scale)
 
-    def __getitem__(self, i: int) -> HeadPose:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __getitem__(self, i: int) -> HeadPose:
         return HeadPose(
             yaw=float(self.yaw[i]),
             pitch=float(self.pitch[i]),
@@ -220,13 +221,13 @@ def _fit(
     # A mirrored face is no face: its scale is negative.
     good = (scale > 0) & np.isfinite(rest)
     # 4 parameters and the shift.
-    variance = rest / np.maximum(2 * count - 6, 1)
+    variance = np.where(good, rest, 0) / np.maximum(2 * count - 6, 1)
     filled = {
         "rotation": rotation,
         "scale": scale,
         "shift": seen_middle - scale[:, None] * np.einsum("nij,nj->ni", rotation[:, :2], middle),
         "residual": np.sqrt(rest / total[:, 0]) / np.where(good, scale, 1),
-        "standard_error": _standard_errors(faces, rotation, turned, scale, variance),
+        "standard_error": _standard_errors(faces, rotation, scale, variance),
     }
     for name, values in filled.items():
         getattr(found, name)[at[good]] = values[good]
@@ -268,7 +269,7 @@ def _upright_start(faces: _Centred, yaw: float) -> Float64[np.ndarray, "M 3 3"]:
 def _refined(
     faces: _Centred, rotation: Float64[np.ndarray, "M 3 3"]
 ) -> tuple[Float64[np.ndarray, "M 3 3"], Float64[np.ndarray, " M"]]:
-    """Gauss-Newton over rotation and scale; (rotation, weighted sum of squares), inf if mirrored."""
+    """(rotation, weighted sum of squares) by Gauss-Newton; the sum is inf for mirrored faces."""
     rotation = rotation.copy()
     moving = np.arange(len(rotation))
     for _ in range(_STEPS):
@@ -311,12 +312,11 @@ def _slopes(
 def _standard_errors(
     faces: _Centred,
     rotation: Float64[np.ndarray, "M 3 3"],
-    turned: Float64[np.ndarray, "M K 3"],
     scale: Float64[np.ndarray, " M"],
     variance: Float64[np.ndarray, " M"],
 ) -> Float64[np.ndarray, "M 3"]:
     """Of yaw, pitch and roll, in degrees. ``variance``: of a point of weight 1, in pixels."""
-    slope = _slopes(turned, scale)
+    slope = _slopes(faces.turned(rotation), scale)
     normal = np.einsum("nkip,nkiq->npq", faces.weight[..., None] * slope, slope, optimize=True)
     covariance = np.linalg.pinv(normal)[:, :3, :3] * variance[:, None, None]
     # What a small rotation about the camera's axes is in yaw, pitch and roll.
@@ -326,5 +326,8 @@ def _standard_errors(
     axes = np.stack([np.stack(column, axis=-1) for column in columns], axis=-1)
     angles = np.linalg.pinv(axes)
     of_angles = angles @ covariance @ angles.swapaxes(1, 2)
-    found = np.sqrt(np.maximum(np.diagonal(of_angles, axis1=1, axis2=2), 0))
-    return CORRELATION * np.degrees(found)
+    of_points = CORRELATION**2 * np.maximum(np.diagonal(of_angles, axis1=1, axis2=2), 0)
+    # tan(angle) grows with the depth.
+    pitch = np.arcsin(np.clip(rotation[:, 1, 2], -1, 1))
+    of_depth = DEPTH_SPREAD / 2 * np.stack([np.sin(2 * yaw), np.sin(2 * pitch), none], axis=-1)
+    return np.degrees(np.sqrt(of_points + of_depth**2))

@@ -60,8 +60,8 @@ _PLACES: dict[str, tuple[float, float, float]] = {
     "cfp_brow_right_inner_end": (-0.171, -0.200, 0.218),
     "cfp_mouth_right_corner": (-0.299, 0.746, 0.111),
 }
-# How much these places differ from face to face and with the expression, after a weighted fit of the
-# pose: standard deviation along x or y, on the same faces.
+# How much these places differ from face to face and with the expression, after a weighted fit of
+# the pose: standard deviation along x or y, on the same faces.
 _SPREAD: dict[str, float] = {
     "jaw_right_1": 0.056,
     "jaw_right_2": 0.047,
