@@ -4,8 +4,8 @@ Usage:
     python benchmarks/head_pose.py --data DATA [--model face68_light] [--every N] [--save]
 
 Known truth is scarce: toy faces are drawn in a known pose, but on a head of other proportions; of
-IMM's photographs some show heads turned by about 30 degrees; CFP and MTFL say whether a face is seen
-from the front or from the side. 300-W-LP's sample has no angles, so there the poses of labels and
+IMM's photographs some show heads turned by about 30 degrees; CFP and MTFL say whether a face is
+seen from the front or from the side. 300-W-LP's sample has no angles, so there the poses of labels and
 of the network are compared. `halves` are poses from two groups of one face's labels: how many
 times their standard errors for independent points they differ by (``head_pose.CORRELATION``).
 CFP's and IMM's faces are those of persons held out; the networks have learnt from MTFL.
@@ -18,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from any_pose import found_face
 from face_sets import FIRST_HELD_OUT, by_person, cfp_sets
 from result_files import add_result
 
@@ -115,14 +114,18 @@ def cfp_scores(profile, frontal):
 
 
 def found_poses(landmarker, faces):
-    """(poses, found (N,)) of the network's faces that lie where these labels do."""
-    found = [
-        found_face(landmarker, image, points)
-        for image, points in zip(faces.images, faces.points, strict=True)
-    ]
-    return nasion.head_poses([face for face in found if face]), np.array(
-        [f is not None for f in found]
-    )
+    """(poses, found (N,)) of the network's faces whose box holds the middle of these labels."""
+    chosen = []
+    for image, points in zip(faces.images, faces.points, strict=True):
+        middle = np.nanmean(points, axis=0)
+        around = [
+            face
+            for face in landmarker(as_pixels(image, colour=True))
+            if (face.box[:2] < middle).all() and (middle < face.box[2:]).all()
+        ]
+        chosen.append(around[0] if around else None)
+    found = np.array([face is not None for face in chosen])
+    return nasion.head_poses([face for face in chosen if face is not None]), found
 
 
 def by_group(poses, groups):
