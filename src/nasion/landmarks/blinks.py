@@ -50,9 +50,9 @@ def find_blinks(
 
     ``openness``: (T,), of one eye or of both, such as ``MeasuredFaces.eyes``; NaN where it is not
     known. ``seconds``: (T,) the time of each value, growing. ``longest``: seconds; eyes that stay
-    closed for longer do not blink. Start and end lie between frames, where the openness crosses 80 % of the
-    level of open eyes. A dip that begins or ends in a gap of more than 0.25 s is left out. Raises
-    ``SettingError`` for unequal lengths or times that do not grow.
+    closed for longer do not blink. Start and end lie between frames, where the openness crosses
+    80 % of the level of open eyes. A dip that begins or ends in a gap of more than 0.25 s is left
+    out. Raises ``SettingError`` for unequal lengths or times that do not grow.
     """
     values, times = _checked(openness, seconds)
     if len(values) < 3:

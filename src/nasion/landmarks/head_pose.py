@@ -25,7 +25,7 @@ from nasion.landmarks.scheme import Scheme
 LEAST_POINTS = 8  # with a known place, from which a pose is fitted
 _STARTS = (-70.0, 0.0, 70.0)  # degrees of yaw: from elsewhere a fit may end in the wrong half
 _STEPS, _LONGEST_STEP, _DAMPING = 40, 0.4, 1e-6  # of Gauss-Newton; the step is in radians
-_SHORTEST_STEP = 1e-7  # radians, at which a fit has converged
+_SHORTEST_STEP = 1e-6  # radians, at which a fit has converged
 # Deviations of neighbouring points go together, so standard errors that take them as independent
 # are too small. Measured on iBUG's labels: poses from the upper and the lower points of one face,
 # or from its two sides, differ by 2.1 to 3.9 times what those say (benchmarks/head_pose.py).
@@ -33,6 +33,7 @@ CORRELATION = 2.8
 # Heads differ in depth, which one image does not show: deeper by 10 %, a head seems to be turned by
 # so much more. The fraction is an assumption.
 DEPTH_SPREAD = 0.1
+_IDENTITY = np.eye(4)
 _PER_AXIS = np.sqrt(2 / np.pi)  # standard deviation along x or y for a mean distance of 1
 
 
@@ -163,9 +164,9 @@ def rotation_about(
     """The rotation about an axis by its length in radians (Rodrigues' formula)."""
     x, y, z = np.moveaxis(np.asarray(axis, dtype=np.float64), -1, 0)
     angle = np.sqrt(x**2 + y**2 + z**2)[..., None, None]
-    none = np.zeros_like(x)
-    rows = ((none, -z, y), (z, none, -x), (-y, x, none))
-    cross = np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    cross = np.zeros((*x.shape, 3, 3))
+    cross[..., 2, 1], cross[..., 0, 2], cross[..., 1, 0] = x, y, z
+    cross -= cross.swapaxes(-1, -2).copy()
     # sin(a) / a and (1 - cos(a)) / a^2, exact at 0 too.
     first = np.sinc(angle / np.pi)
     second = np.sinc(angle / (2 * np.pi)) ** 2 / 2
@@ -277,13 +278,13 @@ def _refined(
         turned = some.turned(rotation[moving])
         scale = some.scale(turned)
         slope = _slopes(turned, scale)
-        weighted = some.weight[..., None] * slope
-        normal = np.einsum("nkip,nkiq->npq", weighted, slope, optimize=True)
+        weighted = _weighted_rows(some, slope)
+        normal = weighted @ slope
         size = np.trace(normal, axis1=1, axis2=2)[:, None, None]
         rest = some.seen - scale[:, None, None] * turned[..., :2]
-        right = np.einsum("nkip,nki->np", weighted, rest, optimize=True)[..., None]
+        right = weighted @ rest.reshape(len(moving), -1, 1)
         # Damped by its size: a head seen edge on leaves a parameter open.
-        damped = normal + (_DAMPING * size + 1e-30) * np.eye(4)
+        damped = normal + (_DAMPING * size + 1e-30) * _IDENTITY
         step = np.linalg.solve(damped, right)[:, :3, 0]
         length = np.linalg.norm(step, axis=1, keepdims=True)
         step = step * np.minimum(1, _LONGEST_STEP / np.maximum(length, 1e-12))
@@ -299,14 +300,23 @@ def _refined(
 
 def _slopes(
     turned: Float64[np.ndarray, "M K 3"], scale: Float64[np.ndarray, " M"]
-) -> Float64[np.ndarray, "M K 2 4"]:
-    """Derivatives of the seen places by a further small rotation, and by the scale."""
-    x, y, z = turned[..., 0], turned[..., 1], turned[..., 2]
-    none = np.zeros_like(x)
-    rows = ((none, z, -y, x), (-z, none, x, y))
-    slope = np.stack([np.stack(row, axis=-1) for row in rows], axis=2)
-    slope[..., :3] *= scale[:, None, None, None]
-    return slope
+) -> Float64[np.ndarray, "M R 4"]:
+    """Derivatives of the seen places by a further small rotation, and by the scale.
+
+    Two rows for each point: x and y.
+    """
+    x, y, z = np.moveaxis(turned, -1, 0)
+    slope = np.zeros((*x.shape, 2, 4))
+    slope[..., 0, 1], slope[..., 0, 2], slope[..., 1, 0], slope[..., 1, 2] = z, -y, -z, x
+    slope *= scale[:, None, None, None]
+    slope[..., 3] = turned[..., :2]
+    return slope.reshape(len(x), -1, 4)
+
+
+def _weighted_rows(
+    faces: _Centred, slope: Float64[np.ndarray, "M R 4"]
+) -> Float64[np.ndarray, "M 4 R"]:
+    return (np.repeat(faces.weight, 2, axis=1) * slope).swapaxes(1, 2)
 
 
 def _standard_errors(
@@ -317,7 +327,7 @@ def _standard_errors(
 ) -> Float64[np.ndarray, "M 3"]:
     """Of yaw, pitch and roll, in degrees. ``variance``: of a point of weight 1, in pixels."""
     slope = _slopes(faces.turned(rotation), scale)
-    normal = np.einsum("nkip,nkiq->npq", faces.weight[..., None] * slope, slope, optimize=True)
+    normal = _weighted_rows(faces, slope) @ slope
     covariance = np.linalg.pinv(normal)[:, :3, :3] * variance[:, None, None]
     # What a small rotation about the camera's axes is in yaw, pitch and roll.
     yaw = np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2])
