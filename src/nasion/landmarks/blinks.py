@@ -20,7 +20,7 @@ _WINDOW = 5.0  # seconds before and after, in which the level of open eyes is ta
 _OPEN = 70  # percentile of the openness that is the level of open eyes
 _CLOSED, _REOPENED = 0.55, 0.8  # of the level: a dip is a blink below, and has ended above
 _LEAST_LEVEL = 0.5  # of the clip's own level: in long sleep the eyes count as closed
-_NOISE = 4.0  # standard deviations of the noise that a dip is deeper than
+_NOISE = 5.0  # standard deviations of the noise that a dip is deeper than
 _LONGEST_GAP = 0.25  # seconds without openness, across which nothing is known
 
 
