@@ -110,12 +110,11 @@ def _open_level(
 
 
 def _noise(relative: Float64[np.ndarray, " L"]) -> float:
-    """Standard deviation of a frame's error, from second differences: blinks are too few to
-    matter.
-    """
-    bend = relative[1:-1] - (relative[:-2] + relative[2:]) / 2
+    """Standard deviation of a frame's error, from second differences where the eye is open."""
+    around = np.stack([relative[:-2], relative[1:-1], relative[2:]])
+    bend = np.abs(around[1] - (around[0] + around[2]) / 2)[(around > _CLOSED).all(axis=0)]
     # The median of |x| is 0.674 standard deviations; a bend adds half of the neighbours' variance.
-    return float(np.median(np.abs(bend)) / 0.674 / np.sqrt(1.5))
+    return float(np.median(bend) / 0.674 / np.sqrt(1.5)) if len(bend) else 0.0
 
 
 def _blink_at(
