@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from nasion.inference.landmarker import Landmarker
     from nasion.inference.predictor import Predictor, load_model
     from nasion.landmarks.aligned_crops import AlignedCrop, aligned_crop
+    from nasion.landmarks.blinks import Blink, find_blinks
     from nasion.landmarks.catalog import scheme_named
+    from nasion.landmarks.eyes_and_mouth import FaceMeasures, MeasuredFaces
     from nasion.landmarks.face import Face
     from nasion.landmarks.faces import Faces, Predictions, join
+    from nasion.landmarks.head_pose import HeadPose, HeadPoses
+    from nasion.landmarks.measures import head_poses, measure_faces
     from nasion.landmarks.scheme import Scheme
     from nasion.media.video import Frame
     from nasion.model_spec import ModelSpec
@@ -36,14 +40,19 @@ __version__ = "0.2.0"
 __all__ = [
     "AlignedCrop",
     "Audit",
+    "Blink",
     "CrossValidationResult",
     "DataError",
     "EvaluationResult",
     "Face",
+    "FaceMeasures",
     "Faces",
     "Frame",
+    "HeadPose",
+    "HeadPoses",
     "LabelReading",
     "Landmarker",
+    "MeasuredFaces",
     "ModelSpec",
     "NasionError",
     "Predictions",
@@ -59,9 +68,12 @@ __all__ = [
     "audit_labels",
     "cross_validate",
     "evaluate",
+    "find_blinks",
+    "head_poses",
     "join",
     "load_faces",
     "load_model",
+    "measure_faces",
     "read_audit",
     "scheme_named",
     "train",
@@ -71,14 +83,19 @@ __all__ = [
 _MODULES = {
     "AlignedCrop": "landmarks.aligned_crops",
     "Audit": "data.suspects",
+    "Blink": "landmarks.blinks",
     "CrossValidationResult": "cross_validation",
     "DataError": "errors",
     "EvaluationResult": "evaluation.evaluate",
     "Face": "landmarks.face",
+    "FaceMeasures": "landmarks.eyes_and_mouth",
     "Faces": "landmarks.faces",
     "Frame": "media.video",
+    "HeadPose": "landmarks.head_pose",
+    "HeadPoses": "landmarks.head_pose",
     "LabelReading": "data.label_reading",
     "Landmarker": "inference.landmarker",
+    "MeasuredFaces": "landmarks.eyes_and_mouth",
     "ModelSpec": "model_spec",
     "NasionError": "errors",
     "Predictions": "landmarks.faces",
@@ -93,9 +110,12 @@ _MODULES = {
     "audit_labels": "audit.audit",
     "cross_validate": "cross_validation",
     "evaluate": "evaluation.evaluate",
+    "find_blinks": "landmarks.blinks",
+    "head_poses": "landmarks.measures",
     "join": "landmarks.faces",
     "load_faces": "data.load",
     "load_model": "inference.predictor",
+    "measure_faces": "landmarks.measures",
     "read_audit": "data.suspects",
     "scheme_named": "landmarks.catalog",
     "train": "training.train",

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from nasion.landmarks.eyes_and_mouth import FaceMeasures, measure_eyes_and_mouth
+from nasion.landmarks.head_pose import HeadPose, HeadPoses, fit_weighted
 from nasion.landmarks.scheme import Scheme
 
 VISIBLE = 0.5  # the chance of being seen below which a point counts as hidden
@@ -53,6 +55,28 @@ class Face:
         if not hidden.any():
             return self
         return replace(self, points=np.where(hidden[:, None], np.float32(np.nan), self.points))
+
+    def pose(self) -> HeadPose:
+        """How the head is turned, from the points that are not hidden; NaN if they are too few.
+
+        The mean face is fitted by least squares, weighted by expected errors or else by scores.
+        """
+        return self._poses()[0]
+
+    def measures(self) -> FaceMeasures:
+        """How far eyes and mouth are open, and how left and right differ, whatever the pose."""
+        return measure_eyes_and_mouth(
+            self.points[None], self.scheme, self._poses(), self.hidden[None]
+        )[0]
+
+    def _poses(self) -> HeadPoses:
+        return fit_weighted(
+            self.points[None],
+            self.scheme,
+            scores=None if self.scores is None else self.scores[None],
+            expected=None if self.expected is None else self.expected[None],
+            hidden=self.hidden[None],
+        )
 
     def __getitem__(self, name: str) -> Float32[np.ndarray, 2]:
         """One point by its name. Raises ``SettingError`` for an unknown name."""

@@ -60,6 +60,51 @@ _PLACES: dict[str, tuple[float, float, float]] = {
     "cfp_brow_right_inner_end": (-0.171, -0.200, 0.218),
     "cfp_mouth_right_corner": (-0.299, 0.746, 0.111),
 }
+# How much these places differ from face to face and with the expression, after a weighted fit of
+# the pose: standard deviation along x or y, on the same faces.
+_SPREAD: dict[str, float] = {
+    "jaw_right_1": 0.056,
+    "jaw_right_2": 0.047,
+    "jaw_right_3": 0.046,
+    "jaw_right_4": 0.046,
+    "jaw_right_5": 0.045,
+    "jaw_right_6": 0.045,
+    "jaw_right_7": 0.046,
+    "jaw_right_8": 0.047,
+    "chin": 0.048,
+    "right_eyebrow_outer_end": 0.046,
+    "right_eyebrow_outer_quarter": 0.043,
+    "right_eyebrow_middle": 0.035,
+    "right_eyebrow_inner_quarter": 0.039,
+    "right_eyebrow_inner_end": 0.042,
+    "nasion": 0.019,
+    "nose_bridge_upper": 0.014,
+    "nose_bridge_lower": 0.017,
+    "nose_tip": 0.023,
+    "nose_base_right_end": 0.029,
+    "nose_base_right": 0.021,
+    "nose_base": 0.017,
+    "right_eye_outer_corner": 0.023,
+    "right_eye_upper_outer_third": 0.022,
+    "right_eye_upper_inner_third": 0.022,
+    "right_eye_inner_corner": 0.023,
+    "right_eye_lower_inner_third": 0.021,
+    "right_eye_lower_outer_third": 0.021,
+    "mouth_right_corner": 0.049,
+    "lip_upper_right_1": 0.037,
+    "lip_upper_right_2": 0.029,
+    "mouth_center_top_lip": 0.023,
+    "mouth_center_bottom_lip": 0.041,
+    "lip_lower_right_2": 0.046,
+    "lip_lower_right_1": 0.043,
+    "inner_lip_right_corner": 0.047,
+    "inner_lip_upper_right": 0.031,
+    "inner_lip_upper_center": 0.022,
+    "inner_lip_lower_center": 0.039,
+    "inner_lip_lower_right": 0.041,
+    "cfp_brow_right_inner_end": 0.033,
+    "cfp_mouth_right_corner": 0.044,
+}
 
 
 @cache
@@ -74,3 +119,12 @@ def mean_face(scheme: Scheme) -> Float64[np.ndarray, "K 3"]:
             places[i] = np.array(mirrored) * [-1, 1, 1]
     places.setflags(write=False)
     return places
+
+
+@cache
+def spread_of_places(scheme: Scheme) -> Float64[np.ndarray, " K"]:
+    """How much the places differ from face to face, in the same unit; NaN as in ``mean_face``."""
+    named = ((name, mirror_name(name)) for name in scheme.known_as)
+    spread = np.array([_SPREAD.get(a, _SPREAD.get(b, np.nan)) for a, b in named])
+    spread.setflags(write=False)
+    return spread
