@@ -2,8 +2,9 @@
 
 ``python tests/golden.py write`` stores today's values in tests/fixtures/golden (run from the
 repository root, with NASION_DATA set for the real images), ``points`` those of the shipped networks
-alone; tests/test_golden.py compares. The first values were stored by the commit before the move to
-packages (nasion 0.1.0), the points when the networks learnt faces in any pose.
+alone, ``fixture_points`` those of the run of the first format; tests/test_golden.py compares. The
+first values were stored by the commit before the move to packages (nasion 0.1.0), the points when
+faces were first levelled by all their points.
 """
 
 import json
@@ -155,6 +156,16 @@ def write_points() -> None:
         save(f"points-{kind}", {network: found_in(paths, network) for network in NETWORKS})
 
 
+def write_fixture_points() -> None:
+    model = nasion.load_model(FOLDER.parent / "run-1")
+    found = model.predict(training_faces(nasion.scheme_named("fkd15")))
+    assert found.scores is not None
+    parts = {"points": found.points, "scores": found.scores}
+    save(
+        "fixture_points", {name: np.round(v.astype(float), 4).tolist() for name, v in parts.items()}
+    )
+
+
 def save(name: str, value: object) -> None:
     (FOLDER / f"{name}.json").write_text(json.dumps(value) + "\n")
 
@@ -167,6 +178,8 @@ if __name__ == "__main__" and sys.argv[1:] == ["write"]:
     write()
 if __name__ == "__main__" and sys.argv[1:] == ["points"]:
     write_points()
+if __name__ == "__main__" and sys.argv[1:] == ["fixture_points"]:
+    write_fixture_points()
 if __name__ == "__main__" and sys.argv[1:2] == ["first_epochs"]:
     # In a process of its own: type checks of the test run draw from the random generator that Keras
     # seeds its weights from.
