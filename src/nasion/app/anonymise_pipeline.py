@@ -111,7 +111,10 @@ def hide_and_check(
 
 
 def check_outputs(
-    images: Sequence[ImageInput], videos: Sequence[VideoInput], folder: Path, stem_of: Mapping
+    images: Sequence[ImageInput],
+    videos: Sequence[VideoInput],
+    folder: Path,
+    stem_of: Mapping[str, str],
 ) -> None:
     """Raise ``SettingError`` if an output would overwrite an input."""
     sources = {
