@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     ImageLike = str | os.PathLike[str] | bytes | BinaryIO | np.ndarray | Image.Image
 
-MIN_SCORE = 0.6  # false alarms score 0.5 at most, full profiles 0.68 or more (LOG.md)
+MIN_SCORE = 0.6  # false alarms score 0.58 at most, full profiles 0.67 or more (LOG.md)
 _SAME_FACE = 0.4  # IoU from which two faces are one
 _RIGHT_ANGLES = (0, 90, -90, 180)  # degrees
 _HALF_RIGHT_ANGLES = (0, 45, -45, 90, -90, 135, -135, 180)
