@@ -210,8 +210,8 @@ def test_a_drawn_face_keeps_its_number_over_a_pause_of_the_clip(light, people, p
 
 
 def test_a_drawn_face_behind_a_pillar_keeps_its_number(light, people):
-    """700 pixels a second behind 200 pixels: out of sight for more than 0.3 s."""
-    frames = [scene(people, [(1, 50 + 700 / 30 * i)], pillar=(350, 550)) for i in range(30)]
+    """700 pixels a second behind 240 pixels: out of sight for more than 0.3 s."""
+    frames = [scene(people, [(1, 50 + 700 / 30 * i)], pillar=(330, 570)) for i in range(30)]
     seen = list(numbers_and_places(light, frames, [i / 30 for i in range(30)]))
     assert {number for each in seen for number in each} == {1}
     hidden = [i for i, each in enumerate(seen) if not each]
