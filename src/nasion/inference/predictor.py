@@ -32,8 +32,8 @@ from nasion.media.images import as_pixels, image_size
 from nasion.model_spec import TTA, TTA_MODES, ModelSpec
 
 BATCH = 256  # crops that are held at once
-# Of the chance of a face in its score, a geometric mean: false alarms in photographs then score 0.58
-# at most, profiles 0.67 or more (LOG.md).
+# Of the chance of a face in its score, a geometric mean: false alarms in photographs score 0.58 at
+# most, profiles 0.67 or more (LOG.md).
 _FACE_PART = 1 / 3
 
 
