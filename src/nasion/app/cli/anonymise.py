@@ -12,9 +12,11 @@ import typer
 from nasion.app import console
 from nasion.app.cli.given_options import GivenOptions, knows_given
 from nasion.app.cli.options import (
+    AnyRotation,
     DetectorName,
     Model,
     RecipeFile,
+    Threads,
     TTAMode,
     open_model,
 )
@@ -74,12 +76,7 @@ def anonymise(
             show_default="verify; with --part eyes: no-verify",
         ),
     ] = None,
-    any_rotation: Annotated[
-        bool,
-        typer.Option(
-            "--any-rotation", help="Also find faces on their side or upside down; 4x time."
-        ),
-    ] = False,
+    any_rotation: AnyRotation = False,
     detector: DetectorName = "single_shot",
     min_face: Annotated[
         int,
@@ -96,9 +93,7 @@ def anonymise(
         float | None,
         typer.Option(help="Videos: stop after this time.", show_default="the end"),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Threads.", min=1, show_default="cores")
-    ] = None,
+    workers: Threads = None,
     tta: TTAMode = None,
     recipe: RecipeFile = None,
     *,

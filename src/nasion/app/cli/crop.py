@@ -13,14 +13,24 @@ import typer
 from nasion.app import console
 from nasion.app.cli.given_options import GivenOptions, knows_given
 from nasion.app.cli.options import (
+    AnyRotation,
+    BoxTable,
     DetectorName,
+    Inputs,
+    KnownBox,
+    MaxFaces,
+    MinFace,
+    MinScore,
     Model,
+    NoDetect,
     RecipeFile,
+    Seconds,
+    Smooth,
+    Threads,
     TTAMode,
     open_model,
 )
 from nasion.app.cli.outcome import Outcome, frame_count, images_and_videos
-from nasion.app.cli.predict import BoxTable, Inputs, KnownBox, MinFace
 from nasion.app.stopping import stops_on_sigterm
 from nasion.errors import SettingError, require
 
@@ -72,37 +82,18 @@ def crop(
     ] = "png",
     box: KnownBox = None,
     boxes: BoxTable = None,
-    no_detect: Annotated[
-        bool, typer.Option("--no-detect", help="Every image is one face from edge to edge.")
-    ] = False,
-    any_rotation: Annotated[
-        bool,
-        typer.Option(
-            "--any-rotation", help="Also find faces on their side or upside down; 4x time."
-        ),
-    ] = False,
+    no_detect: NoDetect = False,
+    any_rotation: AnyRotation = False,
     detector: DetectorName = "single_shot",
     min_face: MinFace = None,
-    min_score: Annotated[float, typer.Option(help="Minimum face score, 0 to 1.")] = 0.6,
-    max_faces: Annotated[
-        int | None,
-        typer.Option(help="Keep at most this many faces of an image or frame.", show_default="all"),
-    ] = None,
-    smooth: Annotated[
-        bool, typer.Option("--smooth/--no-smooth", help="Videos: smooth the points.")
-    ] = True,
+    min_score: MinScore = 0.6,
+    max_faces: MaxFaces = None,
+    smooth: Smooth = True,
     every: Annotated[
         int, typer.Option(help="Videos: crop the faces of every n-th frame only.", min=1)
     ] = 1,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            help="Videos and cameras: stop after this time.", show_default="the end, or Ctrl-C"
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Threads.", min=1, show_default="cores")
-    ] = None,
+    seconds: Seconds = None,
+    workers: Threads = None,
     tta: TTAMode = None,
     recipe: RecipeFile = None,
     *,

@@ -46,6 +46,49 @@ TTAMode = Annotated[
 DetectorName = Annotated[
     str, typer.Option("--detector", help=f"Face detector: {', '.join(DETECTORS.names())}.")
 ]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Images, videos, folders, globs, lists of files (.txt), URLs, a camera number, "
+        "- for standard input.",
+        metavar="INPUTS",
+    ),
+]
+KnownBox = Annotated[
+    list[str] | None,
+    typer.Option(help="A known face's box, x0,y0,x1,y1 in pixels. Repeatable.", metavar="BOX"),
+]
+BoxTable = Annotated[
+    Path | None,
+    typer.Option(help="Known boxes: a CSV with face,box_x0,box_y0,box_x1,box_y1, or imglab XML."),
+]
+MinFace = Annotated[
+    int | None,
+    typer.Option(
+        help="Side in pixels of the smallest face to look for; smaller ones may be found as well.",
+        show_default="36, more in large images",
+    ),
+]
+NoDetect = Annotated[
+    bool, typer.Option("--no-detect", help="Every image is one face from edge to edge.")
+]
+AnyRotation = Annotated[
+    bool,
+    typer.Option("--any-rotation", help="Also find faces on their side or upside down; 4x time."),
+]
+MaxFaces = Annotated[
+    int | None,
+    typer.Option(help="Keep at most this many faces of an image or frame.", show_default="all"),
+]
+Smooth = Annotated[bool, typer.Option("--smooth/--no-smooth", help="Videos: smooth the points.")]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        help="Videos and cameras: stop after this time.", show_default="the end, or Ctrl-C"
+    ),
+]
+Threads = Annotated[int | None, typer.Option(help="Threads.", min=1, show_default="cores")]
+MinScore = Annotated[float, typer.Option(help="Minimum face score, 0 to 1.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
 
 

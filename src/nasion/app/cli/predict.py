@@ -16,9 +16,19 @@ import typer
 from nasion.app import console
 from nasion.app.cli.given_options import GivenOptions, knows_given
 from nasion.app.cli.options import (
+    AnyRotation,
+    BoxTable,
     DetectorName,
+    Inputs,
+    KnownBox,
+    MaxFaces,
+    MinFace,
+    MinScore,
     Model,
+    NoDetect,
     RecipeFile,
+    Seconds,
+    Smooth,
     TTAMode,
     open_model,
     tta_or_none,
@@ -49,14 +59,6 @@ _OF_SEARCH = ("any_rotation", "detector", "min_face")
 _OF_CANDIDATES = (*_OF_SEARCH, "min_score", "max_faces")
 _OF_DRAWINGS = ("labels", "draw_boxes")
 _OF_SMOOTHING = ("min_cutoff", "beta")
-Inputs = Annotated[
-    list[str],
-    typer.Argument(
-        help="Images, videos, folders, globs, lists of files (.txt), URLs, a camera number, "
-        "- for standard input.",
-        metavar="INPUTS",
-    ),
-]
 Formats = Annotated[
     list[str] | None,
     typer.Option(
@@ -65,14 +67,6 @@ Formats = Annotated[
         help=f"Output format: {', '.join(FORMATS.names())}. Repeat for several.",
         show_default=", ".join(_DEFAULT_FORMATS),
     ),
-]
-KnownBox = Annotated[
-    list[str] | None,
-    typer.Option(help="A known face's box, x0,y0,x1,y1 in pixels. Repeatable.", metavar="BOX"),
-]
-BoxTable = Annotated[
-    Path | None,
-    typer.Option(help="Known boxes: a CSV with face,box_x0,box_y0,box_x1,box_y1, or imglab XML."),
 ]
 DrawBoxes = Annotated[
     bool | None,
@@ -88,13 +82,6 @@ HideOccluded = Annotated[
         "--hide-occluded",
         help="Leave out points that cannot be seen: behind the head, covered, or outside the "
         "image. Text formats hold them as missing.",
-    ),
-]
-MinFace = Annotated[
-    int | None,
-    typer.Option(
-        help="Side in pixels of the smallest face to look for; smaller ones may be found as well.",
-        show_default="36, more in large images",
     ),
 ]
 Engine = Annotated[
@@ -122,41 +109,24 @@ def predict(
     hide_occluded: HideOccluded = False,
     box: KnownBox = None,
     boxes: BoxTable = None,
-    no_detect: Annotated[
-        bool, typer.Option("--no-detect", help="Every image is one face from edge to edge.")
-    ] = False,
-    any_rotation: Annotated[
-        bool,
-        typer.Option(
-            "--any-rotation", help="Also find faces on their side or upside down; 4x time."
-        ),
-    ] = False,
+    no_detect: NoDetect = False,
+    any_rotation: AnyRotation = False,
     detector: DetectorName = "single_shot",
     min_face: MinFace = None,
-    min_score: Annotated[float, typer.Option(help="Minimum face score, 0 to 1.")] = 0.6,
-    max_faces: Annotated[
-        int | None,
-        typer.Option(help="Keep at most this many faces of an image or frame.", show_default="all"),
-    ] = None,
+    min_score: MinScore = 0.6,
+    max_faces: MaxFaces = None,
     patience: Annotated[
         float,
         typer.Option(help="Videos: seconds for which a face out of sight keeps its track number."),
     ] = 0.7,
-    smooth: Annotated[
-        bool, typer.Option("--smooth/--no-smooth", help="Videos: smooth the points.")
-    ] = True,
+    smooth: Smooth = True,
     min_cutoff: Annotated[
         float, typer.Option(help="Smoothing cutoff in Hz for still faces: lower is smoother.")
     ] = 0.4,
     beta: Annotated[
         float, typer.Option(help="How much the cutoff rises with speed: higher follows faster.")
     ] = 400.0,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            help="Videos and cameras: stop after this time.", show_default="the end, or Ctrl-C"
-        ),
-    ] = None,
+    seconds: Seconds = None,
     engine: Engine = None,
     workers: Annotated[
         int | None, typer.Option(help="Threads or processes.", min=1, show_default="cores")
