@@ -76,6 +76,7 @@ LICENCE = (
     "weights learnt from iBUG 300-W, CFP, FG-NET, MTFL and YouTube Faces, whose labels and "
     "photographs are for non-commercial research, and from WebMorph (CC BY 4.0)"
 )
+DATA = "ibug68, cfp, fgnet, webmorph, mtfl5, udacity68"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -166,7 +167,7 @@ def train_stage(recipe_name, stage, options):
         scores = evaluate_modes(load_model(folder), val)
     facts = {
         "command": f"python benchmarks/face68.py --data DATA --recipe {recipe_name}",
-        "data": "ibug68, cfp, fgnet, webmorph, mtfl5 and udacity68 as in benchmarks/face_sets.py; "
+        "data": f"{DATA}, as in benchmarks/face_sets.py; "
         "scores on 421 held-out faces of ibug68, boxes tight",
         "metric": (
             "nme in % of the distance between the outer eye corners; of 'all faces' "
@@ -189,7 +190,9 @@ def ship(name, last, held_out, data):
     # Scores must be calibrated on faces that the network has not learnt, in any pose.
     calibration = calibrate(load_model(held_out), head_faces(data, all_faces=False)[1])
     for folder, file in ((held_out, small), (last, path)):
-        model = replace(load_model(folder, tta=tta), calibration=calibration)
+        model = load_model(folder, tta=tta)
+        record = replace(model.trained_on, data=DATA)
+        model = replace(model, calibration=calibration, trained_on=record)
         export_model(model, file, "int8", train, LICENCE)
     before, after = (
         nasion.evaluate(load_model(model, tta="none"), val).overall.nme
