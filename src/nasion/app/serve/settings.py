@@ -89,17 +89,22 @@ def parse_boxes(texts: list[str], most: int) -> Float32[np.ndarray, "N 4"] | Non
     return np.stack(boxes)
 
 
+def smallest_min_face(size: tuple[int, int]) -> int:
+    """The smallest face, side in pixels, that a request may look for in an image of this size."""
+    return int(np.ceil((size[0] * size[1]) ** 0.5 / _SMALLEST_FACE))
+
+
 def with_min_face(
     landmarker: Landmarker, min_face: int | None, size: tuple[int, int], name: str
 ) -> Landmarker:
     """The same, but its detector finds faces from ``min_face`` pixels on. Raises ``DataError``."""
     if min_face is None:
         return landmarker
-    least = (size[0] * size[1]) ** 0.5 / _SMALLEST_FACE
+    least = smallest_min_face(size)
     if min_face < least:
         raise DataError(
             f"{name}: min_face={min_face} in {size[0]} x {size[1]} pixels; the server looks for "
-            f"faces of {int(np.ceil(least))} pixels or more there; send a part of the image."
+            f"faces of {least} pixels or more there; send a part of the image."
         )
     detector: Any = landmarker.detector
     if not is_dataclass(detector) or not hasattr(detector, "min_face"):
