@@ -33,7 +33,8 @@ from nasion.media.temporary_files import temporary_path
 from nasion.media.video import VideoInput
 from nasion.media.video_reading import VideoProblem
 from nasion.prediction_formats import stems
-from nasion.prediction_formats.json import COORDINATES, image_value, rounded
+from nasion.prediction_formats._rounded import rounded
+from nasion.prediction_formats.json import COORDINATES, image_value
 
 FORMATS = {"png": ".png", "jpg": ".jpg"}
 LIST = "crops.json"

@@ -20,6 +20,7 @@ from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
+from nasion.landmarks.measures import measure
 from nasion.media.files import DISK_ERRORS
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
 from nasion.media.video import VideoInput
@@ -38,6 +39,7 @@ class PredictOptions:
     ``boxes``: known faces; None: faces are searched for. ``formats``: those of several files, which
     are written at once, into ``folder``. ``labels``, ``draw_boxes``: as in ``draw``.
     ``hide_occluded``: leave hidden points out of drawings, and make them NaN in results.
+    ``measures``: tell head pose, eyes and mouth of each face.
     ``smoothing``, ``patience`` (seconds): of tracking in videos. ``threads``: for images. ``hold``:
     a block in which Ctrl-C waits.
     """
@@ -48,6 +50,7 @@ class PredictOptions:
     labels: str = "none"
     draw_boxes: bool | None = None
     hide_occluded: bool = False
+    measures: bool = False
     smoothing: OneEuro | None = DEFAULT_SMOOTHING
     patience: float = DEFAULT_PATIENCE
     threads: int = 1
@@ -131,7 +134,10 @@ def _process_image(
         faces, dropped = landmarker.find(pixels, boxes)
         size = (pixels.shape[1], pixels.shape[0])
         stem = stem_of[image.name]
-        result = ImageResult(image.name, stem, size, tuple(faces), pixels, dropped=dropped)
+        measured = measure(faces) if options.measures else None
+        result = ImageResult(
+            image.name, stem, size, tuple(faces), pixels, dropped=dropped, measured=measured
+        )
         result = result.without_hidden() if options.hide_occluded else result
         for name in options.formats:
             write_files(result, name, options.folder, options.labels, options.draw_boxes)
@@ -154,16 +160,7 @@ def _frames(
         # If the consumer stops, the clip is finished at once, not when the generator is collected.
         with closing(frames):
             for frame in frames:
-                height, width = frame.pixels.shape[:2]
-                result = ImageResult(
-                    name=f"{video.name}@{frame.number}",
-                    stem=f"{stem}@{frame.number}",
-                    size=(width, height),
-                    faces=tuple(tracker(frame.pixels, frame.seconds)),
-                    image=frame.pixels,
-                    seconds=frame.seconds,
-                    dropped=tracker.dropped,
-                )
+                result = _frame_result(video.name, stem, frame, tracker, options.measures)
                 result = result.without_hidden() if options.hide_occluded else result
                 for name in options.formats:
                     # Drawn frames are written by `rewrite`.
@@ -174,6 +171,23 @@ def _frames(
     except Exception as error:
         yield refusal(video.name, error)
     yield from problems
+
+
+def _frame_result(
+    name: str, stem: str, frame: Frame, tracker: Tracker, measures: bool
+) -> ImageResult:
+    height, width = frame.pixels.shape[:2]
+    faces = tracker(frame.pixels, frame.seconds)
+    return ImageResult(
+        name=f"{name}@{frame.number}",
+        stem=f"{stem}@{frame.number}",
+        size=(width, height),
+        faces=tuple(faces),
+        image=frame.pixels,
+        seconds=frame.seconds,
+        dropped=tracker.dropped,
+        measured=measure(faces, tracker.unsmoothed) if measures else None,
+    )
 
 
 def _open_frames(

@@ -35,16 +35,20 @@ class TextContents:
 
     ``scheme``: of the faces; None if it is not known, and there are none. ``timed``: True if frames
     of videos are among the images. ``folder``: for files without a name; None: the system's.
+    ``measured``: True if results tell pose and measures of their faces.
     """
 
     scheme: Scheme | None = None
     timed: bool = False
     folder: Path | None = None
+    measured: bool = False
 
     @classmethod
     def of(cls, results: Sequence[ImageResult], folder: Path | None = None) -> TextContents:
         scheme = next((face.scheme for result in results for face in result.faces), None)
-        return cls(scheme, any(result.seconds is not None for result in results), folder)
+        timed = any(result.seconds is not None for result in results)
+        measured = any(result.measured is not None for result in results)
+        return cls(scheme, timed, folder, measured)
 
 
 class Text(Protocol):

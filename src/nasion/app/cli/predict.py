@@ -53,7 +53,7 @@ _CTRL_C = 130  # 128 and SIGINT
 # What the engines do; all other options are refused with --engine.
 _OF_ENGINES = (
     *("run", "folder", "no_detect", "any_rotation", "detector"),
-    *("min_face", "min_score", "engine", "workers", "tta", "hide_occluded"),
+    *("min_face", "min_score", "engine", "workers", "tta", "hide_occluded", "measures"),
 )
 _OF_SEARCH = ("any_rotation", "detector", "min_face")
 _OF_CANDIDATES = (*_OF_SEARCH, "min_score", "max_faces")
@@ -84,6 +84,14 @@ HideOccluded = Annotated[
         "image. Text formats hold them as missing.",
     ),
 ]
+Measures = Annotated[
+    bool,
+    typer.Option(
+        "--measures",
+        help="Tell how each head is turned (yaw, pitch, roll) and how far its eyes and mouth are "
+        "open, in every format but pts.",
+    ),
+]
 Engine = Annotated[
     str | None,
     typer.Option(
@@ -107,6 +115,7 @@ def predict(
     ] = "none",
     draw_boxes: DrawBoxes = None,
     hide_occluded: HideOccluded = False,
+    measures: Measures = False,
     box: KnownBox = None,
     boxes: BoxTable = None,
     no_detect: NoDetect = False,
@@ -142,6 +151,7 @@ def predict(
     from nasion.inference import detectors
     from nasion.inference.landmarker import Landmarker
     from nasion.inference.smoothing import OneEuro
+    from nasion.landmarks.measures import require_pose
     from nasion.media.files import check_output_folder
     from nasion.prediction_formats import is_text
     from nasion.prediction_formats.image import LABELS
@@ -158,6 +168,7 @@ def predict(
             any_rotation=any_rotation,
             tta=tta_or_none(tta),
             hide_occluded=hide_occluded,
+            measures=measures,
         )
         _predict_in_bulk(inputs, settings, folder, engine, workers)
         return
@@ -165,6 +176,8 @@ def predict(
     names = _output_formats(formats or [], to_stdout)
     if "image" not in names:
         given.refuse("without the format image", names=_OF_DRAWINGS)
+    if names == ["pts"]:
+        given.refuse("in .pts files, which hold points only", names=("measures",))
     if labels not in LABELS:
         raise SettingError(f"--labels {labels}: one of {', '.join(LABELS)} expected.")
     if not to_stdout:
@@ -180,6 +193,8 @@ def predict(
     )
     if hide_occluded:
         _check_visibility(landmarker, run)
+    if measures:
+        require_pose(landmarker.predictor.spec.scheme)
     options = PredictOptions(
         boxes=known,
         formats=tuple(name for name in names if not is_text(name)),
@@ -187,6 +202,7 @@ def predict(
         labels=labels,
         draw_boxes=draw_boxes,
         hide_occluded=hide_occluded,
+        measures=measures,
         smoothing=OneEuro(min_cutoff, beta) if smooth else None,
         patience=patience,
         threads=min(workers or os.cpu_count() or 1, len(images) + len(videos)),
@@ -283,7 +299,8 @@ def _predict(
     from nasion.prediction_formats import TextContents
 
     folder = None if to_stdout else options.folder
-    contents = TextContents(landmarker.predictor.spec.scheme, bool(videos), folder)
+    scheme = landmarker.predictor.spec.scheme
+    contents = TextContents(scheme, bool(videos), folder, options.measures)
     summary = PredictionSummary(landmarker.min_score)
     output = PredictionOutput(texts, folder, contents, summary)
     options = replace(options, hold=output.signals.held)
@@ -312,9 +329,14 @@ def _predict_in_bulk(
     """Everything to Parquet, part by part."""
     from nasion.app import bulk
     from nasion.app.bulk_inputs import make_parts
+    from nasion.landmarks.measures import require_pose
 
-    if settings.hide_occluded:
-        _check_visibility(settings.landmarker(), settings.model)
+    if settings.hide_occluded or settings.measures:
+        landmarker = settings.landmarker()
+        if settings.hide_occluded:
+            _check_visibility(landmarker, settings.model)
+        if settings.measures:
+            require_pose(landmarker.predictor.spec.scheme)
     parts = make_parts(inputs)
     total: Counter[str] = Counter()
     with console.progress_bar("parts", len(parts)) as advance:
