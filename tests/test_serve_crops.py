@@ -66,8 +66,7 @@ def test_settings_change_the_crop(server):
     assert (status, headers["content-type"]) == (200, "image/jpeg")
     assert pixels(data).shape == (40, 40, 3)
     near, far = (
-        pixels(server.ask(f"{PATH}?face=1&margin={margin}", sample_image())[2])
-        for margin in (0, 1)
+        pixels(server.ask(f"{PATH}?face=1&margin={margin}", sample_image())[2]) for margin in (0, 1)
     )
     assert near.shape == far.shape and np.abs(near.astype(int) - far).mean() > 10
     box = json.loads(server.ask("/v1/landmarks", sample_image())[2])["images"][0]["faces"][2]["box"]

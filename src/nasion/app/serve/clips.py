@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from nasion.app.serve.admission import AdmissionControl, Limits, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import Processed, refusal, respond
-from nasion.app.serve.settings import HIDE_OCCLUDED, Number, WholeNumber, with_min_face
+from nasion.app.serve.settings import (
+    HIDE_OCCLUDED,
+    MEASURES,
+    Number,
+    WholeNumber,
+    refuse_measures,
+    with_min_face,
+)
 from nasion.app.serve.uploads import CLIP_BODY, Upload, read_uploads
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
+from nasion.landmarks.blinks import find_blinks
 from nasion.landmarks.face import ImageResult
+from nasion.landmarks.measures import measure
 from nasion.media.decoder_process import ClipDecoder
 from nasion.media.inputs import UnreadableInput
 from nasion.media.signatures import kind_of_contents
@@ -41,6 +52,9 @@ class _Settings(BaseModel):
 
     format: Format = Field("json", description="Output format.")
     hide_occluded: bool = Field(False, description=HIDE_OCCLUDED)
+    measures: bool = Field(
+        False, description=f"{MEASURES} In JSON, also the blinks of each face (blinks), in seconds."
+    )
     smooth: bool = Field(True, description="Smooth the points from frame to frame.")
     min_cutoff: Number = Field(
         DEFAULT_SMOOTHING.min_cutoff, gt=0, description="Smoothing cutoff in Hz for still faces."
@@ -89,6 +103,8 @@ def add_clips(
 
         Send a video as the body, or a form with one file.
         """
+        if settings.measures:
+            refuse_measures(landmarker.predictor.spec.scheme)
         uploads = await read_uploads(request, limits, "video")
         if len(uploads) > 1:
             raise Rejected(422, f"{len(uploads)} files were sent; send one video.")
@@ -96,6 +112,24 @@ def add_clips(
         done = await admission.run(client_of(request.scope), work.process, uploads[0])
         metrics.count_images(done)
         return respond(done, getattr(settings.format, "value", settings.format))
+
+
+def _blinks(results: Sequence[ImageResult]) -> list[dict[str, float]]:
+    """Each face's blinks, by its track number, with times in seconds."""
+    openness: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
+    for result in results:
+        for face, measured in zip(result.faces, result.measured or (), strict=True):
+            if face.track is not None and result.seconds is not None:
+                openness[face.track].append((result.seconds, measured.measures.eyes))
+    found = []
+    for track, values in sorted(openness.items()):
+        seconds, eyes = np.array(values).T
+        # A damaged clip may repeat a time.
+        later = np.r_[True, seconds[1:] > np.maximum.accumulate(seconds)[:-1]]
+        for blink in find_blinks(eyes[later], seconds[later]):
+            times = {name: round(getattr(blink, name), 3) for name in ("start", "end", "lowest")}
+            found.append({"track": track, **times, "openness": round(blink.openness, 3)})
+    return found
 
 
 @dataclass(frozen=True)
@@ -127,18 +161,23 @@ class _ClipWork:
                         break
                     size = (frame.pixels.shape[1], frame.pixels.shape[0])
                     tracker = tracker or self._tracker(size, name)
+                    faces = tracker(frame.pixels, frame.seconds)
+                    wanted = self.settings.measures
                     result = ImageResult(
                         name=f"{name}@{frame.number}",
                         stem=f"{stem}@{frame.number}",
                         size=size,
-                        faces=tuple(tracker(frame.pixels, frame.seconds)),
+                        faces=tuple(faces),
                         seconds=frame.seconds,
+                        measured=measure(faces, tracker.unsmoothed) if wanted else None,
                     )
                     hide = self.settings.hide_occluded
                     done.results.append(result.without_hidden() if hide else result)
                     self._check(frame, done)
         except Exception as error:
             done.unreadable.append(refusal(name, error))
+        if self.settings.measures:
+            done.also["blinks"] = _blinks(done.results)
         done.unreadable += [UnreadableInput(name, reason) for reason in damage]
         return done
 

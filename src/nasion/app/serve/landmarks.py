@@ -12,7 +12,7 @@ from nasion.app.serve import responses
 from nasion.app.serve.admission import AdmissionControl, client_of
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.search import Search, refuse_boxes_for_several
-from nasion.app.serve.settings import HIDE_OCCLUDED
+from nasion.app.serve.settings import HIDE_OCCLUDED, MEASURES, refuse_measures
 from nasion.app.serve.uploads import REQUEST_BODY, read_uploads
 from nasion.discovery import FORMATS
 from nasion.inference.landmarker import Landmarker
@@ -34,6 +34,7 @@ class _Settings(Search):
     format: Format = Field("json", description="Output format; several files come as a zip.")
     labels: Labels = Field("none", description="Labels beside drawn points.")
     hide_occluded: bool = Field(False, description=HIDE_OCCLUDED)
+    measures: bool = Field(False, description=MEASURES)
 
 
 def add_landmarks(
@@ -61,13 +62,22 @@ def add_landmarks(
         """
         limits = admission.limits
         known = settings.known_boxes(limits.faces)
+        output = getattr(settings.format, "value", settings.format)
+        if settings.measures:
+            refuse_measures(landmarker.predictor.spec.scheme, output)
         uploads = await read_uploads(request, limits)
         refuse_boxes_for_several(known, len(uploads))
         own = settings.landmarker(landmarker, limits.faces)
-        output = getattr(settings.format, "value", settings.format)
         labels = getattr(settings.labels, "value", settings.labels)
         work = responses.Work(
-            own, decode, known, settings.min_face, output, labels, settings.hide_occluded
+            own,
+            decode,
+            known,
+            settings.min_face,
+            output,
+            labels,
+            settings.hide_occluded,
+            settings.measures,
         )
         done = await admission.run(client_of(request.scope), work.process, uploads)
         metrics.count_images(done)

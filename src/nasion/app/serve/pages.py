@@ -17,7 +17,10 @@ from nasion.app.serve import responses
 from nasion.app.serve.admission import App, Limits, Message, Receive, Send
 from nasion.app.serve.anonymise import MAX_STRENGTH, parts_that_can_be_hidden
 from nasion.app.serve.crops import MAX_SIDE, crop_templates
+from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
+from nasion.landmarks.measures import require_pose
+from nasion.landmarks.scheme import Scheme
 
 _PAGE = Path(__file__).parent / "page"
 _CSP = "Content-Security-Policy"
@@ -45,6 +48,15 @@ class SecurityHeaders:
         await self.app(scope, receive, with_headers)
 
 
+def has_pose(scheme: Scheme) -> bool:
+    """Whether the head pose can be told from the points of a scheme."""
+    try:
+        require_pose(scheme)
+    except SettingError:
+        return False
+    return True
+
+
 def add_pages(app: FastAPI, landmarker: Landmarker, limits: Limits) -> None:
     """Add the page, the sample, the network's description and ``/docs``."""
     scheme = landmarker.predictor.spec.scheme
@@ -55,6 +67,7 @@ def add_pages(app: FastAPI, landmarker: Landmarker, limits: Limits) -> None:
         "edges": scheme.edge_index.tolist(),
         "parts": face_parts(scheme),
         "crop_templates": crop_templates(scheme),
+        "measures": has_pose(scheme),
         "parts_to_hide": parts_that_can_be_hidden(scheme),
         "limits": {
             "bytes": limits.body_bytes,

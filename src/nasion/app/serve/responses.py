@@ -25,6 +25,7 @@ from nasion.errors import DataError, NasionError
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import ImageResult
+from nasion.landmarks.measures import measure
 from nasion.media.decoder_process import ImageDecoder
 from nasion.media.images import jpeg_bytes
 from nasion.media.inputs import UnreadableInput
@@ -64,11 +65,15 @@ def refusal(name: str, error: Exception) -> UnreadableInput:
 
 @dataclass
 class Processed:
-    """The results of a request; ``files``: of formats of several files, by name."""
+    """The results of a request.
+
+    ``files``: of formats of several files, by name. ``also``: what JSON says beside the images.
+    """
 
     results: list[ImageResult] = field(default_factory=list)
     unreadable: list[UnreadableInput] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    also: dict[str, Any] = field(default_factory=dict)
 
     @property
     def faces(self) -> int:
@@ -119,7 +124,7 @@ class Work:
 
     ``boxes``: (N, 4), of the faces of its only image; None: they are detected. ``min_face``: side
     in pixels of the smallest face to find. ``format``, ``labels``: of the output.
-    ``hide_occluded``: leave hidden points out.
+    ``hide_occluded``: leave hidden points out. ``measures``: tell poses, eyes and mouths.
     """
 
     landmarker: Landmarker
@@ -129,6 +134,7 @@ class Work:
     format: str
     labels: str
     hide_occluded: bool = False
+    measures: bool = False
 
     def process(self, uploads: Sequence[Upload], cancelled: Callable[[], bool]) -> Processed:
         """The faces of each image; one image's pixels are held at a time.
@@ -143,7 +149,9 @@ class Work:
         pixels = self.decode(upload.data, True, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
-        result = ImageResult(upload.name, stem, size, tuple(landmarker(pixels, self.boxes)))
+        faces = landmarker(pixels, self.boxes)
+        measured = measure(faces) if self.measures else None
+        result = ImageResult(upload.name, stem, size, tuple(faces), measured=measured)
         result = result.without_hidden() if self.hide_occluded else result
         done.results.append(result)
         module = FORMATS.load(self.format)
@@ -161,7 +169,8 @@ def respond(done: Processed, name: str) -> Response:
     if done.unreadable and (not done.results or name != "json"):
         return refuse_all(done)
     if name == "json":
-        return JSONResponse({**json.loads(to_text(name, done.results)), "errors": done.errors})
+        value = json.loads(to_text(name, done.results))
+        return JSONResponse({**value, **done.also, "errors": done.errors})
     if is_text(name):
         return Response(to_text(name, done.results), media_type=module.MEDIA_TYPE)
     if len(done.files) == 1:
