@@ -131,11 +131,11 @@ def test_a_response_of_too_many_bytes_is_refused(monkeypatch):
     assert status == 413 and "send fewer images" in json.loads(data)["error"]
 
 
-def test_a_network_without_the_points_of_a_template_refuses_it_and_does_not_offer_it(tmp_path):
+def test_a_network_without_the_points_of_a_template_refuses_it_and_does_not_offer_it():
     from nasion.app.serve.crops import crop_templates
     from nasion.landmarks.scheme import Scheme
 
-    nothing_shared = Scheme("two", ("tail", "fin"), mirror=())
+    nothing_shared = Scheme(name="two", points=("tail", "fin"), mirror=())
     assert crop_templates(nothing_shared) == {}
     assert {"arcface": 112, "ffhq": 1024, "ibug68": 256}.items() <= crop_templates(ibug68).items()
 

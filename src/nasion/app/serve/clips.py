@@ -114,7 +114,7 @@ def add_clips(
         return respond(done, getattr(settings.format, "value", settings.format))
 
 
-def _blinks(results: Sequence[ImageResult]) -> list[dict[str, float]]:
+def find_blinks_of_tracks(results: Sequence[ImageResult]) -> list[dict[str, float]]:
     """Each face's blinks, by its track number, with times in seconds."""
     openness: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
     for result in results:
@@ -177,7 +177,7 @@ class _ClipWork:
         except Exception as error:
             done.unreadable.append(refusal(name, error))
         if self.settings.measures:
-            done.also["blinks"] = _blinks(done.results)
+            done.also["blinks"] = find_blinks_of_tracks(done.results)
         done.unreadable += [UnreadableInput(name, reason) for reason in damage]
         return done
 

@@ -112,7 +112,7 @@ async def _answer_frames(socket: WebSocket, camera: _Camera, admission: Admissio
 class _Camera:
     """A connection's faces so far.
 
-    ``hide_occluded``: leave hidden points out of answers. ``measures``: tell poses, eyes and mouths.
+    ``hide_occluded``: leave hidden points out of answers. ``measures``: tell poses, eyes, mouths.
     """
 
     tracker: Tracker

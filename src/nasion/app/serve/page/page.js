@@ -180,6 +180,7 @@ async function processFile(file, place, signal) {
     const wait = isVideo(file) ? ` (clips of up to ${clip_seconds} seconds)` : "";
     setStatus(share < 1 ? `${place}${name}: ${percent(share)} uploaded ...` : `${place}${name}: finding faces${wait} ...`);
   };
+  onProgress(0);
   if (isVideo(file)) {
     const answer = await sendForJson("v1/clips", { ...asked, smooth: byId("smooth").checked }, file, { field: "clip", onProgress, signal });
     return { ...await clipResult(file, answer), query };

@@ -13,6 +13,7 @@ export function send(path, query, file, { field = "images", onProgress, signal }
     // Relative to the page, which a proxy may show under a path of its own.
     request.open("POST", `${path}?${new URLSearchParams(query)}`);
     request.responseType = "blob";
+    if (onProgress) request.upload.addEventListener("load", () => onProgress(1));
     if (onProgress) request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
     request.addEventListener("abort", () => reject(new Cancelled("Cancelled.")));
     request.addEventListener("error", () => reject(new Error("The server does not answer.")));
