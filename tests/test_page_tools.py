@@ -238,8 +238,8 @@ def test_the_plot_shows_each_measure_and_leads_to_a_time(page):
         lines.add(page.get_attribute("#plot .line", "d"))
     assert len(lines) == 5 and all(line.count("L") == 19 for line in lines)
     width = page.locator("#plot").bounding_box()["width"]
-    page.locator("#plot").click(position={"x": 44 + 0.5 * (width - 52), "y": 40})
-    expect(page.locator("#time")).to_contain_text(", frame 9")
+    page.locator("#plot").click(position={"x": 44 + 0.25 * (width - 52), "y": 40})
+    expect(page.locator("#time")).to_contain_text(", frame 5")
     expect(page.locator("#blinks")).to_have_text("face 1: no blink")
     page.uncheck("#measures")
     status(page, "in 20 frames")
