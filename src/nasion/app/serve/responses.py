@@ -28,7 +28,7 @@ from nasion.landmarks.face import ImageResult
 from nasion.media.decoder_process import ImageDecoder
 from nasion.media.images import jpeg_bytes
 from nasion.media.inputs import UnreadableInput
-from nasion.prediction_formats import is_text, stems, to_text
+from nasion.prediction_formats import DrawStyle, is_text, stems, to_text
 
 _log = logging.getLogger("nasion")
 # What paths, drives, streams and wildcards are written with, and control characters.
@@ -120,7 +120,7 @@ class Work:
         module = FORMATS.load(self.format)
         if not hasattr(module, "files"):
             return
-        done.files |= module.files(replace(result, image=pixels), self.labels)
+        done.files |= module.files(replace(result, image=pixels), DrawStyle(labels=self.labels))
         if sum(map(len, done.files.values())) > _MAX_FILES_BYTES:
             raise Rejected(
                 413,
