@@ -249,7 +249,14 @@ def test_the_plot_shows_each_measure_and_leads_to_a_time(page):
 def test_blinks_are_listed_and_marked_with_their_times(page):
     def with_blink(route):
         answer = route.fetch()
-        blink = {"track": 1, "start": 0.2, "end": 0.4, "lowest": 0.3, "openness": 0.1}
+        blink = {
+            "video": "me.mp4",
+            "track": 1,
+            "start": 0.2,
+            "end": 0.4,
+            "lowest": 0.3,
+            "openness": 0.1,
+        }
         route.fulfill(response=answer, json={**answer.json(), "blinks": [blink]})
 
     page.route("**/v1/clips*", with_blink)
@@ -257,7 +264,7 @@ def test_blinks_are_listed_and_marked_with_their_times(page):
     status(page, "in 20 frames")
     expect(page.locator("#blinks")).to_have_text("face 1: 1 blink (0.30 s)")
     assert page.locator("#plot .blink").count() == 1
-    assert json.loads(saved(page, "#save-json")[1])["blinks"][0]["clip"] == "me.mp4"
+    assert json.loads(saved(page, "#save-json")[1])["blinks"][0]["video"] == "me.mp4"
 
 
 def test_a_clip_that_browsers_cannot_play_shows_its_points_without_images(page):

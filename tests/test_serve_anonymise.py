@@ -149,4 +149,6 @@ def test_a_scheme_without_eyes_offers_the_whole_face_alone():
     from nasion.app.serve.anonymise import parts_that_can_be_hidden
     from nasion.landmarks.scheme import Scheme
 
-    assert parts_that_can_be_hidden(Scheme(name="two", points=("tail", "fin"), mirror=())) == ["face"]
+    assert parts_that_can_be_hidden(Scheme(name="two", points=("tail", "fin"), mirror=())) == [
+        "face"
+    ]

@@ -1,19 +1,16 @@
 """Head pose, eyes, mouth and blinks over HTTP and a WebSocket."""
 
+import io
 import json
 
-import numpy as np
 import pytest
+from PIL import Image
 from test_serve import LIMITS, Server
 from websockets.sync.client import connect
 
 from nasion.app import serve
-from nasion.app.serve.clips import find_blinks_of_tracks
 from nasion.app.serve.responses import sample_image
 from nasion.inference.landmarker import Landmarker
-from nasion.landmarks.catalog import ibug68
-from nasion.landmarks.eyes_and_mouth import FaceMeasures
-from nasion.landmarks.face import Face, ImageResult, PoseAndMeasures
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 POSE = {f"{angle}{end}" for angle in ("yaw", "pitch", "roll") for end in ("", "_standard_error")}
@@ -47,31 +44,10 @@ def test_a_clip_s_frames_are_measured_and_its_blinks_listed(server):
 
     clip = written(frames(5))
     answer = json.loads(server.ask("/v1/clips?measures=true", clip, "video/mp4")[2])
-    assert answer["blinks"] == []
+    assert answer["blinks"] == []  # how they are found: test_blinks.py, test_measured_outputs.py
     assert all("pose" in face for image in answer["images"] for face in image["faces"])
     answer = json.loads(server.ask("/v1/clips", clip, "video/mp4")[2])
     assert "blinks" not in answer and "pose" not in answer["images"][0]["faces"][0]
-
-
-def frame(seconds, **openness_of):
-    """A frame with faces of these tracks and openness of their eyes."""
-    points = np.zeros((68, 2), np.float32)
-    face = Face(ibug68, points, np.zeros(4, np.float32), 0.9)
-    found, measured = [], []
-    for track, openness in openness_of.items():
-        found.append(Face(**{**vars(face), "track": int(track[1:])}))
-        values = FaceMeasures(openness, openness, 0, 0, 0, 0)
-        measured.append(PoseAndMeasures(face.pose(), values))
-    return ImageResult("", "", (9, 9), tuple(found), seconds=seconds, measured=tuple(measured))
-
-
-def test_each_face_s_blinks_have_its_number_and_their_times():
-    dip = {30: 0.2, 31: 0.05, 32: 0.03, 33: 0.1, 34: 0.25}
-    shown = [frame(k / 25, t1=0.3, t2=dip.get(k, 0.3)) for k in range(75)]
-    # A frame whose time comes twice, as in damaged clips, is left out.
-    (blink,) = find_blinks_of_tracks([*shown[:40], shown[39], *shown[40:]])
-    assert (blink["track"], blink["lowest"]) == (2, 1.28)
-    assert 1.16 <= blink["start"] < 1.2 + 1e-3 < blink["end"] <= 1.4 and blink["openness"] == 0.1
 
 
 def test_a_camera_s_frames_are_measured(server):
@@ -92,3 +68,41 @@ def test_a_network_of_few_points_says_that_it_cannot_measure(monkeypatch):
             assert status == 422 and "69 are needed" in json.loads(data)["error"]
         with pytest.raises(Exception, match="422"):
             connect(f"ws://127.0.0.1:{small.port}/v1/live?measures=true")
+
+
+def drawn(server, query):
+    return server.ask(f"/v1/landmarks?format=image&{query}", sample_image())
+
+
+def test_what_is_drawn_can_be_chosen(server):
+    images = [
+        drawn(server, query)[2]
+        for query in ("", "draw=points", "draw=lines,fill", "draw=boxes,scores", "labels=numbers")
+    ]
+    assert len(set(images)) == len(images)
+    plain, measured = drawn(server, "")[2], drawn(server, "measures=true")[2]
+    assert plain != measured != drawn(server, "measures=true&draw=axes")[2]
+    status, headers, data = drawn(server, "overlay=true&draw=points")
+    overlay = Image.open(io.BytesIO(data))
+    assert (status, headers["content-type"]) == (200, "image/png")
+    assert (overlay.mode, overlay.size) == ("RGBA", (960, 320))
+    assert drawn(server, "image_format=png")[1]["content-type"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("format=image&draw=hats", "'hats' cannot be drawn"),
+        ("format=image&draw=,", "cannot be drawn"),
+        ("format=image&draw=names,numbers", "not both"),
+        ("format=image&draw=axes", "with measures=true; add it"),
+        ("format=image&draw=points&labels=names", "labels: has no effect with draw"),
+        ("format=image&overlay=true&image_format=jpg", "only PNG files can be"),
+        ("format=image&image_format=gif", "image_format: "),
+        ("draw=points", "draw: has no effect without format=image"),
+        ("format=csv&overlay=true", "overlay: has no effect"),
+    ],
+)
+def test_drawings_that_make_no_sense_are_refused(server, query, words):
+    status, _, data = server.ask(f"/v1/landmarks?{query}", b"x")
+    assert status == 422 and words in json.loads(data)["error"]

@@ -1,7 +1,8 @@
 """One JSON value: the points' names, then each image's faces with points, scores and errors.
 
 ``visible`` holds the chance that a point can be seen, if the network predicts it. A point that is
-left out is ``[null, null]``. ``pose`` and ``measures`` are there if they were asked for.
+left out is ``[null, null]``. If they were asked for, faces have ``pose`` and ``measures``, and the
+blinks of faces in clips are at the end.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import nasion
 from nasion.data.datasets._face_records import read_text_document
 from nasion.data.datasets._predicted_json import read_json
+from nasion.landmarks.clip_blinks import ClipBlinks
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.measures import measure
 from nasion.landmarks.scheme import Scheme
@@ -35,6 +37,7 @@ class Text:
 
     def __init__(self, contents: TextContents) -> None:
         self._scheme, self._is_first = contents.scheme, True
+        self._blinks = ClipBlinks() if contents.measured and contents.timed else None
 
     def begin(self) -> str:
         scheme = self._scheme
@@ -52,12 +55,27 @@ class Text:
     def add(self, result: ImageResult) -> str:
         before = "\n" if self._is_first else ",\n"
         self._is_first = False
+        if self._blinks is not None:
+            self._blinks.add(result)
         # No text in JSON has a line end of its own: they are escaped.
         lines = json.dumps(image_value(result), indent=1).split("\n")
         return before + "\n".join(f"  {line}" for line in lines)
 
     def end(self) -> Iterator[str]:
-        yield "]\n}\n" if self._is_first else "\n ]\n}\n"
+        yield "]" if self._is_first else "\n ]"
+        if self._blinks is not None:
+            values = [json.dumps(value) for value in _blink_values(self._blinks)]
+            lines = "".join(f"\n  {value}," for value in values).removesuffix(",")
+            yield f',\n "blinks": [{lines}' + ("\n ]" if values else "]")
+        yield "\n}\n"
+
+
+def _blink_values(blinks: ClipBlinks) -> Iterator[dict[str, Any]]:
+    for (video, track), found in blinks.found().items():
+        for blink in found:
+            times = {name: round(getattr(blink, name), 4) for name in ("start", "end", "lowest")}
+            own = {"video": name_as_text(video), "track": track}
+            yield {**own, **times, "openness": round(blink.openness, 4)}
 
 
 def image_value(result: ImageResult) -> dict[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
@@ -29,7 +27,6 @@ from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
-from nasion.landmarks.blinks import find_blinks
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.measures import measure
 from nasion.media.decoder_process import ClipDecoder
@@ -114,24 +111,6 @@ def add_clips(
         return respond(done, getattr(settings.format, "value", settings.format))
 
 
-def find_blinks_of_tracks(results: Sequence[ImageResult]) -> list[dict[str, float]]:
-    """Each face's blinks, by its track number, with times in seconds."""
-    openness: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
-    for result in results:
-        for face, measured in zip(result.faces, result.measured or (), strict=True):
-            if face.track is not None and result.seconds is not None:
-                openness[face.track].append((result.seconds, measured.measures.eyes))
-    found = []
-    for track, values in sorted(openness.items()):
-        seconds, eyes = np.array(values).T
-        # A damaged clip may repeat a time.
-        later = np.r_[True, seconds[1:] > np.maximum.accumulate(seconds)[:-1]]
-        for blink in find_blinks(eyes[later], seconds[later]):
-            times = {name: round(getattr(blink, name), 3) for name in ("start", "end", "lowest")}
-            found.append({"track": track, **times, "openness": round(blink.openness, 3)})
-    return found
-
-
 @dataclass(frozen=True)
 class _ClipWork:
     """What a request wants of its video."""
@@ -176,8 +155,6 @@ class _ClipWork:
                     self._check(frame, done)
         except Exception as error:
             done.unreadable.append(refusal(name, error))
-        if self.settings.measures:
-            done.also["blinks"] = find_blinks_of_tracks(done.results)
         done.unreadable += [UnreadableInput(name, reason) for reason in damage]
         return done
 

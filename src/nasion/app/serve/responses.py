@@ -29,7 +29,7 @@ from nasion.landmarks.measures import measure
 from nasion.media.decoder_process import ImageDecoder
 from nasion.media.images import jpeg_bytes
 from nasion.media.inputs import UnreadableInput
-from nasion.prediction_formats import is_text, stems, to_text
+from nasion.prediction_formats import DrawStyle, is_text, stems, to_text
 
 _log = logging.getLogger("nasion")
 # What paths, drives, streams and wildcards are written with, and control characters.
@@ -65,15 +65,11 @@ def refusal(name: str, error: Exception) -> UnreadableInput:
 
 @dataclass
 class Processed:
-    """The results of a request.
-
-    ``files``: of formats of several files, by name. ``also``: what JSON says beside the images.
-    """
+    """The results of a request; ``files``: of formats of several files, by name."""
 
     results: list[ImageResult] = field(default_factory=list)
     unreadable: list[UnreadableInput] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
-    also: dict[str, Any] = field(default_factory=dict)
 
     @property
     def faces(self) -> int:
@@ -123,7 +119,7 @@ class Work:
     """What a request wants of its images.
 
     ``boxes``: (N, 4), of the faces of its only image; None: they are detected. ``min_face``: side
-    in pixels of the smallest face to find. ``format``, ``labels``: of the output.
+    in pixels of the smallest face to find. ``format``, ``style``: of the output.
     ``hide_occluded``: leave hidden points out. ``measures``: tell poses, eyes and mouths.
     """
 
@@ -132,7 +128,7 @@ class Work:
     boxes: np.ndarray | None
     min_face: int | None
     format: str
-    labels: str
+    style: DrawStyle
     hide_occluded: bool = False
     measures: bool = False
 
@@ -157,7 +153,7 @@ class Work:
         module = FORMATS.load(self.format)
         if not hasattr(module, "files"):
             return
-        done.add_files(module.files(replace(result, image=pixels), self.labels))
+        done.add_files(module.files(replace(result, image=pixels), self.style))
 
 
 def respond(done: Processed, name: str) -> Response:
@@ -170,12 +166,13 @@ def respond(done: Processed, name: str) -> Response:
         return refuse_all(done)
     if name == "json":
         value = json.loads(to_text(name, done.results))
-        return JSONResponse({**value, **done.also, "errors": done.errors})
+        return JSONResponse({**value, "errors": done.errors})
     if is_text(name):
         return Response(to_text(name, done.results), media_type=module.MEDIA_TYPE)
     if len(done.files) == 1:
-        (data,) = done.files.values()
-        return Response(data, media_type=module.MEDIA_TYPE)
+        ((file, data),) = done.files.items()
+        kind = "image/png" if file.endswith(".png") else module.MEDIA_TYPE
+        return Response(data, media_type=kind)
     return zip_response(done.files)
 
 

@@ -286,7 +286,7 @@ function saveJson() {
     if (!clip) return [{ image: name, width, height, faces }];
     return clip.frames.map((frame) => ({ image: frame.image, seconds: frame.seconds, width, height, faces: frame.faces }));
   });
-  const blinks = saved.flatMap(({ name, clip }) => (clip?.blinks || []).map((blink) => ({ clip: name, ...blink })));
+  const blinks = saved.flatMap(({ clip }) => clip?.blinks || []);
   const value = { nasion: network.version, coordinates: COORDINATES, scheme: network.scheme, point_names: network.point_names, images };
   if (blinks.length) value.blinks = blinks;
   const blob = new Blob([JSON.stringify(value, null, 1)], { type: "application/json" });
