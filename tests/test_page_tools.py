@@ -364,6 +364,20 @@ def test_hidden_faces_are_previewed_and_saved_as_previewed(page):
     np.testing.assert_array_equal(canvas(page), plain)
 
 
+def test_on_a_phone_the_preview_is_beside_its_settings_too(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    show_sample(page)
+    page.click("#hide summary")
+    page.click("#preview-hidden")
+    page.locator("#hidden-copy").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(page.locator("#hidden-copy")).to_be_hidden()
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.click("#preview-hidden")
+    expect(page.locator("#hidden-copy")).to_be_hidden()
+
+
 def test_of_a_photo_without_faces_nothing_is_cropped_and_that_nothing_is_hidden_is_said(page):
     buffer = io.BytesIO()
     Image.new("RGB", (60, 50), "grey").save(buffer, "PNG")
@@ -400,6 +414,7 @@ def test_with_all_panels_open_nothing_reaches_beyond_the_screen(page, width):
     status(page, "in 5 frames")
     for panel in ("#crops", "#hide"):
         page.click(f"{panel} summary")
+    assert not page.is_visible("#hidden-copy")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for each in ("#canvas", "#plot", "#seek", "#crop-template", "#hide-strength"):
         box = page.locator(each).bounding_box()

@@ -108,7 +108,7 @@ export class CropTool {
 export class HideTool {
   constructor(photo, network, show) {
     this.photo = photo;
-    this.show = show;
+    this.show = () => { this.showCopy(); show(); };
     this.latest = new Latest();
     this.made = null;  // {photo, key, blob, bitmap, note}
     this.timer = 0;
@@ -136,6 +136,17 @@ export class HideTool {
     if (!photo) this.press(false);
     if (!photo || this.made?.photo !== photo) say("hide-note", photo ? "" : NO_PHOTO);
     if (this.isOn && this.made?.photo !== photo) this.change();
+    this.showCopy();
+  }
+
+  /** On narrow screens the image is out of sight from here, so the panel has a copy. */
+  showCopy() {
+    const copy = byId("hidden-copy"), isShown = Boolean(this.preview);
+    copy.hidden = !isShown;
+    if (!isShown || copy.of === this.made) return;
+    copy.of = this.made;
+    URL.revokeObjectURL(copy.src);
+    copy.src = URL.createObjectURL(this.made.blob);
   }
 
   press(on) {
