@@ -27,9 +27,9 @@ from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import definition
 from nasion.media.file_names import name_as_text
-from nasion.media.files import atomic_write, move_into_place, naming
+from nasion.media.files import atomic_write
+from nasion.media.growing_text import GrowingText
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
-from nasion.media.temporary_files import temporary_path
 from nasion.media.video import VideoInput
 from nasion.media.video_reading import VideoProblem
 from nasion.prediction_formats import stems
@@ -231,13 +231,9 @@ class CropWriter:
         self.count: int = 0
         self._options = options
         self._sources = {os.path.realpath(path) for path in sources}
-        self._path = options.folder / LIST
-        self._check(self._path)
-        with naming(self._path):
-            options.folder.mkdir(parents=True, exist_ok=True)
-            self._temporary = temporary_path(options.folder)
-            self._file = self._temporary.open("w", encoding="utf-8", newline="")
-        self._write(json.dumps(list_head(options, scheme), indent=1).removesuffix("]\n}"))
+        self._check(options.folder / LIST)
+        self._list = GrowingText(options.folder / LIST)
+        self._list.write(json.dumps(list_head(options, scheme), indent=1).removesuffix("]\n}"))
 
     def add(self, image: CroppedImage) -> None:
         for crop in image.crops:
@@ -246,31 +242,20 @@ class CropWriter:
             with atomic_write(path) as temporary:
                 temporary.write_bytes(crop.data)
             lines = json.dumps(crop.value)
-            self._write(("\n  " if not self.count else ",\n  ") + lines)
+            self._list.write(("\n  " if not self.count else ",\n  ") + lines)
             self.count += 1
 
     def finish(self) -> None:
         """Let ``crops.json`` appear."""
-        self._write("]\n}\n" if not self.count else "\n ]\n}\n")
-        with naming(self._path):
-            self._file.close()
-            move_into_place(self._temporary, self._path)
+        self._list.write("]\n}\n" if not self.count else "\n ]\n}\n")
+        self._list.finish()
 
     def discard(self) -> None:
         """Leave an older ``crops.json`` as it was. Does nothing after ``finish``."""
-        try:
-            self._file.close()
-        except OSError:
-            pass  # what is still in the buffer does not fit on a full disk
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        self._list.discard()
 
     def _check(self, path: Path) -> None:
         if os.path.realpath(path) in self._sources:
             raise SettingError(
                 f"{path} is an input and would be overwritten; name another folder with --out."
             )
-
-    def _write(self, piece: str) -> None:
-        with naming(self._path):
-            self._file.write(piece)
