@@ -156,8 +156,10 @@ def _crop(
 
 @dataclass(frozen=True)
 class Source:
-    """Where a crop comes from: ``number``: of the face, from 1. ``stem``: of the image's files.
-    ``seconds``: of a frame.
+    """Where a crop comes from.
+
+    ``stem``: of the names of the image's files. ``number``: of the face, from 1. ``seconds``: of a
+    frame.
     """
 
     name: str

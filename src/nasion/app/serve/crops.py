@@ -191,7 +191,6 @@ class _CropWork:
         size = (pixels.shape[1], pixels.shape[0])
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
         faces = landmarker(pixels, self.boxes)
-        done.results.append(ImageResult(upload.name, stem, size, tuple(faces)))
         if not faces:
             raise DataError(f"{upload.name}: no face was found.")
         if self.face is not None and self.face > len(faces):
@@ -199,6 +198,7 @@ class _CropWork:
                 f"{upload.name}: face {self.face} of {len(faces)} is asked for; they are counted "
                 "from 1."
             )
+        done.results.append(ImageResult(upload.name, stem, size, tuple(faces)))
         # One by one, so that the response's limit is met before all are made.
         for number, face in enumerate(faces, start=1):
             if self.face in (None, number):
