@@ -124,7 +124,9 @@ def written_formats(folder: Path) -> None:
         ImageResult(f"clip.mp4@{i}", f"clip@{i}", (260, 120), (face(0, 1),), None, i / 25)
         for i in range(2)
     ]
-    prediction_formats.write(images, FORMATS.names(), folder / "images", "numbers")
+    prediction_formats.write(
+        images, FORMATS.names(), folder / "images", prediction_formats.DrawStyle(labels="numbers")
+    )
     prediction_formats.write(
         frames,
         [name for name in FORMATS.names() if name not in ("image", "pts")],

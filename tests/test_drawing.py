@@ -6,9 +6,11 @@ import pytest
 from nasion.data.datasets import toy
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face, ImageResult
+from nasion.prediction_formats._draw_style import DrawStyle
 from nasion.prediction_formats._face_boxes import _COLOURS, caption_place
+from nasion.prediction_formats._face_marks import mark_radius
 from nasion.prediction_formats._point_labels import place_labels
-from nasion.prediction_formats.image import _radius, draw
+from nasion.prediction_formats.image import draw
 
 SIZE = (200, 100)
 
@@ -54,7 +56,7 @@ def drawn(track, side=60, factor=1, draw_boxes=None):
     face = Face(ibug68, points, box, 0.97, np.full(68, 0.9, np.float32), track=track)
     image = np.full((120, 240, 3), 90, np.uint8)
     result = ImageResult("a", "a", (240, 120), (face,), image)
-    return draw(result, draw_boxes=draw_boxes, enlarge=factor > 1)
+    return draw(result, DrawStyle(boxes=draw_boxes), enlarge=factor > 1)
 
 
 def test_a_tracked_face_has_a_box_in_the_colour_of_its_number():
@@ -82,8 +84,8 @@ def test_boxes_can_be_switched_on_for_images_and_off_for_videos():
 
 def test_marks_are_sized_by_their_face_and_never_smaller_than_can_be_seen():
     """Radius in pixels of a layer that is drawn twice as fine: 1/80 of the face's side."""
-    assert _radius(side=2 * 320, fine=2) == 2 * 4
-    assert _radius(side=2 * 40, fine=2) == 2 * 1.2
+    assert mark_radius(side=2 * 320, fine=2) == 2 * 4
+    assert mark_radius(side=2 * 40, fine=2) == 2 * 1.2
 
 
 def test_a_label_is_beside_its_point_away_from_the_middle_of_the_face():
@@ -127,7 +129,10 @@ def test_labels_of_a_large_face_are_all_drawn_and_of_a_tiny_one_few():
         face = Face(ibug68, points, box, 0.9)
         image = np.full((1100, 1100, 3), 90, np.uint8)
         result = ImageResult("a", "a", (1100, 1100), (face,), image)
-        pixels = [draw(result, labels, enlarge=False).astype(int) for labels in ("none", "names")]
+        pixels = [
+            draw(result, DrawStyle(labels=labels), enlarge=False).astype(int)
+            for labels in ("none", "names")
+        ]
         return np.abs(pixels[0] - pixels[1]).max(2) > 0
 
     assert changed(1000).sum() > 20_000

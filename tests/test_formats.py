@@ -17,7 +17,7 @@ from nasion.evaluation import matching
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces
-from nasion.prediction_formats import ImageResult
+from nasion.prediction_formats import DrawStyle, ImageResult
 from nasion.prediction_formats import image as image_format
 
 TEXTS = prediction_formats.text_formats()
@@ -126,7 +126,7 @@ def test_drawn_points_are_in_place_and_coloured_by_score(found, tmp_path):
         x, y = ((found[2].faces[0].points[k] + 0.5) * factor).astype(int)
         near = drawn[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).astype(int)
         assert np.abs(near - image_format.score_colour(k / 67)).sum(1).min() < 60
-    prediction_formats.write(found, ["image"], tmp_path, "numbers")
+    prediction_formats.write(found, ["image"], tmp_path, DrawStyle(labels="numbers"))
     assert {path.name for path in tmp_path.iterdir()} == {
         "one-points.jpg",
         "none-points.jpg",
@@ -134,7 +134,7 @@ def test_drawn_points_are_in_place_and_coloured_by_score(found, tmp_path):
     }
     assert Image.open(tmp_path / "one-points.jpg").size[0] >= 700
     large = ImageResult("l", "l", (5000, 100), (), np.zeros((100, 5000, 3), np.uint8))
-    assert image_format.draw(large, "names").shape == (100, 5000, 3)
+    assert image_format.draw(large, DrawStyle(labels="names")).shape == (100, 5000, 3)
 
 
 def test_a_malformed_predictions_file_is_refused_with_its_place(found, labelled, tmp_path):

@@ -26,7 +26,7 @@ from nasion.landmarks.catalog import ibug68 as ibug
 from nasion.landmarks.face import VISIBLE
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
-from nasion.prediction_formats import image, to_text
+from nasion.prediction_formats import DrawStyle, image, to_text
 
 TEXTS = prediction_formats.text_formats()
 FAR_EYE = ("right_eye_outer_corner", "right_eye_inner_corner")
@@ -229,7 +229,8 @@ def test_wrong_chances_in_a_file_are_refused(visible, problem, tmp_path):
 
 
 def drawn(face, **settings):
-    return image.draw(result_of(face, side=800), enlarge=False, **settings).astype(int)
+    style = DrawStyle(**settings)
+    return image.draw(result_of(face, side=800), style, enlarge=False).astype(int)
 
 
 def large(visible):
@@ -264,7 +265,7 @@ def test_lines_to_hidden_points_are_thinner_and_without_them_gone():
 @pytest.mark.parametrize("visible", [(0.9, 0.1, 0.9, 0.1), (0.1,) * 4])
 def test_nothing_is_drawn_at_points_that_are_left_out(labels, visible):
     face = large(visible)
-    pixels = drawn(face.without_hidden(), labels=labels, draw_boxes=False)
+    pixels = drawn(face.without_hidden(), labels=labels, boxes=False)
     for (x, y), hidden in zip(face.points.astype(int), face.hidden, strict=True):
         around = pixels[y - 15 : y + 16, x - 15 : x + 16]
         assert (np.abs(around - 90).max() > 60) == (not hidden)

@@ -18,6 +18,7 @@ from PIL import Image
 from nasion import Landmarker, prediction_formats
 from nasion.app import console
 from nasion.app.cli import main
+from nasion.app.cli.outcome import Outcome
 from nasion.app.cli.predict_output import PredictionOutput
 from nasion.app.cli.predict_summary import PredictionSummary
 from nasion.app.own_drawings import without_drawings
@@ -142,7 +143,7 @@ def test_ten_thousand_images_of_one_name_are_named_at_once():
 @pytest.mark.parametrize("kind", TEXTS)
 def test_results_are_written_one_by_one_and_none_is_kept(kind, tmp_path):
     contents = TextContents(ibug68, timed=True, folder=tmp_path)
-    output = PredictionOutput([kind], tmp_path, contents, PredictionSummary(0.6))
+    output = PredictionOutput([kind], tmp_path, contents, PredictionSummary(0.6, Outcome()))
     alive = []
 
     def results():
@@ -159,7 +160,7 @@ def test_results_are_written_one_by_one_and_none_is_kept(kind, tmp_path):
         assert len(list(tmp_path.glob(".nasion-*"))) == 1
         assert not list(tmp_path.glob("predictions*"))
 
-    output.take((each for each in ()), results(), lambda: None)
+    output.take([results()], lambda: None)
     (path,) = tmp_path.iterdir()
     whole = prediction_formats.to_text(kind, [found(f"clip.mp4@{i}", seconds=i / 25)
                                               for i in range(40)])  # fmt: skip
@@ -168,21 +169,21 @@ def test_results_are_written_one_by_one_and_none_is_kept(kind, tmp_path):
 
 def run_until(kind, tmp_path, stop_at, error):
     contents = TextContents(ibug68, folder=tmp_path)
-    output = PredictionOutput([kind], tmp_path, contents, PredictionSummary(0.6))
+    output = PredictionOutput([kind], tmp_path, contents, PredictionSummary(0.6, Outcome()))
 
     def results():
         for i in range(stop_at):
             yield found(f"{i}.jpg")
         raise error
 
-    output.take(results(), (each for each in ()), lambda: None)
+    output.take([results()], lambda: None)
     return output
 
 
 @pytest.mark.parametrize("kind", TEXTS)
 def test_after_ctrl_c_the_text_holds_what_was_done(kind, tmp_path):
     output = run_until(kind, tmp_path, 3, KeyboardInterrupt())
-    assert isinstance(output.stopped, KeyboardInterrupt)
+    assert isinstance(output.outcome.stopped, KeyboardInterrupt)
     (path,) = tmp_path.iterdir()
     _, faces = prediction_formats.read(path, ibug68)
     assert [face.image for face in faces] == ["0.jpg", "1.jpg", "2.jpg"]
@@ -206,13 +207,13 @@ def test_a_signal_while_a_result_is_written_does_not_tear_it_apart(kind, number,
     sent = Signalling(face.scheme, face.points, face.box, 0.9, face.scores)
     results = [plain, replace(plain, name="b.jpg", faces=(face, sent)), replace(plain, name="c")]
     contents = TextContents(ibug68, folder=tmp_path)
-    output = PredictionOutput([kind], tmp_path, contents, PredictionSummary(0.6))
+    output = PredictionOutput([kind], tmp_path, contents, PredictionSummary(0.6, Outcome()))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        output.take((each for each in results), (each for each in ()), lambda: None)
+        output.take([(result for result in results)], lambda: None)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert exit_code(output.stopped) == 128 + number
+    assert exit_code(output.outcome.stopped) == 128 + number
     (path,) = tmp_path.iterdir()
     _, faces = prediction_formats.read(path, ibug68)
     assert [each.image for each in faces] == ["a.jpg", "a.jpg", "b.jpg", "b.jpg"]
@@ -442,7 +443,7 @@ def test_candidates_below_the_minimum_score_are_said_with_the_best(predict, phot
     code, said, _ = predict(tmp_path / "a.png", "--min-score", "1")
     shown = f"{int(100 * best) / 100:.2f}, below --min-score 1"
     assert code == 0 and f"a.png: 0 faces (1 candidate scored {shown})\n0 faces in 1 image" in said
-    summary = PredictionSummary(0.6)
+    summary = PredictionSummary(0.6, Outcome())
     summary.add(found("wall.jpg", faces=0))
     with console.out.capture() as captured:
         summary.report(Path("out"))
@@ -450,7 +451,7 @@ def test_candidates_below_the_minimum_score_are_said_with_the_best(predict, phot
 
 
 def test_candidates_of_a_clip_are_counted_over_its_frames():
-    summary = PredictionSummary(0.6)
+    summary = PredictionSummary(0.6, Outcome())
     for i, dropped in enumerate([(), (0.3, 0.2), (0.41,)]):
         summary.add(replace(found(f"c.mp4@{i}", faces=0, seconds=i / 25), dropped=dropped))
     with console.out.capture() as said:

@@ -267,7 +267,7 @@ def test_everything_can_be_reached_with_the_tab_key_and_has_a_name(page):
     status(page, "3 faces")
     page.locator("body").focus()
     reached = set()
-    for _ in range(25):
+    for _ in range(60):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id"))
     assert {
@@ -279,6 +279,11 @@ def test_everything_can_be_reached_with_the_tab_key_and_has_a_name(page):
         "labels",
         "edges",
         "any-rotation",
+        "measures",
+        "axes",
+        "reset",
+        "faces",
+        "save-csv",
         "smooth",
         "save-json",
         "save-image",

@@ -158,13 +158,13 @@ def _anonymise(
         suffix = ".png" if image.name.lower().endswith(".png") else ".jpg"
         file = f"{stem_of[image.name]}-{ENDING}{suffix}"
         return HiddenImage(
-            image.name, file, _encoded(hidden, suffix), len(faces), int(again), int(still)
+            image.name, file, encoded(hidden, suffix), len(faces), int(again), int(still)
         )
     except Exception as error:
         return refusal(image.name, error)
 
 
-def _encoded(pixels: np.ndarray, suffix: str) -> bytes:
+def encoded(pixels: np.ndarray, suffix: str) -> bytes:
     """A file with pixels and nothing else: no EXIF, GPS, comment, thumbnail or profile."""
     from PIL import Image
 

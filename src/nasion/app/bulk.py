@@ -23,9 +23,11 @@ from nasion.inference import detectors, pretrained
 from nasion.inference.landmarker import MIN_SCORE, Landmarker
 from nasion.inference.predictor import load_model
 from nasion.landmarks.face import Face
+from nasion.landmarks.measures import measure
 from nasion.media.file_names import name_as_text
 from nasion.media.files import atomic_write
 from nasion.model_spec import TTA
+from nasion.prediction_formats._measures import COLUMNS, measures_row
 
 ENGINES = ("plain", "ray")
 _COUNTS = ("images", "faces", "unreadable")
@@ -35,7 +37,8 @@ _COUNTS = ("images", "faces", "unreadable")
 class BulkSettings:
     """What a worker needs to know. ``model``: a pretrained model's name or an exported file.
 
-    ``hide_occluded``: write NaN for the coordinates of hidden points.
+    ``hide_occluded``: write NaN for the coordinates of hidden points. ``measures``: write head
+    pose, eyes and mouth.
     """
 
     model: str = pretrained.DEFAULT
@@ -46,6 +49,7 @@ class BulkSettings:
     any_rotation: bool = False
     tta: TTA | None = None
     hide_occluded: bool = False
+    measures: bool = False
 
     def landmarker(self) -> Landmarker:
         detector = detectors.load(self.detector, self.min_face) if self.detect else None
@@ -63,8 +67,9 @@ def part_file(part: Part, folder: Path, settings: BulkSettings) -> Path:
     The name is a hash of images and settings, so no other result is taken for it.
     """
     own = asdict(settings)
-    if not settings.hide_occluded:
-        del own["hide_occluded"]  # parts keep the names that they had before there was this setting
+    for later in ("hide_occluded", "measures"):
+        if not own[later]:
+            del own[later]  # parts keep the names that they had before there was this setting
     # The version too: another one may compute other points.
     described = json.dumps([asdict(part), own, nasion.__version__])
     digest = hashlib.sha256(described.encode()).hexdigest()[:10]
@@ -147,13 +152,15 @@ class Worker:
             counts["faces"] += len(faces)
             height, width = pixels.shape[:2]
             image = {"image": shown, "width": width, "height": height, "scheme": spec.scheme.name}
-            rows += [image | {"face": i} | _columns(face) for i, face in enumerate(faces)]
+            measured = measure(faces) if self.settings.measures else None
+            for i, face in enumerate(faces):
+                row = image | {"face": i} | _columns(face)
+                rows.append(row if measured is None else row | measures_row(measured[i]))
             # An image without a face keeps a row, so that it is known to be done.
             rows += [] if faces else [image]
         metadata = {"nasion": json.dumps(counts)}
-        table = pyarrow.Table.from_pylist(
-            rows, schema=_schema(self.has_visible).with_metadata(metadata)
-        )
+        schema = _schema(self.has_visible, self.settings.measures)
+        table = pyarrow.Table.from_pylist(rows, schema=schema.with_metadata(metadata))
         with atomic_write(part_file(part, self.folder, self.settings)) as temporary:
             parquet_module().write_table(table, temporary)
         return counts
@@ -171,7 +178,7 @@ def _columns(face: Face) -> dict[str, Any]:
     return {"score": face.score, **lists}
 
 
-def _schema(has_visible: bool) -> Any:
+def _schema(has_visible: bool, has_measures: bool) -> Any:
     """``face``: number within the image. ``box``: x0 y0 x1 y1. ``points``: x0 y0 x1 y1 ..."""
     import pyarrow
 
@@ -189,6 +196,7 @@ def _schema(has_visible: bool) -> Any:
             "scores": numbers,
             "expected_errors": numbers,
             **({"visible": numbers} if has_visible else {}),
+            **(dict.fromkeys(COLUMNS, pyarrow.float32()) if has_measures else {}),
             "error": pyarrow.string(),
         }
     )

@@ -27,13 +27,14 @@ from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import definition
 from nasion.media.file_names import name_as_text
-from nasion.media.files import atomic_write, move_into_place, naming
+from nasion.media.files import atomic_write
+from nasion.media.growing_text import GrowingText
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
-from nasion.media.temporary_files import temporary_path
 from nasion.media.video import VideoInput
 from nasion.media.video_reading import VideoProblem
 from nasion.prediction_formats import stems
-from nasion.prediction_formats.json import COORDINATES, image_value, rounded
+from nasion.prediction_formats._rounded import rounded
+from nasion.prediction_formats.json import COORDINATES, image_value
 
 FORMATS = {"png": ".png", "jpg": ".jpg"}
 LIST = "crops.json"
@@ -145,27 +146,47 @@ def _crop(
 ) -> CroppedImage:
     crops, refused = [], []
     for number, face in enumerate(faces, start=1):
-        # As files of several faces are named in .pts, which `stems` keeps free.
-        file = f"{stem}{'' if number == 1 else f'#{number}'}{options.suffix}"
+        source = Source(name, stem, number, seconds)
         try:
-            crop = crop_with(pixels, face, options.frame, options.padding)
+            crops.append(crop_face(pixels, face, source, options))
         except Exception as error:
             refused.append(refusal(f"{name} face {number}", error))
-            continue
-        value = _value(file, name, number, face, crop, seconds)
-        crops.append(CropFile(file, _encoded(crop.pixels, options.suffix), value))
     return CroppedImage(name, tuple(crops), tuple(refused), seconds is not None)
 
 
-def _value(
-    file: str, source: str, number: int, face: Face, crop: AlignedCrop, seconds: float | None
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Source:
+    """Where a crop comes from.
+
+    ``stem``: of the names of the image's files. ``number``: of the face, from 1. ``seconds``: of a
+    frame.
+    """
+
+    name: str
+    stem: str
+    number: int
+    seconds: float | None = None
+
+
+def crop_face(pixels: np.ndarray, face: Face, source: Source, options: CropOptions) -> CropFile:
+    """One face's crop as a file. Raises as ``crop_with``."""
+    # As files of several faces are named in .pts, which `stems` keeps free.
+    number = "" if source.number == 1 else f"#{source.number}"
+    file = f"{source.stem}{number}{options.suffix}"
+    crop = crop_with(pixels, face, options.frame, options.padding)
+    return CropFile(file, _encoded(crop.pixels, options.suffix), _value(file, source, face, crop))
+
+
+def _value(file: str, source: Source, face: Face, crop: AlignedCrop) -> dict[str, Any]:
     """One image of ``crops.json``: as predict writes it, and where it comes from."""
     side = crop.frame.side
     value = image_value(ImageResult(file, file, (side, side), (crop.face,)))
-    own: dict[str, Any] = {"source": name_as_text(source), "source_face": number}
-    if seconds is not None:
-        own["source_seconds"] = round(seconds, 4)
+    own: dict[str, Any] = {
+        "source": name_as_text(source.name),
+        "source_face": source.number,
+    }
+    if source.seconds is not None:
+        own["source_seconds"] = round(source.seconds, 4)
     own["source_box"] = rounded(face.box)
     # More digits than of points: they are multiplied by thousands of pixels.
     own["to_crop"] = rounded(crop.to_crop, 9)
@@ -184,6 +205,24 @@ def _encoded(pixels: np.ndarray, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
+def list_head(options: CropOptions, scheme: Scheme) -> dict[str, Any]:
+    """What ``crops.json`` says before its images, and an empty list of those."""
+    own = definition(scheme)
+    frame = options.frame
+    return {
+        "nasion": nasion.__version__,
+        "coordinates": COORDINATES,
+        "scheme": scheme.name,
+        "point_names": list(scheme.points),
+        **({} if own is None else {"scheme_definition": own}),
+        "template": frame.template,
+        "size": frame.side,
+        "margin": frame.margin,
+        "padding": options.padding,
+        "images": [],  # the last: they are added one by one
+    }
+
+
 class CropWriter:
     """Writes crops as they come, and ``crops.json``, which appears at the end.
 
@@ -194,13 +233,9 @@ class CropWriter:
         self.count: int = 0
         self._options = options
         self._sources = {os.path.realpath(path) for path in sources}
-        self._path = options.folder / LIST
-        self._check(self._path)
-        with naming(self._path):
-            options.folder.mkdir(parents=True, exist_ok=True)
-            self._temporary = temporary_path(options.folder)
-            self._file = self._temporary.open("w", encoding="utf-8", newline="")
-        self._write(json.dumps(self._head(scheme), indent=1).removesuffix("]\n}"))
+        self._check(options.folder / LIST)
+        self._list = GrowingText(options.folder / LIST)
+        self._list.write(json.dumps(list_head(options, scheme), indent=1).removesuffix("]\n}"))
 
     def add(self, image: CroppedImage) -> None:
         for crop in image.crops:
@@ -209,47 +244,20 @@ class CropWriter:
             with atomic_write(path) as temporary:
                 temporary.write_bytes(crop.data)
             lines = json.dumps(crop.value)
-            self._write(("\n  " if not self.count else ",\n  ") + lines)
+            self._list.write(("\n  " if not self.count else ",\n  ") + lines)
             self.count += 1
 
     def finish(self) -> None:
         """Let ``crops.json`` appear."""
-        self._write("]\n}\n" if not self.count else "\n ]\n}\n")
-        with naming(self._path):
-            self._file.close()
-            move_into_place(self._temporary, self._path)
+        self._list.write("]\n}\n" if not self.count else "\n ]\n}\n")
+        self._list.finish()
 
     def discard(self) -> None:
         """Leave an older ``crops.json`` as it was. Does nothing after ``finish``."""
-        try:
-            self._file.close()
-        except OSError:
-            pass  # what is still in the buffer does not fit on a full disk
-        finally:
-            self._temporary.unlink(missing_ok=True)
-
-    def _head(self, scheme: Scheme) -> dict[str, Any]:
-        own = definition(scheme)
-        frame = self._options.frame
-        return {
-            "nasion": nasion.__version__,
-            "coordinates": COORDINATES,
-            "scheme": scheme.name,
-            "point_names": list(scheme.points),
-            **({} if own is None else {"scheme_definition": own}),
-            "template": frame.template,
-            "size": frame.side,
-            "margin": frame.margin,
-            "padding": self._options.padding,
-            "images": [],  # the last: they are added one by one
-        }
+        self._list.discard()
 
     def _check(self, path: Path) -> None:
         if os.path.realpath(path) in self._sources:
             raise SettingError(
                 f"{path} is an input and would be overwritten; name another folder with --out."
             )
-
-    def _write(self, piece: str) -> None:
-        with naming(self._path):
-            self._file.write(piece)

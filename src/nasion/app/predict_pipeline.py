@@ -20,11 +20,13 @@ from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
+from nasion.landmarks.measures import measure
+from nasion.media.drawn_marks import DRAWN_SUFFIXES
 from nasion.media.files import DISK_ERRORS
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
 from nasion.media.video import VideoInput
 from nasion.media.video_reading import Frame, VideoProblem
-from nasion.prediction_formats import stems, write_files
+from nasion.prediction_formats import USUAL_STYLE, DrawStyle, stems, write_files
 from nasion.prediction_formats.image import draw
 
 Result = ImageResult | UnreadableInput | VideoProblem
@@ -36,8 +38,9 @@ class PredictOptions:
     """How inputs are processed.
 
     ``boxes``: known faces; None: faces are searched for. ``formats``: those of several files, which
-    are written at once, into ``folder``. ``labels``, ``draw_boxes``: as in ``draw``.
+    are written at once, into ``folder``. ``style``: of drawings.
     ``hide_occluded``: leave hidden points out of drawings, and make them NaN in results.
+    ``measures``: tell head pose, eyes and mouth of each face.
     ``smoothing``, ``patience`` (seconds): of tracking in videos. ``threads``: for images. ``hold``:
     a block in which Ctrl-C waits.
     """
@@ -45,9 +48,9 @@ class PredictOptions:
     boxes: KnownBoxes | None = None
     formats: tuple[str, ...] = ()
     folder: Path = Path("predictions")
-    labels: str = "none"
-    draw_boxes: bool | None = None
+    style: DrawStyle = USUAL_STYLE
     hide_occluded: bool = False
+    measures: bool = False
     smoothing: OneEuro | None = DEFAULT_SMOOTHING
     patience: float = DEFAULT_PATIENCE
     threads: int = 1
@@ -108,7 +111,7 @@ def output_stems(
         }
         drawn = set()
         for stem in stem_of.values():
-            for suffix in (".jpg", ".mp4", ".mkv"):
+            for suffix in DRAWN_SUFFIXES:
                 drawn.add(os.path.realpath(options.folder / f"{stem}-points{suffix}"))
         for path in sorted(sources & drawn):
             raise SettingError(
@@ -131,10 +134,13 @@ def _process_image(
         faces, dropped = landmarker.find(pixels, boxes)
         size = (pixels.shape[1], pixels.shape[0])
         stem = stem_of[image.name]
-        result = ImageResult(image.name, stem, size, tuple(faces), pixels, dropped=dropped)
+        measured = measure(faces) if options.measures else None
+        result = ImageResult(
+            image.name, stem, size, tuple(faces), pixels, dropped=dropped, measured=measured
+        )
         result = result.without_hidden() if options.hide_occluded else result
         for name in options.formats:
-            write_files(result, name, options.folder, options.labels, options.draw_boxes)
+            write_files(result, name, options.folder, options.style)
     except Exception as error:
         return refusal(image.name, error)
     # Pixels are let go here: many results may wait to be written.
@@ -154,16 +160,7 @@ def _frames(
         # If the consumer stops, the clip is finished at once, not when the generator is collected.
         with closing(frames):
             for frame in frames:
-                height, width = frame.pixels.shape[:2]
-                result = ImageResult(
-                    name=f"{video.name}@{frame.number}",
-                    stem=f"{stem}@{frame.number}",
-                    size=(width, height),
-                    faces=tuple(tracker(frame.pixels, frame.seconds)),
-                    image=frame.pixels,
-                    seconds=frame.seconds,
-                    dropped=tracker.dropped,
-                )
+                result = _frame_result(video.name, stem, frame, tracker, options.measures)
                 result = result.without_hidden() if options.hide_occluded else result
                 for name in options.formats:
                     # Drawn frames are written by `rewrite`.
@@ -174,6 +171,23 @@ def _frames(
     except Exception as error:
         yield refusal(video.name, error)
     yield from problems
+
+
+def _frame_result(
+    name: str, stem: str, frame: Frame, tracker: Tracker, measures: bool
+) -> ImageResult:
+    height, width = frame.pixels.shape[:2]
+    faces = tracker(frame.pixels, frame.seconds)
+    return ImageResult(
+        name=f"{name}@{frame.number}",
+        stem=f"{stem}@{frame.number}",
+        size=(width, height),
+        faces=tuple(faces),
+        image=frame.pixels,
+        seconds=frame.seconds,
+        dropped=tracker.dropped,
+        measured=measure(faces, tracker.unsmoothed) if measures else None,
+    )
 
 
 def _open_frames(
@@ -190,7 +204,7 @@ def _open_frames(
     def drawn(_: Frame) -> np.ndarray | None:
         if not latest:  # stopped before the frame's faces were known
             return None
-        return draw(latest.pop(), options.labels, options.draw_boxes, enlarge=False)
+        return draw(latest.pop(), options.style, enlarge=False)
 
     return video.rewrite(options.folder, stem, drawn, problems.append, options.hold)
 

@@ -13,7 +13,7 @@ from nasion.landmarks.face_extent import mean_shape
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import points_box
 from nasion.landmarks.scheme import Scheme
-from nasion.prediction_formats import image
+from nasion.prediction_formats import DrawStyle, image
 
 _SIDE, _MARGIN = 1100, 250  # pixels of the face and around it
 _GREY = 96
@@ -55,4 +55,4 @@ def _drawn(scheme: Scheme, placed: Float64[np.ndarray, "K 2"], known: np.ndarray
     result = ImageResult(
         name=scheme.name, stem="", size=(int(width), int(height)), faces=(face,), image=canvas
     )
-    return image.draw(result, "names", draw_boxes=False, enlarge=False)
+    return image.draw(result, DrawStyle(labels="names", boxes=False), enlarge=False)

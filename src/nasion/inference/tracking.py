@@ -88,6 +88,11 @@ class Tracker:
         self._keep(found, missing, seconds)
         return [_face_of(track) for track in self._tracks]
 
+    @property
+    def unsmoothed(self) -> list[Face]:
+        """The faces of the last frame as they were found, in the same order."""
+        return [replace(track.face, track=track.number) for track in self._tracks]
+
     def _follow(
         self,
         pixels: UInt8[np.ndarray, "H W ..."],

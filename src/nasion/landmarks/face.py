@@ -84,12 +84,21 @@ class Face:
 
 
 @dataclass(frozen=True, eq=False)
+class PoseAndMeasures:
+    """How one face's head is turned, and how far its eyes and mouth are open."""
+
+    pose: HeadPose
+    measures: FaceMeasures
+
+
+@dataclass(frozen=True, eq=False)
 class ImageResult:
     """The faces found in one image or video frame.
 
     ``stem``: the name of output files for this image, without suffix. ``size``: (width, height).
     ``image``: the pixels or the file, for formats that draw on it. ``seconds``: a frame's time.
     ``dropped``: scores of candidates that were not sure enough to be faces, best first.
+    ``measured``: of each of ``faces``; None if they were not measured.
     """
 
     name: str
@@ -99,6 +108,7 @@ class ImageResult:
     image: Path | np.ndarray | None = None
     seconds: float | None = None
     dropped: tuple[float, ...] = ()
+    measured: tuple[PoseAndMeasures, ...] | None = None
 
     def without_hidden(self) -> ImageResult:
         """The same result with NaN for the points of its faces that are hidden."""

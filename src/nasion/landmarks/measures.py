@@ -9,9 +9,10 @@ import numpy as np
 
 from nasion.errors import SettingError
 from nasion.landmarks.eyes_and_mouth import MeasuredFaces, measure_eyes_and_mouth
-from nasion.landmarks.face import VISIBLE, Face
+from nasion.landmarks.face import VISIBLE, Face, PoseAndMeasures
 from nasion.landmarks.faces import Faces, Predictions
-from nasion.landmarks.head_pose import HeadPoses, fit_weighted
+from nasion.landmarks.head_pose import LEAST_POINTS, HeadPoses, fit_weighted
+from nasion.landmarks.mean_face import mean_face
 from nasion.landmarks.scheme import Scheme
 
 
@@ -36,6 +37,34 @@ def measure_faces(faces: Faces | Predictions | Sequence[Face]) -> MeasuredFaces:
     scheme, points, columns = _columns(faces)
     poses = fit_weighted(points, scheme, **columns)
     return measure_eyes_and_mouth(points, scheme, poses, columns["hidden"])
+
+
+def measure(
+    faces: Sequence[Face], unsmoothed: Sequence[Face] | None = None
+) -> tuple[PoseAndMeasures, ...]:
+    """Poses, eyes and mouths of an image's faces, of one scheme, in one fit for all.
+
+    ``unsmoothed``: the same faces of a video's frame as they were found. Eyes and mouth are then
+    measured on these, since smoothing flattens blinks.
+    """
+    if not faces:
+        return ()
+    count = len(faces)
+    every = [*faces, *(unsmoothed or ())]
+    scheme, points, columns = _columns(every)
+    poses = fit_weighted(points, scheme, **columns)
+    measures = measure_eyes_and_mouth(points, scheme, poses, columns["hidden"])
+    return tuple(PoseAndMeasures(poses[i], measures[len(every) - count + i]) for i in range(count))
+
+
+def require_pose(scheme: Scheme) -> None:
+    """Raise ``SettingError`` if no pose can be fitted to faces of this scheme."""
+    known = int((~np.isnan(mean_face(scheme)[:, 0])).sum())
+    if known < LEAST_POINTS:
+        raise SettingError(
+            f"Scheme {scheme.name} has {known} points whose place on a head is known by their "
+            f"name; {LEAST_POINTS} are needed to measure a head's pose."
+        )
 
 
 def _columns(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-DRAWN_MARK = "points drawn by nasion"  # in a JPEG's or a video's comment
+DRAWN_MARK = "points drawn by nasion"  # in an image's or a video's comment
 DRAWN_ENDING = "points"  # of a drawing's stem, after a hyphen
-_SUFFIXES = (".jpg", ".mp4", ".mkv")
-# A JPEG and Matroska have their comment at the start, MP4 at the end.
+DRAWN_SUFFIXES = (".jpg", ".png", ".mp4", ".mkv")
+# A JPEG, PNG and Matroska have their comment at the start, MP4 at the end.
 _ENDS = 1 << 16  # bytes
 
 
 def is_drawn(path: Path) -> bool:
     """True for a file that nasion drew, by its name and its mark."""
     # The name first: no other file is opened.
-    if path.suffix.lower() not in _SUFFIXES or not path.stem.endswith(f"-{DRAWN_ENDING}"):
+    if path.suffix.lower() not in DRAWN_SUFFIXES or not path.stem.endswith(f"-{DRAWN_ENDING}"):
         return False
     try:
         with path.open("rb") as file:

@@ -223,6 +223,17 @@ def as_pixels(image: Path | np.ndarray, colour: bool) -> np.ndarray:
     return open_image(image, colour) if isinstance(image, Path) else np.asarray(image)
 
 
+def png_bytes(pixels: np.ndarray, comment: str = "") -> bytes:
+    """An image as a PNG file's contents, with this comment in its head."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    buffer, texts = BytesIO(), PngInfo()
+    texts.add_text("Comment", comment)
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts)
+    return buffer.getvalue()
+
+
 def jpeg_bytes(pixels: np.ndarray, comment: str = "") -> bytes:
     """An image as a JPEG file's contents, with this comment in its head."""
     from PIL import Image

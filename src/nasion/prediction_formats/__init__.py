@@ -1,7 +1,8 @@
 """File formats of predicted points, one file each: written by ``predict``, read by ``evaluate``.
 
 A format is one text (``Text``, with ``SUFFIX``), or several files per image
-(``files(result, labels, draw_boxes)``); ``MEDIA_TYPE`` is what one of its files is over HTTP.
+(``files(result, style)``, which may draw in a ``DrawStyle``); ``MEDIA_TYPE`` is what one of its
+files is over HTTP.
 Optional:
 ``NEEDS_PIXELS`` of a format that shows the image; ``recognises(path)`` and ``read(path, scheme)``,
 to evaluate files of this format.
@@ -24,6 +25,8 @@ from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.media.file_names import name_from_text
 from nasion.media.files import atomic_write
+from nasion.prediction_formats._draw_style import USUAL_STYLE as USUAL_STYLE
+from nasion.prediction_formats._draw_style import DrawStyle as DrawStyle
 from nasion.prediction_formats._stems import stems as stems
 
 PredictedFace = FaceRecord
@@ -35,16 +38,20 @@ class TextContents:
 
     ``scheme``: of the faces; None if it is not known, and there are none. ``timed``: True if frames
     of videos are among the images. ``folder``: for files without a name; None: the system's.
+    ``measured``: True if results tell pose and measures of their faces.
     """
 
     scheme: Scheme | None = None
     timed: bool = False
     folder: Path | None = None
+    measured: bool = False
 
     @classmethod
     def of(cls, results: Sequence[ImageResult], folder: Path | None = None) -> TextContents:
         scheme = next((face.scheme for result in results for face in result.faces), None)
-        return cls(scheme, any(result.seconds is not None for result in results), folder)
+        timed = any(result.seconds is not None for result in results)
+        measured = any(result.measured is not None for result in results)
+        return cls(scheme, timed, folder, measured)
 
 
 class Text(Protocol):
@@ -84,9 +91,12 @@ def _pieces(name: str, results: Iterable[ImageResult], contents: TextContents) -
 
 
 def write(
-    results: Sequence[ImageResult], formats: Sequence[str], folder: Path, labels: str = "none"
+    results: Sequence[ImageResult],
+    formats: Sequence[str],
+    folder: Path,
+    style: DrawStyle = USUAL_STYLE,
 ) -> list[Path]:
-    """Write these formats into a folder.
+    """Write these formats into a folder; ``style``: of drawings.
 
     Returns the files, or the folder itself for a format of several files.
     """
@@ -103,7 +113,7 @@ def write(
                 file.writelines(_pieces(name, results, contents))
         else:
             for result in results:
-                write_files(result, name, folder, labels)
+                write_files(result, name, folder, style)
             written.append(folder)
     return list(dict.fromkeys(written))
 
@@ -112,11 +122,10 @@ def write_files(
     result: ImageResult,
     name: str,
     folder: Path,
-    labels: str = "none",
-    draw_boxes: bool | None = None,
+    style: DrawStyle = USUAL_STYLE,
 ) -> None:
-    """Write one image's files of a format of several files; the last two as in ``image.draw``."""
-    for file, data in FORMATS.load(name).files(result, labels, draw_boxes).items():
+    """Write one image's files of a format of several files; ``style``: of drawings."""
+    for file, data in FORMATS.load(name).files(result, style).items():
         with atomic_write(folder / file) as temporary:
             temporary.write_bytes(data)
 

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from nasion.landmarks.face import Face
+from nasion.prediction_formats._draw_style import MarkedFace
+from nasion.prediction_formats._face_marks import mark_radius
 
-LABELS = ("none", "numbers", "names")
 # A label's height is the face's side over this; in small faces the minimum in pixels.
 _SIZE = {"numbers": 40, "names": 60}
 _MIN_SIZE = 8
@@ -22,31 +23,30 @@ _SIDEWAYS = 1.5  # label heights: how much nearer a place above or below must be
 
 def draw_point_labels(
     image: Any,
-    faces: Sequence[Face],
+    faces: Sequence[MarkedFace],
     factor: int,
-    labels: str,
-    radii: Sequence[float],
     taken: Sequence[tuple[float, float, float, float]],
 ) -> None:
     """Write the points' names or numbers into a Pillow image that was enlarged by ``factor``.
 
-    ``radii``: of each face's marks. ``taken``: places of other captions. Labels that find no room
-    are left out, as in faces of a few pixels.
+    ``taken``: places of other captions. Labels that find no room are left out, as in faces of a few
+    pixels.
     """
-    if not faces:
+    if not any(each.labels != "none" for each in faces):
         return
     # Pillow draws from pixel corners.
-    points = [(face.points.astype(np.float64) + 0.5) * factor for face in faces]
+    points = [(each.face.points.astype(np.float64) + 0.5) * factor for each in faces]
+    radii = [mark_radius(each.side * factor, 1) for each in faces]
     marks = [
         np.concatenate([at - radius, at + radius], axis=1)
         for at, radius in zip(points, radii, strict=True)
     ]
     occupied = np.concatenate([*marks, np.array(taken, dtype=np.float64).reshape(-1, 4)])
-    for face, at, radius in zip(faces, points, radii, strict=True):
-        side = max(float((face.box[2:] - face.box[:2]).max()), 1.0) * factor
+    for each, at, radius in zip(faces, points, radii, strict=True):
+        face, labels, side = each.face, each.labels, each.side * factor
         # Only what is near enough to be in the way.
         known = at[np.isfinite(at[:, 0])]
-        if not len(known):
+        if labels == "none" or not len(known):
             continue
         low, high = known.min(0) - 2 * side, known.max(0) + 2 * side
         near = (occupied[:, 2:] > low).all(1) & (occupied[:, :2] < high).all(1)

@@ -1,7 +1,8 @@
 """COCO keypoints: images, annotations, and one category with the points' names and skeleton.
 
 Keypoints are x, y and visibility: 2 visible, 1 hidden; all are 2 if the network does not predict
-which are hidden. A point that is left out is 0, 0, 0. COCO itself has no ``keypoint_scores``.
+which are hidden. A point that is left out is 0, 0, 0. COCO itself has no ``keypoint_scores``,
+and no ``attributes``, which hold pose and measures: one value each, as other programs write them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.media.file_names import name_as_text
 from nasion.prediction_formats import PredictedFace, TextContents
-from nasion.prediction_formats.json import rounded
+from nasion.prediction_formats._measures import measures_row
+from nasion.prediction_formats._rounded import rounded
 
 SUFFIX = ".coco.json"
 MEDIA_TYPE = "application/json"
@@ -44,10 +46,12 @@ class Text:
 
     def add(self, result: ImageResult) -> str:
         self._images += 1
-        for face in result.faces:
+        for number, face in enumerate(result.faces):
             before = ", " if self._faces else ""
             self._faces += 1
             annotation = _annotation(face, self._faces, self._images)
+            if result.measured is not None:
+                annotation["attributes"] = measures_row(result.measured[number])
             self._annotations.write(before + json.dumps(annotation))
         width, height = result.size
         name = name_as_text(result.name)

@@ -1,8 +1,8 @@
 """A table with one row per face: name, box, score, x and y of each point, and their scores.
 
 Then the chance that each point can be seen, if the network predicts it; in video also time and
-track. The cells of a point that is left out are empty. Tables of other tools are read as
-``datasets/points_csv.py`` says.
+track; and head pose, eyes and mouth, if they were asked for. The cells of a point that is left out
+are empty. Tables of other tools are read as ``datasets/points_csv.py`` says.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.media.file_names import name_as_text
 from nasion.prediction_formats import PredictedFace, TextContents
+from nasion.prediction_formats._measures import COLUMNS, measures_row
 
 SUFFIX = ".csv"
 MEDIA_TYPE = "text/csv"
@@ -31,7 +32,8 @@ class Text:
 
     def __init__(self, contents: TextContents) -> None:
         self._points = contents.scheme.points if contents.scheme else ()
-        self._timed, self._has_header, self._has_visible = contents.timed, False, False
+        self._timed, self._measured = contents.timed, contents.measured
+        self._has_header = self._has_visible = False
 
     def begin(self) -> str:
         # The first face tells which columns there are.
@@ -49,6 +51,8 @@ class Text:
             if self._timed:
                 cells.append("" if result.seconds is None else f"{result.seconds:.4f}")
                 cells.append("" if face.track is None else str(face.track))
+            if self._measured:
+                cells += _measured_cells(result, number - 1)
             lines.append(_line(cells))
         return "".join(lines)
 
@@ -62,7 +66,9 @@ class Text:
         scores = [f"{point}_score" for point in self._points]
         visible = [f"{point}_visible" for point in self._points] if self._has_visible else []
         time = ["seconds", "track"] if self._timed else []
-        return _line(["face", *_BOX, "face_score", *coordinates, *scores, *visible, *time])
+        measures = COLUMNS if self._measured else ()
+        own = ["face", *_BOX, "face_score"]
+        return _line([*own, *coordinates, *scores, *visible, *time, *measures])
 
 
 def _face_name(image: str, number: int) -> str:
@@ -93,6 +99,14 @@ def _face_cells(face: Face) -> list[str]:
 def _chances(values: Float32[np.ndarray, " K"] | None, count: int) -> list[str]:
     """A cell for each of ``count`` points; empty ones if nothing is known."""
     return [""] * count if values is None else [f"{value:.4f}" for value in values.tolist()]
+
+
+def _measured_cells(result: ImageResult, i: int) -> list[str]:
+    """Pose and measures of a result's i-th face."""
+    if result.measured is None:
+        return [""] * len(COLUMNS)
+    row = measures_row(result.measured[i])
+    return ["" if row[name] is None else f"{row[name]:g}" for name in COLUMNS]
 
 
 def recognises(path: Path) -> bool:

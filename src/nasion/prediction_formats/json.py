@@ -1,13 +1,13 @@
 """One JSON value: the points' names, then each image's faces with points, scores and errors.
 
 ``visible`` holds the chance that a point can be seen, if the network predicts it. A point that is
-left out is ``[null, null]``.
+left out is ``[null, null]``. If they were asked for, faces have ``pose`` and ``measures``, and the
+blinks of faces in clips are at the end.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,15 @@ from typing import Any
 import nasion
 from nasion.data.datasets._face_records import read_text_document
 from nasion.data.datasets._predicted_json import read_json
+from nasion.landmarks.clip_blinks import ClipBlinks
 from nasion.landmarks.face import Face, ImageResult
+from nasion.landmarks.measures import measure
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import definition
 from nasion.media.file_names import name_as_text
 from nasion.prediction_formats import PredictedFace, TextContents
+from nasion.prediction_formats._measures import measures_value
+from nasion.prediction_formats._rounded import rounded
 
 SUFFIX = ".json"
 MEDIA_TYPE = "application/json"
@@ -33,6 +37,7 @@ class Text:
 
     def __init__(self, contents: TextContents) -> None:
         self._scheme, self._is_first = contents.scheme, True
+        self._blinks = ClipBlinks() if contents.measured and contents.timed else None
 
     def begin(self) -> str:
         scheme = self._scheme
@@ -50,12 +55,27 @@ class Text:
     def add(self, result: ImageResult) -> str:
         before = "\n" if self._is_first else ",\n"
         self._is_first = False
+        if self._blinks is not None:
+            self._blinks.add(result)
         # No text in JSON has a line end of its own: they are escaped.
         lines = json.dumps(image_value(result), indent=1).split("\n")
         return before + "\n".join(f"  {line}" for line in lines)
 
     def end(self) -> Iterator[str]:
-        yield "]\n}\n" if self._is_first else "\n ]\n}\n"
+        yield "]" if self._is_first else "\n ]"
+        if self._blinks is not None:
+            values = [json.dumps(value) for value in _blink_values(self._blinks)]
+            lines = "".join(f"\n  {value}," for value in values).removesuffix(",")
+            yield f',\n "blinks": [{lines}' + ("\n ]" if values else "]")
+        yield "\n}\n"
+
+
+def _blink_values(blinks: ClipBlinks) -> Iterator[dict[str, Any]]:
+    for (video, track), found in blinks.found().items():
+        for blink in found:
+            times = {name: round(getattr(blink, name), 4) for name in ("start", "end", "lowest")}
+            own = {"video": name_as_text(video), "track": track}
+            yield {**own, **times, "openness": round(blink.openness, 4)}
 
 
 def image_value(result: ImageResult) -> dict[str, Any]:
@@ -65,10 +85,14 @@ def image_value(result: ImageResult) -> dict[str, Any]:
     if result.seconds is not None:
         value["seconds"] = round(result.seconds, 4)
     faces = [face_value(face) for face in result.faces]
+    if result.measured is not None:
+        each = zip(faces, result.measured, strict=True)
+        faces = [face | measures_value(measured) for face, measured in each]
     return value | {"width": width, "height": height, "faces": faces}
 
 
-def face_value(face: Face) -> dict[str, Any]:
+def face_value(face: Face, measures: bool = False) -> dict[str, Any]:
+    """One face. ``measures``: with ``pose`` and ``measures``, which takes about 2 ms."""
     value: dict[str, Any] = {
         "score": round(face.score, 4),
         "box": rounded(face.box),
@@ -82,14 +106,7 @@ def face_value(face: Face) -> dict[str, Any]:
         value["expected_errors"] = rounded(face.expected, 3)
     if face.visible is not None:
         value["visible"] = rounded(face.visible, 4)
-    return value
-
-
-def rounded(values: Any, digits: int = 3) -> Any:
-    """An array as JSON numbers, NaN as null."""
-    if getattr(values, "ndim", 0):
-        return [rounded(value, digits) for value in values]
-    return None if math.isnan(values) else round(float(values), digits)
+    return value | measures_value(measure([face])[0]) if measures else value
 
 
 def recognises(path: Path) -> bool:

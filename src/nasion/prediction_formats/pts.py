@@ -15,14 +15,12 @@ from nasion.data.datasets._pts_text import read_points
 from nasion.errors import DataError
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
-from nasion.prediction_formats import PredictedFace
+from nasion.prediction_formats import DrawStyle, PredictedFace
 
 MEDIA_TYPE = "text/plain"
 
 
-def files(
-    result: ImageResult, labels: str = "none", draw_boxes: bool | None = None
-) -> dict[str, bytes]:
+def files(result: ImageResult, style: DrawStyle | None = None) -> dict[str, bytes]:
     """The image's files by name; nothing is drawn."""
     found = {}
     for number, face in enumerate(result.faces, start=1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -36,27 +36,35 @@ class Outcome:
         advance: Callable[[], None],
     ) -> None:
         """Call ``add`` with every result; Ctrl-C ends it between two of them."""
-        from nasion.media.inputs import UnreadableInput
-        from nasion.media.video_reading import VideoProblem
-
         with self.signals:
             try:
-                for result in chain(*results):
-                    with self.signals.held():
-                        if isinstance(result, UnreadableInput):
-                            self.unreadable.append(result)
-                        elif isinstance(result, VideoProblem):
-                            self.problems.append(result)
-                        else:
-                            add(result)
-                    advance()
+                self.sort(results, add, advance)
             except KeyboardInterrupt as stopped:
                 self.stopped = stopped
                 console.warn("Stopped; what was written until now is kept.")
-            finally:
-                for each in results:
-                    with closing(each):
-                        pass
+
+    def sort(
+        self,
+        results: Sequence[Generator[Any]],
+        add: Callable[[Any], None],
+        advance: Callable[[], None],
+    ) -> None:
+        """The same, but Ctrl-C is raised, after all generators have been closed."""
+        from nasion.media.inputs import UnreadableInput
+        from nasion.media.video_reading import VideoProblem
+
+        with ExitStack() as stack:
+            for each in results:
+                stack.enter_context(closing(each))
+            for result in chain(*results):
+                with self.signals.held():
+                    if isinstance(result, UnreadableInput):
+                        self.unreadable.append(result)
+                    elif isinstance(result, VideoProblem):
+                        self.problems.append(result)
+                    else:
+                        add(result)
+                advance()
 
     @property
     def complete(self) -> bool:

@@ -14,6 +14,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasion.app import console
+from nasion.app.cli.draw_options import (
+    OF_DRAWINGS,
+    Draw,
+    DrawBoxes,
+    ImageFormat,
+    Labels,
+    Overlay,
+    check_video_drawings,
+    draw_style,
+)
 from nasion.app.cli.given_options import GivenOptions, knows_given
 from nasion.app.cli.options import (
     AnyRotation,
@@ -33,9 +43,10 @@ from nasion.app.cli.options import (
     open_model,
     tta_or_none,
 )
+from nasion.app.cli.outcome import Outcome, frame_count, images_and_videos
 from nasion.app.cli.predict_output import PredictionOutput
 from nasion.app.cli.predict_summary import PredictionSummary
-from nasion.app.stopping import exit_code, stops_on_sigterm
+from nasion.app.stopping import stops_on_sigterm
 from nasion.discovery import FORMATS
 from nasion.errors import SettingError, require
 
@@ -46,18 +57,17 @@ if TYPE_CHECKING:
     from nasion.inference.landmarker import Landmarker
     from nasion.media.inputs import ImageInput
     from nasion.media.video import VideoInput
+    from nasion.prediction_formats import DrawStyle
 
 _DEFAULT_FORMATS = ("image", "json")
 _STDOUT = "-"
-_CTRL_C = 130  # 128 and SIGINT
 # What the engines do; all other options are refused with --engine.
 _OF_ENGINES = (
     *("run", "folder", "no_detect", "any_rotation", "detector"),
-    *("min_face", "min_score", "engine", "workers", "tta", "hide_occluded"),
+    *("min_face", "min_score", "engine", "workers", "tta", "hide_occluded", "measures"),
 )
 _OF_SEARCH = ("any_rotation", "detector", "min_face")
 _OF_CANDIDATES = (*_OF_SEARCH, "min_score", "max_faces")
-_OF_DRAWINGS = ("labels", "draw_boxes")
 _OF_SMOOTHING = ("min_cutoff", "beta")
 Formats = Annotated[
     list[str] | None,
@@ -68,20 +78,20 @@ Formats = Annotated[
         show_default=", ".join(_DEFAULT_FORMATS),
     ),
 ]
-DrawBoxes = Annotated[
-    bool | None,
-    typer.Option(
-        "--draw-boxes/--no-draw-boxes",
-        help="Draw each face's box with its score, in videos also its track number.",
-        show_default="in videos",
-    ),
-]
 HideOccluded = Annotated[
     bool,
     typer.Option(
         "--hide-occluded",
         help="Leave out points that cannot be seen: behind the head, covered, or outside the "
         "image. Text formats hold them as missing.",
+    ),
+]
+Measures = Annotated[
+    bool,
+    typer.Option(
+        "--measures",
+        help="Tell how each head is turned (yaw, pitch, roll) and how far its eyes and mouth are "
+        "open, in every format but pts.",
     ),
 ]
 Engine = Annotated[
@@ -102,11 +112,13 @@ def predict(
     folder: Annotated[
         Path, typer.Option("--out", help="Output folder; - prints a text format.")
     ] = Path("predictions"),
-    labels: Annotated[
-        str, typer.Option(help="Labels beside drawn points: none, numbers or names.")
-    ] = "none",
+    draw: Draw = None,
+    labels: Labels = "none",
     draw_boxes: DrawBoxes = None,
+    overlay: Overlay = False,
+    image_format: ImageFormat = None,
     hide_occluded: HideOccluded = False,
+    measures: Measures = False,
     box: KnownBox = None,
     boxes: BoxTable = None,
     no_detect: NoDetect = False,
@@ -144,7 +156,6 @@ def predict(
     from nasion.inference.smoothing import OneEuro
     from nasion.media.files import check_output_folder
     from nasion.prediction_formats import is_text
-    from nasion.prediction_formats.image import LABELS
 
     _check_options(given, engine, seconds, patience, smooth)
     if engine is not None:
@@ -158,18 +169,19 @@ def predict(
             any_rotation=any_rotation,
             tta=tta_or_none(tta),
             hide_occluded=hide_occluded,
+            measures=measures,
         )
         _predict_in_bulk(inputs, settings, folder, engine, workers)
         return
     to_stdout = str(folder) == _STDOUT
     names = _output_formats(formats or [], to_stdout)
-    if "image" not in names:
-        given.refuse("without the format image", names=_OF_DRAWINGS)
-    if labels not in LABELS:
-        raise SettingError(f"--labels {labels}: one of {', '.join(LABELS)} expected.")
+    style = draw_style(given, draw, labels, draw_boxes, overlay, image_format)
+    _check_formats(given, names, style)
+    measures = measures or style.needs_measures
     if not to_stdout:
         check_output_folder(folder)
-    images, videos = _resolve(inputs, seconds)
+    images, videos = images_and_videos(inputs, seconds)
+    check_video_drawings(given, bool(images), videos)
     known = _known_boxes(box or [], boxes, images, videos)
     landmarker = Landmarker(
         open_model(run, recipe, tta),
@@ -178,23 +190,20 @@ def predict(
         any_rotation=any_rotation,
         max_faces=max_faces,
     )
-    if hide_occluded:
-        _check_visibility(landmarker, run)
+    _check_network(landmarker, run, hide_occluded, measures)
     options = PredictOptions(
         boxes=known,
         formats=tuple(name for name in names if not is_text(name)),
         folder=folder,
-        labels=labels,
-        draw_boxes=draw_boxes,
+        style=style,
         hide_occluded=hide_occluded,
+        measures=measures,
         smoothing=OneEuro(min_cutoff, beta) if smooth else None,
         patience=patience,
         threads=min(workers or os.cpu_count() or 1, len(images) + len(videos)),
     )
     texts = [name for name in names if is_text(name)]
-    stopped = _predict(images, videos, landmarker, options, texts, to_stdout)
-    if stopped is not None:
-        _exit_stopped(stopped, images, videos)
+    _predict(images, videos, landmarker, options, texts, to_stdout)
 
 
 def _check_options(
@@ -240,34 +249,29 @@ def _known_boxes(
     return known
 
 
-def _check_visibility(landmarker: Landmarker, run: Path | str) -> None:
-    """Raise ``SettingError`` if --hide-occluded would have no effect with this network."""
-    if not landmarker.predicts_visible:
+def _check_formats(given: GivenOptions, names: list[str], style: DrawStyle) -> None:
+    """Raise ``SettingError`` for options of formats that are not written."""
+    if "image" not in names:
+        given.refuse("without the format image", names=OF_DRAWINGS)
+    if names == ["pts"]:
+        given.refuse("in .pts files, which hold points only", names=("measures",))
+    if names == ["image"] and style.marks is not None and not style.needs_measures:
+        given.refuse("if --draw names neither axes nor measures", names=("measures",))
+
+
+def _check_network(
+    landmarker: Landmarker, run: Path | str, hide_occluded: bool, measures: bool
+) -> None:
+    """Raise ``SettingError`` if --hide-occluded or --measures would have no effect with it."""
+    from nasion.landmarks.measures import require_pose
+
+    if hide_occluded and not landmarker.predicts_visible:
         raise SettingError(
             f"--hide-occluded has no effect with {run}, which does not predict which points are "
             "hidden; leave it out, or name a network that does with --run, as face68."
         )
-
-
-def _exit_stopped(
-    stopped: KeyboardInterrupt, images: Sequence[ImageInput], videos: Sequence[VideoInput]
-) -> None:
-    # A camera has no end of its own: Ctrl-C is how it is stopped.
-    cameras_only = not images and all(isinstance(video.source, int) for video in videos)
-    if not (cameras_only and exit_code(stopped) == _CTRL_C):
-        raise typer.Exit(exit_code(stopped))
-
-
-def _resolve(inputs: list[str], seconds: float | None) -> tuple[list[ImageInput], list[VideoInput]]:
-    """Images, and videos that end after ``seconds``."""
-    from nasion.app.own_drawings import without_drawings
-    from nasion.media.inputs import ImageInput, resolve_inputs
-    from nasion.media.video import VideoInput
-
-    resolved = without_drawings(resolve_inputs(inputs), inputs)
-    images = [each for each in resolved if isinstance(each, ImageInput)]
-    videos = [each for each in resolved if isinstance(each, VideoInput)]
-    return images, [replace(video, seconds=seconds) for video in videos]
+    if measures:
+        require_pose(landmarker.predictor.spec.scheme)
 
 
 def _predict(
@@ -277,33 +281,29 @@ def _predict(
     options: PredictOptions,
     texts: list[str],
     to_stdout: bool,
-) -> KeyboardInterrupt | None:
-    """Predict everything, with a progress bar; returns what stopped it."""
+) -> None:
+    """Predict everything, with a progress bar, and say what was found."""
     from nasion.app.predict_pipeline import output_stems, predict_images, predict_videos
     from nasion.prediction_formats import TextContents
 
     folder = None if to_stdout else options.folder
-    contents = TextContents(landmarker.predictor.spec.scheme, bool(videos), folder)
-    summary = PredictionSummary(landmarker.min_score)
+    scheme = landmarker.predictor.spec.scheme
+    contents = TextContents(scheme, bool(videos), folder, options.measures)
+    outcome = Outcome()
+    summary = PredictionSummary(landmarker.min_score, outcome)
     output = PredictionOutput(texts, folder, contents, summary)
-    options = replace(options, hold=output.signals.held)
+    options = replace(options, hold=outcome.signals.held)
     stem_of = output_stems(images, videos, options)
-    total = len(images) + sum(map(_frame_count, videos))
+    total = len(images) + sum(map(frame_count, videos))
     with console.progress_bar("frames" if videos else "images", total) as advance:
-        image_results = predict_images(images, landmarker, options, stem_of)
-        video_results = predict_videos(videos, landmarker, options, stem_of)
-        output.take(image_results, video_results, advance)
+        results = [
+            predict_images(images, landmarker, options, stem_of),
+            predict_videos(videos, landmarker, options, stem_of),
+        ]
+        output.take(results, advance)
     summary.report(folder)
-    if not summary.complete and output.stopped is None:
-        raise typer.Exit(1)
-    return output.stopped
-
-
-def _frame_count(video: VideoInput) -> int:
-    try:
-        return video.frame_count()
-    except Exception:
-        return 0  # its frames will be refused with the reason
+    cameras_only = not images and all(isinstance(video.source, int) for video in videos)
+    outcome.exit(cameras_only=cameras_only)
 
 
 def _predict_in_bulk(
@@ -313,8 +313,9 @@ def _predict_in_bulk(
     from nasion.app import bulk
     from nasion.app.bulk_inputs import make_parts
 
-    if settings.hide_occluded:
-        _check_visibility(settings.landmarker(), settings.model)
+    if settings.hide_occluded or settings.measures:
+        network = settings.landmarker()
+        _check_network(network, settings.model, settings.hide_occluded, settings.measures)
     parts = make_parts(inputs)
     total: Counter[str] = Counter()
     with console.progress_bar("parts", len(parts)) as advance:

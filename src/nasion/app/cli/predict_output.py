@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator
-from contextlib import closing, suppress
-from itertools import chain
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasion.app import console
+from nasion.app.cli.outcome import Outcome
 from nasion.app.cli.predict_summary import PredictionSummary
-from nasion.app.stopping import StopSignals
 from nasion.discovery import FORMATS
 
 if TYPE_CHECKING:
     from nasion.app.predict_pipeline import Result
+    from nasion.landmarks.face import ImageResult
     from nasion.prediction_formats import TextContents
     from nasion.prediction_formats._text_file import TextFile
 
@@ -35,27 +35,18 @@ class PredictionOutput:
         summary: PredictionSummary,
     ) -> None:
         self.summary: PredictionSummary = summary
-        self.stopped: KeyboardInterrupt | None = None
+        self.outcome: Outcome = summary.outcome
         self._formats, self._folder, self._contents = formats, folder, contents
         self._files: list[TextFile] = []
-        # A result is written to all files or to none, and never half.
-        self.signals: StopSignals = StopSignals()
 
-    def take(
-        self,
-        image_results: Generator[Result],
-        video_results: Generator[Result],
-        advance: Callable[[], None],
-    ) -> None:
+    def take(self, results: Sequence[Generator[Result]], advance: Callable[[], None]) -> None:
         """Write all results as they come."""
-        with self.signals, self, closing(image_results), closing(video_results):
+        # A result is written to all files or to none, and never half.
+        with self.outcome.signals, self:
             if self._folder is None:
-                self._print(chain(image_results, video_results), advance)
-                return
-            for result in chain(image_results, video_results):
-                with self.signals.held():
-                    self._add(result)
-                advance()
+                self._print(results, advance)
+            else:
+                self.outcome.sort(results, self._add, advance)
 
     def __enter__(self) -> PredictionOutput:
         from nasion.prediction_formats._text_file import TextFile
@@ -69,11 +60,11 @@ class PredictionOutput:
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> bool:
         try:
-            with self.signals.held():
+            with self.outcome.signals.held():
                 if error is None:
                     self._finish()
                 elif isinstance(error, KeyboardInterrupt):
-                    self.stopped = error
+                    self.outcome.stopped = error
                     self._stop()
                 else:
                     self._keep_incomplete()
@@ -81,32 +72,33 @@ class PredictionOutput:
             for file in self._files:
                 file.discard()
         # True swallows the KeyboardInterrupt: the summary still follows.
-        return self.stopped is not None
+        return self.outcome.stopped is not None
 
-    def _add(self, result: Result) -> None:
-        if (found := self.summary.add(result)) is not None:
-            for file in self._files:
-                file.add(found)
+    def _add(self, result: ImageResult) -> None:
+        self.summary.add(result)
+        for file in self._files:
+            file.add(result)
 
-    def _print(self, results: chain[Result], advance: Callable[[], None]) -> None:
+    def _print(self, results: Sequence[Generator[Result]], advance: Callable[[], None]) -> None:
         """Print the first format, piece by piece."""
         text = FORMATS.load(self._formats[0]).Text(self._contents)
+
+        def add(result: ImageResult) -> None:
+            self.summary.add(result)
+            _print_piece(text.add(result))
+
         _print_piece(text.begin())
         try:
-            for result in results:
-                with self.signals.held():
-                    if (found := self.summary.add(result)) is not None:
-                        _print_piece(text.add(found))
-                advance()
+            self.outcome.sort(results, add, advance)
         except KeyboardInterrupt as error:
-            self.stopped = error
+            self.outcome.stopped = error
             console.warn("Stopped; what was found until now is printed.")
         for piece in text.end():
             _print_piece(piece)
 
     def _finish(self) -> None:
         # Where nothing could be read, an older file is worth more than an empty one.
-        if self.summary.found or not self.summary.unreadable:
+        if self.summary.found or not self.outcome.unreadable:
             for file in self._files:
                 file.finish()
 

@@ -8,14 +8,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from nasion.app import console
+from nasion.app.cli.outcome import Outcome
+from nasion.landmarks.clip_blinks import ClipBlinks
 
 if TYPE_CHECKING:
-    from nasion.app.predict_pipeline import Result
     from nasion.landmarks.face import ImageResult
-    from nasion.media.inputs import UnreadableInput
-    from nasion.media.video_reading import VideoProblem
 
-_MAX_LINES = 20  # images with a line of their own in the terminal
+_MAX_LINES = 20  # images, or faces of a video, with a line of their own in the terminal
+_MAX_TIMES = 10  # of blinks in a line
 
 
 @dataclass
@@ -46,11 +46,11 @@ class _Video:
 
 
 class PredictionSummary:
-    """Counts results. ``min_score``: below which faces were dropped."""
+    """Counts results. ``min_score``: below which faces were dropped. ``outcome``: what failed."""
 
-    def __init__(self, min_score: float) -> None:
-        self.unreadable: list[UnreadableInput] = []
-        self._problems: list[VideoProblem] = []
+    def __init__(self, min_score: float, outcome: Outcome) -> None:
+        self.outcome: Outcome = outcome
+        self._blinks = ClipBlinks()
         self._min_score, self._started = min_score, perf_counter()
         self._images = self._faces = self._without = 0
         self._lines: list[str] = []
@@ -62,33 +62,19 @@ class PredictionSummary:
         """Images and frames that were processed."""
         return self._images + sum(video.frames for video in self._videos.values())
 
-    @property
-    def complete(self) -> bool:
-        """False if an input could not be read, or not all of it."""
-        return not self.unreadable and not any(problem.damaged for problem in self._problems)
-
-    def add(self, result: Result) -> ImageResult | None:
-        """Count a result; returns it if it is of an image or frame."""
-        from nasion.media.inputs import UnreadableInput
-        from nasion.media.video_reading import VideoProblem
-
-        if isinstance(result, UnreadableInput):
-            self.unreadable.append(result)
-            return None
-        if isinstance(result, VideoProblem):
-            self._problems.append(result)
-            return None
+    def add(self, result: ImageResult) -> None:
+        """Count a result."""
         if result.seconds is not None:
             video = result.name.rpartition("@")[0]
             self._videos.setdefault(video, _Video()).add(result)
-            return result
+            self._blinks.add(result)
+            return
         self._images += 1
         self._faces += len(result.faces)
         self._without += not result.faces
         self._candidates.add(result)
         if len(self._lines) < _MAX_LINES:
             self._lines.append(f"{result.name}: {self._faces_of(result)}")
-        return result
 
     def report(self, folder: Path | None) -> None:
         """Print it; on standard error if results went to standard output (``folder`` None)."""
@@ -111,27 +97,39 @@ class PredictionSummary:
             frames = console.count(video.frames, "frame")
             below = "" if video.tracks else self._below(video.candidates, "frame")
             say(f"{name}: {faces} in {frames}{below}{rate}")
-        for problem in self._problems:
-            console.warn(f"{problem.name}: {problem.reason}")
-        for each in self.unreadable:
-            console.warn(f"not read: {each.name}: {each.reason}")
+            for line in self._blink_lines(name):
+                say(line)
+        self.outcome.report()
         if summary := self._summary(folder):
             say(f"{'; '.join(summary)}.")
         if folder is not None and self.found:
             say(f"Written to {folder.resolve()}")
 
+    def _blink_lines(self, video: str) -> list[str]:
+        """A line for each face whose eyes were measured: how often it blinks, and when."""
+        found = {track: of for (name, track), of in self._blinks.found().items() if name == video}
+        lines = []
+        for track, blinks in list(found.items())[:_MAX_LINES]:
+            times = ", ".join(f"{blink.lowest:.2f}" for blink in blinks[:_MAX_TIMES])
+            more = ", ..." if len(blinks) > _MAX_TIMES else ""
+            at = f" at {times}{more} s" if blinks else ""
+            lines.append(f"  face {track}: {console.count(len(blinks), 'blink')}{at}")
+        if len(found) > _MAX_LINES:
+            lines.append(f"  ... and {len(found) - _MAX_LINES} more faces")
+        return lines
+
     def _summary(self, folder: Path | None) -> list[str]:
         summary = []
-        if self._images or not (self._videos or self.unreadable):
+        if self._images or not (self._videos or self.outcome.unreadable):
             faces = console.count(self._faces, "face")
             without = f", {self._without} without any" if self._without else ""
             # Where each image has a line of its own, that says it.
             in_lines = folder is not None and self._images == len(self._lines)
             below = "" if in_lines else self._below(self._candidates, "image")
             summary.append(f"{faces} in {console.count(self._images, 'image')}{without}{below}")
-        if self.unreadable:
-            summary.append(f"{len(self.unreadable)} could not be read")
-        damaged = len({problem.name for problem in self._problems if problem.damaged})
+        if self.outcome.unreadable:
+            summary.append(f"{len(self.outcome.unreadable)} could not be read")
+        damaged = len({problem.name for problem in self.outcome.problems if problem.damaged})
         if damaged:
             summary.append(f"{damaged} damaged, read in part")
         return summary

@@ -17,8 +17,10 @@ with requires_extra("The server", "serve"):
 
 from nasion.app.serve.access import Access, AllowedHosts, PathPrefix
 from nasion.app.serve.admission import AdmissionControl, ChunkedResponses, Limits
+from nasion.app.serve.anonymise import FACES_HEADER, STILL_HEADER, add_anonymise
 from nasion.app.serve.bodies import BodyLimit
 from nasion.app.serve.clips import add_clips
+from nasion.app.serve.crops import add_crops
 from nasion.app.serve.errors import add_error_handlers
 from nasion.app.serve.landmarks import add_landmarks
 from nasion.app.serve.pages import SecurityHeaders, add_pages
@@ -56,7 +58,9 @@ def build_app(
     add_error_handlers(app)
     add_landmarks(app, landmarker, admission, metrics, decode)
     add_clips(app, landmarker, admission, metrics)
-    add_pages(app, landmarker)
+    add_crops(app, landmarker, admission, metrics, decode)
+    add_anonymise(app, landmarker, admission, metrics, decode)
+    add_pages(app, landmarker, limits)
     add_camera(app, landmarker, admission, access, decode)
 
     @app.get("/healthz")
@@ -79,7 +83,10 @@ def _add_middleware(
     """Each that is added wraps those before it: the last one is met first by a request."""
     if access.origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=list(access.origins), allow_methods=["GET", "POST"]
+            CORSMiddleware,
+            allow_origins=list(access.origins),
+            allow_methods=["GET", "POST"],
+            expose_headers=[FACES_HEADER, STILL_HEADER],
         )
     app.add_middleware(AllowedHosts, access=access)
     app.add_middleware(SecurityHeaders)

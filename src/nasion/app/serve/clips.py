@@ -14,13 +14,21 @@ from pydantic import BaseModel, Field
 from nasion.app.serve.admission import AdmissionControl, Limits, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import Processed, refusal, respond
-from nasion.app.serve.settings import HIDE_OCCLUDED, Number, WholeNumber, with_min_face
+from nasion.app.serve.settings import (
+    HIDE_OCCLUDED,
+    MEASURES,
+    Number,
+    WholeNumber,
+    refuse_measures,
+    with_min_face,
+)
 from nasion.app.serve.uploads import CLIP_BODY, Upload, read_uploads
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
+from nasion.landmarks.measures import measure
 from nasion.media.decoder_process import ClipDecoder
 from nasion.media.inputs import UnreadableInput
 from nasion.media.signatures import kind_of_contents
@@ -41,6 +49,9 @@ class _Settings(BaseModel):
 
     format: Format = Field("json", description="Output format.")
     hide_occluded: bool = Field(False, description=HIDE_OCCLUDED)
+    measures: bool = Field(
+        False, description=f"{MEASURES} In JSON, also the blinks of each face (blinks), in seconds."
+    )
     smooth: bool = Field(True, description="Smooth the points from frame to frame.")
     min_cutoff: Number = Field(
         DEFAULT_SMOOTHING.min_cutoff, gt=0, description="Smoothing cutoff in Hz for still faces."
@@ -89,6 +100,8 @@ def add_clips(
 
         Send a video as the body, or a form with one file.
         """
+        if settings.measures:
+            refuse_measures(landmarker.predictor.spec.scheme)
         uploads = await read_uploads(request, limits, "video")
         if len(uploads) > 1:
             raise Rejected(422, f"{len(uploads)} files were sent; send one video.")
@@ -127,12 +140,15 @@ class _ClipWork:
                         break
                     size = (frame.pixels.shape[1], frame.pixels.shape[0])
                     tracker = tracker or self._tracker(size, name)
+                    faces = tracker(frame.pixels, frame.seconds)
+                    wanted = self.settings.measures
                     result = ImageResult(
                         name=f"{name}@{frame.number}",
                         stem=f"{stem}@{frame.number}",
                         size=size,
-                        faces=tuple(tracker(frame.pixels, frame.seconds)),
+                        faces=tuple(faces),
                         seconds=frame.seconds,
+                        measured=measure(faces, tracker.unsmoothed) if wanted else None,
                     )
                     hide = self.settings.hide_occluded
                     done.results.append(result.without_hidden() if hide else result)

@@ -5,59 +5,71 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from fastapi import FastAPI, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from nasion.app.serve import responses
 from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
 from nasion.app.serve.prometheus import ServerMetrics
-from nasion.app.serve.settings import HIDE_OCCLUDED, Number, WholeNumber, parse_boxes
+from nasion.app.serve.search import Search, refuse_boxes_for_several
+from nasion.app.serve.settings import HIDE_OCCLUDED, MEASURES, refuse_measures
 from nasion.app.serve.uploads import REQUEST_BODY, read_uploads
 from nasion.discovery import FORMATS
+from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
 from nasion.media.decoder_process import ImageDecoder
-from nasion.prediction_formats.image import LABELS
+from nasion.prediction_formats import DrawStyle
+from nasion.prediction_formats._draw_style import LABELS, MARKS, SUFFIXES
 
 if TYPE_CHECKING:
     Format = str
     Labels = str
+    ImageFormat = str
 else:
     # Made from the formats that exist, so that a new format file is offered and documented.
     Format = Enum("Format", {name: name for name in FORMATS.names()}, type=str)
+    ImageFormat = Enum("DrawnFormat", {name: name for name in SUFFIXES}, type=str)
     Labels = Enum("Labels", {name: name for name in LABELS}, type=str)
 
 
-class _Settings(BaseModel):
+class _Settings(Search):
     """The query's parameters."""
 
     format: Format = Field("json", description="Output format; several files come as a zip.")
     labels: Labels = Field("none", description="Labels beside drawn points.")
+    draw: str | None = Field(
+        None,
+        description=f"What is drawn with format=image, several with commas: {', '.join(MARKS)}. "
+        "Points and lines; with measures also axes and measures.",
+    )
+    overlay: bool = Field(
+        False, description="Draw on a transparent background, as a PNG of the image's size."
+    )
+    image_format: ImageFormat | None = Field(
+        None, description="Of drawn images: jpg, but png for an overlay."
+    )
     hide_occluded: bool = Field(False, description=HIDE_OCCLUDED)
-    detect: bool = Field(True, description="False: every image is one face from edge to edge.")
-    boxes: list[str] = Field(
-        [], description="x0,y0,x1,y1 of a known face of the only image; repeat for several."
-    )
-    min_face: WholeNumber | None = Field(
-        None, ge=8, description="Side in pixels of the smallest face to look for."
-    )
-    min_score: Number | None = Field(None, ge=0, le=1, description="Minimum face score.")
-    any_rotation: bool = Field(
-        False, description="Also find faces on their side or upside down; 4x time."
-    )
+    measures: bool = Field(False, description=MEASURES)
 
-    def known_boxes(self, most: int) -> np.ndarray | None:
-        """(N, 4), or None: faces are detected. Raises ``Rejected`` (422)."""
-        searches = self.min_face or self.min_score is not None or self.any_rotation
-        if self.boxes and (searches or not self.detect):
-            raise Rejected(
-                422,
-                "boxes: nothing is detected then; leave detect, min_face, min_score and "
-                "any_rotation out.",
-            )
-        if self.min_face and not self.detect:
-            raise Rejected(422, "min_face: nothing is detected with detect=false; leave one out.")
-        return parse_boxes(self.boxes, most)
+    def style(self, output: str) -> DrawStyle:
+        """What is drawn. Raises ``Rejected`` (422) for what does not go together."""
+        given = {"draw", "overlay", "image_format"} & self.model_fields_set
+        if given and output != "image":
+            raise Rejected(422, f"{', '.join(sorted(given))}: has no effect without format=image.")
+        if self.draw is not None and "labels" in self.model_fields_set:
+            raise Rejected(422, "labels: has no effect with draw, which names all that is drawn.")
+        words = [] if self.draw is None else [word.strip() for word in self.draw.split(",")]
+        marks = None if self.draw is None else tuple(dict.fromkeys(filter(None, words)))
+        labels = getattr(self.labels, "value", self.labels)
+        as_usual = "png" if self.overlay else "jpg"
+        image_format = getattr(self.image_format, "value", self.image_format) or as_usual
+        try:
+            style = DrawStyle(marks, labels, None, self.overlay, image_format)
+        except SettingError as error:
+            raise Rejected(422, f"draw: {error}") from error
+        if style.needs_measures and not self.measures:
+            raise Rejected(422, "draw: axes and measures are drawn with measures=true; add it.")
+        return style
 
 
 def add_landmarks(
@@ -85,19 +97,22 @@ def add_landmarks(
         """
         limits = admission.limits
         known = settings.known_boxes(limits.faces)
-        uploads = await read_uploads(request, limits)
-        if known is not None and len(uploads) > 1:
-            raise Rejected(422, f"boxes: {len(uploads)} images were sent; send one.")
-        own = landmarker.with_settings(
-            detect=settings.detect,
-            min_score=settings.min_score,
-            any_rotation=settings.any_rotation,
-            max_faces=limits.faces,
-        )
         output = getattr(settings.format, "value", settings.format)
-        labels = getattr(settings.labels, "value", settings.labels)
+        style = settings.style(output)
+        if settings.measures:
+            refuse_measures(landmarker.predictor.spec.scheme, output)
+        uploads = await read_uploads(request, limits)
+        refuse_boxes_for_several(known, len(uploads))
+        own = settings.landmarker(landmarker, limits.faces)
         work = responses.Work(
-            own, decode, known, settings.min_face, output, labels, settings.hide_occluded
+            own,
+            decode,
+            known,
+            settings.min_face,
+            output,
+            style,
+            settings.hide_occluded,
+            settings.measures,
         )
         done = await admission.run(client_of(request.scope), work.process, uploads)
         metrics.count_images(done)

@@ -14,8 +14,13 @@ from starlette.datastructures import MutableHeaders
 import nasion
 from nasion.app.face_parts import face_parts
 from nasion.app.serve import responses
-from nasion.app.serve.admission import App, Message, Receive, Send
+from nasion.app.serve.admission import App, Limits, Message, Receive, Send
+from nasion.app.serve.anonymise import MAX_STRENGTH, parts_that_can_be_hidden
+from nasion.app.serve.crops import MAX_SIDE, crop_templates
+from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
+from nasion.landmarks.measures import require_pose
+from nasion.landmarks.scheme import Scheme
 
 _PAGE = Path(__file__).parent / "page"
 _CSP = "Content-Security-Policy"
@@ -43,7 +48,16 @@ class SecurityHeaders:
         await self.app(scope, receive, with_headers)
 
 
-def add_pages(app: FastAPI, landmarker: Landmarker) -> None:
+def has_pose(scheme: Scheme) -> bool:
+    """Whether the head pose can be told from the points of a scheme."""
+    try:
+        require_pose(scheme)
+    except SettingError:
+        return False
+    return True
+
+
+def add_pages(app: FastAPI, landmarker: Landmarker, limits: Limits) -> None:
     """Add the page, the sample, the network's description and ``/docs``."""
     scheme = landmarker.predictor.spec.scheme
     network = {
@@ -52,6 +66,15 @@ def add_pages(app: FastAPI, landmarker: Landmarker) -> None:
         "point_names": scheme.points,
         "edges": scheme.edge_index.tolist(),
         "parts": face_parts(scheme),
+        "crop_templates": crop_templates(scheme),
+        "measures": has_pose(scheme),
+        "parts_to_hide": parts_that_can_be_hidden(scheme),
+        "limits": {
+            "bytes": limits.body_bytes,
+            "clip_seconds": limits.clip_seconds,
+            "crop_size": MAX_SIDE,
+            "strength": MAX_STRENGTH,
+        },
     }
 
     @app.get("/", include_in_schema=False)
@@ -65,7 +88,7 @@ def add_pages(app: FastAPI, landmarker: Landmarker) -> None:
 
     @app.get("/v1/network")
     async def describe_network() -> dict[str, Any]:
-        """The points' names, the edges between them, and each point's part of the face."""
+        """The points' names, the edges between them, each point's part of the face, and limits."""
         return network
 
     app.mount("/page", StaticFiles(directory=_PAGE))

@@ -25,10 +25,11 @@ from nasion.errors import DataError, NasionError
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import ImageResult
+from nasion.landmarks.measures import measure
 from nasion.media.decoder_process import ImageDecoder
 from nasion.media.images import jpeg_bytes
 from nasion.media.inputs import UnreadableInput
-from nasion.prediction_formats import is_text, stems, to_text
+from nasion.prediction_formats import DrawStyle, is_text, stems, to_text
 
 _log = logging.getLogger("nasion")
 # What paths, drives, streams and wildcards are written with, and control characters.
@@ -74,14 +75,52 @@ class Processed:
     def faces(self) -> int:
         return sum(len(result.faces) for result in self.results)
 
+    @property
+    def errors(self) -> list[dict[str, str]]:
+        """What could not be processed, as JSON says it."""
+        return [{"image": each.name, "error": each.reason} for each in self.unreadable]
+
+    def add_files(self, files: Mapping[str, bytes]) -> None:
+        """Raises ``Rejected`` (413) if all files together are larger than a response may be."""
+        self.files |= files
+        if sum(map(len, self.files.values())) > _MAX_FILES_BYTES:
+            raise Rejected(
+                413,
+                f"The response would have more than {_MAX_FILES_BYTES:,} bytes, the limit; "
+                "send fewer images at once.",
+            )
+
+
+def process_each(
+    uploads: Sequence[Upload],
+    process: Callable[[Upload, str, Any], None],
+    done: Processed,
+    cancelled: Callable[[], bool],
+) -> None:
+    """Call ``process`` with each image, the name of its files, and ``done``, which it adds to.
+
+    Images that it cannot process are added to ``done.unreadable``. ``cancelled``: tells whether the
+    request has been given up; then the rest is skipped.
+    """
+    # Made safe before they are numbered, so that no two are one afterwards.
+    names = stems([archive_name(upload.name) for upload in uploads])
+    for upload, stem in zip(uploads, names, strict=True):
+        if cancelled():
+            break
+        try:
+            refuse_others(upload)
+            process(upload, stem, done)
+        except Exception as error:
+            done.unreadable.append(refusal(upload.name, error))
+
 
 @dataclass(frozen=True)
 class Work:
     """What a request wants of its images.
 
     ``boxes``: (N, 4), of the faces of its only image; None: they are detected. ``min_face``: side
-    in pixels of the smallest face to find. ``format``, ``labels``: of the output.
-    ``hide_occluded``: leave hidden points out.
+    in pixels of the smallest face to find. ``format``, ``style``: of the output.
+    ``hide_occluded``: leave hidden points out. ``measures``: tell poses, eyes and mouths.
     """
 
     landmarker: Landmarker
@@ -89,8 +128,9 @@ class Work:
     boxes: np.ndarray | None
     min_face: int | None
     format: str
-    labels: str
+    style: DrawStyle
     hide_occluded: bool = False
+    measures: bool = False
 
     def process(self, uploads: Sequence[Upload], cancelled: Callable[[], bool]) -> Processed:
         """The faces of each image; one image's pixels are held at a time.
@@ -98,35 +138,22 @@ class Work:
         ``cancelled``: tells whether the request has been given up; then the rest is skipped.
         """
         done = Processed()
-        # Made safe before they are numbered, so that no two are one afterwards.
-        names = stems([archive_name(upload.name) for upload in uploads])
-        for upload, stem in zip(uploads, names, strict=True):
-            if cancelled():
-                break
-            try:
-                self._process_one(upload, stem, done)
-            except Exception as error:
-                done.unreadable.append(refusal(upload.name, error))
+        process_each(uploads, self._process_one, done, cancelled)
         return done
 
     def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:
-        refuse_others(upload)
         pixels = self.decode(upload.data, True, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
-        result = ImageResult(upload.name, stem, size, tuple(landmarker(pixels, self.boxes)))
+        faces = landmarker(pixels, self.boxes)
+        measured = measure(faces) if self.measures else None
+        result = ImageResult(upload.name, stem, size, tuple(faces), measured=measured)
         result = result.without_hidden() if self.hide_occluded else result
         done.results.append(result)
         module = FORMATS.load(self.format)
         if not hasattr(module, "files"):
             return
-        done.files |= module.files(replace(result, image=pixels), self.labels)
-        if sum(map(len, done.files.values())) > _MAX_FILES_BYTES:
-            raise Rejected(
-                413,
-                f"The response would have more than {_MAX_FILES_BYTES:,} bytes, the limit; "
-                "send fewer images at once.",
-            )
+        done.add_files(module.files(replace(result, image=pixels), self.style))
 
 
 def respond(done: Processed, name: str) -> Response:
@@ -135,18 +162,29 @@ def respond(done: Processed, name: str) -> Response:
     Formats other than JSON have no place for unreadable images: then nothing else is sent.
     """
     module = FORMATS.load(name)
-    errors = [{"image": each.name, "error": each.reason} for each in done.unreadable]
-    if errors and (not done.results or name != "json"):
-        summary = "; ".join(f"{each['image']}: {each['error']}" for each in errors)
-        return JSONResponse({"error": summary, "errors": errors}, 422)
+    if done.unreadable and (not done.results or name != "json"):
+        return refuse_all(done)
     if name == "json":
-        return JSONResponse({**json.loads(to_text(name, done.results)), "errors": errors})
+        value = json.loads(to_text(name, done.results))
+        return JSONResponse({**value, "errors": done.errors})
     if is_text(name):
         return Response(to_text(name, done.results), media_type=module.MEDIA_TYPE)
     if len(done.files) == 1:
-        (data,) = done.files.values()
-        return Response(data, media_type=module.MEDIA_TYPE)
-    return Response(_zip(done.files), media_type="application/zip")
+        ((file, data),) = done.files.items()
+        kind = "image/png" if file.endswith(".png") else module.MEDIA_TYPE
+        return Response(data, media_type=kind)
+    return zip_response(done.files)
+
+
+def refuse_all(done: Processed) -> Response:
+    """The response to a request that has no other result than what could not be processed."""
+    summary = "; ".join(f"{each.name}: {each.reason}" for each in done.unreadable)
+    return JSONResponse({"error": summary, "errors": done.errors}, 422)
+
+
+def zip_response(files: Mapping[str, bytes]) -> Response:
+    """Files by their names, as a zip."""
+    return Response(_zip(files), media_type="application/zip")
 
 
 def archive_name(name: str) -> str:

@@ -13,8 +13,10 @@ from pydantic_core import PydanticCustomError
 from starlette.requests import HTTPConnection
 
 from nasion.app.serve.admission import Rejected
-from nasion.errors import DataError
+from nasion.errors import DataError, SettingError
 from nasion.inference.landmarker import Landmarker
+from nasion.landmarks.measures import require_pose
+from nasion.landmarks.scheme import Scheme
 from nasion.media.number_text import parse_coordinate
 
 # A face this part of the image's side is the smallest that a request may ask for: the time and
@@ -32,6 +34,10 @@ def _plain_digits(value: Any) -> Any:
 HIDE_OCCLUDED = (
     "Leave out points that cannot be seen: behind the head, covered, or outside the image. No "
     "effect with a network that does not predict which are."
+)
+MEASURES = (
+    "Also tell how each head is turned (pose: degrees and their standard errors) and how far its "
+    "eyes and mouth are open (measures)."
 )
 WholeNumber = Annotated[int, BeforeValidator(_plain_digits)]
 Number = Annotated[float, BeforeValidator(_plain_digits)]
@@ -89,17 +95,32 @@ def parse_boxes(texts: list[str], most: int) -> Float32[np.ndarray, "N 4"] | Non
     return np.stack(boxes)
 
 
+def smallest_min_face(size: tuple[int, int]) -> int:
+    """The smallest face, side in pixels, that a request may look for in an image of this size."""
+    return int(np.ceil((size[0] * size[1]) ** 0.5 / _SMALLEST_FACE))
+
+
+def refuse_measures(scheme: Scheme, output: str = "json") -> None:
+    """Raise ``Rejected`` (422) where ``measures`` has no effect: by its scheme or the format."""
+    if output == "pts":
+        raise Rejected(422, "measures: .pts files hold points only; choose another format.")
+    try:
+        require_pose(scheme)
+    except SettingError as error:
+        raise Rejected(422, f"measures: {error}") from error
+
+
 def with_min_face(
     landmarker: Landmarker, min_face: int | None, size: tuple[int, int], name: str
 ) -> Landmarker:
     """The same, but its detector finds faces from ``min_face`` pixels on. Raises ``DataError``."""
     if min_face is None:
         return landmarker
-    least = (size[0] * size[1]) ** 0.5 / _SMALLEST_FACE
+    least = smallest_min_face(size)
     if min_face < least:
         raise DataError(
             f"{name}: min_face={min_face} in {size[0]} x {size[1]} pixels; the server looks for "
-            f"faces of {int(np.ceil(least))} pixels or more there; send a part of the image."
+            f"faces of {least} pixels or more there; send a part of the image."
         )
     detector: Any = landmarker.detector
     if not is_dataclass(detector) or not hasattr(detector, "min_face"):

@@ -12,13 +12,15 @@ from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
 
 from nasion.app.serve.access import Access, refuse_socket
 from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
-from nasion.app.serve.settings import Number, unknown_parameters
+from nasion.app.serve.settings import Number, refuse_measures, unknown_parameters
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import OneEuro
 from nasion.inference.tracking import Tracker
+from nasion.landmarks.face import ImageResult
+from nasion.landmarks.measures import measure
 from nasion.media.decoder_process import ImageDecoder
-from nasion.prediction_formats.json import face_value
+from nasion.prediction_formats.json import image_value
 
 Cutoff = Annotated[Number, Query(gt=0, allow_inf_nan=False)]
 Beta = Annotated[Number, Query(ge=0, allow_inf_nan=False)]
@@ -45,6 +47,7 @@ def add_camera(
         min_cutoff: Cutoff = 0.4,
         beta: Beta = 400.0,
         hide_occluded: bool = False,
+        measures: bool = False,
     ) -> None:
         origin, host = socket.headers.get("origin"), socket.headers.get("host", "")
         if origin is not None and not access.allows_origin(origin, host):
@@ -59,6 +62,12 @@ def add_camera(
         if reason := unknown_parameters(socket):
             await refuse_socket(socket, 422, reason)
             return
+        if measures:
+            try:
+                refuse_measures(landmarker.predictor.spec.scheme)
+            except Rejected as error:
+                await refuse_socket(socket, error.status, str(error))
+                return
         # Accepted first: a connection that is refused cannot be told a close code and a reason.
         await socket.accept()
         limit = admission.limits.cameras
@@ -70,7 +79,7 @@ def add_camera(
         try:
             own = landmarker.with_settings(max_faces=admission.limits.faces)
             smoothing = OneEuro(min_cutoff, beta) if smooth else None
-            camera = _Camera(Tracker(own, smoothing), decode, hide_occluded)
+            camera = _Camera(Tracker(own, smoothing), decode, hide_occluded, measures)
             await _answer_frames(socket, camera, admission)
         except WebSocketDisconnect:
             pass
@@ -101,11 +110,15 @@ async def _answer_frames(socket: WebSocket, camera: _Camera, admission: Admissio
 
 @dataclass(frozen=True)
 class _Camera:
-    """A connection's faces so far. ``hide_occluded``: leave hidden points out of answers."""
+    """A connection's faces so far.
+
+    ``hide_occluded``: leave hidden points out of answers. ``measures``: tell poses, eyes, mouths.
+    """
 
     tracker: Tracker
     decode: ImageDecoder
     hide_occluded: bool = False
+    measures: bool = False
 
     def process(
         self, data: bytes, seconds: float, cancelled: Callable[[], bool]
@@ -118,9 +131,10 @@ class _Camera:
         colour = self.tracker.landmarker.predictor.spec.colour
         pixels = self.decode(data, colour, "The frame", _MAX_FRAME_PIXELS)
         faces = self.tracker(pixels, seconds)
-        if self.hide_occluded:
-            faces = [face.without_hidden() for face in faces]
-        values = [face_value(face) for face in faces]
         height, width = pixels.shape[:2]
+        measured = measure(faces, self.tracker.unsmoothed) if self.measures else None
+        result = ImageResult("frame", "frame", (width, height), tuple(faces), measured=measured)
+        result = result.without_hidden() if self.hide_occluded else result
+        values = image_value(result)["faces"]
         milliseconds = round(1e3 * (perf_counter() - started), 2)
         return {"width": width, "height": height, "milliseconds": milliseconds, "faces": values}

@@ -1,27 +1,31 @@
-// The page of nasion serve: sends images and camera frames to its own server, draws the faces that come back.
+// The page of nasion serve: sends photos, clips and camera frames to its own server, draws the faces that come back.
 
+import { startCamera } from "./camera.js";
+import { clipResult, isPlaying, isVideo, Player } from "./clips.js";
 import { drawResult, isHidden, isShown, legendItems, toCanvas } from "./drawing.js";
+import { describe } from "./measures.js";
+import { Cancelled, download, send, sendForJson, withoutSuffix } from "./requests.js";
+import { displayed, resetSettings, restoreSettings, saveSettings } from "./settings.js";
+import { CropTool, HideTool } from "./tools.js";
 
 const HOVER_DISTANCE = 14;  // screen pixels within which the pointer selects a point
-const FRAME_SIDE = 640;  // pixels: the longer side of a camera frame that is sent
 const COORDINATES = "pixels of the upright image, x to the right, y down, the centre of the top left pixel at 0, 0";
 
 const byId = (id) => document.getElementById(id);
 const canvas = byId("canvas");
-let network = null;  // the points' names, edges and face parts
-let results = [];  // {name, bitmap, width, height, faces, file}
+let network = null;  // the points' names, edges and face parts, and the server's limits
+let results = [];  // {name, bitmap, width, height, faces, file, query, clip}; clip: of a video, see clips.js
 export let current = null;  // the result on the canvas
 let selected = null;  // {face, point} under the pointer or the arrow keys
-let camera = null;  // the running camera's stream, video and socket
+let camera = null;  // what camera.js gives while it runs, with the times of its frames
+let upload = null;  // an AbortController while files are processed
+let player = null, crops = null, hiding = null;
 
 const setStatus = (text) => { byId("status").textContent = text; };
 const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const percent = (score) => `${Math.round(100 * score)} %`;
-const withoutSuffix = (name) => name.replace(/\.[^.]*$/, "") || "image";
-/** What the user chose to see, as drawing.js takes it. */
-const displayed = () => ({
-  colour: byId("colour").value, labels: byId("labels").value, edges: byId("edges").checked, hideOccluded: byId("hide-occluded").checked,
-});
+/** The photo that is shown, or null if it is a clip's or the camera's frame. */
+const currentPhoto = () => (current?.file && !current.clip ? current : null);
 
 function showError(text) {
   byId("error").textContent = text;
@@ -46,7 +50,9 @@ export function redraw() {
   const scale = Math.min(width * density / current.width, 4000 / Math.max(current.width, current.height));
   canvas.width = Math.round(current.width * scale);
   canvas.height = Math.round(current.height * scale);
-  drawResult(canvas.getContext("2d"), current, network, displayed(), scale, selected);
+  const preview = hiding?.preview;
+  const shown = preview ? { ...current, bitmap: preview, faces: [] } : current;
+  drawResult(canvas.getContext("2d"), shown, network, displayed(), scale, preview ? null : selected);
   canvas.setAttribute("aria-label", `${current.name}: ${count(current.faces.length, "face")}`);
 }
 
@@ -57,6 +63,12 @@ function listFaces(result) {
     const item = document.createElement("li");
     const size = `${Math.round(face.box[2] - face.box[0])} x ${Math.round(face.box[3] - face.box[1])} pixels`;
     item.textContent = `${face.track ? `face ${face.track}, ` : ""}score ${face.score.toFixed(2)}, ${size}`;
+    for (const line of describe(face)) {
+      const detail = document.createElement("div");
+      detail.className = "hint";
+      detail.textContent = line;
+      item.append(detail);
+    }
     return item;
   });
   if (!items.length) {
@@ -67,7 +79,9 @@ function listFaces(result) {
   }
   byId("faces").replaceChildren(...items);
   byId("save-json").disabled = byId("save-image").disabled = false;
-  if (!camera) listPoints(result);
+  byId("save-csv").disabled = !result.file;
+  // Not of moving images: a table of thousands of cells takes longer than a frame.
+  if (!camera && !isPlaying(result)) listPoints(result);
 }
 
 function listPoints(result) {
@@ -93,12 +107,29 @@ function showResult(result) {
   // Only of networks that tell which points are hidden.
   if (result.faces.some((face) => face.visible)) byId("occlusion").hidden = false;
   byId("tip").hidden = true;
+  player.open(result);
   listFaces(result);
+  if (!camera) { crops.open(); hiding.open(); }
   redraw();
-  if (!camera) setStatus(`${result.name}: ${count(result.faces.length, "face")} found.`);
+  if (!camera) setStatus(`${result.name}: ${summaryOf(result)}`);
   for (const button of byId("thumbnails").children) {
     button.setAttribute("aria-pressed", String(button.result === result));
   }
+}
+
+function summaryOf(result) {
+  if (!result.clip) return `${count(result.faces.length, "face")} found.`;
+  const tracks = new Set(result.clip.frames.flatMap((frame) => frame.faces.map((face) => face.track)));
+  return `${count(tracks.size, "face")} found in ${count(result.clip.frames.length, "frame")}.`;
+}
+
+/** Another frame of the clip that is shown. */
+function showFrame(result) {
+  if (result !== current) return;
+  selected = null;
+  byId("tip").hidden = true;
+  listFaces(result);
+  redraw();
 }
 
 function showThumbnails() {
@@ -123,47 +154,66 @@ function showThumbnails() {
 
 // Requests
 
-async function requestLandmarks(file, query) {
-  const form = new FormData();
-  form.append("images", file, file.name || "image");
-  const response = await fetch(`v1/landmarks?${new URLSearchParams(query)}`, { method: "POST", body: form });
-  if (!response.ok) {
-    const problem = await response.json().catch(() => ({}));
-    throw new Error(problem.error || `The server answered ${response.status}.`);
-  }
-  return response;
-}
-
 async function decode(file) {
   try {
     return await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
     // A format that browsers do not show, as TIFF: the server draws it, with its visible points.
-    const drawn = await (await requestLandmarks(file, { format: "image", hide_occluded: true })).blob();
-    return await createImageBitmap(drawn);
+    return await createImageBitmap((await send("v1/landmarks", { format: "image", hide_occluded: true }, file)).blob);
   }
 }
 
+function showProgress(share) {
+  byId("working").hidden = share === null;
+  // Without a value it moves to and fro: how long the server takes is not known.
+  if (share === null || share >= 1) byId("progress").removeAttribute("value");
+  else byId("progress").value = share;
+}
+
+async function processFile(file, place, signal) {
+  const name = file.name || "image", { bytes, clip_seconds } = network.limits;
+  if (file.size > bytes) throw new Error(`${name}: ${file.size.toLocaleString("en")} bytes; the server takes at most ${Math.floor(bytes / (1 << 20))} MiB.`);
+  const query = { any_rotation: byId("any-rotation").checked };
+  const asked = network.measures ? { ...query, measures: byId("measures").checked } : query;
+  const onProgress = (share) => {
+    showProgress(share);
+    const wait = isVideo(file) ? ` (clips of up to ${clip_seconds} seconds)` : "";
+    setStatus(share < 1 ? `${place}${name}: ${percent(share)} uploaded ...` : `${place}${name}: finding faces${wait} ...`);
+  };
+  onProgress(0);
+  if (isVideo(file)) {
+    const answer = await sendForJson("v1/clips", { ...asked, smooth: byId("smooth").checked }, file, { field: "clip", onProgress, signal });
+    return { ...await clipResult(file, answer), query };
+  }
+  const { width, height, faces } = (await sendForJson("v1/landmarks", asked, file, { onProgress, signal })).images[0];
+  return { name, bitmap: await decode(file), width, height, faces, file, query };
+}
+
 async function predict(files) {
-  stopCamera();
+  camera?.stop();
   files = [...files];
   if (!files.length) return;
+  upload?.abort();
+  const own = upload = new AbortController();
   showError("");
-  setStatus(`Processing ${count(files.length, "image")} ...`);
+  setStatus(`Processing ${count(files.length, "file")} ...`);
   const found = [], errors = [];
-  for (const file of files) {
-    const name = file.name || "image";
+  for (const [index, file] of files.entries()) {
+    const name = file.name || "image", place = files.length > 1 ? `${index + 1} of ${files.length}, ` : "";
     try {
-      const query = { any_rotation: byId("any-rotation").checked };
-      const value = await (await requestLandmarks(file, query)).json();
-      const { width, height, faces } = value.images[0];
-      found.push({ name, bitmap: await decode(file), width, height, faces, file });
+      found.push(await processFile(file, place, own.signal));
     } catch (error) {
-      errors.push(`${name}: ${error.message}`.replace(/^(.+): \1: /, "$1: "));
+      if (error instanceof Cancelled) break;
+      errors.push(error.message.startsWith(`${name}: `) ? error.message : `${name}: ${error.message}`);
     }
   }
+  // Newer files were chosen meanwhile.
+  if (upload !== own) return;
+  upload = null;
+  showProgress(null);
   if (errors.length) showError(errors.join(" "));
-  if (!found.length) { setStatus("No image could be read."); return; }
+  if (!found.length) { setStatus(own.signal.aborted ? "Cancelled." : "No file could be read."); return; }
+  for (const { clip } of results) if (clip?.video) URL.revokeObjectURL(clip.video.src);
   results = found;
   showThumbnails();
   showResult(results[0]);
@@ -173,6 +223,8 @@ async function predictSample() {
   const response = await fetch("sample.jpg");
   await predict([new File([await response.blob()], "sample.jpg", { type: "image/jpeg" })]);
 }
+
+const predictAgain = () => { if (!camera && results.length) predict(results.map((result) => result.file)); };
 
 // Selecting points
 
@@ -197,7 +249,7 @@ function select(point, announce) {
 }
 
 function nearestPoint(event) {
-  if (!current) return null;
+  if (!current || hiding.preview) return null;
   const area = canvas.getBoundingClientRect(), scale = area.width / current.width;
   const display = displayed();
   let best = null, least = HOVER_DISTANCE;
@@ -228,20 +280,30 @@ function onKey(event) {
 
 // Downloads
 
-function download(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-}
-
 function saveJson() {
   const saved = camera || !results.includes(current) ? [current] : results;
-  const images = saved.map(({ name, width, height, faces }) => ({ image: name, width, height, faces }));
+  const images = saved.flatMap(({ name, width, height, faces, clip }) => {
+    if (!clip) return [{ image: name, width, height, faces }];
+    return clip.frames.map((frame) => ({ image: frame.image, seconds: frame.seconds, width, height, faces: frame.faces }));
+  });
+  const blinks = saved.flatMap(({ clip }) => clip?.blinks || []);
   const value = { nasion: network.version, coordinates: COORDINATES, scheme: network.scheme, point_names: network.point_names, images };
+  if (blinks.length) value.blinks = blinks;
   const blob = new Blob([JSON.stringify(value, null, 1)], { type: "application/json" });
   download(blob, `${withoutSuffix(current.name)}-points.json`);
+}
+
+/** As the server writes it, of the photo or clip that is shown. */
+async function saveCsv() {
+  const { file, clip, query, name } = current;
+  const measured = network.measures ? { measures: byId("measures").checked } : {};
+  const asked = { ...query, ...measured, format: "csv", ...(clip ? { smooth: byId("smooth").checked } : {}) };
+  try {
+    const { blob } = await send(clip ? "v1/clips" : "v1/landmarks", asked, file, clip ? { field: "clip" } : {});
+    download(blob, `${withoutSuffix(name)}-points.csv`);
+  } catch (error) {
+    showError(error.message);
+  }
 }
 
 function saveImage() {
@@ -249,96 +311,72 @@ function saveImage() {
   whole.width = current.width;
   whole.height = current.height;
   drawResult(whole.getContext("2d"), current, network, displayed(), 1, null);
-  whole.toBlob((blob) => download(blob, `${withoutSuffix(current.name)}-points.png`), "image/png");
+  const frame = current.clip ? `@${current.clip.at}` : "";
+  whole.toBlob((blob) => download(blob, `${withoutSuffix(current.name)}${frame}-points.png`), "image/png");
 }
 
 // Camera
 
 async function toggleCamera() {
-  if (camera) { stopCamera(); setStatus("The camera is off."); return; }
+  if (camera) { camera.stop(); return; }
   showError("");
-  let stream;
+  const query = { smooth: byId("smooth").checked };
+  if (network.measures) query.measures = byId("measures").checked;
+  const times = [];
+  let reported = 0;
+  const show = (result, milliseconds) => {
+    const now = performance.now();
+    times.push(now);
+    while (now - times[0] > 2000) times.shift();
+    if (now - reported >= 1000 && times.length > 1) {
+      reported = now;
+      const rate = (times.length - 1) / (now - times[0]) * 1000;
+      setStatus(`Camera: ${count(result.faces.length, "face")}, ${rate.toFixed(0)} frames per second, ${milliseconds.toFixed(0)} ms each.`);
+    }
+    showResult(result);
+  };
+  const ended = (reason) => {
+    camera = null;
+    byId("camera").setAttribute("aria-pressed", "false");
+    if (reason) showError(reason);
+    else setStatus("The camera is off.");
+  };
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: FRAME_SIDE }, height: { ideal: 480 } } });
+    camera = await startCamera(query, show, ended);
   } catch (error) {
-    const insecure = "Browsers allow cameras only on localhost and over https.";
-    showError(navigator.mediaDevices ? `The camera cannot be used: ${error.message}` : insecure);
+    showError(error.message);
     return;
   }
-  const video = document.createElement("video");
-  video.muted = video.playsInline = true;
-  video.srcObject = stream;
-  await video.play();
-  const query = new URLSearchParams({ smooth: byId("smooth").checked });
-  // Relative to the page, which a proxy may show under a path of its own.
-  const address = new URL(`v1/live?${query}`, location.href);
-  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(address);
-  camera = { stream, video, socket, times: [], reported: 0 };
   byId("camera").setAttribute("aria-pressed", "true");
   byId("thumbnails").hidden = true;
-  streamFrames(camera);
-}
-
-function streamFrames(own) {
-  const { video, socket } = own;
-  let frame = null;
-  const send = () => {
-    if (camera !== own || socket.readyState !== WebSocket.OPEN) return;
-    const scale = Math.min(1, FRAME_SIDE / Math.max(video.videoWidth, video.videoHeight));
-    frame = document.createElement("canvas");
-    frame.width = Math.round(video.videoWidth * scale);
-    frame.height = Math.round(video.videoHeight * scale);
-    frame.getContext("2d").drawImage(video, 0, 0, frame.width, frame.height);
-    frame.toBlob((blob) => { if (blob && socket.readyState === WebSocket.OPEN) socket.send(blob); }, "image/jpeg", 0.85);
-  };
-  socket.addEventListener("open", send);
-  socket.addEventListener("close", (event) => {
-    if (camera === own) { stopCamera(); showError(event.reason || "The connection to the server ended."); }
-  });
-  socket.addEventListener("message", (event) => {
-    if (camera !== own) return;
-    const answer = JSON.parse(event.data);
-    if (answer.error) { stopCamera(); showError(answer.error); return; }
-    reportSpeed(own, answer);
-    showResult({ name: "camera", bitmap: frame, width: answer.width, height: answer.height, faces: answer.faces });
-    requestAnimationFrame(send);
-  });
-}
-
-function reportSpeed(own, answer) {
-  const now = performance.now();
-  own.times = [...own.times, now].filter((time) => now - time < 2000);
-  if (now - own.reported < 1000 || own.times.length < 2) return;
-  own.reported = now;
-  const rate = (own.times.length - 1) / (now - own.times[0]) * 1000;
-  setStatus(`Camera: ${count(answer.faces.length, "face")}, ${rate.toFixed(0)} frames per second, ${answer.milliseconds.toFixed(0)} ms each.`);
-}
-
-function stopCamera() {
-  if (!camera) return;
-  const { stream, socket } = camera;
-  camera = null;
-  stream.getTracks().forEach((track) => track.stop());
-  socket.close();
-  byId("camera").setAttribute("aria-pressed", "false");
+  crops.open();
+  hiding.open();
 }
 
 // Events
 
 async function start() {
   network = await (await fetch("v1/network")).json();
+  restoreSettings();
+  player = new Player(showFrame);
+  crops = new CropTool(currentPhoto, network);
+  hiding = new HideTool(currentPhoto, network, () => select(null, false));
+  for (const id of ["measures-choice", "axes-choice"]) byId(id).hidden = !network.measures;
   updateLegend();
   byId("choose").addEventListener("click", () => byId("files").click());
   byId("files").addEventListener("change", (event) => { predict(event.target.files); event.target.value = ""; });
   byId("sample").addEventListener("click", predictSample);
   byId("camera").addEventListener("click", toggleCamera);
   byId("save-json").addEventListener("click", saveJson);
+  byId("save-csv").addEventListener("click", saveCsv);
   byId("save-image").addEventListener("click", saveImage);
-  for (const id of ["colour", "labels", "edges"]) byId(id).addEventListener("change", redraw);
-  byId("hide-occluded").addEventListener("change", () => { if (current) showResult(current); });
-  byId("any-rotation").addEventListener("change", () => { if (!camera && results.length) predict(results.map((result) => result.file)); });
-  byId("smooth").addEventListener("change", async () => { if (camera) { stopCamera(); await toggleCamera(); } });
+  const redisplay = () => { redraw(); if (current && !camera && !isPlaying(current)) listPoints(current); };
+  byId("display").addEventListener("change", () => { saveSettings(); redisplay(); });
+  byId("reset").addEventListener("click", () => { resetSettings(); redisplay(); });
+  byId("cancel").addEventListener("click", () => upload?.abort());
+  byId("measures").addEventListener("change", async () => { saveSettings(); if (camera) { camera.stop(); await toggleCamera(); } else predictAgain(); });
+  byId("any-rotation").addEventListener("change", predictAgain);
+  byId("smooth").addEventListener("change", async () => { if (camera) { camera.stop(); await toggleCamera(); } else if (results.some((result) => result.clip)) predictAgain(); });
   canvas.addEventListener("pointermove", (event) => select(nearestPoint(event), false));
   canvas.addEventListener("pointerdown", (event) => select(nearestPoint(event), false));
   canvas.addEventListener("pointerleave", () => select(null, false));
@@ -348,7 +386,7 @@ async function start() {
   for (const kind of ["dragenter", "dragover"]) document.addEventListener(kind, setOver(true));
   for (const kind of ["dragleave", "drop"]) document.addEventListener(kind, setOver(false));
   document.addEventListener("drop", (event) => predict(event.dataTransfer.files));
-  window.addEventListener("resize", () => { if (current) select(null, false); });
+  window.addEventListener("resize", () => { player.draw(); if (current) select(null, false); });
   document.body.dataset.ready = "yes";
 }
 

@@ -1,0 +1,54 @@
+"""Query parameters that say where faces are: found by the detector, or in known boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from nasion.app.serve.admission import Rejected
+from nasion.app.serve.settings import Number, WholeNumber, parse_boxes
+from nasion.inference.landmarker import Landmarker
+
+
+class Search(BaseModel):
+    """The parameters that all requests of images have in common."""
+
+    detect: bool = Field(True, description="False: every image is one face from edge to edge.")
+    boxes: list[str] = Field(
+        [], description="x0,y0,x1,y1 of a known face of the only image; repeat for several."
+    )
+    min_face: WholeNumber | None = Field(
+        None, ge=8, description="Side in pixels of the smallest face to look for."
+    )
+    min_score: Number | None = Field(None, ge=0, le=1, description="Minimum face score.")
+    any_rotation: bool = Field(
+        False, description="Also find faces on their side or upside down; 4x time."
+    )
+
+    def known_boxes(self, most: int) -> np.ndarray | None:
+        """(N, 4), or None: faces are detected. Raises ``Rejected`` (422)."""
+        searches = self.min_face or self.min_score is not None or self.any_rotation
+        if self.boxes and (searches or not self.detect):
+            raise Rejected(
+                422,
+                "boxes: nothing is detected then; leave detect, min_face, min_score and "
+                "any_rotation out.",
+            )
+        if self.min_face and not self.detect:
+            raise Rejected(422, "min_face: nothing is detected with detect=false; leave one out.")
+        return parse_boxes(self.boxes, most)
+
+    def landmarker(self, server: Landmarker, most: int) -> Landmarker:
+        """The server's landmarker with these settings, for at most so many faces of an image."""
+        return server.with_settings(
+            detect=self.detect,
+            min_score=self.min_score,
+            any_rotation=self.any_rotation,
+            max_faces=most,
+        )
+
+
+def refuse_boxes_for_several(boxes: np.ndarray | None, images: int) -> None:
+    """Raise ``Rejected`` (422) for boxes if there is more than one image."""
+    if boxes is not None and images > 1:
+        raise Rejected(422, f"boxes: {images} images were sent; send one.")
