@@ -73,6 +73,8 @@ class _Estimate:
     @staticmethod
     def merged(estimates: Sequence[_Estimate], how: Callable[[list[np.ndarray]], Any]) -> _Estimate:
         """One estimate of several; a part that one of them lacks is left out."""
+        if len(estimates) == 1:
+            return estimates[0]
         merged = {}
         for name in _PARTS:
             parts = [getattr(each, name) for each in estimates]

@@ -45,6 +45,7 @@ def open_image(
             if not colour and file.format == "JPEG" and file.mode == "RGB":
                 # A JPEG stores brightness separately; decoding it alone takes half the time.
                 file.draft("L", file.size)
+            memory = _decode_into_array(file) if not colour else None
             depth = sample_depth.prepare(file)
 
             def reopen() -> Any:
@@ -56,6 +57,8 @@ def open_image(
             shallow = sample_depth.in_eight_bits(file, depth, reopen)
             # In place: otherwise an image without the tag is copied.
             ImageOps.exif_transpose(shallow, in_place=True)
+            if memory is not None and shallow.im is memory[1]:
+                return memory[0]
             return _to_array(shallow, "RGB" if colour else "L")
     except UnidentifiedImageError as error:
         kind = guess_contents(_head_of(image))
@@ -164,6 +167,20 @@ def _to_array(image: Any, mode: str) -> np.ndarray:
         strip = image.crop((0, top, width, min(top + rows, height)))
         pixels[top : top + rows] = np.asarray(_on_white(strip).convert(mode))
     return pixels
+
+
+def _decode_into_array(file: Any) -> tuple[np.ndarray, Any] | None:
+    """An array that an opened grey JPEG will be decoded into, and Pillow's view of it.
+
+    A copy would take 0.3 ms for 640 x 480, most of it for memory that is new to the process.
+    """
+    from PIL import Image
+
+    if file.format != "JPEG" or file.mode != "L":
+        return None
+    pixels = np.zeros((file.height, file.width), np.uint8)
+    file.im = Image.frombuffer("L", file.size, pixels, "raw", "L", 0, 1).im
+    return pixels, file.im
 
 
 def _on_white(image: Any) -> Any:
