@@ -3,6 +3,7 @@
 Usage:
     python benchmarks/predict.py --data IMM [--mediapipe-python PATH] [--dlib-file FILE]
         [--rounds 3] [--images 240] [--json FILE]
+    python benchmarks/predict.py --data IMM --profile [--rounds 3] [--images 240] [--json FILE]
 
 Every tool opens each file of IMM (640 x 480), finds the face and predicts its points, one image
 after the other, with its own detector. It runs in a process of its own that has processed ten
@@ -10,7 +11,8 @@ images before the clock starts: first one process on one core, then two on a cor
 turns, and the median of the rounds is reported.
 Points and errors are those of benchmarks/landmarks.py; so are the other tools (dlib with its shape
 predictor, MediaPipe, face-alignment) and how to get them. Those that are not there are left out.
-Then `nasion predict` is timed on a video, and each step of nasion on one core.
+Then `nasion predict` is timed on a video, and the steps of nasion on one core; --profile: only the
+share of each step (profile_predict.py).
 """
 
 import argparse
@@ -156,31 +158,6 @@ def time_workers(tool, python, dlib_file, shares):
     return sum(map(len, shares)) / max(result["seconds"] for result in results), points
 
 
-def step_times(paths):
-    """Milliseconds of each of nasion's steps on one core, median over images."""
-    import numpy as np
-
-    from nasion.inference.landmarker import Landmarker
-    from nasion.media.images import open_image
-
-    os.sched_setaffinity(0, {0})
-    medians = {}
-    for network in ("face68", "face68_light"):
-        landmarker, seconds = Landmarker(network), []
-        for path in paths:
-            times = [time.perf_counter()]
-            pixels = open_image(Path(path), landmarker.predictor.spec.colour)
-            times.append(time.perf_counter())
-            boxes, scores = landmarker.detector(pixels)
-            times.append(time.perf_counter())
-            landmarker.predictor.faces_in(pixels, boxes, scores)
-            times.append(time.perf_counter())
-            seconds.append(np.diff(times))
-        median = np.round(1e3 * np.median(seconds[WARM_UP:], axis=0), 2).tolist()
-        medians[network] = dict(zip(("decode", "detect", "points"), median, strict=True))
-    return medians
-
-
 def video_frame_rate(path):
     """Frames per second of ``nasion predict`` on a video of 300 frames with one face.
 
@@ -226,6 +203,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=240, help="how many images of IMM")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
+    parser.add_argument("--profile", action="store_true", help="only time nasion's steps")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -233,6 +211,7 @@ def main():
         return
     import numpy as np
     from landmarks import SHARED_POINTS, median_nme
+    from profile_predict import print_profile
 
     from nasion.data.datasets import imm
 
@@ -240,6 +219,9 @@ def main():
     persons = np.array(faces.groups["person"], dtype=int)
     truth = faces.points[:, faces.scheme.index(SHARED_POINTS)].astype(float)
     paths = [str(path) for path in faces.images]
+    if options.profile:
+        print_profile(paths, options.rounds, options.json)
+        return
     tools = {name: sys.executable for name in TOOLS if name.startswith("nasion")}
     if options.dlib_file:
         tools["dlib"] = sys.executable
@@ -274,8 +256,7 @@ def main():
     frame_rate = video_frame_rate(paths[0])
     result["nasion face68, video"] = {"frames per second": frame_rate}
     print(f"video: {frame_rate} frames per second")
-    steps = step_times(paths)
-    print(f"milliseconds of each step: {steps}")
+    steps = print_profile(paths, options.rounds)
     if options.json:
         content = {"tools": result, "milliseconds": steps, "images": len(paths)}
         options.json.write_text(json.dumps(content, indent=1) + "\n")

@@ -174,7 +174,16 @@ class Predictor:
 
         ``detector_scores``: the faces' scores if the network predicts none.
         """
-        spec, images = self.spec, (array_pixels(image),) * len(boxes)
+        return self.face_of_each((array_pixels(image),) * len(boxes), boxes, detector_scores)
+
+    def face_of_each(
+        self,
+        images: Sequence[UInt8[np.ndarray, "H W ..."]],
+        boxes: Float32[np.ndarray, "N 4"],
+        detector_scores: Float32[np.ndarray, " N"] | None = None,
+    ) -> list[Face]:
+        """As ``faces_in``, with an image for each box."""
+        spec, images = self.spec, tuple(images)
         scheme, seen = spec.scheme, crop_boxes(images, boxes, spec.box_scale, spec.box_shift)
         estimate = self._estimate(images, seen)
         # Which annotator would have labelled an image is not known: the shared outputs, which come

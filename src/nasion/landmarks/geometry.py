@@ -84,9 +84,7 @@ def _with_area(box: Shaped[np.ndarray, "*batch 4"]) -> Float64[np.ndarray, "*bat
     # Not "<=": NaN is refused too.
     good = box[..., 2:] > box[..., :2]
     if not good.all():
-        raise SettingError(
-            f"A box needs x1 > x0 and y1 > y0; found {box[~good.all(-1)].tolist()}."
-        )
+        raise SettingError(f"A box needs x1 > x0 and y1 > y0; found {box[~good.all(-1)].tolist()}.")
     return box
 
 

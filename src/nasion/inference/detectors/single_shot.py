@@ -72,9 +72,7 @@ class SingleShot:
         return (boxes + 0.5) * pixels_per_pixel - 0.5, scores
 
 
-def _shrink(
-    grey: Any, scale: float
-) -> tuple[UInt8[np.ndarray, "H W"], Float64[np.ndarray, " 4"]]:
+def _shrink(grey: Any, scale: float) -> tuple[UInt8[np.ndarray, "H W"], Float64[np.ndarray, " 4"]]:
     """A Pillow image at about this scale, and how many of its pixels are one: x y x y."""
     from PIL import Image
 
