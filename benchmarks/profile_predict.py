@@ -1,9 +1,10 @@
 """Where the time of one image goes: milliseconds and share of each step, on one core.
 
-Called by ``python benchmarks/predict.py --data IMM --profile``. Each step's time is its own, without
-that of the steps within it; what is left is the "answer": scores, boxes and ``Face`` objects.
+Called by ``python benchmarks/predict.py --data IMM --profile``. Each step's time is its own,
+without that of the steps within it; what is left is the "answer": scores, boxes, ``Face`` objects.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -121,5 +122,13 @@ def print_profile(paths, rounds, out=None):
     return results
 
 
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("task", help="network, paths and rounds as JSON; prints milliseconds")
+    print(json.dumps(profile(*json.loads(parser.parse_args().task))))
+
+
 if __name__ == "__main__":
-    print(json.dumps(profile(*json.loads(sys.argv[1]))))
+    main()

@@ -106,7 +106,7 @@ def _decode(
 def _cells(
     shapes: tuple[tuple[int, int], ...],
 ) -> tuple[Float64[np.ndarray, "2 C"], Float64[np.ndarray, " C"]]:
-    """The centre x y of each cell of maps of these shapes, and the unit of its numbers, in pixels."""
+    """The centre x y of each cell of these maps, and the unit of its numbers, in pixels."""
     strides = np.repeat(STRIDES, [height * width for height, width in shapes])
     rows, columns = np.concatenate([np.indices(shape).reshape(2, -1) for shape in shapes], axis=1)
     return (np.stack([columns, rows]) + 0.5) * strides - 0.5, SCALE * strides
