@@ -296,9 +296,6 @@ def _cut(
             # indices.
             rows = np.clip(np.arange(top, bottom), 0, height - 1)
             image = image[rows[:, None], np.clip(np.arange(left, right), 0, width - 1)]
-        elif image.ndim == 2 and image.flags.c_contiguous:
-            # Pillow reads it where it is.
-            left = top = 0
         else:
             image = image[top:bottom, left:right]
         whole = Image.fromarray(np.ascontiguousarray(image))

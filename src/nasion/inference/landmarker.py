@@ -124,7 +124,7 @@ class Landmarker:
         return self._search([pixels])[0]
 
     def _search(
-        self, images: Sequence[UInt8[np.ndarray, "H W ..."]]
+        self, images: Sequence[UInt8[np.ndarray, "_ _ ..."]]
     ) -> list[tuple[list[Face], tuple[float, ...]]]:
         """What ``find`` says of each image; all their faces go through the network together."""
         seen, boxes, scores = [], [], []

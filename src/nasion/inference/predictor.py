@@ -178,7 +178,7 @@ class Predictor:
 
     def face_of_each(
         self,
-        images: Sequence[UInt8[np.ndarray, "H W ..."]],
+        images: Sequence[UInt8[np.ndarray, "_ _ ..."]],
         boxes: Float32[np.ndarray, "N 4"],
         detector_scores: Float32[np.ndarray, " N"] | None = None,
     ) -> list[Face]:
