@@ -53,6 +53,17 @@ def test_a_grey_jpeg_is_what_pillow_decodes(orientation, size, kind, tmp_path):
         assert pixels.dtype == np.uint8 and pixels.flags.c_contiguous
 
 
+def test_of_a_telephone_s_several_jpegs_the_first_is_opened():
+    image, buffer = smooth(65, 47), BytesIO()
+    image.save(buffer, "MPO", save_all=True, append_images=[Image.new("RGB", (32, 24))])
+    with Image.open(BytesIO(buffer.getvalue())) as file:
+        assert file.format == "MPO"
+        expected = np.asarray(file.convert("L"))
+    pixels = open_image(buffer.getvalue(), colour=False)
+    # The file's own brightness, and that of its colours, some of which are clipped.
+    assert np.abs(pixels.astype(int) - expected).mean() < 0.5
+
+
 def test_each_opened_image_has_memory_of_its_own():
     first = open_image(jpeg(Image.new("L", (300, 200), 10)), colour=False)
     second = open_image(jpeg(Image.new("L", (300, 200), 200)), colour=False)
