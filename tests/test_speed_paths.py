@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from nasion.errors import DataError
+from nasion.inference import crops
 from nasion.inference.backends.onnx import open_session
 from nasion.inference.detectors import single_shot
 from nasion.inference.landmarker import Landmarker
@@ -121,6 +122,24 @@ def test_the_shipped_detector_has_its_stem_in_float32():
     graph = onnx.load(single_shot._FILE).graph
     stem = next(node for node in graph.node if node.op_type == "Conv")
     assert stem.input[1] in {weight.name for weight in graph.initializer}
+
+
+@pytest.mark.parametrize("side", [900, 1500])
+def test_a_large_face_shrunk_in_two_steps_looks_the_same_and_lies_where_it_did(side):
+    image = np.asarray(smooth(1600, 1600).convert("L"))
+    box = np.array([50.3, 20.8, 50.3 + side, 20.8 + side])
+    found = crops._cut(image, box, (64, 64), False)[0].astype(int)
+    corner = box + 0.5
+    plain = Image.fromarray(image).resize((64, 64), Image.Resampling.BILINEAR, box=tuple(corner))
+    assert np.abs(found - np.asarray(plain)).max() <= 1
+
+
+def test_a_box_apart_from_the_image_shows_its_nearest_edge():
+    image = np.zeros((40, 60), np.uint8)
+    image[:, -1] = 200
+    for box in ([80, 5, 110, 35], [200, 5, 230, 35]):
+        assert (crops._cut(image, np.array(box, float), (16, 16), False) == 200).all()
+    assert (crops._cut(image, np.array([-50.0, 5, -20, 35]), (16, 16), False) == 0).all()
 
 
 def test_a_frame_s_map_back_is_the_inverse_of_the_map_to_it():

@@ -291,19 +291,21 @@ def _cut(
         # Only what the filter reaches: photographs may be large, and faces in them small.
         left, right = _filter_reach((x0, x1), size[0], width)
         top, bottom = _filter_reach((y0, y1), size[1], height)
-        if left < 0 or right > width or top < 0 or bottom > height:
-            # Pillow refuses a box that leaves the image, so edge pixels are repeated by clipped
-            # indices.
-            rows = np.clip(np.arange(top, bottom), 0, height - 1)
-            image = image[rows[:, None], np.clip(np.arange(left, right), 0, width - 1)]
-        else:
-            image = image[top:bottom, left:right]
+        # A box apart from the image shows the edge's pixels alone.
+        rows = slice(min(max(top, 0), height - 1), max(bottom, 1))
+        columns = slice(min(max(left, 0), width - 1), max(right, 1))
+        image = image[rows, columns]
+        beyond = ((max(-top, 0), max(bottom - height, 0)), (max(-left, 0), max(right - width, 0)))
+        if np.any(beyond):
+            # Pillow refuses a box that leaves the image, so edge pixels are repeated.
+            image = np.pad(image, (*beyond, *[(0, 0)] * (image.ndim - 2)), mode="edge")
         whole = Image.fromarray(np.ascontiguousarray(image))
         whole = whole if whole.mode == mode else whole.convert(mode)
         # The box in pixels of the part; it may be fractional.
         inside = (x0 - left, y0 - top, x1 - left, y1 - top)
         # Pillow's bilinear filter widens when it shrinks, so fine detail does not alias.
-        part = whole.resize(size, Image.Resampling.BILINEAR, box=inside)
+        # Large faces are first shrunk by a whole factor, which is several times as fast.
+        part = whole.resize(size, Image.Resampling.BILINEAR, box=inside, reducing_gap=3.0)
     canvas = np.asarray(part)
     return np.moveaxis(canvas, -1, 0) if colour else canvas[None]
 
