@@ -27,6 +27,7 @@ _MIN_SIDE = 10  # pixels of the input: the smallest face that is found well
 _FRACTION = 96  # so faces of 36 pixels in 4000 x 3000; the second look is at 960 x 960 at most
 _COARSE = 208  # pixels: the image's longer side at the first look
 _MAX_ENLARGE = 3.0  # times, for tiny images
+_MOST_AVERAGED = 4  # pixels to one: the saving is small for large images
 _ABOUT_SCALE = (0.96, 1.08)  # times a scale: what a look may have instead
 _SAME_FACE = 0.4  # IoU from which boxes are of one face
 _MIN_SCORE = 0.2  # low: the landmark network drops false alarms (single_shot.md)
@@ -77,7 +78,7 @@ def _shrink(grey: Any, scale: float) -> tuple[UInt8[np.ndarray, "H W"], Float64[
     from PIL import Image
 
     factor = round(1 / scale)
-    if factor > 1 and _ABOUT_SCALE[0] < 1 / (factor * scale) < _ABOUT_SCALE[1]:
+    if 1 < factor <= _MOST_AVERAGED and _ABOUT_SCALE[0] < 1 / (factor * scale) < _ABOUT_SCALE[1]:
         # Means of whole pixels take a quarter of the time of resizing.
         return np.asarray(grey.reduce(factor)), np.full(4, float(factor))
     size = tuple(max(1, round(side * scale)) for side in grey.size)
