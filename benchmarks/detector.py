@@ -30,7 +30,7 @@ from torch import nn
 
 import nasion
 from nasion.inference.detectors.single_shot import FORMAT, SCALE, STRIDES
-from nasion.inference.quantize import to_int8
+from nasion.inference.quantize import stem_to_float32, to_int8
 from nasion.media.files import atomic_write
 
 BATCH, LEARNING_RATE = 32, 2e-3
@@ -328,6 +328,7 @@ def export(network, path):
         onnx.helper.set_model_props(model, metadata)
         onnx.save(model, temporary)
         to_int8(temporary, unseen_scenes().astype(np.float32), heads=len(STRIDES))
+        stem_to_float32(temporary)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 

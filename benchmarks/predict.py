@@ -3,14 +3,16 @@
 Usage:
     python benchmarks/predict.py --data IMM [--mediapipe-python PATH] [--dlib-file FILE]
         [--rounds 3] [--images 240] [--json FILE]
+    python benchmarks/predict.py --data IMM --profile [--rounds 3] [--images 240] [--json FILE]
 
-Every tool opens each file of IMM (640 x 480), finds the face and predicts its points, one image
-after the other, with its own detector. It runs in a process of its own that has processed ten
-images before the clock starts: first one process on one core, then two on a core each. Tools take
-turns, and the median of the rounds is reported.
+Every tool opens each file of IMM (640 x 480), finds the face and predicts its points, with its own
+detector, one image after the other; nasion also as `Landmarker.each` does it ("8 at once"). It runs
+in a process of its own that has processed ten images before the clock starts: first one process on
+one core, then two on a core each. Tools take turns, and the median of the rounds is reported.
 Points and errors are those of benchmarks/landmarks.py; so are the other tools (dlib with its shape
 predictor, MediaPipe, face-alignment) and how to get them. Those that are not there are left out.
-Then `nasion predict` is timed on a video, and each step of nasion on one core.
+Then `nasion predict` is timed on a video, and the steps of nasion on one core; --profile: only the
+share of each step (profile_predict.py).
 """
 
 import argparse
@@ -35,12 +37,19 @@ def nasion_tool(network, tta):
     from nasion.inference.landmarker import Landmarker
 
     landmarker = Landmarker(network, tta=tta, max_faces=1)
+    return lambda path: _shared_points(landmarker(path))
 
-    def predict(path):
-        faces = landmarker(path)
-        return faces[0].points[list(IBUG_POINTS)].tolist() if faces else None
 
-    return predict
+def nasion_batches(network):
+    """Takes all paths at once."""
+    from nasion.inference.landmarker import Landmarker
+
+    landmarker = Landmarker(network, max_faces=1)
+    return lambda paths: list(map(_shared_points, landmarker.each(paths)))
+
+
+def _shared_points(faces):
+    return faces[0].points[list(IBUG_POINTS)].tolist() if faces else None
 
 
 def dlib_tool(file):
@@ -94,15 +103,19 @@ def face_alignment_tool():
     return predict
 
 
-# Each takes dlib's file and returns a function from path to 9 points, or None without a face.
+# Each takes dlib's file and returns a function from path to 9 points, or None without a face; those
+# of BATCHES one from all paths to their points.
 TOOLS = {
     "nasion face68": lambda _: nasion_tool("face68", None),
     "nasion face68, one view": lambda _: nasion_tool("face68", "none"),
     "nasion face68_light": lambda _: nasion_tool("face68_light", None),
+    "nasion face68, 8 at once": lambda _: nasion_batches("face68"),
+    "nasion face68_light, 8 at once": lambda _: nasion_batches("face68_light"),
     "dlib": dlib_tool,
     "mediapipe": lambda _: mediapipe_tool(),
     "face-alignment": lambda _: face_alignment_tool(),
 }
+BATCHES = tuple(name for name in TOOLS if name.endswith("at once"))
 
 
 def run_worker(tool, dlib_file, core, paths, out):
@@ -112,12 +125,12 @@ def run_worker(tool, dlib_file, core, paths, out):
     """
     os.sched_setaffinity(0, {core})
     predict = TOOLS[tool](dlib_file)
-    for path in paths[:WARM_UP]:
-        predict(path)
+    predict_all = predict if tool in BATCHES else lambda some: [predict(path) for path in some]
+    predict_all(paths[:WARM_UP])
     print("ready", flush=True)
     sys.stdin.readline()
     started = time.perf_counter()
-    points = [predict(path) for path in paths]
+    points = predict_all(paths)
     Path(out).write_text(json.dumps({"seconds": time.perf_counter() - started, "points": points}))
 
 
@@ -154,31 +167,6 @@ def time_workers(tool, python, dlib_file, shares):
         ]
     points = [face for result in results for face in result["points"]]
     return sum(map(len, shares)) / max(result["seconds"] for result in results), points
-
-
-def step_times(paths):
-    """Milliseconds of each of nasion's steps on one core, median over images."""
-    import numpy as np
-
-    from nasion.inference.landmarker import Landmarker
-    from nasion.media.images import open_image
-
-    os.sched_setaffinity(0, {0})
-    medians = {}
-    for network in ("face68", "face68_light"):
-        landmarker, seconds = Landmarker(network), []
-        for path in paths:
-            times = [time.perf_counter()]
-            pixels = open_image(Path(path), landmarker.predictor.spec.colour)
-            times.append(time.perf_counter())
-            boxes, scores = landmarker.detector(pixels)
-            times.append(time.perf_counter())
-            landmarker.predictor.faces_in(pixels, boxes, scores)
-            times.append(time.perf_counter())
-            seconds.append(np.diff(times))
-        median = np.round(1e3 * np.median(seconds[WARM_UP:], axis=0), 2).tolist()
-        medians[network] = dict(zip(("decode", "detect", "points"), median, strict=True))
-    return medians
 
 
 def video_frame_rate(path):
@@ -226,6 +214,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=240, help="how many images of IMM")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
+    parser.add_argument("--profile", action="store_true", help="only time nasion's steps")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -233,6 +222,7 @@ def main():
         return
     import numpy as np
     from landmarks import SHARED_POINTS, median_nme
+    from profile_predict import print_profile
 
     from nasion.data.datasets import imm
 
@@ -240,6 +230,9 @@ def main():
     persons = np.array(faces.groups["person"], dtype=int)
     truth = faces.points[:, faces.scheme.index(SHARED_POINTS)].astype(float)
     paths = [str(path) for path in faces.images]
+    if options.profile:
+        print_profile(paths, options.rounds, options.json)
+        return
     tools = {name: sys.executable for name in TOOLS if name.startswith("nasion")}
     if options.dlib_file:
         tools["dlib"] = sys.executable
@@ -266,7 +259,7 @@ def main():
             **scores[name],
         }
         print(
-            f"{name:26} {one:7.1f} faces per second on one core, {two:7.1f} on two; "
+            f"{name:30} {one:7.1f} faces per second on one core, {two:7.1f} on two; "
             f"NME raw {scores[name]['raw']:.2f} %, "
             f"constant offsets removed {scores[name]['offsets out']:.2f} %, "
             f"found {scores[name]['found']}"
@@ -274,8 +267,7 @@ def main():
     frame_rate = video_frame_rate(paths[0])
     result["nasion face68, video"] = {"frames per second": frame_rate}
     print(f"video: {frame_rate} frames per second")
-    steps = step_times(paths)
-    print(f"milliseconds of each step: {steps}")
+    steps = print_profile(paths, options.rounds)
     if options.json:
         content = {"tools": result, "milliseconds": steps, "images": len(paths)}
         options.json.write_text(json.dumps(content, indent=1) + "\n")

@@ -156,8 +156,11 @@ def test_a_part_of_an_image_is_cut_as_if_all_of_it_were_inspected(
         crops._cut(image, np.array([x, y, x + width, y + height]), size, colour), 0, -1
     ).astype(int)
     # Where the box leaves the image it is grown to the box and no further, which the filter sees
-    # in the outermost pixels.
-    np.testing.assert_allclose(found[1:-1, 1:-1], whole[1:-1, 1:-1], atol=1)
+    # in the outermost pixels. Of six pixels to one and more, some are averaged first: on noise, the
+    # worst case, that makes a difference.
+    is_far_smaller = max(width / size[0], height / size[1]) >= 6
+    atol = 12 if is_far_smaller else 1
+    np.testing.assert_allclose(found[1:-1, 1:-1], whole[1:-1, 1:-1], atol=atol)
 
 
 def test_images_in_files_and_in_arrays_give_the_same_canvases(tmp_path, toy_faces):

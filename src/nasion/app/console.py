@@ -11,15 +11,6 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -56,6 +47,16 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
 
     Not shown for a single item, or if standard error is not a terminal. ``total`` 0: unknown.
     """
+    # 8 ms of the start of every command.
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     class Speed(ProgressColumn):
         def render(self, task: Task) -> Text:

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from nasion.data.datasets import imglab
-from nasion.data.datasets._points_table import read_boxes
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.geometry import has_area
 from nasion.media.number_text import parse_coordinate
@@ -65,6 +63,10 @@ def known_boxes(
     if words and (len(images) > 1 or table is not None):
         raise SettingError("--box is for one image; give the boxes of several with --boxes FILE.")
     if table is not None:
+        # Readers of data sets take 20 ms to import, and most calls have no table.
+        from nasion.data.datasets import imglab
+        from nasion.data.datasets._points_table import read_boxes
+
         is_xml = table.suffix == ".xml"
         names, boxes = imglab.read_boxes(table) if is_xml else read_boxes(table)
         rows: dict[str, list[tuple[Path, Box]]] = {}

@@ -8,6 +8,7 @@ their batches.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,13 +107,12 @@ def crop_images(
     (width, height), (pad_x, pad_y) = spec.input_size, margin
     if spec.square:
         boxes = geometry.square_box(boxes)
-    to_source = geometry.invert(geometry.box_to_frame(boxes, spec.input_size))
+    to_source = geometry.frame_to_box(spec.input_size, boxes)
     # The canvas in pixels of the input, from outer edge to outer edge. Two opposite corners
     # describe it, since the map is axis-aligned. Box and size grow alike, so the canvas has the
     # input's scale.
     corners = np.array([[-0.5 - pad_x, -0.5 - pad_y], [width - 0.5 + pad_x, height - 0.5 + pad_y]])
-    corners = np.broadcast_to(corners, (len(images), 2, 2))
-    canvas_boxes = geometry.apply(to_source, corners).reshape(-1, 4)
+    canvas_boxes = geometry.apply(to_source, corners).reshape(-1, 4) if any(margin) else boxes
     canvas_size = (width + 2 * pad_x, height + 2 * pad_y)
     in_colour = spec.colour if colour is None else colour
     return Crops(
@@ -289,37 +289,40 @@ def _cut(
         part = Image.fromarray(np.rint(averaged).astype(np.uint8)).convert(mode)
     else:
         # Only what the filter reaches: photographs may be large, and faces in them small.
-        columns = _filter_reach((x0, x1), size[0], width)
-        rows = _filter_reach((y0, y1), size[1], height)
-        # Pillow refuses a box that leaves the image, so edge pixels are repeated by clipped
-        # indices.
-        if columns[0] < 0 or columns[-1] >= width or rows[0] < 0 or rows[-1] >= height:
-            inside_rows = np.clip(rows, 0, height - 1)[:, None]
-            image = image[inside_rows, np.clip(columns, 0, width - 1)]
-        else:
-            image = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        whole = Image.fromarray(np.ascontiguousarray(image)).convert(mode)
+        left, right = _filter_reach((x0, x1), size[0], width)
+        top, bottom = _filter_reach((y0, y1), size[1], height)
+        # A box apart from the image shows the edge's pixels alone.
+        rows = slice(min(max(top, 0), height - 1), max(bottom, 1))
+        columns = slice(min(max(left, 0), width - 1), max(right, 1))
+        image = image[rows, columns]
+        beyond = ((max(-top, 0), max(bottom - height, 0)), (max(-left, 0), max(right - width, 0)))
+        if np.any(beyond):
+            # Pillow refuses a box that leaves the image, so edge pixels are repeated.
+            image = np.pad(image, (*beyond, *[(0, 0)] * (image.ndim - 2)), mode="edge")
+        whole = Image.fromarray(np.ascontiguousarray(image))
+        whole = whole if whole.mode == mode else whole.convert(mode)
         # The box in pixels of the part; it may be fractional.
-        inside = (x0 - columns[0], y0 - rows[0], x1 - columns[0], y1 - rows[0])
+        inside = (x0 - left, y0 - top, x1 - left, y1 - top)
         # Pillow's bilinear filter widens when it shrinks, so fine detail does not alias.
-        part = whole.resize(size, Image.Resampling.BILINEAR, box=inside)
+        # Large faces are first shrunk by a whole factor, which is several times as fast.
+        part = whole.resize(size, Image.Resampling.BILINEAR, box=inside, reducing_gap=3.0)
     canvas = np.asarray(part)
     return np.moveaxis(canvas, -1, 0) if colour else canvas[None]
 
 
-def _filter_reach(side: tuple[float, float], count: int, length: int) -> Int64[np.ndarray, " n"]:
-    """The pixels that resizing side[0] .. side[1] to ``count`` reads: one canvas pixel beyond it.
+def _filter_reach(side: tuple[float, float], count: int, length: int) -> tuple[int, int]:
+    """The first pixel, and the one after the last, that resizing side[0] .. side[1] to ``count``
+    reads: one canvas pixel beyond it.
 
     ``length``: of the image; if the side leaves it, the image counts as padded that far.
     """
     # The triangle filter is as wide as a canvas pixel on each side, in source pixels; and one more,
     # since the side's ends are fractional.
-    beyond = int(np.ceil((side[1] - side[0]) / count)) + 1
+    beyond = math.ceil((side[1] - side[0]) / count) + 1
     # Where the padded image would end: there the filter must end too, so that a part is resized
     # exactly as the whole image would be.
-    first, last = min(0, int(np.floor(side[0]))), max(length, int(np.ceil(side[1])))
-    start = max(int(np.floor(side[0])) - beyond, first)
-    return np.arange(start, min(int(np.ceil(side[1])) + beyond, last))
+    first, last = min(0, math.floor(side[0])), max(length, math.ceil(side[1]))
+    return max(math.floor(side[0]) - beyond, first), min(math.ceil(side[1]) + beyond, last)
 
 
 def _weights(

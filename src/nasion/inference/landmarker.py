@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     ImageLike = str | os.PathLike[str] | bytes | BinaryIO | np.ndarray | Image.Image
 
 MIN_SCORE = 0.6  # false alarms score 0.58 at most, full profiles 0.67 or more (LOG.md)
+BATCH = 8  # images whose faces go through the network together
+_HELD = 4_000_000  # bytes of opened images from which on their faces are looked for
 _SAME_FACE = 0.4  # IoU from which two faces are one
 _RIGHT_ANGLES = (0, 90, -90, 180)  # degrees
 _HALF_RIGHT_ANGLES = (0, 45, -45, 90, -90, 135, -135, 180)
@@ -118,14 +121,32 @@ class Landmarker:
         if self.detector is None:
             whole_image = np.full((1, 4), np.nan, dtype=np.float32)
             return self.predictor.faces_in(pixels, whole_image), ()
-        faces: list[Face] = []
-        for degrees in self.rotations:
-            rotated, back = _rotate(pixels, degrees)
-            found, scores = self.detect(rotated)
-            # Detectors return their best first; slice(None) takes all.
-            best = slice(self.max_faces)
-            in_rotated = self.predictor.faces_in(rotated, found[best], scores[best])
-            faces += [_map_back(face, back) for face in in_rotated]
+        return self._search([pixels])[0]
+
+    def _search(
+        self, images: Sequence[UInt8[np.ndarray, "_ _ ..."]]
+    ) -> list[tuple[list[Face], tuple[float, ...]]]:
+        """What ``find`` says of each image; all their faces go through the network together."""
+        seen, boxes, scores = [], [], []
+        owners: list[tuple[int, Float64[np.ndarray, "2 3"]]] = []
+        for number, pixels in enumerate(images):
+            for degrees in self.rotations:
+                rotated, back = _rotate(pixels, degrees)
+                found, sure = self.detect(rotated)
+                # Detectors return their best first; slice(None) takes all.
+                boxes.append(found[: self.max_faces])
+                scores.append(sure[: self.max_faces])
+                seen += [rotated] * len(boxes[-1])
+                owners += [(number, back)] * len(boxes[-1])
+        faces: list[list[Face]] = [[] for _ in images]
+        if owners:
+            every = self.predictor.face_of_each(seen, np.concatenate(boxes), np.concatenate(scores))
+            for face, (number, back) in zip(every, owners, strict=True):
+                faces[number].append(face if len(self.rotations) == 1 else _map_back(face, back))
+        return [self._best(each) for each in faces]
+
+    def _best(self, faces: list[Face]) -> tuple[list[Face], tuple[float, ...]]:
+        """The faces of an image that are sure, each once, and the scores of the others."""
         sure = [face for face in faces if face.score >= self.min_score]
         # One face may be found in several rotations.
         return nms(sure, _SAME_FACE)[: self.max_faces], self.dropped_scores(faces, sure)
@@ -181,10 +202,45 @@ class Landmarker:
         for frame in video.frames():
             yield frame, tracker(frame.pixels, frame.seconds)
 
-    def each(self, images: Iterable[ImageLike], threads: int = 1) -> Iterator[list[Face]]:
-        """The faces of each image, in their order; ``threads`` work on as many images at once."""
+    def each(
+        self, images: Iterable[ImageLike], threads: int = 1, batch: int = BATCH
+    ) -> Iterator[list[Face]]:
+        """The faces of each image, in their order; ``threads`` work on as many images at once.
+
+        The faces of up to ``batch`` images go through the network together, which is up to 1.3
+        times as fast as one image after the other; 1 answers each image at once, as a camera's.
+        """
         require(threads > 0, f"threads must be 1 or more; found {threads}.")
-        return map_in_order(self, images, threads)
+        require(batch > 0, f"batch must be 1 or more; found {batch}.")
+        rest = iter(images)
+        groups = iter(lambda: list(islice(rest, batch)), [])
+        for group in map_in_order(self._faces_of_group, groups, threads):
+            for faces in group:
+                if isinstance(faces, Exception):
+                    raise faces
+                yield faces
+
+    def _faces_of_group(self, images: list[ImageLike]) -> list[list[Face] | Exception]:
+        """The faces of each image, up to one that cannot be read: there is the error instead."""
+        results: list[list[Face] | Exception] = []
+        opened, size = [], 0
+        try:
+            for image in images:
+                pixels = pixels_of(image, self.predictor.spec.colour)
+                opened.append(pixels)
+                size += pixels.size
+                # So that large images are not held together.
+                if size > _HELD or self.detector is None:
+                    results += self._faces_of_opened(opened)
+                    opened, size = [], 0
+        except Exception as error:  # raised where its image is reached
+            return [*results, *self._faces_of_opened(opened), error]
+        return [*results, *self._faces_of_opened(opened)]
+
+    def _faces_of_opened(self, opened: list[np.ndarray]) -> list[list[Face]]:
+        if self.detector is None:
+            return [self.find(pixels)[0] for pixels in opened]
+        return [faces for faces, _ in self._search(opened)] if opened else []
 
 
 def _rotations(detector: Detector | None) -> tuple[int, ...]:

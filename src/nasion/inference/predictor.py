@@ -73,6 +73,8 @@ class _Estimate:
     @staticmethod
     def merged(estimates: Sequence[_Estimate], how: Callable[[list[np.ndarray]], Any]) -> _Estimate:
         """One estimate of several; a part that one of them lacks is left out."""
+        if len(estimates) == 1:
+            return estimates[0]
         merged = {}
         for name in _PARTS:
             parts = [getattr(each, name) for each in estimates]
@@ -172,7 +174,16 @@ class Predictor:
 
         ``detector_scores``: the faces' scores if the network predicts none.
         """
-        spec, images = self.spec, (array_pixels(image),) * len(boxes)
+        return self.face_of_each((array_pixels(image),) * len(boxes), boxes, detector_scores)
+
+    def face_of_each(
+        self,
+        images: Sequence[UInt8[np.ndarray, "_ _ ..."]],
+        boxes: Float32[np.ndarray, "N 4"],
+        detector_scores: Float32[np.ndarray, " N"] | None = None,
+    ) -> list[Face]:
+        """As ``faces_in``, with an image for each box."""
+        spec, images = self.spec, tuple(images)
         scheme, seen = spec.scheme, crop_boxes(images, boxes, spec.box_scale, spec.box_shift)
         estimate = self._estimate(images, seen)
         # Which annotator would have labelled an image is not known: the shared outputs, which come

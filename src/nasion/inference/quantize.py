@@ -7,7 +7,7 @@ weights with a scale per channel, which x86 multiplies fastest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -114,3 +114,56 @@ def _from_heads_on(graph: Any, heads: int) -> list[str]:
     relus = [i for i, node in enumerate(nodes) if node.op_type == "Relu" and last in node.input]
     first = relus[0] + 1 if relus else convolutions[-heads]
     return [node.name for node in nodes[first:]]
+
+
+def stem_to_float32(path: Path) -> None:
+    """Compute the first convolution of an 8-bit file in float32, with the same weights.
+
+    On one grey channel an 8-bit convolution copies single bytes: the detector's took 0.14 ms of its
+    0.48, in float32 0.05. With more channels, or on small images, it is not worth while.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    made_by = {output: node for node in graph.node for output in node.output}
+    stem = next(node for node in graph.node if node.op_type == "Conv")
+    values = {weight.name: weight for weight in graph.initializer}
+    for i, name in enumerate(stem.input):
+        step = made_by[name]  # a DequantizeLinear
+        if step.input[0] in values:
+            weight = _dequantized(step, values, f"{name}_float32")
+            graph.initializer.append(weight)
+            stem.input[i] = weight.name
+        else:
+            stem.input[i] = made_by[step.input[0]].input[0]
+    _remove_unused(graph)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _dequantized(step: Any, values: Mapping[str, Any], name: str) -> Any:
+    """The float32 weight that a DequantizeLinear node computes of a stored one."""
+    from onnx import numpy_helper
+
+    quantized, scale, zero = (numpy_helper.to_array(values[each]) for each in step.input)
+    # A scale for each filter, which is the first axis.
+    across = (-1, *[1] * (quantized.ndim - 1)) if scale.ndim else ()
+    difference = quantized.astype(np.int64) - zero.astype(np.int64).reshape(across)
+    return numpy_helper.from_array((difference * scale.reshape(across)).astype(np.float32), name)
+
+
+def _remove_unused(graph: Any) -> None:
+    """Remove the nodes whose outputs nothing reads, and then the weights that nothing reads."""
+    needed = {output.name for output in graph.output}
+    kept = []
+    # A node comes after those that it reads.
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    weights = [weight for weight in graph.initializer if weight.name in needed]
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
+    del graph.initializer[:]
+    graph.initializer.extend(weights)

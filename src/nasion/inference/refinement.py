@@ -23,20 +23,21 @@ def upright_maps(
 
     Faces are levelled by ``_tilt``.
     """
-    angle = _tilt(points, spec.scheme)
-    no_shift, no_scale = np.zeros((len(points), 2)), np.ones(len(points))
-    turn = geometry.similarity((0.0, 0.0), angle, no_scale, no_shift)
+    angle = np.deg2rad(_tilt(points, spec.scheme))
+    turn = np.zeros((len(points), 2, 3))
+    turn[:, 0, 0] = turn[:, 1, 1] = np.cos(angle)
+    turn[:, 1, 0] = np.sin(angle)
+    turn[:, 0, 1] = -turn[:, 1, 0]
     # In this frame the eyes are level, so the face's box is upright; `turn` leads back to the
-    # source.
-    level = geometry.apply(geometry.invert(turn), points)
-    box = geometry.points_box(level)
+    # source. Points are rows, and a rotation's inverse is its transpose.
+    level = points @ turn[:, :, :2]
+    low, high = level.min(axis=1), level.max(axis=1)
     # A face shrunk to a point would have no box.
-    box = np.concatenate([box[:, :2], np.maximum(box[:, 2:], box[:, :2] + 1)], axis=1)
+    box = np.concatenate([low, np.maximum(high, low + 1)], axis=1)
     box = geometry.square_box(box) if spec.square else box
     shifted = geometry.shift_box(box, spec.box_shift)
     grown = geometry.grow_box(shifted, (spec.box_scale - 1) / 2)
-    from_input = geometry.invert(geometry.box_to_frame(grown, spec.input_size))
-    return geometry.compose(from_input, turn)
+    return geometry.compose(geometry.frame_to_box(spec.input_size, grown), turn)
 
 
 def _tilt(points: Float64[np.ndarray, "N K 2"], scheme: Scheme) -> Float64[np.ndarray, " N"]:

@@ -53,19 +53,39 @@ def box_to_frame(
 
     Raises ``SettingError`` for a box without area, whose map has no inverse.
     """
-    box = np.asarray(box, dtype=np.float64)
-    sides = box[..., 2:] - box[..., :2]
-    # Written as "not >": NaN is refused too.
-    if not (sides > 0).all():
-        flat = box[~(sides > 0).all(-1)].tolist()
-        raise SettingError(f"A box needs x1 > x0 and y1 > y0; found {flat}.")
+    box = _with_area(box)
     # x' = (x - x0) * scale - 0.5, and the same for y.
-    scale = np.asarray(size, dtype=np.float64) / sides
+    scale = np.asarray(size, dtype=np.float64) / (box[..., 2:] - box[..., :2])
     maps = np.zeros((*box.shape[:-1], 2, 3))
     maps[..., 0, 0], maps[..., 1, 1] = scale[..., 0], scale[..., 1]
     # The box's edge falls on the frame's edge (-0.5), not on the centre of its first pixel.
     maps[..., :, 2] = -box[..., :2] * scale - 0.5
     return maps
+
+
+def frame_to_box(
+    size: tuple[int, int], box: Shaped[np.ndarray, "*batch 4"]
+) -> Float64[np.ndarray, "*batch 2 3"]:
+    """The inverse of ``box_to_frame``: from pixels of the frame to those that ``box`` counts in.
+
+    Raises ``SettingError`` for a box without area.
+    """
+    box = _with_area(box)
+    # x = (x' + 0.5) / scale + x0, and the same for y.
+    scale = (box[..., 2:] - box[..., :2]) / size
+    maps = np.zeros((*box.shape[:-1], 2, 3))
+    maps[..., 0, 0], maps[..., 1, 1] = scale[..., 0], scale[..., 1]
+    maps[..., :, 2] = box[..., :2] + scale / 2
+    return maps
+
+
+def _with_area(box: Shaped[np.ndarray, "*batch 4"]) -> Float64[np.ndarray, "*batch 4"]:
+    box = np.asarray(box, dtype=np.float64)
+    # Not "<=": NaN is refused too.
+    good = box[..., 2:] > box[..., :2]
+    if not good.all():
+        raise SettingError(f"A box needs x1 > x0 and y1 > y0; found {box[~good.all(-1)].tolist()}.")
+    return box
 
 
 def grow_box(box: Shaped[np.ndarray, "*batch 4"], margin: float) -> Float64[np.ndarray, "*batch 4"]:
@@ -80,6 +100,8 @@ def shift_box(
 ) -> Float64[np.ndarray, "*batch 4"]:
     """The box moved by so many of its mean sides to the right and down."""
     box = np.asarray(box, dtype=np.float64)
+    if not any(shift):
+        return box
     size = (box[..., 2:] - box[..., :2]).mean(-1, keepdims=True)
     return box + np.tile(np.asarray(shift), 2) * size
 

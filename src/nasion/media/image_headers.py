@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+
 from nasion.errors import DataError
 
 # Pillow's names of the formats that are opened. Nothing else: its EPS reader starts Ghostscript.
@@ -57,7 +59,8 @@ def count_scans(data: bytes) -> int:
     """The scans of a JPEG; each goes over all of the image's blocks again, however short it is."""
     # Most files: no more could be there. What follows the image (a film, a second image) would be
     # counted as well, so only a walk along the segments tells how many there are.
-    if data.count(bytes((0xFF, _START_OF_SCAN))) <= 1:
+    values = np.frombuffer(data, np.uint8)
+    if np.count_nonzero((values[:-1] == 0xFF) & (values[1:] == _START_OF_SCAN)) <= 1:
         return 1
     scans, position = 0, 0
     while found := _MARKER.search(data, position):

@@ -3,77 +3,165 @@
 from __future__ import annotations
 
 import sys
-
-import typer
+from typing import TYPE_CHECKING
 
 from nasion.app import console
-from nasion.app.cli import (
-    anonymise,
-    crop,
-    data,
-    evaluate,
-    export,
-    inspect,
-    label,
-    lists,
-    people,
-    predict,
-    scheme,
-    serve,
-    train,
-)
-from nasion.app.cli.number_options import PlainNumbersCommand
+from nasion.app.cli.lazy_group import Command, Group, typer_app
 from nasion.errors import NasionError
 
+if TYPE_CHECKING:
+    import typer
 
-def _group(help: str) -> typer.Typer:
-    return typer.Typer(
-        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=help
-    )
-
-
-app: typer.Typer = _group("Train, evaluate and run facial landmark models.")
-data_app: typer.Typer = _group("Look at a dataset and find its faults.")
-scheme_app: typer.Typer = _group("Write, show and check landmark schemes of your own.")
-inspect_app: typer.Typer = _group(
-    "Draw training samples, filters, responses, best and worst faces."
+# The lines of help are those of the functions' docstrings (tests/test_lazy_commands.py).
+_DATA = Group(
+    "Look at a dataset and find its faults.",
+    {
+        "show": Command(
+            "data:show",
+            "Print counts, missing labels, sources, duplicates and sizes; draw a contact sheet.",
+        ),
+        "check": Command(
+            "data:check",
+            "Print every fault with its file and row (exit code 1 if any), and suspect labels.",
+        ),
+        "audit": Command(
+            "data:audit",
+            "Find wrong labels by networks that have not seen the faces; nothing is changed.",
+        ),
+        "convert": Command(
+            "data:convert",
+            "Write labels in another tool's format, with their images, and say what it "
+            "cannot hold.",
+        ),
+        "frames": Command(
+            "data:frames",
+            "Write the video frames that .pts files are of as images beside them (300-VW).",
+        ),
+        "compare": Command(
+            "people:compare",
+            "Compare two people's labels of the same faces: distances, bias, points of only one.",
+        ),
+        "merge": Command(
+            "people:merge",
+            "Merge change lists: what people agree on; what they do not stays open, with all "
+            "versions.",
+        ),
+    },
 )
-app.add_typer(data_app, name="data")
-app.add_typer(scheme_app, name="scheme")
-app.add_typer(inspect_app, name="inspect")
+_SCHEME = Group(
+    "Write, show and check landmark schemes of your own.",
+    {
+        "init": Command(
+            "scheme:init",
+            "Write scheme.toml from data: names, mirror pairs, lines, norm, parts; to be "
+            "corrected.",
+        ),
+        "show": Command(
+            "scheme:show",
+            "Print a scheme's points, pairs and parts; draw it on the mean face of data or a "
+            "drawn one.",
+        ),
+        "check": Command(
+            "scheme:check",
+            "Check a scheme file, and its mirror pairs on the labels beside it (exit code 1 "
+            "if wrong).",
+        ),
+    },
+)
+_INSPECT = Group(
+    "Draw training samples, filters, responses, best and worst faces.",
+    {
+        "samples": Command(
+            "inspect:samples",
+            "Draw training samples with their points, unchanged and augmented.",
+        ),
+        "filters": Command(
+            "inspect:filters",
+            "Draw the first layer's filters as a labelled grid.",
+        ),
+        "responses": Command(
+            "inspect:responses",
+            "Draw the response of each first-layer filter to a face.",
+        ),
+        "faces": Command(
+            "inspect:faces",
+            "Draw the best faces above the worst, and print a table of the largest errors.",
+        ),
+    },
+)
+_NASION = Group(
+    "Train, evaluate and run facial landmark models.",
+    {
+        "predict": Command(
+            "predict:predict",
+            "Find the faces in images, videos or a camera's frames, and predict their points.",
+        ),
+        "crop": Command(
+            "crop:crop",
+            "Cut out the faces of images and videos, each rotated and scaled to a template.",
+        ),
+        "anonymise": Command(
+            "anonymise:anonymise",
+            "Hide the faces of images and videos, and remove what files tell of place, time "
+            "and camera.",
+        ),
+        "serve": Command(
+            "serve:serve",
+            "Serve landmarks: a page for the browser, with camera, and an HTTP interface.",
+        ),
+        "label": Command(
+            "label:label",
+            "Correct and draw labels on a page in the browser, with proposals of a network.",
+        ),
+        "train": Command(
+            "train:train",
+            "Train a recipe on a dataset. Ctrl-C saves; --resume continues with the same numbers.",
+        ),
+        "evaluate": Command(
+            "evaluate:evaluate",
+            "Evaluate a model, or any tool's predictions, on labelled faces.",
+        ),
+        "report": Command(
+            "evaluate:report",
+            "Compare runs: numbers, settings that differ, all curves in one plot.",
+        ),
+        "submit": Command(
+            "evaluate:submit",
+            "Write a submission file: Kaggle's for its test images, or the course's for an "
+            "XML file.",
+        ),
+        "export": Command(
+            "export:export",
+            "Write a run's network as one file that needs no nasion, compared with the run.",
+        ),
+        "demo": Command(
+            "train:demo",
+            "Draw toy faces, train a small network on partly missing labels, evaluate it, "
+            "write a report.",
+        ),
+        "models": Command(
+            "lists:models",
+            "List the pretrained models; with a name, print its model card.",
+        ),
+        "recipes": Command(
+            "lists:recipes",
+            "List the recipes.",
+        ),
+        "datasets": Command(
+            "lists:datasets",
+            "List the datasets and label formats that can be read.",
+        ),
+        "schemes": Command(
+            "lists:schemes",
+            "List the landmark schemes.",
+        ),
+        "data": _DATA,
+        "scheme": _SCHEME,
+        "inspect": _INSPECT,
+    },
+)
 
-for command in (
-    predict.predict,
-    crop.crop,
-    anonymise.anonymise,
-    serve.serve,
-    label.label,
-    train.train,
-    evaluate.evaluate,
-    evaluate.report,
-    evaluate.submit,
-    export.export,
-    train.demo,
-    lists.models,
-    lists.recipes,
-    lists.datasets,
-    lists.schemes,
-):
-    app.command(cls=PlainNumbersCommand)(command)
-for command in (
-    data.show,
-    data.check,
-    data.audit,
-    data.convert,
-    data.frames,
-    people.compare,
-    people.merge,
-):
-    data_app.command(cls=PlainNumbersCommand)(command)
-for command in (scheme.init, scheme.show, scheme.check):
-    scheme_app.command(cls=PlainNumbersCommand)(command)
-for command in (inspect.samples, inspect.filters, inspect.responses, inspect.faces):
-    inspect_app.command(cls=PlainNumbersCommand)(command)
+app: typer.Typer = typer_app(_NASION)
 
 
 def main() -> None:
