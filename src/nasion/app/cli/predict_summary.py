@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from nasion.app import console
 from nasion.app.cli.outcome import Outcome
-from nasion.landmarks.clip_blinks import ClipBlinks
 
 if TYPE_CHECKING:
     from nasion.landmarks.face import ImageResult
@@ -49,6 +48,8 @@ class PredictionSummary:
     """Counts results. ``min_score``: below which faces were dropped. ``outcome``: what failed."""
 
     def __init__(self, min_score: float, outcome: Outcome) -> None:
+        from nasion.landmarks.clip_blinks import ClipBlinks
+
         self.outcome: Outcome = outcome
         self._blinks = ClipBlinks()
         self._min_score, self._started = min_score, perf_counter()
