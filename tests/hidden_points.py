@@ -43,13 +43,13 @@ def forget_hidden(monkeypatch):
 
 def predict_hidden(monkeypatch, *names):
     """Every network says from now on that the points of these names are hidden."""
-    faces_in = Predictor.faces_in
+    face_of_each = Predictor.face_of_each
 
     def with_visible(self, *values, **named):
-        faces = faces_in(self, *values, **named)
+        faces = face_of_each(self, *values, **named)
         at = self.spec.scheme.index(list(names))
         chances = np.full(len(self.spec.scheme), SEEN, np.float32)
         chances[at] = HIDDEN
         return [replace(face, visible=chances) for face in faces]
 
-    monkeypatch.setattr(Predictor, "faces_in", with_visible)
+    monkeypatch.setattr(Predictor, "face_of_each", with_visible)
