@@ -2,13 +2,15 @@
 
 Usage:
     python benchmarks/face68.py --data DATA [--recipe face68] [--runs FOLDER] [--until STAGE]
-        [--ship]
+        [--gpu FOLDER] [--ship]
 
 DATA holds the datasets of face_sets.py. A recipe is trained in stages, each from the weights of the
 one before (STAGES below):
 "labels": from random weights, on the labels as they are. Missing ones are left out of the loss.
 "completed": the "labels" runs of both recipes complete the faces' points, label MTFL's turned heads
 and relabel udacity68's frames. "completed again": the same, with other shares of the sets.
+"taught": trained on a GPU from there, by benchmarks/gpu.py (stage face68), with the points of a
+larger network; --gpu names its output. "finished": a few epochs more, at a rate that falls to zero.
 "all faces": the same with the faces that were held out; this one is shipped, and not evaluated on
 iBUG's.
 --ship exports the last stage in 8 bits into src/nasion/inference/pretrained, with scores calibrated
@@ -18,11 +20,21 @@ Interrupted runs are resumed, finished ones not trained again.
 """
 
 import argparse
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from face_sets import FIRST_SHARES, LAST_SHARES, SHARES, complete_sets, load_sets, sample
+from face_sets import (
+    FIRST_SHARES,
+    LAST_SHARES,
+    SHARES,
+    complete_sets,
+    load_sets,
+    own_labels,
+    sample,
+    taught_sets,
+)
 from result_files import (
     add_result,
     is_finished,
@@ -35,9 +47,12 @@ import nasion
 from nasion import recipes
 from nasion.data.load import load_train_val
 from nasion.inference import run_folder
+from nasion.inference.checkpoint import load_tensors, save_tensors
 from nasion.inference.export import export_model
 from nasion.inference.predictor import calibrate, load_model
+from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.faces import join
+from nasion.media.files import write_text
 from nasion.training.face_head import add_face_head
 
 
@@ -46,6 +61,7 @@ class Stage:
     """``start``: the stage whose weights it starts from. ``head``: train a face head too.
 
     ``rate``: the highest learning rate; None: the recipe's own. ``shares``: of the sets.
+    ``taught``: with a larger network's points. ``gpu``: the run of benchmarks/gpu.py that it is.
     """
 
     name: str
@@ -56,6 +72,16 @@ class Stage:
     rate: float | None = None
     head: bool = True
     shares: dict[str, float] = field(default_factory=lambda: SHARES)
+    taught: bool = False
+    gpu: str | None = None
+
+
+def taught_from(start):
+    """The two runs of the GPU."""
+    return (
+        Stage("taught", 0, start, head=False, gpu="held_out"),
+        Stage("taught, all faces", 0, start, all_faces=True, head=False, gpu="all_faces"),
+    )
 
 
 # As many epochs as fitted into two afternoons of two cores.
@@ -63,13 +89,17 @@ STAGES = {
     "face68": (
         Stage("labels", 46, shares=FIRST_SHARES),
         Stage("completed", 24, "labels", completed=True, rate=1.5e-3),
-        Stage("all faces", 5, "completed", True, True, rate=6e-4, shares=LAST_SHARES),
+        *taught_from("completed"),
+        Stage("finished", 7, "taught", rate=2e-4, shares=LAST_SHARES, taught=True),
+        Stage("all faces", 7, "taught, all faces", False, True, 2e-4, True, LAST_SHARES, True),
     ),
     "face68_light": (
         Stage("labels", 60, head=False, shares=FIRST_SHARES),
         Stage("completed", 70, "labels", True, rate=1.5e-3, head=False, shares=FIRST_SHARES),
         Stage("completed again", 48, "completed", completed=True, rate=1.5e-3),
-        Stage("all faces", 8, "completed again", True, True, rate=6e-4, shares=LAST_SHARES),
+        *taught_from("completed again"),
+        Stage("finished", 8, "taught", rate=2e-4, shares=LAST_SHARES, taught=True),
+        Stage("all faces", 8, "taught, all faces", False, True, 2e-4, True, LAST_SHARES, True),
     ),
 }
 LICENCE = (
@@ -109,23 +139,45 @@ def evaluate_modes(model, faces):
 
 
 def run_of(runs, recipe, stage):
-    return runs / f"{recipe}-{stage.replace(' ', '_')}-0"
+    return runs / f"{recipe}-{stage.replace(',', '').replace(' ', '_')}-0"
 
 
-def training_faces(stage, data, runs):
+def training_faces(stage, data, runs, gpu):
     """(training, validation) faces of a stage; validation is on every third of iBUG's."""
-    train, val = load_sets(data)
-    if stage.all_faces:
-        train = {
-            name: join(faces, val[name]) if name in val else faces for name, faces in train.items()
-        }
-    if stage.completed:
-        teachers = [
-            load_model(run_of(runs, recipe, "labels"), tta="none")
-            for recipe in ("face68_light", "face68")
-        ]
-        train = complete_sets(train, data, teachers, runs / "completed")
-    return sample(train, stage.shares), replace(val["ibug68"][::3], groups={}, linked=())
+    train, val = load_sets(data, hidden=not stage.taught)
+    if stage.taught:
+        sides = taught_by_larger(train, val, data, runs, gpu)
+        pool = joined(*sides) if stage.all_faces else sides[0]
+    else:
+        pool = joined(train, val) if stage.all_faces else train
+        if stage.completed:
+            pool = complete_sets(pool, data, teachers(runs), runs / "completed")
+    return sample(pool, stage.shares), replace(val["ibug68"][::3], groups={}, linked=())
+
+
+def taught_by_larger(train, val, data, runs, gpu):
+    """Training and held-out faces by set with the points of the GPU's larger network."""
+    completed = complete_sets(train, data, teachers(runs), runs / "completed")
+    sides = []
+    for side, labelled, sets in (("train", train, completed), ("val", val, val)):
+        # The GPU's runs left them out (gpu_stages/bundle.py).
+        kept = {name: faces for name, faces in sets.items() if name != "udacity68"}
+        path = gpu / f"labels-{side}.npz"
+        sides.append(taught_sets(kept, own_labels(labelled, kept), path))
+    return sides
+
+
+def teachers(runs):
+    """The networks that complete each other's labels."""
+    return [
+        load_model(run_of(runs, recipe, "labels"), tta="none")
+        for recipe in ("face68_light", "face68")
+    ]
+
+
+def joined(train, val):
+    """Faces by set, of both sides where a set has faces held out."""
+    return {name: join(faces, val[name]) if name in val else faces for name, faces in train.items()}
 
 
 def is_measured(recipe_name, stage, folder):
@@ -139,9 +191,7 @@ def head_faces(data, all_faces):
     """(training, validation) faces of a face head, with labels of their own."""
     train, val = load_sets(data, hidden=False)
     if all_faces:
-        train = {
-            name: join(faces, val[name]) if name in val else faces for name, faces in train.items()
-        }
+        train = joined(train, val)
     kept = ("ibug68", "cfp_profile", "cfp_frontal", "fgnet", "webmorph")
     sides = ([side[name] for name in kept if name in side] for side in (train, val))
     return tuple(join(*(replace(f, groups={}, linked=()) for f in side)) for side in sides)
@@ -150,13 +200,21 @@ def head_faces(data, all_faces):
 def train_stage(recipe_name, stage, options):
     """Train one stage, or reuse it if it is finished; its folder."""
     folder = run_of(options.runs, recipe_name, stage.name)
+    if stage.gpu:
+        name = f"{recipe_name}-{stage.gpu}"
+        take_gpu_run(folder, options.gpu, name, run_of(options.runs, recipe_name, stage.start))
+        return folder
     recipe = recipes.load_recipe(recipe_name)
     start = str(run_of(options.runs, recipe_name, stage.start)) if stage.start else None
     optim = replace(recipe.optim, lr=stage.rate) if stage.rate else recipe.optim
     # The face head learns from other labels, below.
     recipe = replace(recipe, epochs=stage.epochs, init_from=start, optim=optim, face_head=False)
+    if stage.taught:
+        # The GPU's run had come to weak augmentation before.
+        recipe = replace(recipe, augment_decay=replace(recipe.augment_decay, after=0.0))
     if not is_finished(folder):
-        train_or_resume(recipe, training_faces(stage, options.data, options.runs), folder, [], 10)
+        faces = training_faces(stage, options.data, options.runs, options.gpu)
+        train_or_resume(recipe, faces, folder, [], 1 if stage.taught else 10)
     if stage.head and not (folder / run_folder.FACE_HEAD).exists():
         add_face_head(folder, recipe, head_faces(options.data, stage.all_faces))
     if is_measured(recipe_name, stage, folder):
@@ -179,6 +237,24 @@ def train_stage(recipe_name, stage, options):
     add_result(recipe_name, f"any pose, {stage.name}", 0, {**scores, **summary}, facts)
     print(stage.name, scores, flush=True)
     return folder
+
+
+def take_gpu_run(folder, gpu, name, start):
+    """Make a run folder of the weights, settings and history that came back from the GPU.
+
+    ``start``: the run whose weights the bundle held. The GPU's faces are among its own.
+    """
+    if is_finished(folder):
+        return
+    if gpu is None:
+        raise SystemExit(f"{folder} comes from benchmarks/gpu.py; name its output with --gpu.")
+    weights, facts = load_tensors(gpu / f"{name}.safetensors")
+    folder.mkdir(parents=True)
+    write_text(folder / run_folder.SETTINGS, json.dumps(facts["settings"], indent=1))
+    run_folder.write_history(folder, facts["history"])
+    save_tensors(folder / run_folder.WEIGHTS, weights, {})
+    TrainingRecord.read(start).write(folder)
+    (folder / "done").touch()
 
 
 def ship(name, last, held_out, data):
@@ -211,6 +287,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True, help="folder of the datasets")
     parser.add_argument("--recipe", default="face68", choices=list(STAGES))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the run folders")
+    parser.add_argument("--gpu", type=Path, help="output of the stage face68 of benchmarks/gpu.py")
     parser.add_argument("--until", help="the last stage to train")
     parser.add_argument("--ship", action="store_true", help="export the pretrained model")
     options = parser.parse_args()

@@ -57,6 +57,7 @@ LAST_SHARES = {**SHARES, "ibug68": 3.0}
 # Predicted points that complete a face's labels: the expected error, and the largest distance of
 # one network's or mirrored view's point from the mean, in mean sides of the face's box.
 MOST_EXPECTED, MOST_APART = 0.045, 0.035
+AROUND_BOX = 0.45  # what is kept around a box that is cut out, in parts of its longer side
 MTFL_DISTANCE = 0.08  # of the mouth's corners from MTFL's labels, in the same unit
 
 
@@ -135,6 +136,64 @@ def complete(faces, networks, keep_labels=True):
     whole = np.where(labelled[..., None], faces.points, found)
     points = np.where((labelled | sure)[..., None], whole, np.nan).astype(np.float32)
     return replace(faces, points=points, boxes=geometry.points_box(whole).astype(np.float32))
+
+
+def cut_out(faces):
+    """Grey images cut around the boxes, with points and boxes moved along."""
+    corners, images = cut_corners(faces.boxes), []
+    for image, box, (left, top) in zip(faces.images, faces.boxes, corners, strict=True):
+        around = AROUND_BOX * max(box[2] - box[0], box[3] - box[1])
+        right, bottom = (int(value + around) + 1 for value in box[2:])
+        pixels = as_pixels(image, colour=False)
+        images.append(np.ascontiguousarray(pixels[top:bottom, left:right]))
+    moved = corners.astype(np.float32)
+    points, boxes = faces.points - moved[:, None], faces.boxes - np.tile(moved, 2)
+    return replace(faces, images=images, points=points, boxes=boxes)
+
+
+def cut_corners(boxes):
+    """The first pixels (N, 2) of what ``cut_out`` keeps."""
+    around = AROUND_BOX * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    return np.maximum(boxes[:, :2] - around[:, None], 0).astype(int)
+
+
+def own_labels(labelled_sets, sets):
+    """Which points (N, 68) of each set's faces are labels, by the sets without completed points.
+
+    MTFL's only labels that iBUG names, the mouth's corners, lie elsewhere in profile: none.
+    """
+    none = {name: np.zeros(faces.labelled.shape, dtype=bool) for name, faces in sets.items()}
+    return none | {n: faces.labelled for n, faces in labelled_sets.items() if n in sets}
+
+
+def taught_sets(sets, own, path, mix=0.0):
+    """The sets with a teacher's points (``mixed_with``) from a file of ``benchmarks/gpu.py``."""
+    with np.load(path, allow_pickle=False) as file:
+        points, expected = file["points"], file["expected"]
+    ends = np.cumsum([len(faces) for faces in sets.values()])
+    if len(points) != ends[-1]:
+        raise SystemExit(f"{path} has points of {len(points)} faces, not of these {ends[-1]}.")
+    taught = {}
+    for (name, faces), end in zip(sets.items(), ends, strict=True):
+        rows = slice(end - len(faces), end)
+        moved = points[rows] + cut_corners(faces.boxes)[:, None]
+        taught[name] = mixed_with(faces, moved, expected[rows], own[name], mix)
+    return taught
+
+
+def mixed_with(faces, points, expected, own, mix):
+    """The faces with labels moved by ``mix`` of the way towards a teacher's points.
+
+    ``own``: which points (N, 68) are labels. The others become the teacher's where its expected
+    error is small, and stay as they are elsewhere. Boxes are around all of these points.
+    """
+    size = (faces.boxes[:, 2:] - faces.boxes[:, :2]).mean(axis=1)[:, None]
+    sure = expected.astype(np.float32) / size < MOST_EXPECTED
+    other = np.where(sure[..., None], points, faces.points)
+    mixed = np.where(own[..., None], (1 - mix) * faces.points + mix * points, other)
+    around = np.where(np.isnan(mixed), points, mixed)
+    boxes = geometry.points_box(around).astype(np.float32)
+    return replace(faces, points=mixed.astype(np.float32), boxes=boxes)
 
 
 def load_mtfl(root, network):

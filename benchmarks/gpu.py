@@ -1,12 +1,15 @@
 """Check and time nasion on a GPU: pack a bundle on one machine, run its stages on another.
 
-Usage: python benchmarks/gpu.py pack --data DIR [--bundle FOLDER] [--no-wheels] [--tiny]
+Usage: python benchmarks/gpu.py pack --data DIR [--bundle FOLDER] [--stages STAGE ...]
+           [--runs FOLDER] [--no-wheels] [--tiny]
        python benchmarks/gpu.py run STAGE ... --bundle FOLDER --out FOLDER [--seconds 280] [--tiny]
 STAGE: checks, speed, course, fkd, face68, or all. `pack` needs the datasets in DIR and a package
-index; `run` needs the bundle and this checkout, PyTorch, NumPy, Pillow, Typer, Rich, Jinja2,
-safetensors, jaxtyping, onnx and onnxruntime, and no network. A stage stops after --seconds with
-everything saved; started again with the same --out it continues. Its table comes last; its numbers
-go to OUT/STAGE.json, and with a GPU also to results/gpu/STAGE.json. --tiny: drawn faces, small
+index, for face68 also those of benchmarks/face_sets.py and the runs of benchmarks/face68.py; it
+packs for the stages before face68 unless --stages names others. `run` needs the bundle and this
+checkout, PyTorch, NumPy, Pillow, Typer, Rich, Jinja2, safetensors, jaxtyping, onnx and onnxruntime,
+and no network. A stage stops after --seconds with everything saved; started again with the same
+--out it continues. Its table comes last; its numbers go to OUT/STAGE.json, and with a GPU also to
+results/gpu/STAGE.json. --tiny: drawn faces, small
 networks, a few steps, also on a CPU.
 """
 
@@ -27,6 +30,8 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     pack = commands.add_parser("pack", help="write the bundle")
     pack.add_argument("--data", type=Path, help="the folder that holds fkd and ibug68")
+    pack.add_argument("--stages", nargs="+", choices=STAGES, help="what to pack for")
+    pack.add_argument("--runs", type=Path, default=Path("runs"), help="of benchmarks/face68.py")
     pack.add_argument("--no-wheels", action="store_true", help="leave the Python packages out")
     run = commands.add_parser("run", help="run stages from a bundle")
     run.add_argument("stages", nargs="+", choices=[*STAGES, "all"], metavar="STAGE")
@@ -42,7 +47,9 @@ def main():
         import_nasion_from_here()
         from gpu_stages.bundle import write_bundle
 
-        write_bundle(options.bundle, options.data, wheels=not options.no_wheels)
+        # Together they are too large for some machines.
+        stages = options.stages or (STAGES if options.tiny else STAGES[:-1])
+        write_bundle(options.bundle, options.data, not options.no_wheels, stages, options.runs)
         return
     if not (options.bundle / "bundle.json").is_file():
         parser.error(f"{options.bundle} holds no bundle.json; make it with: gpu.py pack")

@@ -263,7 +263,9 @@ def _check_networks(context: Context, outcome: Outcome) -> None:
         network = network.to(context.device)
         found = _forward_backward(network, to_device(images, context.device))
         _add(outcome, f"network {name}, forward", _relative(found[0], wanted[0]), 1e-3)
-        _add(outcome, f"network {name}, gradient", _relative(found[1], wanted[1]), 1e-2)
+        # One rounding of the images changes single values by up to 3 % in a new ResNet-50.
+        rms = _relative_rms(found[1], wanted[1])
+        _add(outcome, f"network {name}, gradient, relative RMS", rms, 1e-2)
         with torch.autocast(context.device.type, torch.bfloat16):
             half = _forward_backward(network, to_device(images, context.device))
         note = ""

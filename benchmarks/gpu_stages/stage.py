@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +30,7 @@ from nasion.media.files import write_text
 from nasion.recipe import Recipe
 from nasion.recipe_settings import override
 from nasion.training.state import Interrupted, TrainingState
+from nasion.training.torch_loop import fit
 from nasion.training.train import train
 
 from .bundle import read_faces
@@ -39,11 +43,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage is given. ``deadline``: a value of ``time.monotonic()``."""
+    """What a stage is given. ``started``, ``deadline``: values of ``time.monotonic()``."""
 
+    stage: str
     bundle: Path
     out: Path
     tiny: bool
+    started: float
     deadline: float
     device: torch.device
 
@@ -54,6 +60,9 @@ class Context:
     @property
     def seconds_left(self) -> float:
         return self.deadline - time.monotonic()
+
+    def until(self, deadline: float) -> Context:
+        return replace(self, deadline=deadline)
 
     def faces(self, name: str, side: str) -> Faces:
         return read_faces(self.bundle / f"{name}-{side}.npz")
@@ -82,7 +91,7 @@ def run_stages(names: Sequence[str], bundle: Path, out: Path, seconds: float, ti
     fine = True
     for name in names:
         started = time.monotonic()
-        context = Context(bundle, out, tiny, started + seconds, device)
+        context = Context(name, bundle, out, tiny, started, started + seconds, device)
         print(f"\n== {name} on {card()}", flush=True)
         try:
             outcome = import_module(f"{__package__}.{name}").run(context)
@@ -91,7 +100,7 @@ def run_stages(names: Sequence[str], bundle: Path, out: Path, seconds: float, ti
             traceback.print_exc()
             outcome = Outcome(facts={"error": traceback.format_exc(limit=4)}, ok=False)
         fine &= outcome.ok
-        _write(context, name, outcome, time.monotonic() - started)
+        write_result(context, outcome)
         print_table(outcome.rows)
         if not outcome.finished:
             print(f"{name}: not finished; start it again with the same --out.", flush=True)
@@ -133,6 +142,17 @@ def train_for(
     return done.state, True
 
 
+def run_side_by_side(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> None:
+    """Call a function once per tuple of arguments, each in a process of its own."""
+    # The parent may have used the card already, which forbids a fork.
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=work, args=each) for each in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+
 def tiny_changes(recipe: Recipe) -> tuple[str, ...]:
     """Settings with which a recipe runs in seconds on a CPU."""
     changes = list(TINY)
@@ -161,6 +181,37 @@ class EpochLines:
                 f"{self._name}: epoch {row['epoch']:.0f} of {state.last}, loss {row['loss']:.4g}, "
                 f"val {row['val']:.4g}, {row['seconds']:.2f} s"
             )
+
+
+class Clock:
+    """An observer that notes the time at each epoch's end."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def step(self, state: Any, faces_per_second: float) -> None:
+        pass
+
+    def epoch(self, state: Any, row: Any) -> None:
+        self.ends.append(time.perf_counter())
+
+
+def measure_rate(recipe: Recipe, faces: Faces, epochs: int = 4) -> float:
+    """Faces per second of whole epochs, the first left out, with one batch to validate on."""
+    clock = Clock()
+    fit_briefly(recipe, faces, epochs, (clock,))
+    return len(faces) * (epochs - 1) / (clock.ends[-1] - clock.ends[0])
+
+
+def fit_briefly(recipe: Recipe, faces: Faces, epochs: int, observers: tuple[Any, ...]) -> None:
+    """Train for some epochs in a folder that is deleted afterwards."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        value = replace(recipe, epochs=epochs, patience=None)
+        run_folder.create(folder / "run", "speed", value, {})
+        fit(value, faces, faces[: recipe.batch_size], folder / "run", observers=observers)
+    finally:
+        shutil.rmtree(folder)
 
 
 def seconds_of(work: Callable[[], Any], context: Context, count: int, warm_up: int = 3) -> float:
@@ -199,30 +250,31 @@ def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _write(context: Context, name: str, outcome: Outcome, seconds: float) -> None:
+def write_result(context: Context, outcome: Outcome) -> None:
+    """Write a stage's numbers; also before it ends, lest a machine that is taken away lose them."""
     bundle = json.loads((context.bundle / "bundle.json").read_text())
     result = {
-        "stage": name,
+        "stage": context.stage,
         "card": card(),
         "driver": _driver(),
         "torch": torch.__version__,
         "commit": bundle["commit"],
         "date": str(date.today()),
-        "command": f"python benchmarks/gpu.py run {name} --bundle BUNDLE --out OUT",
+        "command": f"python benchmarks/gpu.py run {context.stage} --bundle BUNDLE --out OUT",
         "data": bundle["data"],
         "tiny": context.tiny,
         "nasion": nasion.__version__,
-        "seconds": round(seconds, 1),
+        "seconds": round(time.monotonic() - context.started, 1),
         "finished": outcome.finished,
         "ok": outcome.ok,
         **outcome.facts,
         "rows": outcome.rows,
     }
     text = json.dumps(result, indent=1) + "\n"
-    write_text(context.out / f"{name}.json", text)
+    write_text(context.out / f"{context.stage}.json", text)
     if context.on_gpu and not context.tiny:
         RESULTS.mkdir(parents=True, exist_ok=True)
-        write_text(RESULTS / f"{name}.json", text)
+        write_text(RESULTS / f"{context.stage}.json", text)
 
 
 def _driver() -> str:

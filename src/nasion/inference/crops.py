@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -257,8 +259,10 @@ def _cut_all(
             return np.array(images)[:, None]
 
     def make() -> cache.Entry:
-        pairs = zip(images, boxes, strict=True)
-        return {"canvases": np.stack([_cut(image, box, size, colour) for image, box in pairs])}, {}
+        # Decoding and resizing release Python's lock.
+        with ThreadPoolExecutor() as pool:
+            cut = pool.map(partial(_cut, size=size, colour=colour), images, boxes)
+            return {"canvases": np.stack(list(cut))}, {}
 
     paths = [image for image in images if isinstance(image, Path)]
     if len(paths) < len(images):
