@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -136,21 +137,21 @@ class Worker:
 
         rows, counts = [], dict.fromkeys(_COUNTS, 0)
         spec = self.landmarker.predictor.spec
-        for name, load in part_images(part, spec.colour):
+        # Two iterators of one: names beside what was found.
+        names, opens = tee(part_images(part, spec.colour))
+        found = self.landmarker.find_opened(load for _, load in opens)
+        for (name, _), each in zip(names, found, strict=True):
             counts["images"] += 1
             shown = name_as_text(name)
-            try:
-                pixels = load()
-                faces = self.landmarker(pixels)
-                if self.settings.hide_occluded:
-                    faces = [face.without_hidden() for face in faces]
-            except Exception as error:
+            if isinstance(each, Exception):
                 counts["unreadable"] += 1
-                reason = name_as_text(refusal(name, error).reason)
-                rows.append({"image": shown, "error": reason})
+                rows.append({"image": shown, "error": name_as_text(refusal(name, each).reason)})
                 continue
+            faces = each.faces
+            if self.settings.hide_occluded:
+                faces = [face.without_hidden() for face in faces]
             counts["faces"] += len(faces)
-            height, width = pixels.shape[:2]
+            height, width = each.pixels.shape[:2]
             image = {"image": shown, "width": width, "height": height, "scheme": spec.scheme.name}
             measured = measure(faces) if self.settings.measures else None
             for i, face in enumerate(faces):

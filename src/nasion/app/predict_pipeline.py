@@ -15,7 +15,7 @@ import numpy as np
 from nasion.app.known_boxes import KnownBoxes
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, NasionError, SettingError
-from nasion.inference.landmarker import Landmarker
+from nasion.inference.landmarker import BATCH, Found, Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
@@ -72,8 +72,13 @@ def predict_images(
 
     ``stem_of``: of ``output_stems``.
     """
-    process = partial(_process_image, landmarker=landmarker, options=options, stem_of=stem_of)
-    return map_in_order(process, images, options.threads)
+    process = partial(_process_images, landmarker=landmarker, options=options, stem_of=stem_of)
+    # Not so many that a thread is left without work. Files are told of one by one, and writing them
+    # takes longer than the network.
+    together = 1 if options.formats else max(1, min(BATCH, len(images) // options.threads))
+    groups = [images[i : i + together] for i in range(0, len(images), together)]
+    for group in map_in_order(process, groups, options.threads):
+        yield from group
 
 
 def predict_videos(
@@ -121,19 +126,42 @@ def output_stems(
     return stem_of
 
 
-def _process_image(
-    image: ImageInput,
+def _process_images(
+    images: Sequence[ImageInput],
     landmarker: Landmarker,
     options: PredictOptions,
     stem_of: Mapping[str, str],
-) -> Result:
+) -> list[Result]:
+    in_colour = any(map(needs_pixels, options.formats)) or landmarker.predictor.spec.colour
+    if options.boxes is None:
+        found = landmarker.find_opened(partial(image.pixels, in_colour) for image in images)
+    else:
+        found = (_in_known_boxes(each, in_colour, landmarker, options.boxes) for each in images)
+    return [
+        _image_result(image, stem_of[image.name], each, options)
+        for image, each in zip(images, found, strict=True)
+    ]
+
+
+def _in_known_boxes(
+    image: ImageInput, in_colour: bool, landmarker: Landmarker, boxes: KnownBoxes
+) -> Found | Exception:
     try:
-        in_colour = any(map(needs_pixels, options.formats)) or landmarker.predictor.spec.colour
         pixels = image.pixels(in_colour)
-        boxes = None if options.boxes is None else options.boxes.of(image.name)
-        faces, dropped = landmarker.find(pixels, boxes)
+        return Found(pixels, *landmarker.find(pixels, boxes.of(image.name)))
+    except Exception as error:
+        return error
+
+
+def _image_result(
+    image: ImageInput, stem: str, found: Found | Exception, options: PredictOptions
+) -> Result:
+    """The result, its files written, without the pixels: many results may wait to be written."""
+    try:
+        if isinstance(found, Exception):
+            raise found
+        pixels, faces, dropped = found
         size = (pixels.shape[1], pixels.shape[0])
-        stem = stem_of[image.name]
         measured = measure(faces) if options.measures else None
         result = ImageResult(
             image.name, stem, size, tuple(faces), pixels, dropped=dropped, measured=measured
@@ -143,7 +171,6 @@ def _process_image(
             write_files(result, name, options.folder, options.style)
     except Exception as error:
         return refusal(image.name, error)
-    # Pixels are let go here: many results may wait to be written.
     return replace(result, image=None)
 
 

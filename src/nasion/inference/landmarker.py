@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
@@ -41,6 +42,14 @@ _HELD = 4_000_000  # bytes of opened images from which on their faces are looked
 _SAME_FACE = 0.4  # IoU from which two faces are one
 _RIGHT_ANGLES = (0, 90, -90, 180)  # degrees
 _HALF_RIGHT_ANGLES = (0, 45, -45, 90, -90, 135, -135, 180)
+
+
+class Found(NamedTuple):
+    """What was found in an image. ``dropped``: the scores of dropped candidates."""
+
+    pixels: UInt8[np.ndarray, "_ _ ..."]
+    faces: list[Face]
+    dropped: tuple[float, ...]
 
 
 class Landmarker:
@@ -223,24 +232,53 @@ class Landmarker:
     def _faces_of_group(self, images: list[ImageLike]) -> list[list[Face] | Exception]:
         """The faces of each image, up to one that cannot be read: there is the error instead."""
         results: list[list[Face] | Exception] = []
-        opened, size = [], 0
-        try:
-            for image in images:
-                pixels = pixels_of(image, self.predictor.spec.colour)
-                opened.append(pixels)
-                size += pixels.size
-                # So that large images are not held together.
-                if size > _HELD or self.detector is None:
-                    results += self._faces_of_opened(opened)
-                    opened, size = [], 0
-        except Exception as error:  # raised where its image is reached
-            return [*results, *self._faces_of_opened(opened), error]
-        return [*results, *self._faces_of_opened(opened)]
+        opens = (partial(pixels_of, image, self.predictor.spec.colour) for image in images)
+        for found in self.find_opened(opens):
+            if isinstance(found, Exception):  # raised where its image is reached
+                return [*results, found]
+            results.append(found.faces)
+        return results
 
-    def _faces_of_opened(self, opened: list[np.ndarray]) -> list[list[Face]]:
-        if self.detector is None:
-            return [self.find(pixels)[0] for pixels in opened]
-        return [faces for faces, _ in self._search(opened)] if opened else []
+    def find_opened(
+        self, opens: Iterable[Callable[[], UInt8[np.ndarray, "_ _ ..."]]]
+    ) -> Iterator[Found | Exception]:
+        """What ``find`` says of each image, in order, or why it could not be opened or searched.
+
+        ``opens``: functions that open an image each. Up to ``BATCH`` small images are held, and all
+        their faces go through the network together.
+        """
+        pending: list[np.ndarray | Exception] = []
+        size = 0
+        for open_image in opens:
+            try:
+                pixels = open_image()
+                pending.append(pixels)
+                size += pixels.size
+            except Exception as error:  # told in its image's place
+                pending.append(error)
+            if size > _HELD or len(pending) == BATCH:
+                yield from self._find_pending(pending)
+                pending, size = [], 0
+        yield from self._find_pending(pending)
+
+    def _find_pending(self, pending: list[np.ndarray | Exception]) -> Iterator[Found | Exception]:
+        images = [each for each in pending if isinstance(each, np.ndarray)]
+        found = iter(self._find_together(images))
+        for each in pending:
+            yield each if isinstance(each, Exception) else next(found)
+
+    def _find_together(self, images: list[np.ndarray]) -> list[Found | Exception]:
+        try:
+            if self.detector is None or len(images) == 1:
+                return [Found(pixels, *self.find(pixels)) for pixels in images]
+            colour = self.predictor.spec.colour
+            found = self._search([pixels_of(pixels, colour) for pixels in images])
+            return [Found(*each) for each in zip(images, *zip(*found, strict=True), strict=True)]
+        except Exception as error:
+            if len(images) == 1:
+                return [error]
+            # One of them is the cause; the others have faces.
+            return [self._find_together([pixels])[0] for pixels in images]
 
 
 def _rotations(detector: Detector | None) -> tuple[int, ...]:
