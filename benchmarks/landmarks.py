@@ -127,9 +127,10 @@ def agreement(truth, tools, persons):
 
 def load_with_threads(name, threads):
     """A pretrained model or exported file that computes in this many threads."""
-    model = load_model(name)
-    session = onnx.open_session(model_path(name), threads)
-    return replace(model, network=onnx.OnnxNetwork(session, session.get_inputs()[0].name))
+    file = model_path(name)
+    session = onnx.open_session(file, threads)
+    network = onnx.OnnxNetwork(session, session.get_inputs()[0].name, file)
+    return replace(load_model(name), network=network)
 
 
 def model_path(name):

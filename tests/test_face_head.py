@@ -283,3 +283,15 @@ def test_examples_are_half_faces_and_say_what_they_are(run):
     assert set(np.unique(known)) == {0.0, 1.0} and known.size > 600
     low, high = model.spec.pixel_range
     assert shown.images.min() >= low and shown.images.max() <= high
+
+
+def test_calibration_is_no_worse_where_logits_are_far_apart():
+    """One sure mistake among sure answers: a step without a line search went far beyond."""
+    logits = torch.tensor([20.0] * 4 + [-12.0] * 4 + [30.0])
+    target = torch.tensor([1.0] * 4 + [0.0] * 5)
+    scale, shift = face_head_module._platt(logits, target)
+    assert 0 < scale < 1
+    calibrated = logits * scale + shift
+    # At the optimum of a logistic regression chances and targets have one mean, also weighted.
+    error = torch.sigmoid(calibrated) - target
+    assert error.mean().abs() < 1e-3 and (error * logits).mean().abs() < 2e-2

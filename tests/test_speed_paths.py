@@ -4,6 +4,7 @@ JPEGs decoded into the array, the detector's first look by whole factors and its
 in float32, faces of several images in one call.
 """
 
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -177,6 +178,44 @@ def test_an_unreadable_image_is_refused_after_those_before_it(photographs, tmp_p
     assert len(next(found)) == 1
     with pytest.raises(DataError, match="no such file"):
         next(found)
+
+
+@pytest.mark.parametrize("detector", ["single_shot", None])
+def test_what_cannot_be_opened_is_told_in_its_place(photographs, detector):
+    landmarker = Landmarker("face68_light", detector=detector)
+    large = np.full((2100, 2000), 128, np.uint8)  # searched at once, not held
+    opens = [photographs[0], None, large, photographs[1], None]
+
+    def open_image(image):
+        if image is None:
+            raise DataError("no image")
+        return image
+
+    found = list(landmarker.find_opened(partial(open_image, each) for each in opens))
+    assert [isinstance(each, DataError) for each in found] == [each is None for each in opens]
+    for each, image in zip(found, opens, strict=True):
+        if image is not None:
+            assert each.pixels is image
+            faces, dropped = landmarker.find(image)
+            assert len(each.faces) == len(faces) and len(each.dropped) == len(dropped)
+            for face, other in zip(each.faces, faces, strict=True):
+                np.testing.assert_allclose(face.points, other.points, atol=1e-3)
+
+
+def test_an_image_that_cannot_be_searched_stops_no_other(photographs, monkeypatch):
+    landmarker = Landmarker("face68_light")
+    search = Landmarker._search
+
+    def fails(self, images):
+        if any(image.shape[0] == 60 for image in images):
+            raise MemoryError("too large")
+        return search(self, images)
+
+    monkeypatch.setattr(Landmarker, "_search", fails)
+    bad = np.full((60, 50), 128, np.uint8)
+    images = [photographs[0], bad, photographs[1]]
+    found = list(landmarker.find_opened(partial(np.asarray, each) for each in images))
+    assert [isinstance(each, MemoryError) for each in found] == [False, True, False]
 
 
 def test_images_without_a_detector_are_faces_each(photographs):

@@ -103,7 +103,8 @@ def _calibrate(head: FaceHead, inputs: list[Tensor], unseen: FaceExamples) -> No
 def _platt(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """The scale and shift of the logits for which the targets are most likely."""
     scale, shift = torch.ones((), requires_grad=True), torch.zeros((), requires_grad=True)
-    optimizer = torch.optim.LBFGS([scale, shift], max_iter=50)
+    # Without a line search a first step from far-apart logits may overshoot to a negative scale.
+    optimizer = torch.optim.LBFGS([scale, shift], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()
