@@ -33,6 +33,7 @@ from nasion.model_spec import ModelSpec
 # In units of the image's longer side. If padding the image to hold a box would make it larger, the
 # box is averaged instead, since the padded copy might not fit into memory.
 _FAR = 8
+_LINE = 4  # pixels: boxes less wide or high are as good as a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,8 +309,10 @@ def _cut(
         # The box in pixels of the part; it may be fractional.
         inside = (x0 - left, y0 - top, x1 - left, y1 - top)
         # Pillow's bilinear filter widens when it shrinks, so fine detail does not alias.
-        # Large faces are first shrunk by a whole factor, which is several times as fast.
-        part = whole.resize(size, Image.Resampling.BILINEAR, box=inside, reducing_gap=3.0)
+        # Large faces are first shrunk by a whole factor, which is several times as fast. Of a line
+        # of pixels Pillow would lose those beside it, which the filter reads.
+        gap = 3.0 if min(x1 - x0, y1 - y0) >= _LINE else None
+        part = whole.resize(size, Image.Resampling.BILINEAR, box=inside, reducing_gap=gap)
     canvas = np.asarray(part)
     return np.moveaxis(canvas, -1, 0) if colour else canvas[None]
 
