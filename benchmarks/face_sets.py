@@ -187,7 +187,8 @@ def mixed_with(faces, points, expected, own, mix):
     ``own``: which points (N, 68) are labels. The others become the teacher's where its expected
     error is small, and stay as they are elsewhere. Boxes are around all of these points.
     """
-    size = (faces.boxes[:, 2:] - faces.boxes[:, :2]).mean(axis=1)[:, None]
+    found = geometry.points_box(points)
+    size = (found[:, 2:] - found[:, :2]).mean(axis=1)[:, None]
     sure = expected.astype(np.float32) / size < MOST_EXPECTED
     other = np.where(sure[..., None], points, faces.points)
     mixed = np.where(own[..., None], (1 - mix) * faces.points + mix * points, other)

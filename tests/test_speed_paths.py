@@ -19,6 +19,7 @@ from nasion.inference.detectors import single_shot
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.quantize import stem_to_float32, to_int8
 from nasion.landmarks import geometry
+from nasion.media.image_values import pixels_of
 from nasion.media.images import open_image
 
 RNG = np.random.default_rng(5)
@@ -184,7 +185,8 @@ def test_an_unreadable_image_is_refused_after_those_before_it(photographs, tmp_p
 def test_what_cannot_be_opened_is_told_in_its_place(photographs, detector):
     landmarker = Landmarker("face68_light", detector=detector)
     large = np.full((2100, 2000), 128, np.uint8)  # searched at once, not held
-    opens = [photographs[0], None, large, photographs[1], None]
+    first, second = (pixels_of(path, colour=False) for path in photographs[:2])
+    opens = [first, None, large, second, None]
 
     def open_image(image):
         if image is None:
@@ -214,7 +216,7 @@ def test_an_image_that_cannot_be_searched_stops_no_other(photographs, monkeypatc
     monkeypatch.setattr(Landmarker, "_search", fails)
     bad = np.full((60, 50), 128, np.uint8)
     images = [photographs[0], bad, photographs[1]]
-    found = list(landmarker.find_opened(partial(np.asarray, each) for each in images))
+    found = list(landmarker.find_opened(partial(pixels_of, each, False) for each in images))
     assert [isinstance(each, MemoryError) for each in found] == [False, True, False]
 
 

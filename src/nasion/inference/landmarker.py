@@ -252,8 +252,8 @@ class Landmarker:
         for open_image in opens:
             try:
                 pixels = open_image()
-                pending.append(pixels)
                 size += pixels.size
+                pending.append(pixels)
             except Exception as error:  # told in its image's place
                 pending.append(error)
             if size > _HELD or len(pending) == BATCH:

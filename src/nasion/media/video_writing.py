@@ -106,9 +106,10 @@ class VideoWriter:
             self._describe(width + width % 2, height + height % 2, frame.pixel_aspect)
             self._output.start_encoding()
         # yuv420p halves the resolution of colour, hence the even sides.
-        even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        if height % 2 or width % 2:
+            pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         image = self._reformatter.reformat(
-            load_av().VideoFrame.from_ndarray(even, format="rgb24"),
+            load_av().VideoFrame.from_ndarray(pixels, format="rgb24"),
             format="yuv420p",
             dst_colorspace=_CONVERSIONS.get(self._colours.matrix),
             dst_color_range=self._colours.range or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 
 from nasion.prediction_formats._draw_style import MarkedFace
 from nasion.prediction_formats._face_areas import draw_areas
@@ -23,11 +23,15 @@ _MIN_RING = 2.4  # image pixels: the hole of a smaller ring cannot be seen
 
 def score_colour(score: float) -> tuple[int, int, int]:
     """RGB of a score from 0 to 1."""
-    at = float(np.clip(score, 0, 1)) * (len(_COLOURS) - 1)
-    low = min(int(at), len(_COLOURS) - 2)
-    mixed = _COLOURS[low] + (at - low) * (_COLOURS[low + 1] - _COLOURS[low])
-    red, green, blue = np.rint(mixed).astype(int).tolist()
-    return red, green, blue
+    return _score_colours(np.array([score]))[0]
+
+
+def _score_colours(scores: Float[np.ndarray, " n"]) -> list[tuple[int, int, int]]:
+    scores = np.where(np.isnan(scores), 0, scores).astype(np.float64)
+    at = np.clip(scores, 0, 1) * (len(_COLOURS) - 1)
+    low = np.minimum(at.astype(int), len(_COLOURS) - 2)
+    mixed = _COLOURS[low] + (at - low)[:, None] * (_COLOURS[low + 1] - _COLOURS[low])
+    return [(red, green, blue) for red, green, blue in np.rint(mixed).astype(int).tolist()]
 
 
 def mark_radius(side: float, fine: int) -> float:
@@ -88,27 +92,30 @@ def _area(image: Any, marked: MarkedFace, factor: int) -> list[int]:
 def _draw_lines(
     pen: Any, marked: MarkedFace, points: Float64[np.ndarray, "K 2"], radius: float
 ) -> None:
-    known, hidden = np.isfinite(points[:, 0]), marked.face.hidden
+    known, hidden = np.isfinite(points[:, 0]).tolist(), marked.face.hidden.tolist()
+    # Lists: single numbers of an array are slow to read.
+    places = [(x, y) for x, y in points.tolist()]
     for a, b in marked.face.scheme.edge_index.tolist():
         if known[a] and known[b]:
-            is_thin = bool(hidden[a] or hidden[b])
+            is_thin = hidden[a] or hidden[b]
             alpha, width = (_THIN_ALPHA, radius / 4) if is_thin else (_LINE_ALPHA, radius / 2)
-            ends = [tuple(points[a].tolist()), tuple(points[b].tolist())]
-            pen.line(ends, fill=(255, 255, 255, alpha), width=max(1, round(width)))
+            fill = (255, 255, 255, alpha)
+            pen.line([places[a], places[b]], fill=fill, width=max(1, round(width)))
 
 
 def _draw_points(
     pen: Any, marked: MarkedFace, points: Float64[np.ndarray, "K 2"], radius: float, fine: int
 ) -> None:
     face = marked.face
-    known, hidden = np.isfinite(points[:, 0]), face.hidden
-    scores = np.ones(len(points)) if face.scores is None else face.scores
+    hidden = face.hidden
     # Hidden points first, so that none covers a visible one.
-    for k in np.argsort(~hidden, kind="stable").tolist():
-        if not known[k]:
-            continue
-        colour, (x, y) = (*score_colour(float(scores[k])), 255), points[k].tolist()
-        if hidden[k]:
+    order = np.argsort(~hidden, kind="stable")
+    order = order[np.isfinite(points[order, 0])]
+    colours = _score_colours(np.ones(len(points)) if face.scores is None else face.scores)
+    drawn = zip(order.tolist(), hidden[order].tolist(), points[order].tolist(), strict=True)
+    for k, is_hidden, (x, y) in drawn:
+        colour = (*colours[k], 255)
+        if is_hidden:
             _draw_ring(pen, x, y, max(radius, _MIN_RING * fine), colour)
         else:
             circle = [x - radius, y - radius, x + radius, y + radius]
