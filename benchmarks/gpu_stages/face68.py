@@ -1,8 +1,9 @@
 """The shipped networks, taught by a network seven times larger, which no phone could run.
 
-The teacher learns from the labels, at 192 pixels. Its points and the labels, half each, are what
-the two shipped networks then learn from, side by side on the card: a run that leaves the held-out
-faces out, and one with all faces. ``benchmarks/face68.py --taught OUT`` goes on from their weights.
+The teacher learns from the labels, at 192 pixels. The labels, and its points where there are none,
+are what the two shipped networks then learn from, side by side on the card: a run that leaves the
+held-out faces out, and one with all faces; and one from points half way between label and teacher,
+to compare. ``benchmarks/face68.py --gpu OUT`` goes on from their weights.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ class Student:
     """``mix``: of the teacher's points in the labels. ``all_faces``: also those held out."""
 
     recipe: str
-    mix: float = 0.5
+    mix: float = 0.0
     all_faces: bool = False
 
     @property
     def name(self) -> str:
         side = "all_faces" if self.all_faces else "held_out"
-        return f"{self.recipe}-{side}" + (f"-mix{self.mix:g}" if self.mix != 0.5 else "")
+        return f"{self.recipe}-{side}" + (f"-mix{self.mix:g}" if self.mix else "")
 
 
 STUDENTS = (
@@ -65,7 +66,7 @@ STUDENTS = (
     Student("face68", all_faces=True),
     Student("face68_light"),
     Student("face68_light", all_faces=True),
-    Student("face68_light", mix=0.0),
+    Student("face68_light", mix=0.5),
 )
 
 

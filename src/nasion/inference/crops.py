@@ -33,6 +33,7 @@ from nasion.model_spec import ModelSpec
 # In units of the image's longer side. If padding the image to hold a box would make it larger, the
 # box is averaged instead, since the padded copy might not fit into memory.
 _FAR = 8
+_MANY = 64  # images from which on it pays to start threads; predicting in one image does not
 _LINE = 4  # pixels: boxes less wide or high are as good as a line
 
 
@@ -260,10 +261,12 @@ def _cut_all(
             return np.array(images)[:, None]
 
     def make() -> cache.Entry:
+        cut = partial(_cut, size=size, colour=colour)
+        if len(images) < _MANY:
+            return {"canvases": np.stack(list(map(cut, images, boxes)))}, {}
         # Decoding and resizing release Python's lock.
         with ThreadPoolExecutor() as pool:
-            cut = pool.map(partial(_cut, size=size, colour=colour), images, boxes)
-            return {"canvases": np.stack(list(cut))}, {}
+            return {"canvases": np.stack(list(pool.map(cut, images, boxes)))}, {}
 
     paths = [image for image in images if isinstance(image, Path)]
     if len(paths) < len(images):
