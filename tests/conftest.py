@@ -1,6 +1,7 @@
 """Shared fixtures. Shapes in annotations are checked at run time, in tests only."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("NASION_CACHE", str(tmp_path_factory.mktemp("cache")))
+    """A cache for each test, deleted after it: all of them together would take gigabytes."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("NASION_CACHE", str(folder))
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,37 @@ def test_a_cache_that_cannot_be_written_costs_time_only(counted, monkeypatch, tm
     )
 
 
+def _entry(key: str, numbers: int) -> None:
+    cache.cached(key, lambda: ({"a": np.zeros(numbers)}, {}))
+
+
+def test_what_was_not_used_for_longest_makes_room(monkeypatch):
+    monkeypatch.setenv("NASION_CACHE_GB", "0.0003")  # 300 kB; each entry has 80
+    for age, key in ((300, "first"), (200, "second"), (100, "third")):
+        _entry(key, 10_000)
+        header = cache.folder() / key / "entry.json"
+        os.utime(header, (header.stat().st_atime, header.stat().st_mtime - age))
+    kept, _ = cache.cached("first", lambda: pytest.fail("made again"))  # used now
+    abandoned, young = cache.folder() / ".old.1", cache.folder() / ".new.1"
+    for path in (abandoned, young):
+        path.mkdir()
+    os.utime(abandoned, (0, 0))
+    cache.content_key([cache.folder() / "first" / "a.npy"])  # hashes are not entries
+    _entry("fourth", 10_000)
+    names = {path.name for path in cache.folder().iterdir()}
+    assert names == {"first", "third", "fourth", ".new.1", "hashes"}
+    _entry("large", 100_000)  # alone above the limit: it is kept, for it is needed now
+    assert {p.name for p in cache.folder().iterdir()} == {"large", ".new.1", "hashes"}
+    assert np.array(kept["a"]).sum() == 0  # still mapped
+
+
+@pytest.mark.parametrize("value", ["much", "-1", "nan"])
+def test_a_limit_that_is_no_number_is_refused(counted, monkeypatch, value):
+    monkeypatch.setenv("NASION_CACHE_GB", value)
+    with pytest.raises(ValueError, match=f"NASION_CACHE_GB is '{value}'.*gigabytes such as 10"):
+        cache.cached("key", counted[0])
+
+
 def test_the_key_follows_the_content_not_the_name(tmp_path):
     a, b = tmp_path / "a", tmp_path / "b"
     a.write_text("same")

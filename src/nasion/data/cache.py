@@ -5,14 +5,17 @@ label. A damaged entry is made again.
 
 Hashing a large file takes longer than opening what is cached, so a file's hash is remembered with
 its size and modification times; a file that is touched is hashed again. The cache is the folder
-``$NASION_CACHE`` or ``~/.cache/nasion``; deleting it is safe.
+``$NASION_CACHE`` or ``~/.cache/nasion``; deleting it is safe. What has not been used for longest
+is deleted when it holds more than ``$NASION_CACHE_GB`` gigabytes (10 unless set).
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -27,6 +30,8 @@ from nasion.media.files import write_text
 
 VERSION = "3"  # part of every key: raise it when the meaning of cached values changes
 _BLOCK = 1 << 20  # bytes that are read at once
+_LIMIT_GB = 10.0
+_ABANDONED = 24 * 3600.0  # seconds after which an entry that is still being written never will be
 Entry = tuple[Mapping[str, np.ndarray], dict[str, Any]]  # arrays by name, and a JSON value
 
 
@@ -36,6 +41,25 @@ def folder() -> Path:
     if home:
         return Path(home)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nasion"
+
+
+def limit() -> float:
+    """How many bytes the cache may hold: ``$NASION_CACHE_GB`` gigabytes, or 10.
+
+    Raises:
+        ValueError: The variable holds something else than a number of gigabytes.
+    """
+    value = os.environ.get("NASION_CACHE_GB", "")
+    try:
+        gigabytes = float(value) if value else _LIMIT_GB
+    except ValueError:
+        gigabytes = math.nan
+    if not gigabytes >= 0:
+        raise ValueError(
+            f"the environment variable NASION_CACHE_GB is {value!r}; it must be a number of"
+            " gigabytes such as 10"
+        )
+    return gigabytes * 1e9
 
 
 def content_key(files: Sequence[Path], *settings: str) -> str:
@@ -50,14 +74,21 @@ def cached(key: str, make: Callable[[], Entry]) -> Entry:
     """The entry under ``key``; if it is missing or damaged, make and store it.
 
     A cache that cannot be written costs time, not the result.
+
+    Raises:
+        ValueError: See :func:`limit`.
     """
+    most = limit()
     entry = folder() / key
     found = _load(entry)
     if found is not None:
+        with suppress(OSError):
+            os.utime(entry / "entry.json")  # used now: `_make_room` deletes others first
         return found
     arrays, value = make()
     with suppress(OSError):
         _store(entry, arrays, value)
+        _make_room(entry, most)
     return arrays, value
 
 
@@ -108,6 +139,28 @@ def _store(entry: Path, arrays: Mapping[str, np.ndarray], value: dict) -> None:
         os.replace(temporary, entry)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_room(newest: Path, most: float) -> None:
+    """Delete the entries that were not used for longest, but not the newest, down to the limit."""
+    used = []
+    for entry in newest.parent.iterdir():
+        with suppress(OSError):  # another process may be deleting it
+            if entry.name.startswith("."):  # being written, or left by a process that was killed
+                if time.time() - entry.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(entry, ignore_errors=True)
+            elif (entry / "entry.json").is_file():
+                size = sum(file.stat().st_size for file in entry.iterdir())
+                used.append(((entry / "entry.json").stat().st_mtime, size, entry))
+    total = sum(size for _, size, _ in used)
+    for _, size, entry in sorted(used):
+        if total <= most:
+            return
+        if entry != newest:
+            # Arrays that a process has mapped stay readable to it on Linux and macOS; Windows
+            # refuses to delete them.
+            shutil.rmtree(entry, ignore_errors=True)
+            total -= size
 
 
 def _content_hash(path: Path) -> str:
