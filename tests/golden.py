@@ -2,9 +2,10 @@
 
 ``python tests/golden.py write`` stores today's values in tests/fixtures/golden (run from the
 repository root, with NASION_DATA set for the real images), ``points`` those of the shipped networks
-alone, ``fixture_points`` those of the run of the first format; tests/test_golden.py compares. The
-first values were stored by the commit before the move to packages (nasion 0.1.0), the points when
-faces were first levelled by all their points.
+alone, ``formats`` the written files, ``fixture_points`` the points of the run of the first format;
+tests/test_golden.py compares. The first values were stored by the commit before the move to
+packages (nasion 0.1.0), the points when faces were first levelled by all their points, the drawings
+when their finer layer was first averaged down by whole pixels (2 grey levels of difference).
 """
 
 import json
@@ -180,6 +181,8 @@ if __name__ == "__main__" and sys.argv[1:] == ["write"]:
     write()
 if __name__ == "__main__" and sys.argv[1:] == ["points"]:
     write_points()
+if __name__ == "__main__" and sys.argv[1:] == ["formats"]:
+    written_formats(FOLDER / "formats")
 if __name__ == "__main__" and sys.argv[1:] == ["fixture_points"]:
     write_fixture_points()
 if __name__ == "__main__" and sys.argv[1:2] == ["first_epochs"]:

@@ -19,6 +19,7 @@ from nasion.media.images import MAX_PIXELS
 from nasion.media.video_containers import load_av
 
 _UNREADABLE = 20  # so many errors of a container in a row are its end
+_LARGE = 3_000_000  # pixels of a frame, from which several threads convert its colours sooner
 _MISSING = 0.5  # seconds short of its stated duration from which a file counts as cut off
 _RGB, _UNKNOWN_MATRIX = 0, 2  # in FFmpeg's AVColorSpace
 
@@ -240,8 +241,14 @@ class VideoReader:
         if is_sideways(matrix):
             aspect = 1 / aspect
         with refusing_damage(f"{self.name} frame {number}"):
-            pixels = turn(image.to_ndarray(format="rgb24", threads=self.threads), matrix)
+            threads = conversion_threads(image, self.threads)
+            pixels = turn(image.to_ndarray(format="rgb24", threads=threads), matrix)
         return Frame(pixels, seconds, number, delay, aspect)
+
+
+def conversion_threads(image: Any, most: int | None) -> int | None:
+    """How many threads convert a frame's colours: one, as starting others takes longer, or most."""
+    return most if image.width * image.height > _LARGE else 1
 
 
 def display_matrix(image: Any) -> Int[np.ndarray, "2 2"]:

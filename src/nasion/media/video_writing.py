@@ -1,12 +1,15 @@
 """Videos written in H.264 as their source stored them: colours, pixel aspect, frame times, sound.
 
 Sound is copied where the container holds it, else encoded as AAC, else left out with a report.
+Encoding has a thread of its own, since the encoder's own threads hardly help with small frames.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +22,14 @@ from jaxtyping import UInt8
 from nasion.errors import DataError
 from nasion.media.drawn_marks import DRAWN_ENDING, DRAWN_MARK
 from nasion.media.files import DISK_ERRORS, atomic_write
-from nasion.media.video_reading import Colours, Frame, Reader, VideoProblem, load_av
+from nasion.media.video_reading import (
+    Colours,
+    Frame,
+    Reader,
+    VideoProblem,
+    conversion_threads,
+    load_av,
+)
 
 # By the names of codecs, not of decoders: MP3 is decoded by `mp3float`.
 _MP4_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
@@ -29,6 +39,7 @@ _MKV_AUDIO = (
 )  # fmt: skip
 _UNKNOWN = "unknown"  # a codec that FFmpeg has no decoder for
 _ENCODER = {"preset": "veryfast", "crf": "20"}  # crf: x264's quality, lower is better; 23 default
+_AHEAD = 3  # frames and packets that may wait for the encoder
 _TIME_BASE = Fraction(1, 90_000)  # seconds per tick; fine enough for any frame rate
 # swscale's conversion for each colour matrix of FFmpeg; both kinds of BT.601 are one.
 _CONVERSIONS = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
@@ -67,11 +78,10 @@ def video_writer(path: Path, like: Reader, plans: Sequence[SoundPlan]) -> Iterat
         with atomic_write(path) as temporary, av.open(str(temporary), "w", format=kind) as output:
             if path.stem.endswith(f"-{DRAWN_ENDING}"):
                 output.metadata["comment"] = DRAWN_MARK
-            writer = VideoWriter(output, like.rate, like.colours, plans)
-            yield writer
-            if not writer.started:
-                raise DataError(f"{path}: not written, since no frame was drawn.")
-            writer.finish()
+            with VideoWriter(output, like.rate, like.colours, plans) as writer:
+                yield writer
+                if not writer.finish():
+                    raise DataError(f"{path}: not written, since no frame was drawn.")
     except DataError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
@@ -83,7 +93,11 @@ def video_writer(path: Path, like: Reader, plans: Sequence[SoundPlan]) -> Iterat
 
 
 class VideoWriter:
-    """Encodes frames, and copies or encodes sound, into an open container."""
+    """Encodes frames, and copies or encodes sound, into an open container.
+
+    Used in a ``with`` block. An error of a frame is raised by one of the next calls, at the latest
+    by ``finish``.
+    """
 
     def __init__(
         self, output: Any, rate: Fraction, colours: Colours, plans: Sequence[SoundPlan]
@@ -94,23 +108,57 @@ class VideoWriter:
         self._sounds = {plan.stream.index: _Sound(output, plan) for plan in plans}
         self._reformatter = load_av().video.reformatter.VideoReformatter()
         self._waiting: list[Any] = []
+        # One thread, so that frames and sound stay in order.
+        self._thread = ThreadPoolExecutor(1, "nasion-encoder")
+        self._pending: deque[Future[None]] = deque()
 
-    @property
-    def started(self) -> bool:
-        return self._video.codec_context.is_open
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The container must not be closed while the thread writes into it.
+        self._thread.shutdown(cancel_futures=True)
 
     def add(self, pixels: UInt8[np.ndarray, "H W 3"], frame: Frame) -> None:
-        """Encode one frame: these pixels, with the frame's time."""
+        """Encode one frame: these pixels, which must not change afterwards, at the frame's time."""
+        self._in_thread(self._add, pixels, frame)
+
+    def add_sound(self, packet: Any) -> None:
+        """Copy or encode one audio packet."""
+        self._in_thread(self._add_sound, packet)
+
+    def finish(self) -> bool:
+        """Write what the encoders hold back; False, and nothing is written, without any frame."""
+        self._in_thread(self._finish)
+        self._wait(0)
+        return self._started
+
+    def _in_thread(self, work: Callable[..., None], *arguments: Any) -> None:
+        self._wait(_AHEAD - 1)
+        self._pending.append(self._thread.submit(work, *arguments))
+
+    def _wait(self, most: int) -> None:
+        """Wait until at most so many calls have not returned; raise what one of them raised."""
+        while len(self._pending) > most:
+            self._pending.popleft().result()
+
+    @property
+    def _started(self) -> bool:
+        return self._video.codec_context.is_open
+
+    def _add(self, pixels: UInt8[np.ndarray, "H W 3"], frame: Frame) -> None:
         height, width = pixels.shape[:2]
-        if not self.started:
+        if not self._started:
             self._describe(width + width % 2, height + height % 2, frame.pixel_aspect)
             self._output.start_encoding()
         # yuv420p halves the resolution of colour, hence the even sides.
         if height % 2 or width % 2:
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        image = load_av().VideoFrame.from_ndarray(pixels, format="rgb24")
         image = self._reformatter.reformat(
-            load_av().VideoFrame.from_ndarray(pixels, format="rgb24"),
+            image,
             format="yuv420p",
+            threads=conversion_threads(image, None),
             dst_colorspace=_CONVERSIONS.get(self._colours.matrix),
             dst_color_range=self._colours.range or None,
         )
@@ -118,21 +166,21 @@ class VideoWriter:
         image.time_base = _TIME_BASE
         self._output.mux(self._video.encode(image))
         while self._waiting:
-            self.add_sound(self._waiting.pop(0))
+            self._add_sound(self._waiting.pop(0))
 
-    def add_sound(self, packet: Any) -> None:
-        """Copy or encode one audio packet."""
+    def _add_sound(self, packet: Any) -> None:
         # The first packet opens the file, and by then the frame size must be known.
-        if self.started:
+        if self._started:
             self._sounds[packet.stream.index].add(packet)
         else:
             self._waiting.append(packet)
 
-    def finish(self) -> None:
-        # None flushes the frames that the encoder holds back.
-        self._output.mux(self._video.encode(None))
-        for sound in self._sounds.values():
-            sound.finish()
+    def _finish(self) -> None:
+        if self._started:
+            # None flushes the frames that the encoder holds back.
+            self._output.mux(self._video.encode(None))
+            for sound in self._sounds.values():
+                sound.finish()
 
     def problems(self, name: str) -> list[VideoProblem]:
         """What became of sound that could not be copied."""

@@ -68,7 +68,7 @@ def draw_marks(image: Any, marked: MarkedFace, factor: int) -> None:
         draw_head_axes(pen, marked.measured.pose, to_layer, factor * fine)
     if "points" in marked.marks:
         _draw_points(pen, marked, points, radius, fine)
-    seen = layer.resize((x1 - x0, y1 - y0), Image.Resampling.BOX) if fine > 1 else layer
+    seen = layer.reduce(fine) if fine > 1 else layer
     if image.mode == "RGBA":
         image.alpha_composite(seen, (x0, y0))
     else:
