@@ -16,7 +16,7 @@ from nasion.data.datasets import toy
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
-from nasion.media.decoder_process import ClipDecoder
+from nasion.media.clip_process import ClipDecoder
 from nasion.media.video_reading import VideoProblem
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
@@ -162,7 +162,7 @@ def test_a_clip_s_decoder_is_killed_when_it_takes_too_long_and_ends_with_its_cli
     reading = ClipDecoder(20, 300_000)(clip, "a.mp4", problems.append)
     first = next(reading)
     assert first.pixels.shape == (SIDE, SIDE + 60, 3) and first.seconds == 0
-    process = reading.gi_frame.f_locals["process"]._process
+    process = reading.gi_frame.f_locals["clip"]._process._process
     reading.close()
     assert process.wait(10) == -9
     with pytest.raises(DataError, match=r"a.mp4: decoding took longer than 0.001 seconds"):

@@ -29,7 +29,7 @@ from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.measures import measure
-from nasion.media.decoder_process import ClipDecoder
+from nasion.media.clip_process import ClipDecoder
 from nasion.media.inputs import UnreadableInput
 from nasion.media.signatures import kind_of_contents
 from nasion.media.video_reading import Frame
