@@ -187,7 +187,7 @@ def _frames(
         # If the consumer stops, the clip is finished at once, not when the generator is collected.
         with closing(frames):
             for frame in frames:
-                result = _frame_result(video.name, stem, frame, tracker, options.measures)
+                result = frame_result(video.name, stem, frame, tracker, options.measures)
                 result = result.without_hidden() if options.hide_occluded else result
                 for name in options.formats:
                     # Drawn frames are written by `rewrite`.
@@ -200,9 +200,10 @@ def _frames(
     yield from problems
 
 
-def _frame_result(
+def frame_result(
     name: str, stem: str, frame: Frame, tracker: Tracker, measures: bool
 ) -> ImageResult:
+    """The faces of a frame, which is an image named ``name@number``; with its pixels."""
     height, width = frame.pixels.shape[:2]
     faces = tracker(frame.pixels, frame.seconds)
     return ImageResult(

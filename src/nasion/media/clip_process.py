@@ -33,8 +33,8 @@ from nasion.media.video_reading import Frame, VideoProblem, VideoReader
 from nasion.media.video_writing import encoding_into, plan_sound
 
 MAX_WRITTEN_PIXELS = 9_000_000  # of a frame that is written: 4096 x 2160
-# Bytes that the encoder takes, with one thread, for each pixel of a frame, since it holds about ten
-# of them: 1.5 GB in all for 4096 x 2160 pixels, measured.
+# Bytes that the encoder takes for each pixel of a frame, since it holds about ten frames: measured,
+# a process takes 1.5 GB for 4096 x 2160 pixels.
 _ENCODER_PER_PIXEL = 130
 # Codecs run in one thread: there is a process for each thread of the server, and the stacks of more
 # count against the memory.

@@ -27,6 +27,7 @@ from nasion.app.serve.pages import SecurityHeaders, add_pages
 from nasion.app.serve.prometheus import Measuring, ServerMetrics
 from nasion.app.serve.settings import refuse_unknown_parameters
 from nasion.app.serve.websocket import add_camera
+from nasion.media.clip_process import ClipDecoder
 from nasion.media.decoder_process import ImageDecoder
 
 _DESCRIPTION = (
@@ -57,7 +58,8 @@ def build_app(
     _add_middleware(app, admission, metrics, access)
     add_error_handlers(app)
     add_landmarks(app, landmarker, admission, metrics, decode)
-    add_clips(app, landmarker, admission, metrics)
+    decode_clip = ClipDecoder(limits.decode_seconds, limits.pixels)
+    add_clips(app, landmarker, admission, metrics, decode_clip)
     add_crops(app, landmarker, admission, metrics, decode)
     add_anonymise(app, landmarker, admission, metrics, decode)
     add_pages(app, landmarker, limits)

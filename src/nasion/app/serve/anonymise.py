@@ -20,7 +20,7 @@ from nasion.app.anonymise_pipeline import (
     hide_and_check,
     in_srgb,
 )
-from nasion.app.serve.admission import AdmissionControl, Limits, Rejected, client_of
+from nasion.app.serve.admission import AdmissionControl, Limits, Rejected
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import Processed, process_each, refuse_all, zip_response
 from nasion.app.serve.settings import Number, WholeNumber, smallest_min_face, with_min_face
@@ -149,7 +149,7 @@ def add_anonymise(
         settings.check(landmarker.predictor.spec.scheme)
         uploads = await read_uploads(request, admission.limits)
         work = _HideWork(landmarker, decode, settings, admission.limits)
-        done = await admission.run(client_of(request.scope), work.process, uploads)
+        done = await admission.run_for(request, work.process, uploads)
         metrics.count_images(done)
         if not done.files or (len(uploads) == 1 and done.unreadable):
             return refuse_all(done)

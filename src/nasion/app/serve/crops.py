@@ -14,7 +14,7 @@ from fastapi import FastAPI, Query, Request, Response
 from pydantic import Field
 
 from nasion.app.crop_pipeline import FORMATS, LIST, CropOptions, Source, crop_face, list_head
-from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
+from nasion.app.serve.admission import AdmissionControl, Rejected
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import (
     Processed,
@@ -135,7 +135,7 @@ def add_crops(
             raise Rejected(422, f"face: {len(uploads)} images were sent; send one.")
         own = settings.landmarker(landmarker, limits.faces)
         work = _CropWork(own, decode, known, settings.min_face, options, settings.face)
-        done = await admission.run(client_of(request.scope), work.process, uploads)
+        done = await admission.run_for(request, work.process, uploads)
         metrics.count_images(done)
         if not done.files:
             return refuse_all(done)

@@ -26,6 +26,7 @@ from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.measures import measure
+from nasion.media.clip_process import ClipTooLarge
 from nasion.media.decoder_process import ImageDecoder
 from nasion.media.images import jpeg_bytes
 from nasion.media.inputs import UnreadableInput
@@ -35,7 +36,10 @@ _log = logging.getLogger("nasion")
 # What paths, drives, streams and wildcards are written with, and control characters.
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
 _DEVICE = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.I)  # no files of Windows, whatever follows
-_MAX_FILES_BYTES = 64 << 20  # of all files of a response
+MAX_FILES_BYTES = 64 << 20  # of all files of a response
+# Of a response that is a clip: what was damaged in it, and what became of its sound.
+PROBLEMS_HEADER = "Nasion-Problems"
+CLIP_TYPES = {".mp4": "video/mp4", ".mkv": "video/x-matroska"}
 
 
 def response_descriptions() -> dict[int | str, dict[str, Any]]:
@@ -55,6 +59,8 @@ def refusal(name: str, error: Exception) -> UnreadableInput:
 
     Raises what is no fault of the file: refusals of the request, and a network's damage.
     """
+    if isinstance(error, ClipTooLarge):
+        raise Rejected(413, str(error)) from error
     if isinstance(error, DataError):
         return UnreadableInput.of(name, error)
     if isinstance(error, (Rejected, NasionError)):
@@ -65,11 +71,15 @@ def refusal(name: str, error: Exception) -> UnreadableInput:
 
 @dataclass
 class Processed:
-    """The results of a request; ``files``: of formats of several files, by name."""
+    """The results of a request; ``files``: of formats of several files, by name.
+
+    ``problems``: of a clip that was written even so.
+    """
 
     results: list[ImageResult] = field(default_factory=list)
     unreadable: list[UnreadableInput] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def faces(self) -> int:
@@ -83,10 +93,10 @@ class Processed:
     def add_files(self, files: Mapping[str, bytes]) -> None:
         """Raises ``Rejected`` (413) if all files together are larger than a response may be."""
         self.files |= files
-        if sum(map(len, self.files.values())) > _MAX_FILES_BYTES:
+        if sum(map(len, self.files.values())) > MAX_FILES_BYTES:
             raise Rejected(
                 413,
-                f"The response would have more than {_MAX_FILES_BYTES:,} bytes, the limit; "
+                f"The response would have more than {MAX_FILES_BYTES:,} bytes, the limit; "
                 "send fewer images at once.",
             )
 
@@ -174,6 +184,17 @@ def respond(done: Processed, name: str) -> Response:
         kind = "image/png" if file.endswith(".png") else module.MEDIA_TYPE
         return Response(data, media_type=kind)
     return zip_response(done.files)
+
+
+def clip_response(done: Processed, headers: Mapping[str, str] | None = None) -> Response:
+    """The clip that was made, or why there is none."""
+    if not done.files:
+        return refuse_all(done)
+    ((file, data),) = done.files.items()
+    own = dict(headers or {})
+    if done.problems:
+        own[PROBLEMS_HEADER] = "; ".join(done.problems).encode("ascii", "replace").decode()
+    return Response(data, media_type=CLIP_TYPES[PurePath(file).suffix], headers=own)
 
 
 def refuse_all(done: Processed) -> Response:
