@@ -125,7 +125,7 @@ def test_one_face_or_known_boxes_of_several_images_are_refused(server):
 
 
 def test_a_response_of_too_many_bytes_is_refused(monkeypatch):
-    monkeypatch.setattr("nasion.app.serve.responses._MAX_FILES_BYTES", 20_000)
+    monkeypatch.setattr("nasion.app.serve.responses.MAX_FILES_BYTES", 20_000)
     with Server(serve.Limits()) as small:
         status, _, data = small.ask(f"{PATH}?size=256", sample_image())
     assert status == 413 and "send fewer images" in json.loads(data)["error"]

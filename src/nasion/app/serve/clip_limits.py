@@ -5,21 +5,14 @@ from __future__ import annotations
 from nasion.app.serve.admission import Limits, Rejected
 from nasion.app.serve.uploads import Upload
 from nasion.errors import DataError
-from nasion.media.signatures import kind_of_contents
 from nasion.media.video_reading import Frame
 
 _MAX_FACES = 10_000  # of all frames together: the response is about 3 kB for each
-_LOOK = 512  # bytes that tell an image from a video
-
-
-def is_clip(upload: Upload) -> bool:
-    """Whether a file is a video, by its first bytes."""
-    return kind_of_contents(upload.data[:_LOOK]) == "video"
 
 
 def refuse_image(upload: Upload, address: str) -> None:
     """Raise ``DataError`` for an image, which is to be sent to ``address``."""
-    if kind_of_contents(upload.data[:_LOOK]) == "image":
+    if upload.kind == "image":
         raise DataError(f"{upload.name}: an image; send it to {address}.")
 
 

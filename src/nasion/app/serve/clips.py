@@ -25,7 +25,7 @@ from nasion.app.serve.responses import (
     PROBLEMS_HEADER,
     Processed,
     archive_name,
-    clip_response,
+    file_response,
     refusal,
     respond,
 )
@@ -144,7 +144,7 @@ def add_clips(
         done = await admission.run_for(request, work.process, uploads[0])
         metrics.count_images(done)
         if style is not None:
-            return clip_response(done)
+            return file_response(done)
         return respond(done, getattr(settings.format, "value", settings.format))
 
 

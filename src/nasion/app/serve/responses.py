@@ -40,6 +40,7 @@ MAX_FILES_BYTES = 64 << 20  # of all files of a response
 # Of a response that is a clip: what was damaged in it, and what became of its sound.
 PROBLEMS_HEADER = "Nasion-Problems"
 CLIP_TYPES = {".mp4": "video/mp4", ".mkv": "video/x-matroska"}
+MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", **CLIP_TYPES}
 
 
 def response_descriptions() -> dict[int | str, dict[str, Any]]:
@@ -73,12 +74,13 @@ def refusal(name: str, error: Exception) -> UnreadableInput:
 class Processed:
     """The results of a request; ``files``: of formats of several files, by name.
 
-    ``problems``: of a clip that was written even so.
+    ``values``: what a list says of each file. ``problems``: of a clip that was written even so.
     """
 
     results: list[ImageResult] = field(default_factory=list)
     unreadable: list[UnreadableInput] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    values: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -97,7 +99,7 @@ class Processed:
             raise Rejected(
                 413,
                 f"The response would have more than {MAX_FILES_BYTES:,} bytes, the limit; "
-                "send fewer images at once.",
+                "send fewer images at once, or a shorter clip.",
             )
 
 
@@ -106,11 +108,12 @@ def process_each(
     process: Callable[[Upload, str, Any], None],
     done: Processed,
     cancelled: Callable[[], bool],
+    of_video: str = "send it to /v1/clips",
 ) -> None:
     """Call ``process`` with each image, the name of its files, and ``done``, which it adds to.
 
     Images that it cannot process are added to ``done.unreadable``. ``cancelled``: tells whether the
-    request has been given up; then the rest is skipped.
+    request has been given up; then the rest is skipped. ``of_video``: what to do with a video.
     """
     # Made safe before they are numbered, so that no two are one afterwards.
     names = stems([archive_name(upload.name) for upload in uploads])
@@ -118,7 +121,7 @@ def process_each(
         if cancelled():
             break
         try:
-            refuse_others(upload)
+            refuse_others(upload, of_video)
             process(upload, stem, done)
         except Exception as error:
             done.unreadable.append(refusal(upload.name, error))
@@ -180,21 +183,30 @@ def respond(done: Processed, name: str) -> Response:
     if is_text(name):
         return Response(to_text(name, done.results), media_type=module.MEDIA_TYPE)
     if len(done.files) == 1:
-        ((file, data),) = done.files.items()
-        kind = "image/png" if file.endswith(".png") else module.MEDIA_TYPE
-        return Response(data, media_type=kind)
+        return file_response(done, other=module.MEDIA_TYPE)
     return zip_response(done.files)
 
 
-def clip_response(done: Processed, headers: Mapping[str, str] | None = None) -> Response:
-    """The clip that was made, or why there is none."""
+def file_response(
+    done: Processed, headers: Mapping[str, str] | None = None, other: str = ""
+) -> Response:
+    """The only file that was made, or why there is none.
+
+    ``other``: its media type, if it is neither an image nor a clip.
+    """
     if not done.files:
         return refuse_all(done)
     ((file, data),) = done.files.items()
     own = dict(headers or {})
     if done.problems:
         own[PROBLEMS_HEADER] = "; ".join(done.problems).encode("ascii", "replace").decode()
-    return Response(data, media_type=CLIP_TYPES[PurePath(file).suffix], headers=own)
+    return Response(data, media_type=MEDIA_TYPES.get(PurePath(file).suffix, other), headers=own)
+
+
+def zip_with_list(done: Processed, name: str, head: Mapping[str, Any] | None = None) -> Response:
+    """All files, and a list of them with this name; ``head``: what it begins with."""
+    listed = {**(head or {}), "images": done.values, "errors": done.errors}
+    return zip_response({**done.files, name: json.dumps(listed, indent=1).encode()})
 
 
 def refuse_all(done: Processed) -> Response:
