@@ -1,6 +1,5 @@
 """Short videos over HTTP: the faces of each frame with their numbers, within limits."""
 
-import io
 import json
 import threading
 import time
@@ -8,48 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from drawn_clips import RATE, SIDE, frames, written
 from test_serve import Server, encoded
 
 from nasion.app import serve
 from nasion.app.serve.responses import sample_image
-from nasion.data.datasets import toy
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
-from nasion.landmarks.catalog import ibug68
 from nasion.media.clip_process import ClipDecoder
 from nasion.media.video_reading import VideoProblem
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
-av = pytest.importorskip("av")
-SIDE, RATE = 240, 25
+pytest.importorskip("av")
 LIMITS = serve.Limits(
     body_bytes=3 << 20, pixels=320_000, seconds=20, clip_seconds=1.0, clip_frames=40, faces=2
 )
-
-
-def written(frames, rate=RATE, kind="mp4"):
-    data = io.BytesIO()
-    with av.open(data, "w", format=kind) as out:
-        stream = out.add_stream("libx264", rate=rate)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for pixels in frames:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        out.mux(stream.encode(None))
-    return data.getvalue()
-
-
-def frames(count, width=SIDE + 60):
-    """A drawn face that moves by 2 pixels a frame."""
-    face = toy.draw(1, ibug68, size=SIDE, colour=True).images[0]
-    made = []
-    for step in range(count):
-        frame = np.full((SIDE, width, 3), 90, np.uint8)
-        left = min(2 * step, width - SIDE)
-        frame[:, left : left + SIDE] = face
-        made.append(frame)
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from drawn_clips import frames, written
 from PIL import Image
 from test_page import (
     BROWSER,
@@ -51,21 +52,10 @@ def saved(page, button):
     return download.value.suggested_filename, download.value.path().read_bytes()
 
 
-def clip(count=20, codec="libx264", kind="mp4"):
+def clip(count=20, **settings):
     """A drawn face that moves by 2 pixels a frame, 25 frames a second."""
-    av = pytest.importorskip("av")
-    from test_clips import frames
-
-    data = io.BytesIO()
-    with av.open(data, "w", format=kind) as out:
-        stream = out.add_stream(codec, rate=25)
-        made = frames(count)
-        stream.height, stream.width = made[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for pixels in made:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        out.mux(stream.encode(None))
-    return data.getvalue()
+    pytest.importorskip("av")
+    return written(frames(count), **settings)
 
 
 def choose(page, name, data, mime):
@@ -268,7 +258,7 @@ def test_blinks_are_listed_and_marked_with_their_times(page):
 
 
 def test_a_clip_that_browsers_cannot_play_shows_its_points_without_images(page):
-    choose(page, "old.avi", clip(10, "mpeg2video", "avi"), "video/x-msvideo")
+    choose(page, "old.avi", clip(10, codec="mpeg2video", kind="avi"), "video/x-msvideo")
     status(page, "old.avi: 1 face found in 10 frames.")
     assert page.is_visible("#unplayable") and page.is_disabled("#play")
     before = canvas(page)

@@ -1,12 +1,10 @@
 """Aligned crops over HTTP: the same as ``aligned_crop`` makes, within limits."""
 
-import io
 import json
-import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
+from served_images import pixels, unzipped
 from test_serve import Server, encoded
 
 from nasion.app import serve
@@ -23,15 +21,6 @@ PATH = "/v1/crops"
 def server():
     with Server(serve.Limits(body_bytes=3 << 20, pixels=2_000_000)) as running:
         yield running
-
-
-def pixels(data):
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-
-
-def unzipped(data):
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def test_all_faces_come_as_a_zip_that_says_where_each_is_from(server):
