@@ -36,6 +36,8 @@ def written(frames, rate=RATE, kind="mp4", codec="libx264", sound=None, tags=Non
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         audio = sound and out.add_stream(sound, rate=_SOUND_RATE, layout="mono")
+        if audio:
+            audio.bit_rate = 128_000
         for pixels in frames:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         out.mux(stream.encode(None))
