@@ -84,9 +84,7 @@ _DESCRIPTIONS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": f"A zip with a crop of each face and {LIST}, which says for each where it "
         "comes from; with face the crop alone.",
-        "content": {
-            kind: {} for kind in ("application/zip", *map(MEDIA_TYPES.get, FORMATS.values()))
-        },
+        "content": {kind: {} for kind in ("application/zip", *_IMAGE_TYPES)},
     },
     413: {"description": "More bytes than the limit."},
     422: {"description": "No readable image, or no face in it."},
