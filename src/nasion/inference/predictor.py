@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt8
 from numpy.typing import ArrayLike
 
+from nasion.array_types import Float32, Float64, Int64, UInt8
 from nasion.arrays import Array, as_numpy
 from nasion.data.annotators import merge_heads
 from nasion.errors import RunError, require

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 
+from nasion.array_types import UInt8
 from nasion.errors import DataError
 from nasion.media.addresses import split_password
 from nasion.media.animation import AnimationReader, is_animation

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
+from nasion.array_types import UInt8
 from nasion.errors import DataError
 from nasion.media.drawn_marks import DRAWN_ENDING, DRAWN_MARK
 from nasion.media.files import DISK_ERRORS, atomic_write

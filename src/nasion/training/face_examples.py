@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
 
+from nasion.array_types import Float32, Float64, UInt8
 from nasion.data.augment import Augment
 from nasion.data.corrupt import Corrupt
 from nasion.data.covers import cover
