@@ -228,10 +228,10 @@ def _open_frames(
     if not any(map(needs_pixels, options.formats)):
         return video.frames(problems.append)
 
-    def drawn(_: Frame) -> np.ndarray | None:
+    def drawn(_: Frame) -> Callable[[], np.ndarray] | None:
         if not latest:  # stopped before the frame's faces were known
             return None
-        return draw(latest.pop(), options.style, enlarge=False)
+        return partial(draw, latest.pop(), options.style, enlarge=False)
 
     return video.rewrite(options.folder, stem, drawn, problems.append, options.hold)
 

@@ -7,9 +7,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from nasion.array_types import UInt8
 from nasion.errors import DataError
 from nasion.media.addresses import split_password
 from nasion.media.animation import AnimationReader, is_animation
@@ -17,7 +14,7 @@ from nasion.media.drawn_marks import DRAWN_ENDING
 from nasion.media.number_text import is_whole
 from nasion.media.video_containers import open_container
 from nasion.media.video_reading import Frame, Reader, VideoProblem, VideoReader, warn_of
-from nasion.media.video_writing import VideoWriter, plan_sound, video_writer
+from nasion.media.video_writing import Pixels, VideoWriter, plan_sound, video_writer
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class VideoInput:
         self,
         folder: Path,
         stem: str,
-        draw: Callable[[Frame], UInt8[np.ndarray, "H W 3"] | None],
+        draw: Callable[[Frame], Pixels | Callable[[], Pixels] | None],
         report: Callable[[VideoProblem], None] = warn_of,
         hold: Callable[[], AbstractContextManager[None]] = nullcontext,
         ending: str = DRAWN_ENDING,
@@ -74,8 +71,9 @@ class VideoInput:
 
         Colours, pixel aspect and sound are those of the source. The suffix is ``.mkv`` if the sound
         needs it; sound that neither holds becomes AAC. The file appears when the last frame is
-        taken, or holds what was taken if the caller stops before. ``draw``: None for a frame that
-        the caller did not finish. ``hold``: a block in which Ctrl-C waits, to write one frame.
+        taken, or holds what was taken if the caller stops before. ``draw``: the frame's new pixels,
+        or a function that makes them while the next frame is read; None for a frame that the caller
+        did not finish. ``hold``: a block in which Ctrl-C waits, to write one frame.
         """
         stopped: BaseException | None = None
         taken: Frame | None = None  # by the caller, and not written yet
@@ -127,7 +125,9 @@ class VideoInput:
 
 
 def _add(
-    writer: VideoWriter, draw: Callable[[Frame], UInt8[np.ndarray, "H W 3"] | None], frame: Frame
+    writer: VideoWriter,
+    draw: Callable[[Frame], Pixels | Callable[[], Pixels] | None],
+    frame: Frame,
 ) -> None:
     if (pixels := draw(frame)) is not None:
         writer.add(pixels, frame)

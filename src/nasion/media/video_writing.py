@@ -49,6 +49,9 @@ _AAC_RATES = (
 )  # fmt: skip
 
 
+Pixels = UInt8[np.ndarray, "H W 3"]
+
+
 @dataclass(frozen=True)
 class SoundPlan:
     """An audio stream, and whether its packets are copied or encoded anew."""
@@ -119,8 +122,11 @@ class VideoWriter:
         # The container must not be closed while the thread writes into it.
         self._thread.shutdown(cancel_futures=True)
 
-    def add(self, pixels: UInt8[np.ndarray, "H W 3"], frame: Frame) -> None:
-        """Encode one frame: these pixels, which must not change afterwards, at the frame's time."""
+    def add(self, pixels: Pixels | Callable[[], Pixels], frame: Frame) -> None:
+        """Encode one frame: these pixels, which must not change afterwards, at the frame's time.
+
+        A function that makes the pixels is called in the encoder's thread.
+        """
         self._in_thread(self._add, pixels, frame)
 
     def add_sound(self, packet: Any) -> None:
@@ -146,7 +152,8 @@ class VideoWriter:
     def _started(self) -> bool:
         return self._video.codec_context.is_open
 
-    def _add(self, pixels: UInt8[np.ndarray, "H W 3"], frame: Frame) -> None:
+    def _add(self, pixels: Pixels | Callable[[], Pixels], frame: Frame) -> None:
+        pixels = pixels() if callable(pixels) else pixels
         height, width = pixels.shape[:2]
         if not self._started:
             self._describe(width + width % 2, height + height % 2, frame.pixel_aspect)
