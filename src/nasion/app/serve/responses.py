@@ -142,9 +142,8 @@ class Work:
 
     def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:
         module = FORMATS.load(self.format)
-        is_drawn = getattr(module, "NEEDS_PIXELS", False)
-        in_colour = is_drawn or self.landmarker.predictor.spec.colour
-        pixels = self.decode(upload.data, in_colour, upload.name)
+        # As `nasion predict` does: points must not depend on the format.
+        pixels = self.decode(upload.data, self.landmarker.predictor.spec.colour, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
         faces = landmarker(pixels, self.boxes)
@@ -154,6 +153,8 @@ class Work:
         done.results.append(result)
         if not hasattr(module, "files"):
             return
+        if getattr(module, "NEEDS_PIXELS", False) and pixels.ndim == 2:
+            pixels = self.decode(upload.data, True, upload.name)
         done.add_files(module.files(replace(result, image=pixels), self.style))
 
 
