@@ -11,8 +11,9 @@ one before (STAGES below):
 and relabel udacity68's frames. "completed again": the same, with other shares of the sets.
 "taught": trained on a GPU from there, by benchmarks/gpu.py (stage face68), with the points of a
 larger network; --gpu names its output. "finished": a few epochs more, at a rate that falls to zero.
-"all faces": the same with the faces that were held out; this one is shipped, and not evaluated on
-iBUG's.
+"all faces": the same with the faces that were held out.
+"closed eyes": from either, with faces whose eyes are closed (closed_eyes.py); "closed eyes, all
+faces" is shipped, and not evaluated on iBUG's.
 --ship exports the last stage in 8 bits into src/nasion/inference/pretrained, with scores calibrated
 by the last stage that held faces out, and that one into the folder of runs, where its loss of
 accuracy is measured. Results go to results/<recipe>.json; benchmarks/any_pose.py judges models.
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from closed_eyes import closed_eyes_faces
 from face_sets import (
     FIRST_SHARES,
     LAST_SHARES,
@@ -62,6 +64,7 @@ class Stage:
 
     ``rate``: the highest learning rate; None: the recipe's own. ``shares``: of the sets.
     ``taught``: with a larger network's points. ``gpu``: the run of benchmarks/gpu.py that it is.
+    ``closed_eyes``: with the faces of closed_eyes.py too.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Stage:
     shares: dict[str, float] = field(default_factory=lambda: SHARES)
     taught: bool = False
     gpu: str | None = None
+    closed_eyes: bool = False
 
 
 def taught_from(start):
@@ -81,6 +85,15 @@ def taught_from(start):
     return (
         Stage("taught", 0, start, head=False, gpu="held_out"),
         Stage("taught, all faces", 0, start, all_faces=True, head=False, gpu="all_faces"),
+    )
+
+
+def closed_from(held_out, all_faces, epochs):
+    """The last stages, from the run with faces held out and from that of all faces."""
+    rest = {"rate": 1e-3, "shares": LAST_SHARES, "taught": True, "closed_eyes": True}
+    return (
+        Stage("closed eyes", epochs, held_out, **rest),
+        Stage("closed eyes, all faces", epochs, all_faces, all_faces=True, **rest),
     )
 
 
@@ -92,6 +105,7 @@ STAGES = {
         *taught_from("completed"),
         Stage("finished", 7, "taught", rate=2e-4, shares=LAST_SHARES, taught=True),
         Stage("all faces", 7, "taught, all faces", False, True, 2e-4, True, LAST_SHARES, True),
+        *closed_from("finished", "all faces", 8),
     ),
     "face68_light": (
         Stage("labels", 60, head=False, shares=FIRST_SHARES),
@@ -100,6 +114,7 @@ STAGES = {
         *taught_from("completed again"),
         Stage("finished", 8, "taught", rate=2e-4, shares=LAST_SHARES, taught=True),
         Stage("all faces", 8, "taught, all faces", False, True, 2e-4, True, LAST_SHARES, True),
+        *closed_from("finished", "all faces", 10),
     ),
 }
 LICENCE = (
@@ -152,7 +167,11 @@ def training_faces(stage, data, runs, gpu):
         pool = joined(train, val) if stage.all_faces else train
         if stage.completed:
             pool = complete_sets(pool, data, teachers(runs), runs / "completed")
-    return sample(pool, stage.shares), replace(val["ibug68"][::3], groups={}, linked=())
+    faces = sample(pool, stage.shares)
+    if stage.closed_eyes:
+        ibug = nasion.load_faces("ibug68", data / "ibug68", "all" if stage.all_faces else "train")
+        faces = join(faces, closed_eyes_faces(ibug))
+    return faces, replace(val["ibug68"][::3], groups={}, linked=())
 
 
 def taught_by_larger(train, val, data, runs, gpu):

@@ -128,6 +128,17 @@ def has_result(recipe, variant, seed):
     return read_result(recipe, variant, seed) is not None
 
 
+def origin(*software):
+    """Where numbers come from: commit, date, machine."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True
+    ).stdout.strip()
+    processor = platform.processor() or platform.machine()
+    cores = f"{os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'all')} used"
+    machine = ", ".join([processor, cores, *software])
+    return {"commit": commit, "date": str(date.today()), "machine": machine}
+
+
 def add_result(recipe, variant, seed, scores, facts):
     """Add one run's scores to results/<recipe>.json, with commit, date and machine.
 
@@ -136,17 +147,7 @@ def add_result(recipe, variant, seed, scores, facts):
     """
     path = RESULTS / f"{recipe}.json"
     content = json.loads(path.read_text()) if path.exists() else {"runs": {}}
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True
-    ).stdout.strip()
-    cores = f"{os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'all')} used"
-    processor = platform.processor() or platform.machine()
-    content |= {
-        "commit": commit,
-        "date": str(date.today()),
-        "machine": f"{processor}, {cores}, {_framework_version(recipe)}",
-        **facts,
-    }
+    content |= origin(_framework_version(recipe)) | facts
     content["runs"].setdefault(variant, {})[str(seed)] = scores
     first = next(iter(content["runs"].values()))
     content["seconds"] = next(iter(first.values()))["seconds"]

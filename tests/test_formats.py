@@ -17,8 +17,10 @@ from nasion.evaluation import matching
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces
+from nasion.landmarks.measures import measure
 from nasion.prediction_formats import DrawStyle, ImageResult
 from nasion.prediction_formats import image as image_format
+from nasion.prediction_formats import json as json_format
 
 TEXTS = prediction_formats.text_formats()
 
@@ -79,6 +81,19 @@ def test_no_faces_still_make_a_valid_file(kind, found, tmp_path):
     text = written.read_text()
     if written.suffix == ".json":
         json.loads(text)
+
+
+def test_json_text_and_value_say_the_same_and_a_field_has_a_line(found):
+    text = prediction_formats.to_text("json", found)
+    assert json.loads(text) == json_format.to_value(found)
+    lines = [line.strip() for line in text.splitlines()]
+    assert sum(line.startswith('"points": [[') and line.endswith("]],") for line in lines) == 3
+    frames = [
+        replace(result, seconds=0.04 * i, measured=measure(result.faces))
+        for i, result in enumerate(found)
+    ]
+    value = json_format.to_value(frames)
+    assert json.loads(prediction_formats.to_text("json", frames)) == value and "blinks" in value
 
 
 def test_points_files_count_pixels_from_one_and_number_the_faces_of_an_image(found, tmp_path):

@@ -14,7 +14,7 @@ from PIL import Image
 
 import nasion
 from nasion import Landmarker, load_faces, prediction_formats
-from nasion.app.console import left_out_line
+from nasion.app.tables import left_out_line
 from nasion.data.convert import convert
 from nasion.data.datasets import coco, nasion_json, toy
 from nasion.discovery import FORMATS

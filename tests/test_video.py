@@ -177,7 +177,7 @@ def test_odd_sides_and_a_stop_in_the_middle_still_give_a_clip(tmp_path, moving):
     [
         ("nasion.inference.tracking.Tracker.__call__", 2),  # the third frame's faces are not known
         ("nasion.app.cli.predict_summary.PredictionSummary.add", 3),
-        ("nasion.app.predict_pipeline.draw", 3),
+        ("nasion.app.predict_pipeline.draw", None),  # in another thread: some frames later
         ("nasion.media.video_writing.VideoWriter.add", 3),
     ],
 )
@@ -209,7 +209,7 @@ def test_a_signal_leaves_a_clip_and_a_table_of_the_same_frames(
     written_down = json.loads((tmp_path / "out" / "predictions.json").read_text())["images"]
     with av.open(str(tmp_path / "out" / "a-points.mp4")) as made:
         drawn = [frame.time for frame in made.decode(video=0)]
-    assert len(drawn) == len(written_down) == frames
+    assert len(drawn) == len(written_down) == (frames or len(drawn)) and 2 <= len(drawn) < 8
     assert drawn == pytest.approx([image["seconds"] for image in written_down], abs=1e-3)
 
 

@@ -7,6 +7,7 @@ registers itself: the CLI, the server, the documentation and the tests all ask t
 from __future__ import annotations
 
 import ast
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -41,8 +42,12 @@ class Plugins:
 
     def load(self, name: str) -> ModuleType:
         """Import the module of that name. Raises ``SettingError`` for an unknown one."""
-        self.require(name)
-        return import_module(f"nasion.{self.package}.{name}")
+        full_name = f"nasion.{self.package}.{name}"
+        # The server asks for a format with every request, and listing the folder takes longer than
+        # writing the answer.
+        if name.startswith("_") or full_name not in sys.modules:
+            self.require(name)
+        return import_module(full_name)
 
     def headline(self, name: str) -> str:
         """The first line of a module's docstring, read without importing the module."""

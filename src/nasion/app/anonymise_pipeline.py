@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from nasion.app.predict_pipeline import refusal
+from nasion.array_types import UInt8
 from nasion.errors import NasionError, SettingError, require
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.tracking import Tracker

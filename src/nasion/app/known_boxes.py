@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.geometry import has_area
 from nasion.media.number_text import parse_coordinate

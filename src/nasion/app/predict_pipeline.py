@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -132,7 +132,11 @@ def _process_images(
     options: PredictOptions,
     stem_of: Mapping[str, str],
 ) -> list[Result]:
-    in_colour = any(map(needs_pixels, options.formats)) or landmarker.predictor.spec.colour
+    # Points must not depend on what is written. JPEGs are opened to brightness alone if the network
+    # asks for no more, which is not quite that of their colours, and again to be drawn in.
+    in_colour = landmarker.predictor.spec.colour
+    if any(map(needs_pixels, options.formats)):
+        images = [_downloaded(image) for image in images]
     if options.boxes is None:
         found = landmarker.find_opened(partial(image.pixels, in_colour) for image in images)
     else:
@@ -141,6 +145,12 @@ def _process_images(
         _image_result(image, stem_of[image.name], each, options)
         for image, each in zip(images, found, strict=True)
     ]
+
+
+def _downloaded(image: ImageInput) -> ImageInput:
+    with suppress(DataError):  # which is raised again, and told, when it is opened
+        return image.downloaded()
+    return image
 
 
 def _in_known_boxes(
@@ -162,6 +172,8 @@ def _image_result(
             raise found
         pixels, faces, dropped = found
         size = (pixels.shape[1], pixels.shape[0])
+        if any(map(needs_pixels, options.formats)) and pixels.ndim == 2:
+            pixels = image.pixels(colour=True)
         measured = measure(faces) if options.measures else None
         result = ImageResult(
             image.name, stem, size, tuple(faces), pixels, dropped=dropped, measured=measured
@@ -229,10 +241,10 @@ def _open_frames(
     if not any(map(needs_pixels, options.formats)):
         return video.frames(problems.append)
 
-    def drawn(_: Frame) -> np.ndarray | None:
+    def drawn(_: Frame) -> Callable[[], np.ndarray] | None:
         if not latest:  # stopped before the frame's faces were known
             return None
-        return draw(latest.pop(), options.style, enlarge=False)
+        return partial(draw, latest.pop(), options.style, enlarge=False)
 
     return video.rewrite(options.folder, stem, drawn, problems.append, options.hold)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64, UInt8
 
+from nasion.array_types import Float64, UInt8
 from nasion.data.mirror_check import median_shape
 from nasion.errors import SettingError
 from nasion.landmarks.catalog import renamed

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import log, pi
 
 import numpy as np
-from jaxtyping import Bool, Float64
+
+from nasion.array_types import Bool, Float64
 
 
 @dataclass(frozen=True, eq=False)

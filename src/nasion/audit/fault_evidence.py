@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from math import log, pi
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.audit.face_residuals import FaceResiduals, density_2
 from nasion.audit.label_noise import LabelNoise, Marginal
 from nasion.audit.moved_evidence import moved_evidence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.audit.face_residuals import FaceResiduals
 from nasion.audit.fault_evidence import (
     OTHER,

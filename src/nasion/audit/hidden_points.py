@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float64
 
+from nasion.array_types import Bool, Float64
 from nasion.data.suspects import Suspect, suspect_of
 from nasion.landmarks.faces import Faces, Predictions
 

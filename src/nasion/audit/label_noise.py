@@ -15,7 +15,8 @@ from functools import lru_cache
 from math import lgamma, log, pi
 
 import numpy as np
-from jaxtyping import Bool, Float64
+
+from nasion.array_types import Bool, Float64
 
 _FREEDOM = (3.0, 5.0, 8.0, 15.0, 30.0)  # degrees of freedom that are tried
 # How far correlations are drawn towards 0, which few faces need.

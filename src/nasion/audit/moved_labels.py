@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
 
+from nasion.array_types import Int64
 from nasion.landmarks.contours import Contour, contours
 from nasion.landmarks.scheme import Scheme
 

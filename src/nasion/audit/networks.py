@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.cross_validation import cross_validate
 from nasion.data.annotators import GROUP, SeparateHeads, merge_heads, split_heads
 from nasion.data.missing_boxes import with_boxes

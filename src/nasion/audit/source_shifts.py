@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.audit.residuals import upright
 from nasion.data.annotators import GROUP
 from nasion.data.suspects import Shift

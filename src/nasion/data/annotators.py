@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
 
+from nasion.array_types import Float
 from nasion.errors import require
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme

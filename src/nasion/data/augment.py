@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int64
 
+from nasion.array_types import Bool, Float, Float32, Float64, Int64
 from nasion.arrays import Array, array_namespace, like, upload
 from nasion.errors import require
 from nasion.landmarks import geometry

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.arrays import (
     Array,
     array_namespace,

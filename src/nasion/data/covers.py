@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+
+from nasion.array_types import Bool, Float, Float32
 
 _COVERED = 0.6  # of the images
 _SIDES = (0.12, 0.6)  # of a shape's longer and shorter side, of the image's

@@ -6,8 +6,9 @@ Networks learn from them what is no face. All are uint8 (side, side, 3).
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFilter
+
+from nasion.array_types import UInt8
 
 Picture = UInt8[np.ndarray, "side side 3"]
 _SIDE = 220

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64, Int
 
+from nasion.array_types import Float64, Int
 from nasion.data.missing_boxes import reference_shape
 from nasion.data.stated_sizes import StatedSizes
 from nasion.errors import DataError

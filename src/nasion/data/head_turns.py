@@ -9,8 +9,8 @@ the midline among the others, which are noses.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.data.label_shapes import KNOWN_SHARE
 from nasion.data.mirror_check import median_shape
 from nasion.landmarks.face_extent import known_places

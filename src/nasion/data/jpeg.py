@@ -8,8 +8,8 @@ arrays and PyTorch tensors on any device; close to Pillow to about a grey level.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
 
+from nasion.array_types import Float32, Float64, Int64
 from nasion.arrays import Array, array_namespace, like, on_device_of
 
 _BLOCK = 8  # pixels

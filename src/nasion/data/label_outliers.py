@@ -9,8 +9,8 @@ No image is looked at, so a rare pose may be suspected as well.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float64
 
+from nasion.array_types import Bool, Float64
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.data.label_shapes import fit
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces

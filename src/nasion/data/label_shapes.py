@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float64
 
+from nasion.array_types import Bool, Complex, Float64
 from nasion.data.mirror_check import median_shape
 from nasion.landmarks.face_extent import mean_shape
 from nasion.landmarks.faces import Faces

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.data.mirror_proposal import mirror_partners
 from nasion.errors import SettingError
 from nasion.landmarks import geometry

@@ -8,7 +8,8 @@ shape on.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64, Int64
+
+from nasion.array_types import Float64, Int64
 
 _EXPECTED_WORTH = 0.25  # of its squared distance: what an expected pair costs
 _ROUNDS = 10  # of finding the partners, then the axis, until nothing changes

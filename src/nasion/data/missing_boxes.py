@@ -11,8 +11,8 @@ import logging
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Float64
 
+from nasion.array_types import Float, Float64
 from nasion.landmarks import geometry
 from nasion.landmarks.face_extent import mean_shape
 from nasion.landmarks.faces import Faces

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float64
 
+from nasion.array_types import Bool, Float64
 from nasion.data.missing_boxes import complete, estimate_boxes, reference_shape
 from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry

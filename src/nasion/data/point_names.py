@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 import numpy as np
-from jaxtyping import Bool, Float64
 
+from nasion.array_types import Bool, Float64
 from nasion.data.label_shapes import fit
 from nasion.data.mirror_check import median_shape
 from nasion.landmarks.faces import Faces

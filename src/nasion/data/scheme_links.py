@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.data.label_shapes import LEAST_POINTS, fit
 from nasion.data.mirror_check import median_shape
 from nasion.landmarks.catalog import mirror_name

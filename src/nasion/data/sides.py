@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
-from jaxtyping import Bool, Int64
 
+from nasion.array_types import Bool, Int64
 from nasion.landmarks.faces import Faces
 
 # Of the wanted count. Published splits, drawn by hash alone, are off by less (fkd, 300-W, YouTube

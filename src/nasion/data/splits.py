@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
 
+from nasion.array_types import Float64, Int64, UInt8
 from nasion.data.augment import warp
 from nasion.data.sides import clusters_of, fold_numbers, validation_side
 from nasion.errors import DataError, require

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.data.datasets._image_names import shared_end
 from nasion.data.label_places import image_sizes
 from nasion.landmarks.faces import Faces

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 
+from nasion.array_types import Bool
 from nasion.data.corrections.confirmed import confirmed_labels
 from nasion.errors import DataError, require
 from nasion.landmarks.faces import Faces, Predictions

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.data.corrections.people import PersonLabels, matched_faces
 from nasion.data.missing_boxes import with_boxes
 from nasion.errors import SettingError, require

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
+from nasion.array_types import Float
 from nasion.data.label_outliers import MIN_FACES, suspect_labels
 from nasion.data.suspects import Audit
 from nasion.errors import SettingError

@@ -9,9 +9,9 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageDraw
 
+from nasion.array_types import Shaped, UInt8
 from nasion.errors import SettingError
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces, crop_boxes

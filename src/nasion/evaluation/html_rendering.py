@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 import nasion
+from nasion.array_types import UInt8
 from nasion.errors import MissingExtra
 from nasion.evaluation import face_tiles, plots
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 
+from nasion.array_types import UInt8
 from nasion.arrays import as_numpy
 from nasion.errors import RunError, SettingError
 from nasion.evaluation import face_tiles, plots

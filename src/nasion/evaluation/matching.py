@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path, PurePath
 
 import numpy as np
-from jaxtyping import Float64
 
 from nasion import prediction_formats
+from nasion.array_types import Float64
 from nasion.data.datasets import ibug68
 from nasion.data.datasets._image_names import NUMBERED_FACE, with_slashes
 from nasion.data.missing_values import missing_points

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
+from nasion.array_types import Float, Shaped
 from nasion.errors import MissingExtra
 from nasion.evaluation import face_tiles
 from nasion.evaluation.reliability import Reliability

@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
+from nasion.array_types import Float
 from nasion.inference.calibration import TOLERANCE, face_sizes
 from nasion.landmarks import metrics
 from nasion.landmarks.faces import Faces, Predictions

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
+from nasion.array_types import Float
 from nasion.data.datasets import points_csv
 from nasion.evaluation import face_tiles, html_rendering, plots
 from nasion.evaluation.evaluate import THRESHOLDS, EvaluationResult

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
+from nasion.array_types import Float, Shaped
 from nasion.landmarks import metrics
 from nasion.landmarks.metrics import Measure
 

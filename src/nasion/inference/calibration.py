@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
 
+from nasion.array_types import Float, Float32, Float64
 from nasion.errors import DataError, RunError
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Images, crop_boxes

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt8
 
+from nasion.array_types import Float32, Float64, Int64, UInt8
 from nasion.arrays import Array, as_float32, like, on_device_of
 from nasion.data import cache
 from nasion.data.augment import Augment, grey, relight, warp

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32
 
 import nasion
+from nasion.array_types import Float32
 from nasion.arrays import as_numpy
 from nasion.errors import MissingExtra, RunError, SettingError
 from nasion.inference import quantize, run_folder

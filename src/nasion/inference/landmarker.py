@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
 from numpy.typing import ArrayLike
 
+from nasion.array_types import Float32, Float64, UInt8
 from nasion.errors import DataError, require
 from nasion.inference import detectors, pretrained
 from nasion.inference.detectors import Detector

@@ -9,13 +9,13 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt8
 from numpy.typing import ArrayLike
 
+from nasion.array_types import Float32, Float64, Int64, UInt8
 from nasion.arrays import Array, as_numpy
 from nasion.data.annotators import merge_heads
 from nasion.errors import RunError, require
-from nasion.inference import backends, calibration, pretrained, run_folder
+from nasion.inference import backends, calibration, pretrained
 from nasion.inference.backends import Network, onnx
 from nasion.inference.calibration import TOLERANCE, Calibration, face_sizes
 from nasion.inference.crops import Crops, crop_images, crop_through, input_images
@@ -312,6 +312,9 @@ def load_model(
         raise RunError(
             f"{path} is not a run folder, an exported file or a pretrained model ({names})."
         )
+    # Recipes bring losses, augmentation and more: shipped and exported models need none of it.
+    from nasion.inference import run_folder
+
     value = run_folder.read_recipe(path, recipe)
     return Predictor(
         spec=value.spec,

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+
+from nasion.array_types import Float32
 
 _MIN_VALUES = 256  # smaller weights stay in float32: float16 would save nothing
 _MAX_FLOAT16 = 6e4  # float16 ends at 65504

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float64, Int64
 
+from nasion.array_types import Float64, Int64
 from nasion.landmarks import geometry
 from nasion.landmarks.head_pose import LEAST_POINTS
 from nasion.landmarks.mean_face import mean_face

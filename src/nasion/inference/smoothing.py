@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
 
+from nasion.array_types import Bool, Float32, Float64
 from nasion.errors import require
 from nasion.landmarks.face import VISIBLE
 

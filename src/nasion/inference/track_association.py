@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Float64
 
+from nasion.array_types import Float, Float64
 from nasion.inference.smoothing import SmoothedFace
 from nasion.landmarks.face import Face
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import UInt8
 
+from nasion.array_types import UInt8
 from nasion.errors import require
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro, smooth

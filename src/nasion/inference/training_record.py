@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 
+from nasion.array_types import Bool, UInt8
 from nasion.data import cache
 from nasion.data.splits import THUMBNAIL, aligned_thumbnails, eye_centers, thumbnails
 from nasion.errors import NasionError, RunError

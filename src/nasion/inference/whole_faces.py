@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
 
+from nasion.array_types import Float, Float32, Float64
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.inference import detectors
 from nasion.inference.detectors import Detections, Detector

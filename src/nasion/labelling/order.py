@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Float64
 
+from nasion.array_types import Float, Float64
 from nasion.data.suspects import Suspect
 
 _SAMPLE = 2000  # faces that stand for all of them

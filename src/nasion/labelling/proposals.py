@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
 
+from nasion.array_types import Bool, Float, Float64, Int64
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.boxes import iou

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float64
+
+from nasion.array_types import Float, Float64
 
 # Of a network's errors: how far that of one point tells those of others, in parts of the face's
 # size. Half of the variance is shared in this way, the other half is each point's own. With these

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
+from nasion.array_types import Bool, Float32, Float64, Int64, UInt8
 from nasion.errors import require
 from nasion.landmarks import geometry
 from nasion.landmarks.alignment import CropFrame

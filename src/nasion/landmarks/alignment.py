@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
 
+from nasion.array_types import Float, Float64, Int64
 from nasion.errors import DataError, SettingError, require
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import SCHEMES, scheme_named

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.errors import SettingError, require
 
 _WINDOW = 5.0  # seconds before and after, in which the level of open eyes is taken

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float64
 
+from nasion.array_types import Float, Float64
 from nasion.landmarks.face import Face
 
 

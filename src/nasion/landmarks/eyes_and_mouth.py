@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
 
+from nasion.array_types import Bool, Float, Float64
 from nasion.landmarks.head_pose import HeadPoses
 from nasion.landmarks.mean_face import mean_face
 from nasion.landmarks.scheme import Scheme

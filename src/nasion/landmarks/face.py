@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32
 
+from nasion.array_types import Bool, Float32
 from nasion.landmarks.eyes_and_mouth import FaceMeasures, measure_eyes_and_mouth
 from nasion.landmarks.head_pose import HeadPose, HeadPoses, fit_weighted
 from nasion.landmarks.scheme import Scheme

@@ -11,8 +11,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float, Float64
 
+from nasion.array_types import Float, Float64
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face_model import Expression, known_points, points_of

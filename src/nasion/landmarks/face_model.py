@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.errors import SettingError
 from nasion.landmarks.measured_places import MEASURED_PLACES
 from nasion.landmarks.table_names import mirror_name

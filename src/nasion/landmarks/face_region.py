@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
 
+from nasion.array_types import Float64, Int64
 from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry
 from nasion.landmarks.alignment import eye_groups, fit_similarity, five_points

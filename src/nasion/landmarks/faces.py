@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
 
+from nasion.array_types import Bool, Float32, Float64
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.geometry import grow_box, image_box, shift_box
 from nasion.landmarks.scheme import Scheme

@@ -8,8 +8,8 @@ that handles the half pixel. All functions use float64 and any leading batch dim
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Shaped
 
+from nasion.array_types import Bool, Float, Float32, Float64, Shaped
 from nasion.errors import SettingError
 
 

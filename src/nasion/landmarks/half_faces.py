@@ -7,8 +7,8 @@ the mean face and that partner's own deviation from it put it.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
 
+from nasion.array_types import Bool, Float, Float64
 from nasion.landmarks.head_pose import LEAST_POINTS, fit_head_poses
 from nasion.landmarks.mean_face import mean_face
 from nasion.landmarks.scheme import Scheme

@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
 
+from nasion.array_types import Bool, Float, Float64, Int64
 from nasion.landmarks.mean_face import mean_face, spread_of_places
 from nasion.landmarks.scheme import Scheme
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.table_names import mirror_name
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
+from nasion.array_types import Float, Shaped
 from nasion.errors import SettingError
 from nasion.landmarks.scheme import Scheme
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int64
 
+from nasion.array_types import Int64
 from nasion.errors import SettingError
 from nasion.media.quoted import listed, quoted, shortened
 

@@ -102,6 +102,7 @@ class ClipDecoder:
                 frame = _frame(answer, content)
                 yield frame
                 pixels = draw(frame)
+                pixels = pixels() if callable(pixels) else pixels
                 shape = None if pixels is None else pixels.shape
                 drawn = b"" if pixels is None else np.ascontiguousarray(pixels).data.cast("B")
                 answer, content = clip.ask({"shape": shape}, drawn)

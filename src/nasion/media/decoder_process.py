@@ -7,10 +7,12 @@ A thread cannot be stopped within a codec; a process can, and its memory can be 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +28,7 @@ from nasion.media.images import open_image
 # Beside what Python and Pillow take: the file, and a decoder's planes of the largest image
 # (JPEG 2000 takes most, 24 bytes per pixel; LOG.md).
 _MEMORY, _MEMORY_PER_PIXEL = 256 << 20, 24
+_PIPE = 1 << 20  # bytes; the most that Linux gives to any user
 # Its codecs run in one thread: there is a process for each thread of the server.
 _SETTINGS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
@@ -54,6 +57,58 @@ class ImageDecoder:
         return np.frombuffer(pixels, np.uint8).reshape(answer["shape"])
 
 
+@dataclass(eq=False)
+class _Deadline:
+    """When a process is killed, on the monotonic clock, and whether it was."""
+
+    process: subprocess.Popen[bytes]
+    at: float
+    passed: bool = False
+
+
+class _Watchdog:
+    """Kills processes at their deadlines, all in one thread: starting a thread for each image
+    takes as long as decoding a small one.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._deadlines: set[_Deadline] = set()
+        self._wakes_at = math.inf
+        self._thread: threading.Thread | None = None
+
+    def watch(self, process: subprocess.Popen[bytes], seconds: float) -> _Deadline:
+        """Kill this process after so many seconds, unless the deadline is forgotten before."""
+        deadline = _Deadline(process, time.monotonic() + seconds)
+        with self._changed:
+            self._deadlines.add(deadline)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="decoders", daemon=True)
+                self._thread.start()
+            if deadline.at < self._wakes_at:
+                self._changed.notify()
+        return deadline
+
+    def forget(self, deadline: _Deadline) -> None:
+        with self._changed:
+            self._deadlines.discard(deadline)
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for deadline in [each for each in self._deadlines if each.at <= now]:
+                    deadline.passed = True
+                    deadline.process.kill()
+                    self._deadlines.discard(deadline)
+                self._wakes_at = min((each.at for each in self._deadlines), default=math.inf)
+                waiting = None if math.isinf(self._wakes_at) else self._wakes_at - now
+                self._changed.wait(waiting)
+
+
+_WATCHDOG = _Watchdog()
+
+
 class DecoderProcess:
     """One decoding process, and the pipes to it.
 
@@ -76,6 +131,7 @@ class DecoderProcess:
             start_new_session=True,
         )
         self._what = what
+        _widen(self._process.stdout)
         weakref.finalize(self, _end, self._process)
         self._output.readline()  # ready: starting is not part of an image's time
 
@@ -114,19 +170,17 @@ class DecoderProcess:
     @contextmanager
     def _within(self, seconds: float, name: str) -> Iterator[None]:
         """Kill the process if the block takes longer. Raises ``DataError`` if it has ended."""
-        late = threading.Event()
-        timer = threading.Timer(seconds, _kill, (self._process, late))
-        timer.start()
+        deadline = _WATCHDOG.watch(self._process, seconds)
         try:
             yield
         except (OSError, ValueError) as error:
             _end(self._process)
             reason = f"not a readable {self._what} (its decoder failed, or needed too much memory)"
-            if late.is_set():
+            if deadline.passed:
                 reason = f"decoding took longer than {seconds:g} seconds, the limit; save it again"
             raise DataError(f"{name}: {reason}.") from error
         finally:
-            timer.cancel()
+            _WATCHDOG.forget(deadline)
 
     def _read(self) -> tuple[dict[str, Any], bytes]:
         """Raises ``OSError`` or ``ValueError`` if the process has ended in between."""
@@ -149,9 +203,13 @@ def _opened(pipe: Any) -> BinaryIO:
     return pipe
 
 
-def _kill(process: subprocess.Popen[bytes], late: threading.Event) -> None:
-    late.set()
-    process.kill()
+def _widen(pipe: Any) -> None:
+    """Let a pipe hold a small image's pixels, so that they take one turn (on Linux)."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError):  # more than the user's share of such memory
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

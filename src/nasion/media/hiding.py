@@ -7,8 +7,8 @@ from math import ceil, floor
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, UInt8
 
+from nasion.array_types import Float64, UInt8
 from nasion.errors import require
 
 METHODS = ("pixelate", "blur", "fill")

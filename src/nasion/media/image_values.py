@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
+from nasion.array_types import UInt8
 from nasion.errors import DataError, refusing_damage
 from nasion.media.addresses import is_url
 from nasion.media.images import open_image, pillow_pixels

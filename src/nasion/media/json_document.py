@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.errors import DataError, NasionError, reason_of
 from nasion.media.number_text import MAX_COORDINATE, check_file_name
 from nasion.media.quoted import listed, quoted, shortened

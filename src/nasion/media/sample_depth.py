@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
+from nasion.array_types import UInt8
 from nasion.arrays import Array
 
 _DEPTHS = (8, 10, 12, 14, 16)  # bits

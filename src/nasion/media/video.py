@@ -7,9 +7,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import UInt8
-
 from nasion.errors import DataError
 from nasion.media.addresses import split_password
 from nasion.media.animation import AnimationReader, is_animation
@@ -17,10 +14,10 @@ from nasion.media.drawn_marks import DRAWN_ENDING
 from nasion.media.number_text import is_whole
 from nasion.media.video_containers import open_container
 from nasion.media.video_reading import Frame, Reader, VideoProblem, VideoReader, warn_of
-from nasion.media.video_writing import VideoWriter, plan_sound, video_writer
+from nasion.media.video_writing import Pixels, VideoWriter, plan_sound, video_writer
 
-# What is written instead of a frame; None: nothing.
-Draw = Callable[[Frame], UInt8[np.ndarray, "H W 3"] | None]
+# What is written instead of a frame, or what makes it; None: nothing.
+Draw = Callable[[Frame], Pixels | Callable[[], Pixels] | None]
 
 
 @dataclass(frozen=True)
@@ -78,9 +75,10 @@ class VideoInput:
 
         Colours, pixel aspect and sound are those of the source. The suffix is ``.mkv`` if the sound
         needs it; sound that neither holds becomes AAC. The file appears when the last frame is
-        taken, or holds what was taken if the caller stops before. ``draw``: None for a frame that
-        the caller did not finish. ``hold``: a block in which Ctrl-C waits, to write one frame.
-        ``sound``: False leaves it out.
+        taken, or holds what was taken if the caller stops before. ``draw``: the frame's new pixels,
+        or a function that makes them while the next frame is read; None for a frame that the caller
+        did not finish. ``hold``: a block in which Ctrl-C waits, to write one frame. ``sound``:
+        False leaves it out.
         """
         with self._open() as reader:
             suffix, plans = plan_sound(reader.sounds if sound else ())

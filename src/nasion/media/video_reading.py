@@ -12,8 +12,8 @@ from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int, UInt8
 
+from nasion.array_types import Int, UInt8
 from nasion.errors import DataError, refusing_damage
 from nasion.media.images import MAX_PIXELS
 from nasion.media.video_containers import load_av

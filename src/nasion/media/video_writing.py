@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import UInt8
 
+from nasion.array_types import UInt8
 from nasion.errors import DataError
 from nasion.media.drawn_marks import DRAWN_ENDING, DRAWN_MARK
 from nasion.media.files import DISK_ERRORS, atomic_write
@@ -47,6 +47,9 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}  # by the number of chan
 _AAC_RATES = (
     8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000,
 )  # fmt: skip
+
+
+Pixels = UInt8[np.ndarray, "H W 3"]
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,11 @@ class VideoWriter:
         # The container must not be closed while the thread writes into it.
         self._thread.shutdown(cancel_futures=True)
 
-    def add(self, pixels: UInt8[np.ndarray, "H W 3"], frame: Frame) -> None:
-        """Encode one frame: these pixels, which must not change afterwards, at the frame's time."""
+    def add(self, pixels: Pixels | Callable[[], Pixels], frame: Frame) -> None:
+        """Encode one frame: these pixels, which must not change afterwards, at the frame's time.
+
+        A function that makes the pixels is called in the encoder's thread.
+        """
         self._in_thread(self._add, pixels, frame)
 
     def add_sound(self, packet: Any) -> None:
@@ -175,7 +181,8 @@ class VideoWriter:
     def _started(self) -> bool:
         return self._video.codec_context.is_open
 
-    def _add(self, pixels: UInt8[np.ndarray, "H W 3"], frame: Frame) -> None:
+    def _add(self, pixels: Pixels | Callable[[], Pixels], frame: Frame) -> None:
+        pixels = pixels() if callable(pixels) else pixels
         height, width = pixels.shape[:2]
         if not self._started:
             self._describe(width + width % 2, height + height % 2, frame.pixel_aspect)

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64
 
+from nasion.array_types import Float, Float32, Int64
 from nasion.arrays import Array, array_namespace, like
 from nasion.errors import require
 from nasion.landmarks.scheme import Scheme

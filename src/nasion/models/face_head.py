@@ -8,8 +8,9 @@ and the mean features of each point. It is trained after the network, whose poin
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
+
+from nasion.array_types import Float
 
 
 class FaceHead(nn.Module):

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.landmarks.contours import contours
 from nasion.landmarks.scheme import Scheme
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64
 
+from nasion.array_types import Float, Float64
 from nasion.prediction_formats._draw_style import MarkedFace
 from nasion.prediction_formats._face_areas import draw_areas
 from nasion.prediction_formats._head_axes import axis_ends, draw_head_axes

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.landmarks.head_pose import HeadPose
 from nasion.landmarks.mean_face import mean_face
 from nasion.landmarks.scheme import Scheme

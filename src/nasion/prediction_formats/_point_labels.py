@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.landmarks.face import Face
 from nasion.prediction_formats._draw_style import MarkedFace
 from nasion.prediction_formats._face_marks import mark_radius

@@ -8,6 +8,11 @@ from typing import Any
 
 def rounded(values: Any, digits: int = 3) -> Any:
     """An array as JSON numbers, NaN as null."""
-    if getattr(values, "ndim", 0):
-        return [rounded(value, digits) for value in values]
+    # Lists, for single numbers of an array are slow to read.
+    return _rounded(values.tolist() if hasattr(values, "tolist") else values, digits)
+
+
+def _rounded(values: Any, digits: int) -> Any:
+    if isinstance(values, list):
+        return [_rounded(value, digits) for value in values]
     return None if math.isnan(values) else round(float(values), digits)

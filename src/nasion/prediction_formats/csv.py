@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.data.datasets import points_csv
 from nasion.data.datasets._image_names import NUMBERED_FACE, image_of_face
 from nasion.landmarks.face import Face, ImageResult

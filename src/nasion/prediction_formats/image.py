@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import UInt8
 
+from nasion.array_types import UInt8
 from nasion.landmarks.face import ImageResult
 from nasion.media.drawn_marks import DRAWN_MARK
 from nasion.media.images import as_pixels, jpeg_bytes, png_bytes

@@ -8,7 +8,7 @@ blinks of faces in clips are at the end.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,33 +33,26 @@ COORDINATES = (
 
 
 class Text:
-    """Images are written one by one, between a head and the closing brackets."""
+    """Images are written one by one, between a head and the closing brackets.
+
+    Each field of a face has a line of its own: its numbers are read by programs, its names by
+    people, and an encoder that breaks lines at every number takes longer than the network.
+    """
 
     def __init__(self, contents: TextContents) -> None:
         self._scheme, self._is_first = contents.scheme, True
         self._blinks = ClipBlinks() if contents.measured and contents.timed else None
 
     def begin(self) -> str:
-        scheme = self._scheme
-        own = definition(scheme) if scheme else None
-        head = {
-            "nasion": nasion.__version__,
-            "coordinates": COORDINATES,
-            "scheme": scheme.name if scheme else None,
-            "point_names": list(scheme.points) if scheme else [],
-            **({} if own is None else {"scheme_definition": own}),
-            "images": [],  # the last: they are added one by one
-        }
-        return json.dumps(head, indent=1).removesuffix("]\n}")
+        # The images are added one by one.
+        return "{\n" + _fields_text(_head(self._scheme), " ") + ',\n "images": ['
 
     def add(self, result: ImageResult) -> str:
         before = "\n" if self._is_first else ",\n"
         self._is_first = False
         if self._blinks is not None:
             self._blinks.add(result)
-        # No text in JSON has a line end of its own: they are escaped.
-        lines = json.dumps(image_value(result), indent=1).split("\n")
-        return before + "\n".join(f"  {line}" for line in lines)
+        return before + _image_text(image_value(result))
 
     def end(self) -> Iterator[str]:
         yield "]" if self._is_first else "\n ]"
@@ -68,6 +61,40 @@ class Text:
             lines = "".join(f"\n  {value}," for value in values).removesuffix(",")
             yield f',\n "blinks": [{lines}' + ("\n ]" if values else "]")
         yield "\n}\n"
+
+
+def to_value(results: Sequence[ImageResult]) -> dict[str, Any]:
+    """What the text of these results says."""
+    contents = TextContents.of(results)
+    value = _head(contents.scheme) | {"images": [image_value(result) for result in results]}
+    if contents.measured and contents.timed:
+        blinks = ClipBlinks()
+        for result in results:
+            blinks.add(result)
+        value["blinks"] = list(_blink_values(blinks))
+    return value
+
+
+def _head(scheme: Scheme | None) -> dict[str, Any]:
+    own = definition(scheme) if scheme else None
+    return {
+        "nasion": nasion.__version__,
+        "coordinates": COORDINATES,
+        "scheme": scheme.name if scheme else None,
+        "point_names": list(scheme.points) if scheme else [],
+        **({} if own is None else {"scheme_definition": own}),
+    }
+
+
+def _fields_text(value: dict[str, Any], indent: str) -> str:
+    lines = (f"{indent}{json.dumps(name)}: {json.dumps(each)}" for name, each in value.items())
+    return ",\n".join(lines)
+
+
+def _image_text(value: dict[str, Any]) -> str:
+    faces = ["   {\n" + _fields_text(face, "    ") + "\n   }" for face in value["faces"]]
+    image = json.dumps(value | {"faces": []}).removesuffix("]}")
+    return f"  {image}" + ("\n" + ",\n".join(faces) + "\n  " if faces else "") + "]}"
 
 
 def _blink_values(blinks: ClipBlinks) -> Iterator[dict[str, Any]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32
 from torch import Tensor
 
+from nasion.array_types import Float32
 from nasion.inference import checkpoint, run_folder
 from nasion.inference.backends import pytorch
 from nasion.inference.backends.pytorch import TorchNetwork, features_of, head_inputs, to_device

@@ -6,8 +6,8 @@ import logging
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.inference.whole_faces import detected_boxes, tell_size
 from nasion.landmarks.boxes import iou

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int64
 
+from nasion.array_types import Int64
 from nasion.inference import run_folder
 from nasion.inference.backends.keras import channels_last
 from nasion.inference.crops import Crops, augmented_batch, epoch_order

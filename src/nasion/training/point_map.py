@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+
+from nasion.array_types import Bool, Float64, Int64
 
 _REACH = 0.12  # of the face's size: how far a known point's own movement carries
 _NOISE = 0.03  # of the known points, as a part of the variance that kriging explains

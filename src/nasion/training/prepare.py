@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.data.annotators import split_heads
 from nasion.data.label_outliers import suspect_labels
 from nasion.data.missing_labels import handle_missing

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
 from torch import nn
 
 from nasion import recipes
+from nasion.array_types import Float64, Int64
 from nasion.errors import RunError, SettingError, refusing_damage
 from nasion.inference import pretrained, run_folder
 from nasion.inference.backends import onnx, onnx_weights, pytorch

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int64
 
+from nasion.array_types import Int64
 from nasion.errors import RunError
 from nasion.inference.run_folder import history_rows
 from nasion.landmarks.faces import Faces

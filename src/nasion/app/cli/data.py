@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasion.app import console
+from nasion.app import console, tables
 from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import DataPath
 from nasion.discovery import DATASETS
@@ -37,8 +37,8 @@ def show(
 
     faces = load_faces(None, path, split, scheme=reading.scheme, reading=reading)
     summary = summarize(faces)
-    console.show_summary(summary)
-    console.show_advice(advise(faces))
+    tables.show_summary(summary)
+    tables.show_advice(advise(faces))
     if summary.sizes is not None:
         plots.save(face_tiles.contact_sheet(faces), output)
         console.say(f"Contact sheet: {output}")
@@ -175,4 +175,4 @@ def audit(
     listed = unconfirmed(found, path).listed(max_false)
     # Files first: what is printed may go to a pipe that closes.
     write_report(found, listed, labelled_faces(path, reading), folder)
-    console.show_audit(found, listed, folder, start)
+    tables.show_audit(found, listed, folder, start)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasion.app import console
+from nasion.app import console, tables
 from nasion.app.cli.given_options import GivenOptions, knows_given
 from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import (
@@ -143,7 +143,7 @@ def evaluate(
     title = f"{subject.name} on {Path(data).name}, {split}"
     message = _write_report(result, folder, title, None if is_folds else run, model, recipe)
     console.say(f"{len(faces)} faces of {Path(data).name}, split {split}")
-    console.show_scores(result)
+    tables.show_scores(result)
     console.say(message)
 
 
@@ -192,7 +192,7 @@ def report(
 
     comparison = compare_runs.compare(runs)
     write_text(output, compare_runs.page(comparison))
-    console.show_comparison(comparison)
+    tables.show_comparison(comparison)
     console.say(f"Page: {output.resolve()}")
 
 

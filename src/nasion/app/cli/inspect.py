@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasion.app import console
+from nasion.app import console, tables
 from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import (
     Data,
@@ -134,7 +134,7 @@ def faces(
         plots.save(face_tiles.sheet(tiles, columns=min(count, len(tiles) // 2)), output)
         _written(output)
     errors = report.largest_errors(result, count)
-    console.show_table("Largest errors", report.ERROR_COLUMNS, errors)
+    tables.show_table("Largest errors", report.ERROR_COLUMNS, errors)
 
 
 def _written(output: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasion.app import console
+from nasion.app import console, tables
 from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import DataPath
 
@@ -164,7 +164,7 @@ def _show(result: Disagreement) -> None:
         shown = [f"{value:.2f}" if value == value else "-" for value in numbers]
         rows.append((name, str(spread.count), *shown, *map(str, each.only)))
     title = f"{first} and {second} on {console.count(result.faces, 'face')} (% of {result.norm})"
-    console.show_table(title, columns, rows)
+    tables.show_table(title, columns, rows)
     console.say(f"x and y: how far {first} is from the middle of both; {second} is as far beyond.")
     for who, spread in result.repeats.items():
         console.say(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasion.app import console
+from nasion.app import console, tables
 from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import DataPath
 
@@ -110,7 +110,7 @@ def show(
         for i, point in enumerate(scheme.points)
     ]
     columns = ("", "point", "mirrors", "part", "known as")
-    console.show_table(f"Scheme {scheme.name}", columns, rows)
+    tables.show_table(f"Scheme {scheme.name}", columns, rows)
     lines, norm = console.count(len(scheme.edges), "line"), _norm(scheme)
     console.say(f"{console.count(len(scheme), 'point')}, {lines}, norm {norm}")
     if output is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasion.app import console
+from nasion.app import console, tables
 from nasion.app.cli.label_options import as_words, reads_labels
 from nasion.app.cli.options import SeveralData
 from nasion.errors import SettingError, requires_extra
@@ -209,7 +209,7 @@ def _train_folds(start: _Start, folds: int) -> None:
             audits=start.audits,
             observers=observers,
         )
-    console.show_folds(result)
+    tables.show_folds(result)
     console.say(f"The runs and cross_validation.json are in {result.folder}")
 
 
@@ -237,5 +237,5 @@ def demo(
         from nasion.app.demo import run_demo
 
     result, page = run_demo(folder, faces, epochs, console.err)
-    console.show_scores(result)
+    tables.show_scores(result)
     console.say(f"Report: {page.resolve()}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import re
 import zipfile
@@ -155,7 +154,9 @@ class Work:
         return done
 
     def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:
-        pixels = self.decode(upload.data, True, upload.name)
+        module = FORMATS.load(self.format)
+        # As `nasion predict` does: points must not depend on the format.
+        pixels = self.decode(upload.data, self.landmarker.predictor.spec.colour, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
         faces = landmarker(pixels, self.boxes)
@@ -163,9 +164,10 @@ class Work:
         result = ImageResult(upload.name, stem, size, tuple(faces), measured=measured)
         result = result.without_hidden() if self.hide_occluded else result
         done.results.append(result)
-        module = FORMATS.load(self.format)
         if not hasattr(module, "files"):
             return
+        if getattr(module, "NEEDS_PIXELS", False) and pixels.ndim == 2:
+            pixels = self.decode(upload.data, True, upload.name)
         done.add_files(module.files(replace(result, image=pixels), self.style))
 
 
@@ -178,8 +180,7 @@ def respond(done: Processed, name: str) -> Response:
     if done.unreadable and (not done.results or name != "json"):
         return refuse_all(done)
     if name == "json":
-        value = json.loads(to_text(name, done.results))
-        return JSONResponse({**value, "errors": done.errors})
+        return JSONResponse({**module.to_value(done.results), "errors": done.errors})
     if is_text(name):
         return Response(to_text(name, done.results), media_type=module.MEDIA_TYPE)
     if len(done.files) == 1:

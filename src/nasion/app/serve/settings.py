@@ -7,12 +7,12 @@ from difflib import get_close_matches
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Float32
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 from starlette.requests import HTTPConnection
 
 from nasion.app.serve.admission import Rejected
+from nasion.array_types import Float32
 from nasion.errors import DataError, SettingError
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.measures import require_pose

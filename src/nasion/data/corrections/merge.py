@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.data.corrections.apply import apply_changes
 from nasion.data.corrections.change_list import ChangeList, Header, now
 from nasion.data.corrections.gestures import UNTOUCHED, Change, Gesture, Key, Point

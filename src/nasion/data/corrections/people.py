@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32
 
+from nasion.array_types import Bool, Float32
 from nasion.data.corrections.apply import apply_changes
 from nasion.data.corrections.change_list import ChangeList
 from nasion.data.corrections.gestures import Point

@@ -8,8 +8,8 @@ from os.path import normpath
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.data.datasets._face_records import (
     FaceRecord,
     checked_box,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float64
 
+from nasion.array_types import Bool, Float64
 from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.datasets._image_names import numbered_faces, photograph_group
 from nasion.data.datasets._points_table import image_folder

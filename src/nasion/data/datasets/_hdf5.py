@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
 
+from nasion.array_types import Shaped
 from nasion.errors import DataError, refusing_damage, requires_extra
 
 _MOST = 1 << 29  # bytes that are read at once

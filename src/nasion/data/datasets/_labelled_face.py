@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
 
+from nasion.array_types import Bool, Float
 from nasion.data.datasets._image_names import numbered_faces
 from nasion.data.datasets._label_files import is_resource_fork
 from nasion.data.datasets._point_lines import Line, text_lines

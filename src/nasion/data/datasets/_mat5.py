@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.errors import DataError, refusing_damage
 from nasion.media.quoted import quoted
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, UInt8
 
+from nasion.array_types import Float64, UInt8
 from nasion.data.datasets import _pixel_text
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError

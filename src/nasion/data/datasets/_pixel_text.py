@@ -7,8 +7,8 @@ never wrapped or guessed.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import UInt8
 
+from nasion.array_types import UInt8
 from nasion.media.quoted import quoted
 
 _SPACE = ord(" ")

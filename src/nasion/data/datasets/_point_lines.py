@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 
+from nasion.array_types import Float64
 from nasion.errors import DataError
 from nasion.media.files import read_text
 from nasion.media.number_text import parse_coordinate

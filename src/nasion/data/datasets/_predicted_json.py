@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
 
+from nasion.array_types import Bool
 from nasion.data.datasets._face_records import (
     FaceRecord,
     checked_box,

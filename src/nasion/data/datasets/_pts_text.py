@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.errors import DataError
 from nasion.media.files import decode_text, open_bytes
 from nasion.media.number_text import parse_coordinate

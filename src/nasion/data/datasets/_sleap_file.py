@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Shaped
 
+from nasion.array_types import Float64, Shaped
 from nasion.data.datasets._hdf5 import (
     attribute,
     dataset,

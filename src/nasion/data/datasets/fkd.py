@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 
+from nasion.array_types import Bool, UInt8
 from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._pixel_table import PixelTable
 from nasion.data.record_faults import Faults, report_fault

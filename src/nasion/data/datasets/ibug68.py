@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 from PIL import Image
 
+from nasion.array_types import Float32
 from nasion.data.datasets._label_files import check_split, is_resource_fork, labelled_images
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._pts_text import read_points

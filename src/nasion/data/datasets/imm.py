@@ -14,9 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 from PIL import Image
 
+from nasion.array_types import Float32
 from nasion.data.datasets._image_names import image_name
 from nasion.data.datasets._label_files import check_split, labelled_images
 from nasion.data.record_faults import Faults, report_fault

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFilter
 
+from nasion.array_types import Float32, UInt8
 from nasion.data.datasets._label_files import check_split
 from nasion.data.record_faults import Faults
 from nasion.errors import SettingError, require

@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
+from nasion.array_types import Float32, Float64
 from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._point_lines import Line, points_of_lines, text_lines

@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.arrays import Array
 from nasion.errors import requires_extra
 

@@ -11,8 +11,8 @@ from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.arrays import Array, as_numpy
 from nasion.errors import RunError, SettingError
 from nasion.inference import run_folder

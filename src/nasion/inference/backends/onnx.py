@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
 import nasion
+from nasion.array_types import Float32
 from nasion.arrays import Array, as_numpy
 from nasion.errors import RunError, refusing_damage, requires_extra
 from nasion.inference import calibration

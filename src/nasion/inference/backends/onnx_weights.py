@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from torch import Tensor, nn
 
+from nasion.array_types import Float32
 from nasion.arrays import as_numpy
 from nasion.errors import RunError, requires_extra
 from nasion.inference.backends.onnx import open_file

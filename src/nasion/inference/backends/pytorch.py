@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from torch import Tensor, nn
 
+from nasion.array_types import Float32
 from nasion.arrays import Array, as_numpy, upload
 from nasion.errors import RunError, refusing_damage
 from nasion.inference import checkpoint, run_folder

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 
+from nasion.array_types import Float32, UInt8
 from nasion.discovery import DETECTORS
 from nasion.errors import require
 

@@ -9,8 +9,8 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
+from nasion.array_types import UInt8
 from nasion.errors import requires_extra
 from nasion.inference.detectors import Detections, best_first, min_face_in
 

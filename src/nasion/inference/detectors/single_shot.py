@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
 
+from nasion.array_types import Float32, Float64, UInt8
 from nasion.errors import RunError
 from nasion.inference.backends.onnx import open_session
 from nasion.inference.detectors import Detections, best_first, min_face_in

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32
+
+from nasion.array_types import Float32
 
 
 @runtime_checkable

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32
+
+from nasion.array_types import Float32
 
 
 def logit(values: Float32[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from nasion.array_types import Float, Float32
 from nasion.errors import require
 from nasion.models.architectures._head import logit
 

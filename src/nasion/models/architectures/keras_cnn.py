@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float32
 
+from nasion.array_types import Float32
 from nasion.errors import require
 from nasion.models.keras_backend import keras
 

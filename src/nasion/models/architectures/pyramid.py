@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from nasion.array_types import Float, Float32
 from nasion.errors import require
 from nasion.models.architectures.resnet import Block, ResNet
 

@@ -13,9 +13,9 @@ from typing import cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from nasion.array_types import Float, Float32
 from nasion.errors import require
 from nasion.models.architectures._head import logit
 

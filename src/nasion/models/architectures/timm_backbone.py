@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from nasion.array_types import Float, Float32
 from nasion.errors import SettingError
 from nasion.models.architectures._head import logit
 
