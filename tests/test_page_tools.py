@@ -421,7 +421,7 @@ def test_the_faces_of_a_clip_are_hidden_shown_and_saved_as_shown(page):
     note, video = page.locator("#hide-note"), page.locator("#hidden-clip")
     expect(note).to_contain_text("1 face hidden, and none is found in the result.", timeout=30_000)
     expect(video).to_be_visible()
-    page.wait_for_function("document.getElementById('hidden-clip').videoWidth === 300")
+    expect(video).to_have_js_property("videoWidth", 300)
     name, data = saved(page, "#save-hidden-clip")
     hidden = contents(data)
     assert name == "me-anonymised.mp4" and len(hidden.frames) == 5 and hidden.sounds == ["aac"]
