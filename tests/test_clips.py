@@ -75,7 +75,6 @@ def test_other_formats_and_a_form_with_the_clip_s_name(server):
         ("/v1/clips?patience=-1", b"x", 422, "patience"),
         ("/v1/clips?draw=points", b"x", 422, "draw: has no effect without format=video"),
         ("/v1/clips?format=csv&labels=names", b"x", 422, "labels: has no effect without"),
-        ("/v1/clips?format=video&draw=axes", b"x", 422, "are drawn with measures=true"),
         ("/v1/clips?format=video&draw=noses", b"x", 422, "'noses' cannot be drawn"),
         ("/v1/clips?format=video&draw=points&labels=names", b"x", 422, "no effect with draw"),
         ("/v1/clips?format=video&overlay=true", b"x", 422, "No query parameter 'overlay'"),
@@ -86,7 +85,7 @@ def test_other_formats_and_a_form_with_the_clip_s_name(server):
         ("/v1/clips?format=video", written(frames(1, 1500)), 422, "1500 x 240 pixels; the limit"),
         ("/v1/clips?min_face=9", written(frames(1, 1240)), 200, ""),
     ],
-    ids=range(25),
+    ids=range(24),
 )
 def test_what_is_no_clip_or_too_long_is_refused_with_a_reason(server, path, body, status, words):
     found, _, answer = server.ask(path, body, "video/mp4")

@@ -336,7 +336,7 @@ def test_parameters_that_do_not_exist_are_refused_with_those_that_do(server):
     status, _, data = server.ask("/v1/landmarks?min_scor=0.5", sample_image())
     words = json.loads(data)["error"]
     assert status == 422 and "did you mean 'min_score'" in words
-    assert "detect, boxes, min_face, min_score, any_rotation, format, labels, draw" in words
+    assert "detect, boxes, min_face, min_score, any_rotation, labels, draw, format" in words
     status, _, data = server.ask("/v1/landmarks?detect=1&detect=0", sample_image())
     assert status == 422 and "'detect' is given twice" in json.loads(data)["error"]
     with pytest.raises(Exception, match="422"):

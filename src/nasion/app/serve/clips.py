@@ -92,12 +92,12 @@ class _Settings(DrawingSettings):
 
     def style(self, scheme: Scheme) -> DrawStyle | None:
         """What is drawn; None for texts. Raises ``Rejected`` (422)."""
-        if self.measures:
+        style = self.drawn() if self.format == VIDEO else None
+        if style is None:
+            self.refuse_unused(("draw", "labels"), f"format={VIDEO}")
+        if self.measures or (style is not None and style.needs_measures):
             refuse_measures(scheme)
-        if self.format == VIDEO:
-            return self.drawn(self.measures)
-        self.refuse_unused(("draw", "labels"), f"format={VIDEO}")
-        return None
+        return style
 
 
 def _descriptions() -> dict[int | str, dict[str, Any]]:
@@ -164,6 +164,7 @@ class _ClipWork:
         ``cancelled``: tells whether the request has been given up; then the rest is skipped.
         """
         done, asked = Processed(), self.settings
+        measures = asked.measures or (self.style is not None and self.style.needs_measures)
         (stem,) = stems([archive_name(upload.name)])
         tracker: Tracker | None = None
         # Handed from the loop below to `rewrite`, which draws a frame after its faces are known.
@@ -176,7 +177,7 @@ class _ClipWork:
                     if cancelled():
                         break
                     tracker = tracker or self._tracker(size_of(frame), upload.name)
-                    result = frame_result(upload.name, stem, frame, tracker, asked.measures)
+                    result = frame_result(upload.name, stem, frame, tracker, measures)
                     result = result.without_hidden() if asked.hide_occluded else result
                     latest[:] = [result]
                     done.results.append(replace(result, image=None))

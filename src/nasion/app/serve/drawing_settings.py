@@ -30,7 +30,7 @@ class DrawingSettings(BaseModel):
         "measures.",
     )
 
-    def drawn(self, measures: bool, overlay: bool = False, image_format: str = "jpg") -> DrawStyle:
+    def drawn(self, overlay: bool = False, image_format: str = "jpg") -> DrawStyle:
         """What is drawn. Raises ``Rejected`` (422) for what does not go together."""
         if self.draw is not None and "labels" in self.model_fields_set:
             raise Rejected(422, "labels: has no effect with draw, which names all that is drawn.")
@@ -38,12 +38,9 @@ class DrawingSettings(BaseModel):
         marks = None if self.draw is None else tuple(dict.fromkeys(filter(None, words)))
         labels = getattr(self.labels, "value", self.labels)
         try:
-            style = DrawStyle(marks, labels, None, overlay, image_format)
+            return DrawStyle(marks, labels, None, overlay, image_format)
         except SettingError as error:
             raise Rejected(422, f"draw: {error}") from error
-        if style.needs_measures and not measures:
-            raise Rejected(422, "draw: axes and measures are drawn with measures=true; add it.")
-        return style
 
     def refuse_unused(self, names: Iterable[str], wanted: str) -> None:
         """Raise ``Rejected`` (422) for parameters that have an effect with ``wanted`` only."""

@@ -30,7 +30,7 @@ else:
     ImageFormat = Enum("DrawnFormat", {name: name for name in SUFFIXES}, type=str)
 
 
-class _Settings(Search, DrawingSettings):
+class _Settings(DrawingSettings, Search):
     """The query's parameters."""
 
     format: Format = Field("json", description="Output format; several files come as a zip.")
@@ -49,7 +49,7 @@ class _Settings(Search, DrawingSettings):
             self.refuse_unused(("draw", "overlay", "image_format"), "format=image")
         as_usual = "png" if self.overlay else "jpg"
         image_format = getattr(self.image_format, "value", self.image_format) or as_usual
-        return self.drawn(self.measures, self.overlay, image_format)
+        return self.drawn(self.overlay, image_format)
 
 
 def add_landmarks(
@@ -79,7 +79,8 @@ def add_landmarks(
         known = settings.known_boxes(limits.faces)
         output = getattr(settings.format, "value", settings.format)
         style = settings.style(output)
-        if settings.measures:
+        measures = settings.measures or style.needs_measures
+        if measures:
             refuse_measures(landmarker.predictor.spec.scheme, output)
         uploads = await read_uploads(request, limits)
         refuse_boxes_for_several(known, len(uploads))
@@ -92,7 +93,7 @@ def add_landmarks(
             output,
             style,
             settings.hide_occluded,
-            settings.measures,
+            measures,
         )
         done = await admission.run_for(request, work.process, uploads)
         metrics.count_images(done)

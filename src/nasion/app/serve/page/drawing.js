@@ -163,10 +163,10 @@ function drawBox(context, face, scale) {
 function drawAxes(context, face, network, scale) {
   const { yaw, pitch, roll } = face.pose;
   if (yaw === null || pitch === null || roll === null) return;
-  const eyes = face.points.filter(([x], point) => x !== null && network.parts[point] === "eyes");
-  const middle = eyes.length ? [0, 1].map((axis) => eyes.reduce((sum, pair) => sum + pair[axis], 0) / eyes.length)
-    : [(face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2];
-  const [x, y] = toCanvas(middle, scale), length = 0.5 * sideOf(face, scale), width = Math.max(length / 22, 2);
+  // From the tip of the nose, as in drawn files.
+  const tip = face.points[network.point_names.indexOf("nose_tip")];
+  const start = tip && tip[0] !== null ? tip : [(face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2];
+  const [x, y] = toCanvas(start, scale), length = 0.5 * sideOf(face, scale), width = Math.max(length / 22, 2);
   for (const [axis, [right, down]] of headAxes(face.pose).entries()) {
     for (const [colour, line] of [["#000", width + 2], [AXES[axis][0], width]]) {
       context.beginPath();

@@ -3,7 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 export const LINE_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];  // Okabe and Ito, 2008
 // Of the head's axes: to the subject's left, down, forward.
-export const AXES = [["#D55E00", "left"], ["#F0E442", "down"], ["#56B4E9", "forward"]];
+export const AXES = [["#EB2828", "left"], ["#28BE3C", "down"], ["#3C6EFF", "forward"]];
 export const QUANTITIES = {
   eyes: { of: (face) => meanOf(face.measures.left_eye, face.measures.right_eye), unit: "", least: [0, 0.4] },
   mouth: { of: (face) => face.measures.mouth, unit: "", least: [0, 0.4] },
