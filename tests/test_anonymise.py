@@ -183,8 +183,10 @@ def test_metadata_is_gone_and_the_image_is_upright(anonymise, drawn, tmp_path):
     data = out.read_bytes()
     assert b"Secret" not in data and b"Exif" not in data and b"ICC_PROFILE" not in data
     with Image.open(out) as image:
-        assert not image.getexif() and set(image.info) <= {"jfif", "jfif_version", "jfif_unit",
-                                                           "jfif_density"}  # fmt: skip
+        assert not image.getexif() and set(image.info) <= {
+            "jfif", "jfif_version", "jfif_unit", "jfif_density", "comment",
+        }  # fmt: skip
+        assert image.info["comment"] == b"written by nasion"
         pixels = np.asarray(image)
     x, y = np.rint(drawn.points[0][30]).astype(int)
     assert pixels[y, x].max() < 10
