@@ -10,6 +10,7 @@ from PIL import Image
 
 import nasion
 from nasion import prediction_formats
+from nasion.data import convert
 from nasion.data.datasets import _pts_text as reader
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, SettingError
@@ -210,3 +211,41 @@ def test_a_table_without_numbered_faces_is_read_as_it_was(toy_faces, tmp_path):
         ).overall.rmse
         == 0
     )
+
+
+# Predictions as labels, from the folder in which predict ran
+
+
+@pytest.fixture
+def photograph(tmp_path, monkeypatch):
+    """A picture in a folder below the working folder, by its name from there."""
+    (tmp_path / "work" / "photos").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    path = Path("photos") / "one.png"
+    Image.new("RGB", (120, 100)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl", "coco"])
+@pytest.mark.parametrize("whole_path", [False, True])
+def test_predictions_are_labels_where_they_were_made(kind, whole_path, photograph, tmp_path):
+    name = str(photograph.absolute() if whole_path else photograph)
+    results = [ImageResult(name, "one", (120, 100), (face(1),))]
+    (written,) = prediction_formats.write(results, [kind], Path("predictions"))
+    faces = nasion.load_faces(None, written)
+    (image,) = faces.images
+    assert isinstance(image, Path) and image.samefile(photograph)
+    done = convert.convert(written, Path("converted"), "points_csv")
+    assert (done.faces, done.images) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_a_conversion_without_any_image_tells_the_first_fault(kind, photograph, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    outside = tmp_path / "elsewhere" / "one.png"
+    photograph.rename(outside)
+    for name in (str(outside), "../elsewhere/one.png"):
+        results = [ImageResult(name, "one", (120, 100), (face(1), face(2)))]
+        (written,) = prediction_formats.write(results, [kind], Path("predictions"))
+        with pytest.raises(DataError, match=r"none of its 2 .* first fault: .* is outside"):
+            convert.convert(written, Path("converted"), "points_csv")
