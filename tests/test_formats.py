@@ -213,6 +213,36 @@ def test_a_table_without_numbered_faces_is_read_as_it_was(toy_faces, tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", [*TEXTS, "pts"])
+def test_names_with_dots_are_read_back(kind, found, tmp_path):
+    """What follows a dot is no suffix unless it is one of images."""
+    names = ("ann.smith.jpg", "ann.jones.jpg", "v1.2")
+    results = [
+        replace(found[2], name=name, stem=name.removesuffix(".jpg"), faces=(face(seed),))
+        for seed, name in enumerate(names)
+    ]
+    points = np.stack([result.faces[0].points for result in results])
+    images = tuple(map(Path, names))
+    labelled = Faces(scheme=ibug68, ids=("a", "b", "c"), images=images, points=points)
+    (written,) = prediction_formats.write(results, [kind], tmp_path / "out")
+    back = matching.read_predictions(written, labelled)
+    result = nasion.evaluate(back, labelled)
+    assert result.overall.faces == 3 and not result.left_out and result.overall.nme < 1e-3
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_without_faces_a_text_still_tells_the_network_s_points(kind, found):
+    text = prediction_formats.to_text(kind, found[1:2], ibug68)
+    assert text != prediction_formats.to_text(kind, found[1:2])
+    expected = {
+        "json": lambda: json.loads(text)["point_names"] == list(ibug68.points),
+        "jsonl": lambda: json.loads(text)["scheme"] == "ibug68",
+        "coco": lambda: json.loads(text)["categories"][0]["keypoints"] == list(ibug68.points),
+        "csv": lambda: f"{ibug68.points[0]}_x" in text.splitlines()[0],
+    }
+    assert expected[kind]()
+
+
 # Predictions as labels, from the folder in which predict ran
 
 

@@ -116,4 +116,4 @@ def add_landmarks(
         )
         done = await admission.run(client_of(request.scope), work.process, uploads)
         metrics.count_images(done)
-        return responses.respond(done, work.format)
+        return responses.respond(done, work.format, landmarker.predictor.spec.scheme)
