@@ -229,8 +229,8 @@ def test_a_face_that_is_still_found_gives_exit_code_1(anonymise, drawn, tmp_path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--method", "smear"), "No method 'smear'; there is pixelate, blur, fill"),
-        (("--part", "ears"), "No part 'ears'; there is face, eyes"),
+        (("--method", "smear"), "No method 'smear'; there are pixelate, blur, fill"),
+        (("--part", "ears"), "No part 'ears'; there are face, eyes"),
         (("--strength", "0.1"), "0.25 to 10; found 0.1"),
         (("--grow", "-1"), "grow is 0 to 2; found -1"),
         (("--method", "fill", "--strength", "2"), "--strength has no effect with --method fill"),

@@ -184,7 +184,7 @@ def test_a_malformed_predictions_file_is_refused_with_its_place(found, labelled,
         matching.read_predictions(
             tmp_path / "predictions.jsonl", replace(labelled[:1], images=(Path("elsewhere.jpg"),))
         )
-    with pytest.raises(SettingError, match="No format 'xml'; there is coco, csv"):
+    with pytest.raises(SettingError, match="No format 'xml'; there are coco, csv"):
         FORMATS.load("xml")
 
 
@@ -216,9 +216,9 @@ def test_a_table_without_numbered_faces_is_read_as_it_was(toy_faces, tmp_path):
 @pytest.mark.parametrize("kind", [*TEXTS, "pts"])
 def test_names_with_dots_are_read_back(kind, found, tmp_path):
     """What follows a dot is no suffix unless it is one of images."""
-    names = ("ann.smith.jpg", "ann.jones.jpg", "v1.2")
+    names = ("ann.smith.jpg", "ann.jones.jpg", "v1.2.PNG")
     results = [
-        replace(found[2], name=name, stem=name.removesuffix(".jpg"), faces=(face(seed),))
+        replace(found[2], name=name, stem=name[:-4], faces=(face(seed),))
         for seed, name in enumerate(names)
     ]
     points = np.stack([result.faces[0].points for result in results])

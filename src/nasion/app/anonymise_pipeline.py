@@ -57,7 +57,7 @@ class HideOptions:
     hold: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __post_init__(self) -> None:
-        require(self.part in PARTS, f"No part {self.part!r}; there is {', '.join(PARTS)}.")
+        require(self.part in PARTS, f"No part {self.part!r}; there are {', '.join(PARTS)}.")
         require(0 <= self.grow <= 2, f"grow is 0 to 2; found {self.grow}.")
         check_hiding(self.method, self.strength)
 

@@ -71,7 +71,7 @@ def convert(
     that every program sees the labels' image. Raises ``DataError`` that lists the faults of the
     source, unless ``reading.skip_faults``.
     """
-    require(to in formats(), f"No format {to!r} can be written; there is {', '.join(formats())}.")
+    require(to in formats(), f"No format {to!r} can be written; there are {', '.join(formats())}.")
     require(
         not target.exists() or (target.is_dir() and not any(target.iterdir())),
         f"{target} exists and is not an empty folder; name another one.",

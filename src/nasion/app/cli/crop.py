@@ -120,6 +120,7 @@ def crop(
         raise SettingError(f"--format {image_format}: one of {', '.join(FORMATS)} expected.")
     check_output_folder(folder)
     images, videos = images_and_videos(inputs, seconds)
+    given.refuse_without_videos(videos)
     known = known_boxes(box or [], boxes, [each.name for each in (*images, *videos)])
     if known is not None and videos:
         raise SettingError("--box and --boxes are for images; in videos faces are tracked.")
