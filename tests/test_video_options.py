@@ -12,12 +12,12 @@ from PIL import Image
     [
         ("predict", ["--patience", "3"], "--patience has"),
         ("predict", ["--no-smooth"], "--no-smooth has"),
-        ("predict", ["--smooth", "--min-cutoff", "1", "--beta", "9"], "--smooth, --min-cutoff, --beta have"),
+        ("predict", ["--smooth", "--beta", "9"], "--smooth, --beta have"),
         ("crop", ["--every", "5"], "--every has"),
         ("crop", ["--no-smooth", "--seconds", "2"], "--no-smooth, --seconds have"),
         ("anonymise", ["--seconds", "2"], "--seconds has"),
     ],
-)  # fmt: skip
+)
 def test_options_of_videos_are_refused_for_images(
     command, options, typed, monkeypatch, capsys, tmp_path
 ):
