@@ -226,7 +226,7 @@ def _found_in_working_folder(path: Path, names: Sequence[str], files: list[Path]
     if not found:
         return files
     _log.info(
-        "%s: %d images are not beside it, and were found from the working folder, as %s.",
+        "%s: images that are not beside it were found from the working folder: %d, as %s.",
         path.name,
         len(found),
         quoted(next(iter(found)), 60),
