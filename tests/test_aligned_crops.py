@@ -170,11 +170,11 @@ def test_the_eye_is_the_mean_of_its_contour_in_ibug68():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"template": "arc"}, "No template 'arc'; there is arcface, ffhq, fkd15"),
+        ({"template": "arc"}, "No template 'arc'; there are arcface, ffhq, fkd15"),
         ({"size": 7}, "8 to 8192 pixels; found 7"),
         ({"margin": 11}, "-0.4 to 10"),
         ({"margin": float("nan")}, "found nan"),
-        ({"padding": "white"}, "No padding 'white'; there is black, edge, reflect, blur"),
+        ({"padding": "white"}, "No padding 'white'; there are black, edge, reflect, blur"),
     ],
 )
 def test_unknown_settings_are_refused(settings, message):

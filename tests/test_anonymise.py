@@ -183,8 +183,10 @@ def test_metadata_is_gone_and_the_image_is_upright(anonymise, drawn, tmp_path):
     data = out.read_bytes()
     assert b"Secret" not in data and b"Exif" not in data and b"ICC_PROFILE" not in data
     with Image.open(out) as image:
-        assert not image.getexif() and set(image.info) <= {"jfif", "jfif_version", "jfif_unit",
-                                                           "jfif_density"}  # fmt: skip
+        assert not image.getexif() and set(image.info) <= {
+            "jfif", "jfif_version", "jfif_unit", "jfif_density", "comment",
+        }  # fmt: skip
+        assert image.info["comment"] == b"written by nasion"
         pixels = np.asarray(image)
     x, y = np.rint(drawn.points[0][30]).astype(int)
     assert pixels[y, x].max() < 10
@@ -227,8 +229,8 @@ def test_a_face_that_is_still_found_gives_exit_code_1(anonymise, drawn, tmp_path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--method", "smear"), "No method 'smear'; there is pixelate, blur, fill"),
-        (("--part", "ears"), "No part 'ears'; there is face, eyes"),
+        (("--method", "smear"), "No method 'smear'; there are pixelate, blur, fill"),
+        (("--part", "ears"), "No part 'ears'; there are face, eyes"),
         (("--strength", "0.1"), "0.25 to 10; found 0.1"),
         (("--grow", "-1"), "grow is 0 to 2; found -1"),
         (("--method", "fill", "--strength", "2"), "--strength has no effect with --method fill"),

@@ -142,7 +142,7 @@ def test_settings_that_make_no_sense_are_refused_before_anything_is_done(predict
         (["--min-face", "2"], "8 or more; found 2"),
         (["--detector", "haar"], "No detector 'haar'"),
         (["-f", "docx"], "No format 'docx'"),
-        (["--beta", "-1"], "beta must be 0 or more"),
+        (["--beta", "-1"], "beta is 0 or more"),
         (["--engine", "spark"], "plain or ray; found 'spark'"),
     ):
         code, _, err = predict(tmp_path / "face.png", *words)

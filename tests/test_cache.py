@@ -1,12 +1,14 @@
 """The cache: the same arrays again, made anew when a file changes or an entry is damaged."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nasion.data import cache
 from nasion.data.load import load_faces
+from nasion.landmarks.catalog import fkd15
 
 
 @pytest.fixture
@@ -99,4 +101,10 @@ def test_a_changed_table_is_read_anew(kaggle_folder, tmp_path):
     assert len(load_faces("fkd", tmp_path)) == 39
     (tmp_path / "training.csv").write_text("\n".join(lines[:30]) + "\n")
     assert len(load_faces("fkd", tmp_path)) == 29
+    assert len(list(cache.folder().glob("*/entry.json"))) == 2
+
+
+def test_schemes_of_one_name_are_read_apart(kaggle_folder):
+    for parts in ((), (("nose", ("nose_tip",)),)):
+        load_faces("fkd", kaggle_folder, scheme=replace(fkd15, parts=parts))
     assert len(list(cache.folder().glob("*/entry.json"))) == 2

@@ -398,4 +398,4 @@ def test_runs_are_compared_and_photographs_predicted(nasion, imm_run):
 
 def test_submitting_needs_the_format_of_its_data(nasion, imm_run):
     code, said = nasion("submit", "run", "--data", "imm", "--format", "course")
-    assert code == 1 and "No submission format 'course'; there is kaggle, course68" in said
+    assert code == 1 and "No submission format 'course'; there are kaggle, course68" in said

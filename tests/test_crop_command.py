@@ -122,7 +122,7 @@ def test_a_known_box_needs_no_detector(crop, face, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--template", "arc"), "No template 'arc'; there is arcface, ffhq"),
+        (("--template", "arc"), "No template 'arc'; there are arcface, ffhq"),
         (("--size", "4"), "8 to 8192 pixels; found 4"),
         (("--padding", "white"), "No padding 'white'"),
         (("--format", "gif"), "--format gif: one of png, jpg expected"),

@@ -163,7 +163,7 @@ def test_boxes_of_one_face_become_their_mean_by_score_and_others_stay():
 
 
 def test_an_object_that_is_no_detector_is_refused(tmp_path, monkeypatch):
-    with pytest.raises(SettingError, match="No detector 'haar'; there is dlib, single_shot"):
+    with pytest.raises(SettingError, match="No detector 'haar'; there are dlib, single_shot"):
         detectors.load("haar")
     with pytest.raises(SettingError, match="8 or more; found 3"):
         detectors.load("dlib", 3)

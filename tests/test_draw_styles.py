@@ -270,4 +270,4 @@ def test_a_drawing_never_replaces_an_input(photo, monkeypatch, capsys, tmp_path)
     code, said = run_command(
         monkeypatch, capsys, "predict", *inputs, "--image-format", "png", "--out", tmp_path
     )
-    assert code == 1 and "would be overwritten by the drawn output" in said
+    assert code == 1 and "is an input and would be overwritten" in said

@@ -402,7 +402,7 @@ def test_a_submission_names_missing_files_and_columns(course, tmp_path, model):
     course_model, path, _ = course
     with pytest.raises(RunError, match="asks for jaw_right_1, which this run"):
         submission.write(model, path, "course68", tmp_path / "out.csv")
-    with pytest.raises(SettingError, match="No submission format 'x'; there is kaggle, course68"):
+    with pytest.raises(SettingError, match="No submission format 'x'; there are kaggle, course68"):
         submission.write(course_model, path, "x", tmp_path / "out.csv")
     (tmp_path / "3.png").unlink()
     with pytest.raises(

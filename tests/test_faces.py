@@ -8,6 +8,7 @@ import pytest
 from nasion.data.datasets import toy
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import SCHEMES, fkd15, ibug68, imm58
+from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces, Predictions, join
 from nasion.landmarks.scheme import Scheme
 
@@ -121,3 +122,13 @@ def test_an_empty_choice_is_an_empty_set():
 def test_a_58_and_a_68_point_set_join_in_one_scheme():
     mixed = join(toy.draw(2, imm58, seed=1).to(ibug68), toy.draw(2, ibug68, seed=2))
     assert mixed.labelled.sum(1).tolist() == [10, 10, 68, 68]
+
+
+def test_a_face_and_a_scheme_are_shown_in_a_line():
+    """The 68 points and the names of a scheme would be pages."""
+    box = np.array([1.2, 2.7, 30.1, 40.9], np.float32)
+    face = Face(ibug68, np.zeros((68, 2), np.float32), box, 0.987)
+    assert repr([face]) == "[Face(ibug68, 68 points, score 0.99, box (1, 3, 30, 41))]"
+    tracked = Face(ibug68, face.points, np.full(4, np.nan, np.float32), 0.5, track=3)
+    assert repr(tracked) == "Face(ibug68, 68 points, score 0.50, box (nan, nan, nan, nan), track 3)"
+    assert repr(ibug68) == "Scheme(ibug68, 68 points)"

@@ -10,6 +10,7 @@ from PIL import Image
 
 import nasion
 from nasion import prediction_formats
+from nasion.data import convert
 from nasion.data.datasets import _pts_text as reader
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, SettingError
@@ -183,7 +184,7 @@ def test_a_malformed_predictions_file_is_refused_with_its_place(found, labelled,
         matching.read_predictions(
             tmp_path / "predictions.jsonl", replace(labelled[:1], images=(Path("elsewhere.jpg"),))
         )
-    with pytest.raises(SettingError, match="No format 'xml'; there is coco, csv"):
+    with pytest.raises(SettingError, match="No format 'xml'; there are coco, csv"):
         FORMATS.load("xml")
 
 
@@ -210,3 +211,71 @@ def test_a_table_without_numbered_faces_is_read_as_it_was(toy_faces, tmp_path):
         ).overall.rmse
         == 0
     )
+
+
+@pytest.mark.parametrize("kind", [*TEXTS, "pts"])
+def test_names_with_dots_are_read_back(kind, found, tmp_path):
+    """What follows a dot is no suffix unless it is one of images."""
+    names = ("ann.smith.jpg", "ann.jones.jpg", "v1.2.PNG")
+    results = [
+        replace(found[2], name=name, stem=name[:-4], faces=(face(seed),))
+        for seed, name in enumerate(names)
+    ]
+    points = np.stack([result.faces[0].points for result in results])
+    images = tuple(map(Path, names))
+    labelled = Faces(scheme=ibug68, ids=("a", "b", "c"), images=images, points=points)
+    (written,) = prediction_formats.write(results, [kind], tmp_path / "out")
+    back = matching.read_predictions(written, labelled)
+    result = nasion.evaluate(back, labelled)
+    assert result.overall.faces == 3 and not result.left_out and result.overall.nme < 1e-3
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_without_faces_a_text_still_tells_the_network_s_points(kind, found):
+    text = prediction_formats.to_text(kind, found[1:2], ibug68)
+    assert text != prediction_formats.to_text(kind, found[1:2])
+    expected = {
+        "json": lambda: json.loads(text)["point_names"] == list(ibug68.points),
+        "jsonl": lambda: json.loads(text)["scheme"] == "ibug68",
+        "coco": lambda: json.loads(text)["categories"][0]["keypoints"] == list(ibug68.points),
+        "csv": lambda: f"{ibug68.points[0]}_x" in text.splitlines()[0],
+    }
+    assert expected[kind]()
+
+
+# Predictions as labels, from the folder in which predict ran
+
+
+@pytest.fixture
+def photograph(tmp_path, monkeypatch):
+    """A picture in a folder below the working folder, by its name from there."""
+    (tmp_path / "work" / "photos").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    path = Path("photos") / "one.png"
+    Image.new("RGB", (120, 100)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl", "coco"])
+@pytest.mark.parametrize("whole_path", [False, True])
+def test_predictions_are_labels_where_they_were_made(kind, whole_path, photograph, tmp_path):
+    name = str(photograph.absolute() if whole_path else photograph)
+    results = [ImageResult(name, "one", (120, 100), (face(1),))]
+    (written,) = prediction_formats.write(results, [kind], Path("predictions"))
+    faces = nasion.load_faces(None, written)
+    (image,) = faces.images
+    assert isinstance(image, Path) and image.samefile(photograph)
+    done = convert.convert(written, Path("converted"), "points_csv")
+    assert (done.faces, done.images) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_a_conversion_without_any_image_tells_the_first_fault(kind, photograph, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    outside = tmp_path / "elsewhere" / "one.png"
+    photograph.rename(outside)
+    for name in (str(outside), "../elsewhere/one.png"):
+        results = [ImageResult(name, "one", (120, 100), (face(1), face(2)))]
+        (written,) = prediction_formats.write(results, [kind], Path("predictions"))
+        with pytest.raises(DataError, match=r"none of its 2 .* first fault: .* is outside"):
+            convert.convert(written, Path("converted"), "points_csv")

@@ -179,7 +179,7 @@ def test_settings_that_make_no_sense_are_refused(light, tmp_path):
         Landmarker(light, min_score=2)
     with pytest.raises(SettingError, match="8 or more; found 3"):
         detectors.load("single_shot", 3)
-    with pytest.raises(SettingError, match="No detector 'haar'; there is dlib, single_shot"):
+    with pytest.raises(SettingError, match="No detector 'haar'; there are dlib, single_shot"):
         Landmarker(light, detector="haar")
     with pytest.raises(DataError, match=r"gone.jpg: no such file"):
         Landmarker(light)(tmp_path / "gone.jpg")

@@ -225,7 +225,7 @@ def test_the_command_lists_the_networks_and_shows_a_card(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["nasion", "models", "face69"])
     with pytest.raises(SystemExit) as end:
         cli.main()
-    assert end.value.code == 1 and "there is face68, face68_light" in " ".join(
+    assert end.value.code == 1 and "there are face68, face68_light" in " ".join(
         capsys.readouterr().err.split()
     )
 

@@ -375,7 +375,7 @@ def test_a_recipe_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(
         SettingError,
         match=(
-            r"No recipe 'fkd_resnt'; there is face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, "
+            r"No recipe 'fkd_resnt'; there are face68, .*fkd_cnn, fkd_cnn_mask, fkd_resnet, "
             r".*toy_demo, or give the path"
         ),
     ):

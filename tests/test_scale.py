@@ -226,8 +226,11 @@ def test_the_command_reports_written_and_unreadable_images(
         (["--labels", "names"], "--labels has no effect with --engine"),
         # Also where the value is the default one.
         (["--labels", "none"], "--labels has no effect with --engine"),
-        (["--no-draw-boxes"], "--draw-boxes has no effect with --engine"),
-        (["--patience", "2", "--no-smooth"], "--patience, --smooth have no effect with --engine"),
+        (["--no-draw-boxes"], "--no-draw-boxes has no effect with --engine"),
+        (
+            ["--patience", "2", "--no-smooth"],
+            "--patience, --no-smooth have no effect with --engine",
+        ),
         (["--seconds", "2"], "--seconds has no effect with --engine"),
         (["--max-faces", "2"], "--max-faces has no effect with --engine"),
         (["--box", "1,1,9,9"], "--box has no effect with --engine"),

@@ -257,9 +257,9 @@ def test_pupils_come_from_the_points_that_a_scheme_has():
 def test_unknown_names_are_refused_with_the_known_ones():
     with pytest.raises(SettingError, match=r"no point 'nase'; it has left_eye_center"):
         fkd15.index(["nase"])
-    with pytest.raises(SettingError, match="No norm 'ear'; there is box, outer_eye_corners"):
+    with pytest.raises(SettingError, match="No norm 'ear'; there are box, outer_eye_corners"):
         fkd15.norm_groups("ear")
-    with pytest.raises(SettingError, match="there is fkd15, imm58"):
+    with pytest.raises(SettingError, match="there are fkd15, imm58"):
         scheme_named("fkd16")
 
 

@@ -97,7 +97,7 @@ def test_what_is_no_scheme_is_refused_with_what_there_is(tmp_path):
     for name, problem in (
         (str(tmp_path / "none.toml"), "no such file; nasion scheme init DATA writes one"),
         (str(tmp_path), "is a folder without scheme.toml"),
-        ("ibug", "No scheme 'ibug'; there is fkd15"),
+        ("ibug", "No scheme 'ibug'; there are fkd15"),
     ):
         with pytest.raises(SettingError, match=re.escape(problem)):
             scheme_at(name)

@@ -137,9 +137,9 @@ def test_without_chances_none_are_made_up():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"min_cutoff": 0}, "above 0 Hz"),
-        ({"beta": -1}, "must be 0 or more"),
-        ({"derivative_cutoff": -2}, "above 0 Hz"),
+        ({"min_cutoff": 0}, "min_cutoff is a frequency above 0 Hz, and finite; found 0"),
+        ({"beta": -1}, "beta is 0 or more, and finite; found -1"),
+        ({"derivative_cutoff": float("inf")}, "derivative_cutoff is a frequency .* found inf"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, words):

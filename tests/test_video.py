@@ -391,7 +391,7 @@ def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
         (["--no-smooth", "--beta", "1"], "--beta has no effect with --no-smooth"),
         (["-f", "json", "--labels", "names"], "--labels has no effect without the format image"),
         (["--out", "-", "-f", "csv", "-f", "json"], "--out - prints one of"),
-        (["--out", "-", "-f", "json", "-f", "image"], "Found json, image"),
+        (["--out", "-", "-f", "json,image"], "Found json, image"),
         (["--out", "-", "--draw-boxes"], "--draw-boxes has no effect without the format image"),
     ],
 )

@@ -38,7 +38,7 @@ class Plugins:
     def require(self, name: str) -> None:
         """Raise ``SettingError`` that lists the names, unless ``name`` is one of them."""
         if name not in self.names():
-            raise SettingError(f"No {self.kind} {name!r}; there is {', '.join(self.names())}.")
+            raise SettingError(f"No {self.kind} {name!r}; there are {', '.join(self.names())}.")
 
     def load(self, name: str) -> ModuleType:
         """Import the module of that name. Raises ``SettingError`` for an unknown one."""

@@ -220,7 +220,7 @@ def test_an_unrecognised_dataset_is_refused_with_the_option_that_names_it(tmp_pa
         names = ", ".join(DATASETS.names())
         with pytest.raises(NasionError, match=rf"--dataset \({names}\)"):
             load_faces(None, path)
-    with pytest.raises(NasionError, match="No dataset 'kaggle'; there is cfp, coco"):
+    with pytest.raises(NasionError, match="No dataset 'kaggle'; there are cfp, coco"):
         load_faces("kaggle", tmp_path)
 
 

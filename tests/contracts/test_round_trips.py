@@ -158,7 +158,7 @@ def test_what_a_format_cannot_hold_is_counted(labels, tmp_path):
 def test_a_folder_with_files_is_not_written_into(labels, tmp_path):
     with pytest.raises(NasionError, match="exists and is not an empty folder"):
         convert.convert(labels, tmp_path, "coco")
-    with pytest.raises(NasionError, match="No format 'xlsx' can be written; there is cfp, coco"):
+    with pytest.raises(NasionError, match="No format 'xlsx' can be written; there are cfp, coco"):
         convert.convert(labels, tmp_path / "out", "xlsx")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from nasion.app.output_files import OutputCheck
 from nasion.app.predict_pipeline import refusal
 from nasion.array_types import UInt8
 from nasion.errors import NasionError, SettingError, require
@@ -21,8 +21,9 @@ from nasion.inference.landmarker import Landmarker
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import Face
 from nasion.landmarks.face_region import GROW, between, eye_band, face_region
+from nasion.media.drawn_marks import VIDEO_SUFFIXES, WRITTEN_MARK
 from nasion.media.hiding import MAX_STRENGTH, check_hiding, hide
-from nasion.media.images import identify
+from nasion.media.images import identify, jpeg_bytes, png_bytes
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
 from nasion.media.video import Draw, VideoInput
 from nasion.media.video_reading import Frame, VideoProblem
@@ -57,7 +58,7 @@ class HideOptions:
     hold: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __post_init__(self) -> None:
-        require(self.part in PARTS, f"No part {self.part!r}; there is {', '.join(PARTS)}.")
+        require(self.part in PARTS, f"No part {self.part!r}; there are {', '.join(PARTS)}.")
         require(0 <= self.grow <= 2, f"grow is 0 to 2; found {self.grow}.")
         check_hiding(self.method, self.strength)
 
@@ -117,20 +118,14 @@ def check_outputs(
     folder: Path,
     stem_of: Mapping[str, str],
 ) -> None:
-    """Raise ``SettingError`` if an output would overwrite an input."""
-    sources = {
-        os.path.realpath(each.source)
-        for each in (*images, *videos)
-        if isinstance(each.source, Path)
-    }
-    for stem in stem_of.values():
-        for suffix in (".jpg", ".png", ".mp4", ".mkv"):
-            path = folder / f"{stem}-{ENDING}{suffix}"
-            if os.path.realpath(path) in sources:
-                raise SettingError(
-                    f"{path} is an input and would be overwritten; name another folder with --out."
-                )
+    """Raise ``SettingError`` if an output would overwrite an input, or an image that nasion did not
+    write, and for a clip that cannot be read twice.
+    """
+    check = OutputCheck([*images, *videos])
+    check(folder / _image_file(image, stem_of[image.name]) for image in images)
     for video in videos:
+        stem = stem_of[video.name]
+        check(folder / f"{stem}-{ENDING}{suffix}" for suffix in VIDEO_SUFFIXES)
         if not isinstance(video.source, Path):
             raise SettingError(
                 f"{video.name}: a clip is read twice, which a camera or a stream cannot be; "
@@ -156,24 +151,23 @@ def _anonymise(
         pixels = in_srgb(image.pixels(colour=True), image.source)
         faces = landmarker.find(pixels)[0]
         hidden, again, still = hide_and_check(pixels, faces, options)
-        suffix = ".png" if image.name.lower().endswith(".png") else ".jpg"
-        file = f"{stem_of[image.name]}-{ENDING}{suffix}"
-        return HiddenImage(
-            image.name, file, encoded(hidden, suffix), len(faces), int(again), int(still)
-        )
+        file = _image_file(image, stem_of[image.name])
+        data = encoded(hidden, Path(file).suffix)
+        return HiddenImage(image.name, file, data, len(faces), int(again), int(still))
     except Exception as error:
         return refusal(image.name, error)
 
 
-def encoded(pixels: np.ndarray, suffix: str) -> bytes:
-    """A file with pixels and nothing else: no EXIF, GPS, comment, thumbnail or profile."""
-    from PIL import Image
+def _image_file(image: ImageInput, stem: str) -> str:
+    suffix = ".png" if image.name.lower().endswith(".png") else ".jpg"
+    return f"{stem}-{ENDING}{suffix}"
 
-    buffer = BytesIO()
-    kind = "PNG" if suffix == ".png" else "JPEG"
-    settings = {} if kind == "PNG" else {"quality": _QUALITY}
-    Image.fromarray(pixels).save(buffer, kind, **settings)
-    return buffer.getvalue()
+
+def encoded(pixels: np.ndarray, suffix: str) -> bytes:
+    """A file with pixels and nasion's mark: no EXIF, GPS, other comment, thumbnail or profile."""
+    if suffix == ".png":
+        return png_bytes(pixels, WRITTEN_MARK)
+    return jpeg_bytes(pixels, WRITTEN_MARK, quality=_QUALITY)
 
 
 def in_srgb(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ import numpy as np
 
 import nasion
 from nasion.app.known_boxes import KnownBoxes
+from nasion.app.output_files import OutputCheck
 from nasion.app.predict_pipeline import refusal
-from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import OneEuro
 from nasion.inference.tracking import Tracker
@@ -26,9 +25,11 @@ from nasion.landmarks.alignment import CropFrame
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import definition
+from nasion.media.drawn_marks import WRITTEN_MARK
 from nasion.media.file_names import name_as_text
 from nasion.media.files import atomic_write
 from nasion.media.growing_text import GrowingText
+from nasion.media.images import jpeg_bytes, png_bytes
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
 from nasion.media.video import VideoInput
 from nasion.media.video_reading import VideoProblem
@@ -85,6 +86,24 @@ def stems_of(images: Sequence[ImageInput], videos: Sequence[VideoInput]) -> dict
     return dict(zip(names, stems(names, video_stems), strict=True)) | dict(
         zip(video_names, video_stems, strict=True)
     )
+
+
+def possible_outputs(
+    images: Sequence[ImageInput],
+    videos: Sequence[VideoInput],
+    options: CropOptions,
+    stem_of: Mapping[str, str],
+) -> list[Path]:
+    """The files of the output folder that crops of these inputs may replace."""
+    of_images = {stem_of[image.name] for image in images}
+    of_videos = {stem_of[video.name] for video in videos}
+    found = []
+    for path in options.folder.iterdir() if options.folder.is_dir() else ():
+        image = re.sub(r"#\d+$", "", path.stem)  # of the second and later faces
+        video = re.sub(r"@\d+$", "", image) if "@" in image else None
+        if path.suffix == options.suffix and (image in of_images or video in of_videos):
+            found.append(path)
+    return sorted(found)
 
 
 def crop_images(
@@ -196,13 +215,9 @@ def _value(file: str, source: Source, face: Face, crop: AlignedCrop) -> dict[str
 
 
 def _encoded(pixels: np.ndarray, suffix: str) -> bytes:
-    from PIL import Image
-
-    buffer = BytesIO()
-    kind = "PNG" if suffix == ".png" else "JPEG"
-    settings = {} if kind == "PNG" else {"quality": _QUALITY, "subsampling": 0}
-    Image.fromarray(pixels).save(buffer, kind, **settings)
-    return buffer.getvalue()
+    if suffix == ".png":
+        return png_bytes(pixels, WRITTEN_MARK)
+    return jpeg_bytes(pixels, WRITTEN_MARK, _QUALITY, subsampling=0)
 
 
 def list_head(options: CropOptions, scheme: Scheme) -> dict[str, Any]:
@@ -226,21 +241,21 @@ def list_head(options: CropOptions, scheme: Scheme) -> dict[str, Any]:
 class CropWriter:
     """Writes crops as they come, and ``crops.json``, which appears at the end.
 
-    ``sources``: files that must not be overwritten.
+    ``check``: refuses files that must not be overwritten.
     """
 
-    def __init__(self, options: CropOptions, scheme: Scheme, sources: Sequence[Path]) -> None:
+    def __init__(self, options: CropOptions, scheme: Scheme, check: OutputCheck) -> None:
         self.count: int = 0
         self._options = options
-        self._sources = {os.path.realpath(path) for path in sources}
-        self._check(options.folder / LIST)
+        self._check = check
+        self._check([options.folder / LIST])
         self._list = GrowingText(options.folder / LIST)
         self._list.write(json.dumps(list_head(options, scheme), indent=1).removesuffix("]\n}"))
 
     def add(self, image: CroppedImage) -> None:
         for crop in image.crops:
             path = self._options.folder / crop.name
-            self._check(path)
+            self._check([path])
             with atomic_write(path) as temporary:
                 temporary.write_bytes(crop.data)
             lines = json.dumps(crop.value)
@@ -255,9 +270,3 @@ class CropWriter:
     def discard(self) -> None:
         """Leave an older ``crops.json`` as it was. Does nothing after ``finish``."""
         self._list.discard()
-
-    def _check(self, path: Path) -> None:
-        if os.path.realpath(path) in self._sources:
-            raise SettingError(
-                f"{path} is an input and would be overwritten; name another folder with --out."
-            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.app.known_boxes import KnownBoxes
+from nasion.app.output_files import OutputCheck
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, NasionError, SettingError
 from nasion.inference.landmarker import BATCH, Found, Landmarker
@@ -21,7 +21,7 @@ from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.measures import measure
-from nasion.media.drawn_marks import DRAWN_SUFFIXES
+from nasion.media.drawn_marks import DRAWN_ENDING, VIDEO_SUFFIXES
 from nasion.media.files import DISK_ERRORS
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
 from nasion.media.video import VideoInput
@@ -100,7 +100,7 @@ def output_stems(
 ) -> dict[str, str]:
     """The name of each input's output files, without suffix.
 
-    Raises ``SettingError`` if one would overwrite an input.
+    Raises ``SettingError`` if one would overwrite an input, or an image that nasion did not write.
     """
     video_names = [video.name for video in videos]
     video_stems = stems(video_names)
@@ -108,21 +108,12 @@ def output_stems(
     stem_of = dict(zip(names, stems(names, video_stems), strict=True))
     stem_of |= dict(zip(video_names, video_stems, strict=True))
     if any(map(needs_pixels, options.formats)):
-        # Path.resolve raises for links that lead to each other, before 3.13.
-        sources = {
-            os.path.realpath(each.source)
-            for each in (*images, *videos)
-            if isinstance(each.source, Path)
-        }
-        drawn = set()
-        for stem in stem_of.values():
-            for suffix in DRAWN_SUFFIXES:
-                drawn.add(os.path.realpath(options.folder / f"{stem}-points{suffix}"))
-        for path in sorted(sources & drawn):
-            raise SettingError(
-                f"{path} is an input and would be overwritten by the drawn output; "
-                "name another folder with --out."
-            )
+        check = OutputCheck([*images, *videos])
+        drawn = f"-{DRAWN_ENDING}"
+        kind = options.style.suffix
+        check(options.folder / f"{stem_of[image.name]}{drawn}{kind}" for image in images)
+        for stem in video_stems:
+            check(options.folder / f"{stem}{drawn}{suffix}" for suffix in VIDEO_SUFFIXES)
     return stem_of
 
 

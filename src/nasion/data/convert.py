@@ -71,7 +71,7 @@ def convert(
     that every program sees the labels' image. Raises ``DataError`` that lists the faults of the
     source, unless ``reading.skip_faults``.
     """
-    require(to in formats(), f"No format {to!r} can be written; there is {', '.join(formats())}.")
+    require(to in formats(), f"No format {to!r} can be written; there are {', '.join(formats())}.")
     require(
         not target.exists() or (target.is_dir() and not any(target.iterdir())),
         f"{target} exists and is not an empty folder; name another one.",
@@ -115,7 +115,13 @@ def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[
     require(split in splits, f"No split {split!r} in {_name(module)}; it has {', '.join(splits)}.")
     faults: list[Fault] = []
     own = None if reading.scheme else scheme_beside(source)
-    faces = module.read(source, split, scheme=reading.scheme or own, faults=faults)
+    try:
+        faces = module.read(source, split, scheme=reading.scheme or own, faults=faults)
+    except DataError as error:
+        if not faults:
+            raise
+        # That no face is left says less than why.
+        raise DataError(f"{error} The first fault: {faults[0]}") from error
     faces, notes = with_found_images(faces, source, faults)
     tell_found(notes, source.name)
     faces = read_labels(faces, module, reading, source, own=own, split=split)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -221,7 +222,7 @@ def _read_numbers(
     if not hasattr(module, "files"):
         return without_image_faults(read()) if skip_faults else read()
     # The whole scheme, not its name: a user's scheme may change and keep it.
-    requested = repr(scheme) if scheme else ""
+    requested = json.dumps(asdict(scheme)) if scheme else ""
     settings = (module.__name__, split, requested, str(skip_faults))
     key = cache.content_key(module.files(root, split), *settings)
     return unpack_faces(*cache.cached(key, make))

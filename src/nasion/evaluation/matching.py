@@ -19,6 +19,7 @@ from nasion.errors import SettingError
 from nasion.landmarks.catalog import SCHEMES
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
+from nasion.media.signatures import IMAGE_SUFFIXES
 from nasion.prediction_formats import PredictedFace
 
 _log = logging.getLogger(__name__)
@@ -203,7 +204,9 @@ def _tail(parts: int, name: str) -> str:
 
 
 def _stem(name: str) -> str:
-    return PurePath(with_slashes(name)).stem
+    """The file's name without the suffix of an image; ``ann.smith``, of a .pts file, has none."""
+    path = PurePath(with_slashes(name))
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
 def _positions(keys: Sequence[str]) -> dict[str, list[int]]:

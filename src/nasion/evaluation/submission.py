@@ -73,7 +73,7 @@ FORMATS: dict[str, Callable[..., str]] = {"kaggle": kaggle, "course68": course68
 def write(model: Predictor, data: Path, form: str, path: Path) -> int:
     """Write the submission in one of ``FORMATS``; returns how many rows it has."""
     if form not in FORMATS:
-        raise SettingError(f"No submission format {form!r}; there is {', '.join(FORMATS)}.")
+        raise SettingError(f"No submission format {form!r}; there are {', '.join(FORMATS)}.")
     text = FORMATS[form](model, data)
     write_text(path, text)
     return text.count("\n") - 1

@@ -41,14 +41,15 @@ class OneEuro:
     derivative_cutoff: float = 1.5
 
     def __post_init__(self) -> None:
-        cutoffs = (self.min_cutoff, self.derivative_cutoff)
-        require(
-            min(cutoffs) > 0 and bool(np.isfinite(cutoffs).all()),
-            f"Cutoffs are frequencies above 0 Hz; found {self}.",
-        )
+        for name in ("min_cutoff", "derivative_cutoff"):
+            cutoff = getattr(self, name)
+            require(
+                cutoff > 0 and bool(np.isfinite(cutoff)),
+                f"{name} is a frequency above 0 Hz, and finite; found {cutoff}.",
+            )
         require(
             self.beta >= 0 and bool(np.isfinite(self.beta)),
-            f"beta must be 0 or more, and finite; found {self.beta}.",
+            f"beta is 0 or more, and finite; found {self.beta}.",
         )
 
 

@@ -102,7 +102,7 @@ def default_padding(template: str) -> str:
 
 def check_padding(padding: str) -> None:
     """Raise ``SettingError`` unless it is one of ``PADDINGS``."""
-    require(padding in PADDINGS, f"No padding {padding!r}; there is {', '.join(PADDINGS)}.")
+    require(padding in PADDINGS, f"No padding {padding!r}; there are {', '.join(PADDINGS)}.")
 
 
 def _moved(face: Face, to_crop: Float64[np.ndarray, "2 3"]) -> Face:

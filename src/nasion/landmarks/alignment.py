@@ -52,7 +52,7 @@ class CropFrame:
         known = self.template in TEMPLATES or self.template in SCHEMES
         require(
             known,
-            f"No template {self.template!r}; there is {', '.join((*TEMPLATES, *SCHEMES))}.",
+            f"No template {self.template!r}; there are {', '.join((*TEMPLATES, *SCHEMES))}.",
         )
         require(
             self.size is None or 8 <= self.size <= MAX_SIZE,

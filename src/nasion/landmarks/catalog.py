@@ -350,5 +350,5 @@ def scheme_of_points(name: str, points: tuple[str, ...]) -> Scheme:
 def scheme_named(name: str) -> Scheme:
     """The scheme of that name. Raises ``SettingError`` that lists the names."""
     if name not in SCHEMES:
-        raise SettingError(f"No scheme {name!r}; there is {', '.join(SCHEMES)}.")
+        raise SettingError(f"No scheme {name!r}; there are {', '.join(SCHEMES)}.")
     return SCHEMES[name]

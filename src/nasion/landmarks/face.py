@@ -37,6 +37,14 @@ class Face:
     visible: Float32[np.ndarray, " K"] | None = None
     track: int | None = None
 
+    def __repr__(self) -> str:
+        box = ", ".join(f"{edge:.0f}" for edge in self.box.tolist())
+        track = "" if self.track is None else f", track {self.track}"
+        return (
+            f"Face({self.scheme.name}, {len(self.points)} points, score {self.score:.2f}, "
+            f"box ({box}){track})"
+        )
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of ``points``, in order."""

@@ -51,6 +51,9 @@ class Scheme:
         # Two points at one place could not both be matched.
         self._require_unique(self.known_as, "place")
 
+    def __repr__(self) -> str:
+        return f"Scheme({self.name}, {len(self)} points)"
+
     def __len__(self) -> int:
         return len(self.points)
 
@@ -125,7 +128,7 @@ class Scheme:
             groups = (self._pupil("right"), self._pupil("left"))
         else:
             raise SettingError(
-                f"No norm {norm!r}; there is box, outer_eye_corners, pupils, "
+                f"No norm {norm!r}; there are box, outer_eye_corners, pupils, "
                 "or two groups of points as 'a,b:c,d'."
             )
         self.index(groups[0] + groups[1])

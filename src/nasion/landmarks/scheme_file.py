@@ -62,7 +62,7 @@ def scheme_at(name: str) -> Scheme:
     if path.is_file() or path.suffix == ".toml":
         return read_scheme(path)
     raise SettingError(
-        f"No scheme {name!r}; there is {', '.join(SCHEMES)}, or name a {FILE} "
+        f"No scheme {name!r}; there are {', '.join(SCHEMES)}, or name a {FILE} "
         "(nasion scheme init DATA writes one)."
     )
 

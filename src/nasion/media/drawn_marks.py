@@ -1,12 +1,17 @@
-"""The mark in images and videos that nasion drew, so that they are not taken for new inputs."""
+"""Marks in the comments of images and videos that nasion wrote.
+
+Drawings are not taken for new inputs, and only files with a mark are replaced by results.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-DRAWN_MARK = "points drawn by nasion"  # in an image's or a video's comment
+DRAWN_MARK = "points drawn by nasion"
+WRITTEN_MARK = "written by nasion"  # in crops, and where faces are hidden
 DRAWN_ENDING = "points"  # of a drawing's stem, after a hyphen
-DRAWN_SUFFIXES = (".jpg", ".png", ".mp4", ".mkv")
+VIDEO_SUFFIXES = (".mp4", ".mkv")
+DRAWN_SUFFIXES = (".jpg", ".png", *VIDEO_SUFFIXES)
 # A JPEG, PNG and Matroska have their comment at the start, MP4 at the end.
 _ENDS = 1 << 16  # bytes
 
@@ -16,6 +21,15 @@ def is_drawn(path: Path) -> bool:
     # The name first: no other file is opened.
     if path.suffix.lower() not in DRAWN_SUFFIXES or not path.stem.endswith(f"-{DRAWN_ENDING}"):
         return False
+    return _has_mark(path, (DRAWN_MARK,))
+
+
+def is_written(path: Path) -> bool:
+    """True for an image or a video that nasion drew, cropped or anonymised, by its mark."""
+    return _has_mark(path, (DRAWN_MARK, WRITTEN_MARK))
+
+
+def _has_mark(path: Path, marks: tuple[str, ...]) -> bool:
     try:
         with path.open("rb") as file:
             start = file.read(_ENDS)
@@ -23,5 +37,4 @@ def is_drawn(path: Path) -> bool:
             end = file.read(_ENDS)
     except OSError:
         return False  # reading it as an input says why
-    mark = DRAWN_MARK.encode()
-    return mark in start or mark in end
+    return any(mark.encode() in part for mark in marks for part in (start, end))

@@ -20,7 +20,7 @@ _LEAST_BLOCK, _LEAST_SIGMA = 4, 3  # pixels
 
 def check_hiding(method: str, strength: float) -> None:
     """Raise ``SettingError`` for a method or a strength that there is not."""
-    require(method in METHODS, f"No method {method!r}; there is {', '.join(METHODS)}.")
+    require(method in METHODS, f"No method {method!r}; there are {', '.join(METHODS)}.")
     require(
         0.25 <= strength <= MAX_STRENGTH,
         f"The strength of hiding is 0.25 to {MAX_STRENGTH:g}; found {strength}.",

@@ -256,10 +256,17 @@ def png_bytes(pixels: np.ndarray, comment: str = "") -> bytes:
     return buffer.getvalue()
 
 
-def jpeg_bytes(pixels: np.ndarray, comment: str = "") -> bytes:
-    """An image as a JPEG file's contents, with this comment in its head."""
+def jpeg_bytes(
+    pixels: np.ndarray, comment: str = "", quality: int = 92, subsampling: int = -1
+) -> bytes:
+    """An image as a JPEG file's contents, with this comment in its head.
+
+    ``quality``, ``subsampling`` (of colour; -1: as usual): as of Pillow.
+    """
     from PIL import Image
 
     buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=92, comment=comment.encode())
+    Image.fromarray(pixels).save(
+        buffer, "JPEG", quality=quality, subsampling=subsampling, comment=comment.encode()
+    )
     return buffer.getvalue()

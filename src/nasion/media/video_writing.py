@@ -20,7 +20,7 @@ import numpy as np
 
 from nasion.array_types import UInt8
 from nasion.errors import DataError
-from nasion.media.drawn_marks import DRAWN_ENDING, DRAWN_MARK
+from nasion.media.drawn_marks import DRAWN_ENDING, DRAWN_MARK, WRITTEN_MARK
 from nasion.media.files import DISK_ERRORS, atomic_write
 from nasion.media.video_reading import (
     Colours,
@@ -100,8 +100,8 @@ def encoding_into(
     kind = "matroska" if path.suffix == ".mkv" else "mp4"
     try:
         with av.open(target, "w", format=kind) as output:
-            if path.stem.endswith(f"-{DRAWN_ENDING}"):
-                output.metadata["comment"] = DRAWN_MARK
+            is_drawing = path.stem.endswith(f"-{DRAWN_ENDING}")
+            output.metadata["comment"] = DRAWN_MARK if is_drawing else WRITTEN_MARK
             with VideoWriter(output, like.rate, like.colours, plans, threads) as writer:
                 yield writer
                 if not writer.finish():

@@ -47,8 +47,14 @@ class TextContents:
     measured: bool = False
 
     @classmethod
-    def of(cls, results: Sequence[ImageResult], folder: Path | None = None) -> TextContents:
-        scheme = next((face.scheme for result in results for face in result.faces), None)
+    def of(
+        cls,
+        results: Sequence[ImageResult],
+        folder: Path | None = None,
+        scheme: Scheme | None = None,
+    ) -> TextContents:
+        """What these results hold. ``scheme``: of the network; None: that of the first face."""
+        scheme = scheme or next((face.scheme for each in results for face in each.faces), None)
         timed = any(result.seconds is not None for result in results)
         measured = any(result.measured is not None for result in results)
         return cls(scheme, timed, folder, measured)
@@ -78,9 +84,11 @@ def is_text(name: str) -> bool:
     return hasattr(FORMATS.load(name), "Text")
 
 
-def to_text(name: str, results: Sequence[ImageResult]) -> str:
-    """The whole text of these results in a format."""
-    return "".join(_pieces(name, results, TextContents.of(results)))
+def to_text(name: str, results: Sequence[ImageResult], scheme: Scheme | None = None) -> str:
+    """The whole text of these results in a format. ``scheme``: of the network, also if there is no
+    face.
+    """
+    return "".join(_pieces(name, results, TextContents.of(results, scheme=scheme)))
 
 
 def _pieces(name: str, results: Iterable[ImageResult], contents: TextContents) -> Iterator[str]:

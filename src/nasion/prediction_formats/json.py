@@ -63,9 +63,9 @@ class Text:
         yield "\n}\n"
 
 
-def to_value(results: Sequence[ImageResult]) -> dict[str, Any]:
-    """What the text of these results says."""
-    contents = TextContents.of(results)
+def to_value(results: Sequence[ImageResult], scheme: Scheme | None = None) -> dict[str, Any]:
+    """What the text of these results says. ``scheme``: of the network, also if there is no face."""
+    contents = TextContents.of(results, scheme=scheme)
     value = _head(contents.scheme) | {"images": [image_value(result) for result in results]}
     if contents.measured and contents.timed:
         blinks = ClipBlinks()

@@ -24,15 +24,16 @@ class Text:
     """A line for each image."""
 
     def __init__(self, contents: TextContents) -> None:
-        self._is_defined = False
+        self._scheme, self._is_defined = contents.scheme, False
 
     def begin(self) -> str:
         return ""
 
     def add(self, result: ImageResult) -> str:
-        scheme = result.faces[0].scheme if result.faces else None
-        own = None if scheme is None or self._is_defined else definition(scheme)
-        self._is_defined = self._is_defined or scheme is not None
+        scheme = result.faces[0].scheme if result.faces else self._scheme
+        is_first = bool(result.faces) and not self._is_defined
+        own = definition(scheme) if scheme is not None and is_first else None
+        self._is_defined = self._is_defined or is_first
         head = {
             "scheme": None if scheme is None else scheme.name,
             **({} if own is None else {"scheme_definition": own}),

@@ -35,7 +35,7 @@ def recipe_module(recipe: str | Path) -> ModuleType:
         else:
             names = ", ".join(RECIPES.names())
             raise SettingError(
-                f"No recipe {str(recipe)!r}; there is {names}, "
+                f"No recipe {str(recipe)!r}; there are {names}, "
                 "or give the path of a recipe file (.py), which is Python and is run."
             )
     if not isinstance(getattr(module, "RECIPE", None), Recipe):

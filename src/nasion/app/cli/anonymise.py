@@ -125,6 +125,7 @@ def anonymise(
     options = HideOptions(folder, part, method, strength, grow)
     check_output_folder(folder)
     images, videos = images_and_videos(inputs, seconds)
+    given.refuse_without_videos(videos)
     stem_of = stems_of(images, videos)
     check_outputs(images, videos, folder, stem_of)
     landmarker = Landmarker(

@@ -120,6 +120,7 @@ def crop(
         raise SettingError(f"--format {image_format}: one of {', '.join(FORMATS)} expected.")
     check_output_folder(folder)
     images, videos = images_and_videos(inputs, seconds)
+    given.refuse_without_videos(videos)
     known = known_boxes(box or [], boxes, [each.name for each in (*images, *videos)])
     if known is not None and videos:
         raise SettingError("--box and --boxes are for images; in videos faces are tracked.")
@@ -168,10 +169,20 @@ def _crop(
     options: CropOptions,
 ) -> None:
     """Crop everything, with a progress bar, and say what was written."""
-    from nasion.app.crop_pipeline import LIST, CropWriter, crop_images, crop_videos, stems_of
+    from nasion.app.crop_pipeline import (
+        LIST,
+        CropWriter,
+        crop_images,
+        crop_videos,
+        possible_outputs,
+        stems_of,
+    )
+    from nasion.app.output_files import OutputCheck
 
-    sources = [each.source for each in (*images, *videos) if isinstance(each.source, Path)]
-    writer = CropWriter(options, landmarker.predictor.spec.scheme, sources)
+    check = OutputCheck([*images, *videos])
+    stem_of = stems_of(images, videos)
+    check(possible_outputs(images, videos, options, stem_of))
+    writer = CropWriter(options, landmarker.predictor.spec.scheme, check)
     outcome, counts = Outcome(), Counter[str]()
 
     def add(result: Any) -> None:
@@ -181,7 +192,6 @@ def _crop(
             result.crops
         )
 
-    stem_of = stems_of(images, videos)
     total = len(images) + sum(map(frame_count, videos))
     try:
         with console.progress_bar("frames" if videos else "images", total) as advance:

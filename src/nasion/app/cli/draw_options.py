@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,7 +69,7 @@ def draw_style(
     if draw is not None:
         reason = "with --draw, which names all that is drawn"
         given.refuse(reason, names=("labels", "draw_boxes"))
-    marks = None if draw is None else tuple(_marks_in(draw))
+    marks = None if draw is None else tuple(separated(draw))
     usual_format = "png" if overlay else "jpg"
     return DrawStyle(marks, labels, draw_boxes, overlay, image_format or usual_format)
 
@@ -84,6 +85,7 @@ def check_video_drawings(given: GivenOptions, has_images: bool, videos: list[Vid
         given.refuse("on videos, which are drawn as videos", names=("image_format",))
 
 
-def _marks_in(words: list[str]) -> list[str]:
-    marks = [mark.strip() for word in words for mark in word.split(",")]
-    return list(dict.fromkeys(mark for mark in marks if mark))
+def separated(words: Iterable[str]) -> list[str]:
+    """What was given with commas or repeatedly, each once."""
+    parts = [part.strip() for word in words for part in word.split(",")]
+    return list(dict.fromkeys(filter(None, parts)))

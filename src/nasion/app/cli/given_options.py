@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sized
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, get_type_hints
@@ -11,6 +11,8 @@ from typing import Any, get_type_hints
 import typer
 
 from nasion.errors import SettingError
+
+OF_VIDEOS = ("patience", "smooth", "min_cutoff", "beta", "every", "seconds")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class GivenOptions:
         if idle:
             has, it = ("has", "it") if len(idle) == 1 else ("have", "them")
             raise SettingError(f"{', '.join(idle)} {has} no effect {reason}; leave {it} out.")
+
+    def refuse_without_videos(self, videos: Sized) -> None:
+        """Raise ``SettingError`` for options of videos if there is none."""
+        if not videos:
+            self.refuse("without a video among the inputs", names=OF_VIDEOS)
 
 
 def knows_given(command: Callable[..., None]) -> Callable[..., None]:
@@ -76,5 +83,6 @@ def _flags(context: Any) -> dict[str, str]:
         source = context.get_parameter_source(parameter.name)
         is_default = source is None or source.name.startswith("DEFAULT")
         if parameter.param_type_name == "option" and not is_default:
-            found[parameter.name] = parameter.opts[0]
+            is_off = parameter.secondary_opts and context.params.get(parameter.name) is False
+            found[parameter.name] = (parameter.secondary_opts if is_off else parameter.opts)[0]
     return found

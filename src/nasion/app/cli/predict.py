@@ -23,6 +23,7 @@ from nasion.app.cli.draw_options import (
     Overlay,
     check_video_drawings,
     draw_style,
+    separated,
 )
 from nasion.app.cli.given_options import GivenOptions, knows_given
 from nasion.app.cli.options import (
@@ -74,7 +75,7 @@ Formats = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help=f"Output format: {', '.join(FORMATS.names())}. Repeat for several.",
+        help=f"Output format: {', '.join(FORMATS.names())}; several with commas.",
         show_default=", ".join(_DEFAULT_FORMATS),
     ),
 ]
@@ -180,7 +181,9 @@ def predict(
     measures = measures or style.needs_measures
     if not to_stdout:
         check_output_folder(folder)
+    smoothing = OneEuro(min_cutoff, beta) if smooth else None
     images, videos = images_and_videos(inputs, seconds)
+    given.refuse_without_videos(videos)
     check_video_drawings(given, bool(images), videos)
     known = _known_boxes(box or [], boxes, images, videos)
     landmarker = Landmarker(
@@ -198,7 +201,7 @@ def predict(
         style=style,
         hide_occluded=hide_occluded,
         measures=measures,
-        smoothing=OneEuro(min_cutoff, beta) if smooth else None,
+        smoothing=smoothing,
         patience=patience,
         threads=min(workers or os.cpu_count() or 1, len(images) + len(videos)),
     )
@@ -335,7 +338,7 @@ def _output_formats(requested: Sequence[str], to_stdout: bool) -> list[str]:
     """The formats to write; for standard output one text format."""
     from nasion.prediction_formats import is_text, text_formats
 
-    names = list(dict.fromkeys(requested or _DEFAULT_FORMATS))
+    names = separated(requested) or list(_DEFAULT_FORMATS)
     texts = [name for name in names if is_text(name)]
     if not to_stdout:
         return names

@@ -97,4 +97,4 @@ def add_landmarks(
         )
         done = await admission.run_for(request, work.process, uploads)
         metrics.count_images(done)
-        return responses.respond(done, work.format)
+        return responses.respond(done, work.format, landmarker.predictor.spec.scheme)

@@ -26,6 +26,7 @@ from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.measures import measure
+from nasion.landmarks.scheme import Scheme
 from nasion.media.clip_process import ClipTooLarge
 from nasion.media.decoder_process import ImageDecoder
 from nasion.media.images import jpeg_bytes
@@ -112,9 +113,11 @@ def process_each(
 ) -> None:
     """Call ``process`` with each image, the name of its files, and ``done``, which it adds to.
 
+    Images of one name get numbers, so that results tell them apart.
     Images that it cannot process are added to ``done.unreadable``. ``cancelled``: tells whether the
     request has been given up; then the rest is skipped. ``of_video``: what to do with a video.
     """
+    uploads = _with_own_names(uploads)
     # Made safe before they are numbered, so that no two are one afterwards.
     names = stems([archive_name(upload.name) for upload in uploads])
     for upload, stem in zip(uploads, names, strict=True):
@@ -125,6 +128,22 @@ def process_each(
             process(upload, stem, done)
         except Exception as error:
             done.unreadable.append(refusal(upload.name, error))
+
+
+def _with_own_names(uploads: Sequence[Upload]) -> list[Upload]:
+    """The same files; a second ``a.jpg`` is called ``a-2.jpg``."""
+    sent = {upload.name for upload in uploads}
+    given: set[str] = set()
+    named = []
+    for upload in uploads:
+        name, number = upload.name, 1
+        while name in given or (number > 1 and name in sent):
+            number += 1
+            path = PurePath(upload.name)
+            name = f"{path.stem}-{number}{path.suffix}"
+        given.add(name)
+        named.append(replace(upload, name=name))
+    return named
 
 
 @dataclass(frozen=True)
@@ -172,8 +191,8 @@ class Work:
         done.add_files(module.files(replace(result, image=pixels), self.style))
 
 
-def respond(done: Processed, name: str) -> Response:
-    """The response in a format.
+def respond(done: Processed, name: str, scheme: Scheme | None = None) -> Response:
+    """The response in a format. ``scheme``: of the network, also if there is no face.
 
     Formats other than JSON have no place for unreadable images: then nothing else is sent.
     """
@@ -181,9 +200,10 @@ def respond(done: Processed, name: str) -> Response:
     if done.unreadable and (not done.results or name != "json"):
         return refuse_all(done)
     if name == "json":
-        return JSONResponse({**module.to_value(done.results), "errors": done.errors})
+        return JSONResponse({**module.to_value(done.results, scheme), "errors": done.errors})
     if is_text(name):
-        return Response(to_text(name, done.results), media_type=module.MEDIA_TYPE)
+        text = to_text(name, done.results, scheme)
+        return Response(text, media_type=module.MEDIA_TYPE)
     if len(done.files) == 1:
         return file_response(done, other=module.MEDIA_TYPE)
     return zip_response(done.files)

@@ -23,6 +23,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
 from nasion.media.json_document import Document, parse_document
 from nasion.media.number_text import MAX_COORDINATE
+from nasion.media.quoted import quoted
 
 # Labelled points that are all hidden: tools that know one visibility only write 1 for it, as
 # MMPose's files of AFLW, WFLW and 300-W do. A face or two may really be hidden.
@@ -127,11 +128,13 @@ def faces_of(
     path: Path,
     faults: Faults,
     images: Path | None = None,
+    predicted: bool = False,
 ) -> Faces:
     """Labelled faces, their images beside the file or in a folder beside it.
 
-    ``images``: the folder that names are relative to, if it is known. Group: photograph (linked),
-    if an image has several faces. Raises ``DataError``.
+    ``images``: the folder that names are relative to, if it is known. ``predicted``: images that
+    are not beside the file are looked for in the working folder, from which predict names them.
+    Group: photograph (linked), if an image has several faces. Raises ``DataError``.
     """
     names: list[str] = []
     kept: list[FaceRecord] = []
@@ -139,7 +142,8 @@ def faces_of(
     finder = ImageFinder(images or path.parent)
     for record in records:
         try:
-            name = finder.named(record.image)
+            image = _from_working_folder(record.image, path) if predicted else record.image
+            name = finder.named(image)
             same = (name, record.points.tobytes())
             if same in seen and not np.isnan(record.points).all():
                 raise ValueError("the same points in the same image as a face before")
@@ -152,9 +156,12 @@ def faces_of(
             place = record.place.removeprefix(path.name).strip()
             report_fault(faults, f"{path.name} {place}", f"{error}.")
     if not kept:
-        raise DataError(f"{path}: it has no face.")
+        lost = f"none of its {len(records)} faces is without a fault"
+        raise DataError(f"{path}: {lost if records else 'it has no face'}.")
     finder.tell(path.name)
     files = [images / name for name in names] if images else _image_files(path, names)
+    if predicted:
+        files = _found_in_working_folder(path, names, files)
     unknown = np.full(4, np.nan)
     boxes = np.array([unknown if r.box is None else r.box for r in kept], dtype=np.float32)
     occluded = [np.zeros(len(scheme), bool) if r.occluded is None else r.occluded for r in kept]
@@ -198,6 +205,33 @@ def _image_files(path: Path, names: Sequence[str]) -> list[Path]:
                 files[name] = found[0] if len(found) == 1 else files[name]
                 break
     return [files[name] for name in names]
+
+
+def _from_working_folder(name: str, path: Path) -> str:
+    """The name relative to the working folder, if it is a whole path there, not beside the file."""
+    image, here = Path(name), Path.cwd()
+    is_there = image.is_relative_to(here) and not image.is_relative_to(path.parent.absolute())
+    return str(image.relative_to(here)) if is_there else name
+
+
+def _found_in_working_folder(path: Path, names: Sequence[str], files: list[Path]) -> list[Path]:
+    """The files, of those that are missing the ones that names mean from the working folder."""
+    here = Path.cwd()
+    # Names are checked: none leads out of its folder.
+    found = {
+        name: here / name
+        for name, file in zip(names, files, strict=True)
+        if not file.is_file() and (here / name).is_file()
+    }
+    if not found:
+        return files
+    _log.info(
+        "%s: images that are not beside it were found from the working folder: %d, as %s.",
+        path.name,
+        len(found),
+        quoted(next(iter(found)), 60),
+    )
+    return [found.get(name, file) for name, file in zip(names, files, strict=True)]
 
 
 def with_pixels(faces: Faces, pixels: Mapping[str, np.ndarray], folder: Path) -> Faces:

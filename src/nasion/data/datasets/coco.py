@@ -1,7 +1,8 @@
 """COCO keypoints: a JSON file of images, annotations, and a category that names the points.
 
 Visibility 0 is not labelled, 1 occluded, 2 visible; ``bbox`` is the face's box. nasion's own
-predictions in this format are read as well. Images lie beside the file or in a folder beside it.
+predictions in this format are read as well. Images lie beside the file or in a folder beside it;
+those of predictions also where predict found them from the working folder.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def read(
     check_split(split, SPLITS, "coco")
     root = label_file(root, ".json")
     own, records = read_annotations(read_text_document(root), scheme, faults)
-    return faces_of(records, meant_scheme(own, scheme, root), root, faults)
+    # Only predictions have scores of points.
+    predicted = any(record.scores is not None for record in records)
+    scheme = meant_scheme(own, scheme, root)
+    return faces_of(records, scheme, root, faults, predicted=predicted)
 
 
 def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:

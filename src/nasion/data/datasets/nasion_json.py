@@ -1,7 +1,7 @@
 """Faces that nasion predict wrote as JSON or JSON lines, as labels.
 
-Correct them by hand, or train a small network on a large one's points. Images lie beside the file
-or in a folder beside it.
+Correct them by hand, or train a small network on a large one's points. Images lie beside the file,
+in a folder beside it, or where predict found them from the working folder.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def read(
     if root.is_dir():
         root = next(iter([*root.glob("*.json"), *root.glob("*.jsonl")]), root)
     own, records = (read_json_lines if root.suffix.lower() == ".jsonl" else read_json)(root, scheme)
-    return faces_of(records, meant_scheme(own, scheme, root), root, faults)
+    return faces_of(records, meant_scheme(own, scheme, root), root, faults, predicted=True)
 
 
 def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:

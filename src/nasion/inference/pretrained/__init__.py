@@ -24,7 +24,7 @@ def card(name: str) -> str:
     """The model card, in Markdown. Raises ``SettingError`` for an unknown name."""
     if name not in names():
         raise SettingError(
-            f"No model {name!r} comes with this package; there is {', '.join(names())}."
+            f"No model {name!r} comes with this package; there are {', '.join(names())}."
         )
     return (_FOLDER / f"{name}.md").read_text(encoding="utf-8")
 
