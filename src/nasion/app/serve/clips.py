@@ -145,7 +145,8 @@ def add_clips(
         metrics.count_images(done)
         if style is not None:
             return file_response(done)
-        return respond(done, getattr(settings.format, "value", settings.format))
+        output = getattr(settings.format, "value", settings.format)
+        return respond(done, output, landmarker.predictor.spec.scheme)
 
 
 @dataclass(frozen=True)
