@@ -105,7 +105,7 @@ class VideoWriter:
     def __init__(
         self, output: Any, rate: Fraction, colours: Colours, plans: Sequence[SoundPlan]
     ) -> None:
-        self._output, self._colours = output, colours
+        self._output, self._rate, self._colours = output, rate, colours
         self._video = output.add_stream("libx264", rate=rate, options=_ENCODER)
         self._video.pix_fmt = "yuv420p"
         self._sounds = {plan.stream.index: _Sound(output, plan) for plan in plans}
@@ -171,6 +171,7 @@ class VideoWriter:
         )
         image.pts = round((frame.seconds + frame.delay) / _TIME_BASE)
         image.time_base = _TIME_BASE
+        image.duration = round((frame.duration or 1 / self._rate) / _TIME_BASE)
         self._output.mux(self._video.encode(image))
         while self._waiting:
             self._add_sound(self._waiting.pop(0))
@@ -199,6 +200,8 @@ class VideoWriter:
         codec = self._video.codec_context
         codec.width, codec.height = width, height
         codec.time_base = _TIME_BASE
+        # The durations of frames become those of packets; the last one's is the container's end.
+        codec.flags |= load_av().codec.context.Flags.frame_duration
         codec.sample_aspect_ratio = pixel_aspect
         # A matrix that swscale cannot make is not claimed either.
         if self._colours.matrix in _CONVERSIONS:
