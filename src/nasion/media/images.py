@@ -161,7 +161,9 @@ def _unreadable(name: str, error: Exception) -> DataError:
     """The refusal of a file that Pillow failed to read."""
     if isinstance(error, PermissionError):
         return DataError(f"{name}: the file cannot be opened ({reason_of(error)}).")
-    return DataError(f"{name}: not a readable image ({reason_of(error)}).")
+    # Pillow's words; its number of bytes "not processed" is none that a user could look up.
+    reason = "the file is cut off" if "truncated" in str(error).lower() else reason_of(error)
+    return DataError(f"{name}: not a readable image ({reason}).")
 
 
 def _to_array(image: Any, mode: str) -> np.ndarray:

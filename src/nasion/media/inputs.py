@@ -56,10 +56,11 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class UnreadableInput:
-    """An image or video that could not be read, and why."""
+    """An image or video that could not be read, and why. ``counted_as``: in summaries."""
 
     name: str
     reason: str
+    counted_as: str = "could not be read"
 
     @classmethod
     def of(cls, name: str, error: DataError) -> UnreadableInput:
