@@ -73,6 +73,31 @@ def test_frames_that_name_no_duration_are_shown_for_a_tenth_of_a_second(tmp_path
     np.testing.assert_allclose([f.seconds for f in VideoInput(path).frames()], [0, 0.1, 0.2, 0.3])
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_written_animation_lasts_as_long_as_its_source(tmp_path, monkeypatch, suffix):
+    av = pytest.importorskip("av")
+    monkeypatch.setattr("nasion.media.video.plan_sound", lambda _: (suffix, []))
+    clip = VideoInput(animated(tmp_path / "a.gif", list(shades()), [1000, 500, 1000, 3000]))
+    # Twice: from the animation, and from the file that was written of it.
+    for name in ("once", "twice"):
+        assert len(list(clip.rewrite(tmp_path, name, lambda frame: frame.pixels))) == 4
+        path = tmp_path / f"{name}-points{suffix}"
+        with av.open(str(path)) as made:
+            last = [packet for packet in made.demux(video=0) if packet.pts is not None][-1]
+            assert made.duration / 1e6 == pytest.approx(5.5, abs=0.01)
+            assert float(last.duration * last.time_base) == pytest.approx(3, abs=0.01)
+        clip = VideoInput(path)
+
+
+def test_the_last_frame_of_an_animation_ends_with_the_wanted_time(tmp_path):
+    path = animated(tmp_path / "a.gif", list(shades()), 1000)
+    frames = list(VideoInput(path, seconds=1.4).frames())
+    assert [(frame.seconds, frame.duration) for frame in frames] == [
+        (0, pytest.approx(1)),
+        (1, pytest.approx(0.4)),
+    ]
+
+
 def test_transparent_pixels_are_white_in_each_frame(tmp_path):
     frames = []
     for i in range(3):

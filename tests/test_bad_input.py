@@ -51,7 +51,7 @@ def predict(monkeypatch, capsys, tmp_path):
 BAD = {
     "truncated.jpg": (
         lambda face: saved(face, "JPEG")[:4000],
-        "not a readable image (image file is truncated",
+        "not a readable image (the file is cut off)",
     ),
     "empty.png": (lambda face: b"", "the file is empty"),
     "text.jpg": (lambda face: b"dear diary", "not a readable image; JPEG, PNG, WebP"),

@@ -87,6 +87,50 @@ def test_linked_folders_are_followed_once_and_dead_links_named(tmp_path, caplog)
     assert f"{inside / 'pipe.png'} (a pipe or device)" in line
 
 
+def test_hidden_files_and_folders_are_left_out_and_counted(tmp_path, caplog):
+    for name in ("a.png", "sub/b.png", ".git/c.png", "sub/.thumbnails/d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encoded("PNG"))
+    for name in ("._a.png", "__MACOSX/sub/._b.png"):  # macOS's resource forks
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    with caplog.at_level(logging.WARNING, "nasion"):
+        assert names(tmp_path) == ["a.png", "sub/b.png"]
+        found = inputs.resolve_inputs([str(tmp_path / "**" / "*.png")])
+    assert [os.path.relpath(each.name, tmp_path) for each in found] == ["a.png", "sub/b.png"]
+    of_folder, of_pattern = caplog.messages
+    assert "4 hidden files and folders were left out" in of_folder
+    assert all(name in of_folder for name in ("._a.png", ".git", "__MACOSX", ".thumbnails"))
+    assert "4 hidden files and folders were left out" in of_pattern
+    # What is named is read.
+    assert names(tmp_path / ".git") == ["c.png"]
+    assert len(inputs.resolve_inputs([str(tmp_path / ".gi*" / "*.png")])) == 1
+
+
+def test_a_folder_that_cannot_be_opened_is_an_input_that_cannot_be_read(tmp_path, monkeypatch):
+    for name in ("a.png", "shut/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encoded("PNG"))
+    scan = os.scandir
+
+    def scandir(path):  # rights do not stop root
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = inputs.resolve_inputs([str(tmp_path)])
+    assert [os.path.relpath(each.name, tmp_path) for each in found] == ["a.png", "shut"]
+    cannot = r"shut: the folder cannot be opened \(Permission denied\)"
+    with pytest.raises(DataError, match=cannot):
+        found[1].pixels(colour=True)
+    with pytest.raises(DataError, match=cannot):
+        inputs.resolve_inputs([str(tmp_path / "shut")])
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(DataError, match=r"no images .*; 1 folder could not be opened: .*shut"):
+        inputs.resolve_inputs([str(tmp_path)])
+
+
 def test_kinds_are_told_by_the_first_bytes():
     for kind in FORMATS:
         if kind != "TGA":

@@ -79,6 +79,8 @@ def test_a_camera_s_number_is_of_plain_digits(folder, monkeypatch):
     ("word", "error", "message"),
     [
         ("*.gif", DataError, "no file matches this pattern"),
+        ("*", DataError, r"matches folders only, as empty; .* write \*\*/\* for all files below"),
+        ("em*", DataError, r"matches folders only, as empty; .* write em\*/\*\*/\* for"),
         ("empty", DataError, "no images in this folder"),
     ],
 )

@@ -15,9 +15,10 @@ from nasion.inference import detectors
 from nasion.inference.detectors import Detector
 from nasion.inference.landmarker import Landmarker, _rotate
 from nasion.landmarks import geometry
-from nasion.landmarks.boxes import nms
+from nasion.landmarks.boxes import best_rotations, nms
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face
+from nasion.landmarks.face_extent import mean_shape
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,32 @@ def test_two_boxes_of_one_face_give_the_surer_one():
         replace(face, box=np.float32([20, 0, 30, 10]), score=0.8),
     )
     assert [kept.score for kept in nms([face, near, far], 0.4)] == [0.9, 0.8]
+
+
+@pytest.mark.parametrize("tilt", [0, 30])
+def test_an_upside_down_face_of_the_same_eyes_is_dropped_and_neighbours_stay(tilt):
+    angle = np.deg2rad(tilt)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = mean_shape(ibug68) @ turn.T
+    eyes, width = points[36:48].mean(axis=0), np.ptp(points[:, 0])
+
+    def face(points, score):
+        return Face(ibug68, points.astype(np.float32), geometry.points_box(points[None])[0], score)
+
+    upright, upside_down = face(points, 0.98), face(2 * eyes - points, 0.67)
+    neighbour = face(points + [0.95 * width, 0], 0.9)
+    assert nms([upright, upside_down], 0.4) == [upright, upside_down]  # too little overlap
+    found = [upside_down, neighbour, upright]
+    assert best_rotations(found, [180, 90, 0], 0.25) == [upright, neighbour]
+    # Of one rotation only the overlap of their boxes decides.
+    assert best_rotations(found, [0, 0, 0], 0.25) == [upright, neighbour, upside_down]
+
+
+def test_no_face_is_found_twice_with_any_rotation(real_data, light):
+    image = real_data / "samples" / "dlib_faces" / "2008_001009.jpg"
+    upright = Landmarker(light, min_score=0.3)(image)
+    rotated = Landmarker(light, min_score=0.3, any_rotation=True)(image)
+    assert len(rotated) == len(upright) == 2
 
 
 @pytest.mark.parametrize(("size", "mode"), [((1, 1), "L"), ((3, 500), "RGB"), ((40, 40), "L")])

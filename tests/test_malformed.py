@@ -439,7 +439,7 @@ def test_damaged_images_are_faults_and_can_be_left_out(labelled_photographs):
     faults = label_check.check(labelled_photographs).faults
     found = {fault.place: fault.problem for fault in faults}
     assert list(found) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
-    assert "truncated" in found["1.jpg"] and "not a readable image" in found["2.jpg"]
+    assert "the file is cut off" in found["1.jpg"] and "not a readable image" in found["2.jpg"]
     assert "the file is empty" in found["3.jpg"] and "its image is not at" in found["4.jpg"]
     assert load_faces(None, labelled_photographs).ids == tuple(f"{i}.jpg" for i in range(6))
     kept = load_faces(None, labelled_photographs, reading=LabelReading(skip_faults=True))

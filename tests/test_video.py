@@ -12,9 +12,11 @@ import sys
 import time
 from dataclasses import replace
 from fractions import Fraction
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nasion.app.cli import main
 from nasion.data.datasets import toy
@@ -28,6 +30,12 @@ pytestmark = pytest.mark.slow
 
 av = pytest.importorskip("av")
 SIDE = 320
+
+
+def image_bytes(kind):
+    data = BytesIO()
+    Image.new("RGB", (32, 24)).save(data, kind)
+    return data.getvalue()
 
 
 def written(path, frames, rate=30, sound=None):
@@ -322,7 +330,10 @@ def test_ctrl_c_keeps_the_results_so_far(moving, tmp_path):
 def test_a_file_that_is_no_video_is_refused_and_a_damaged_one_read_up_to_the_damage(clip, tmp_path):
     cases = {
         "text.mp4": (b"no video" * 99, "not a readable video"),
-        "empty.mp4": (b"", "not a readable video"),
+        "empty.mp4": (b"", "empty.mp4: the file is empty"),
+        "renamed.mp4": (image_bytes("PNG"), "an image; give it a suffix such as .png"),
+        "renamed.mov": (image_bytes("JPEG"), "an image; give it a suffix such as .png"),
+        "photo.jpg": (image_bytes("JPEG"), "seems to be an image; open it as one"),
     }
     for name, (data, words) in cases.items():
         (tmp_path / name).write_bytes(data)

@@ -17,6 +17,10 @@ from nasion.media.number_text import parse_coordinate
 Box = tuple[float, float, float, float]
 
 
+class MissingBox(DataError):
+    """The table of boxes has none for an image."""
+
+
 @dataclass(frozen=True)
 class KnownBoxes:
     """``typed``: boxes of the only image. ``rows``: of a table, by file name.
@@ -33,7 +37,7 @@ class KnownBoxes:
     def of(self, name: str) -> Float32[np.ndarray, "N 4"]:
         """The boxes of an image, by name, and by folder if several images have that name.
 
-        Raises ``DataError`` for an image that is missing from the table.
+        Raises ``MissingBox`` for an image that is missing from the table.
         """
         path = Path(name)
         several, parts = path.name in self.ambiguous, path.resolve().parts
@@ -49,7 +53,9 @@ class KnownBoxes:
                 fits.append(box)
         found = [*self.typed, *fits]
         if not found:
-            raise DataError(f"{self.table} has no box for {path.name}; add one, or omit the image.")
+            raise MissingBox(
+                f"{self.table} has no box for {path.name}; add one, or omit the image."
+            )
         return np.array(found, dtype=np.float32)
 
 

@@ -32,7 +32,9 @@ def without_drawings(
     if drawn:
         names = ", ".join(drawn[:3]) + (", ..." if len(drawn) > 3 else "")
         what = "1 file was" if len(drawn) == 1 else f"{len(drawn)} files were"
-        message = f"{what} drawn by nasion and left out ({names}); name a file to predict on it."
+        message = (
+            f"{what} drawn by nasion and left out ({names}); name such a file itself to use it."
+        )
         if not kept:
             raise DataError(message)
         _log.info("%s", message)

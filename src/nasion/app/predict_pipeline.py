@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.app.known_boxes import KnownBoxes
+from nasion.app.known_boxes import KnownBoxes, MissingBox
 from nasion.app.output_files import OutputCheck
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, NasionError, SettingError
@@ -245,6 +245,8 @@ def refusal(name: str, error: Exception) -> UnreadableInput:
 
     Raises what is no fault of the input: settings, and disks that are full or read-only.
     """
+    if isinstance(error, MissingBox):
+        return replace(UnreadableInput.of(name, error), counted_as="had no box")
     if isinstance(error, DataError):
         return UnreadableInput.of(name, error)
     if isinstance(error, SettingError):

@@ -1,6 +1,8 @@
-"""Boxes of faces: overlap (IoU) and non-maximum suppression."""
+"""Boxes of faces: overlap (IoU), non-maximum suppression, one face found in several rotations."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,3 +36,26 @@ def nms(faces: list[Face], threshold: float) -> list[Face]:
         if not overlaps_any(face.box, kept, threshold):
             kept.append(face)
     return kept
+
+
+def best_rotations(faces: Sequence[Face], rotations: Sequence[int], share: float) -> list[Face]:
+    """By falling score, without faces that overlap a better one of another rotation.
+
+    ``rotations``: degrees by which the image was rotated where each face was found. A face overlaps
+    a better one if more than this share of its points lie in the other's box: an upside-down face
+    of the same eyes and forehead does, though their boxes overlap little.
+    """
+    kept: list[tuple[Face, int]] = []
+    for face, degrees in sorted(
+        zip(faces, rotations, strict=True), key=lambda pair: -pair[0].score
+    ):
+        others = [other for other, rotation in kept if rotation != degrees]
+        if all(_share_within(face, other) <= share for other in others):
+            kept.append((face, degrees))
+    return [face for face, _ in kept]
+
+
+def _share_within(face: Face, other: Face) -> float:
+    """The share of a face's points in the box of another one."""
+    inside = (face.points >= other.box[:2]) & (face.points <= other.box[2:])
+    return float(inside.all(axis=1).mean())

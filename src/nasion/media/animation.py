@@ -100,10 +100,12 @@ class AnimationReader:
                 return
             if self.until is not None and seconds > self.until:
                 return
-            yield None, Frame(_on_white(image), seconds, number)
             # Pillow has a frame's duration once it is decoded.
-            shown = float(self.file.info.get("duration", 0)) / 1000
-            seconds += shown if shown >= _SHORTEST else _SHOWN
+            stated = float(self.file.info.get("duration", 0)) / 1000
+            shown = stated if stated >= _SHORTEST else _SHOWN
+            left = shown if self.until is None else min(shown, self.until - seconds)
+            yield None, Frame(_on_white(image), seconds, number, duration=left)
+            seconds += shown
 
     def problems(self) -> list[VideoProblem]:
         return [VideoProblem(self.name, self._damage)] if self._damage else []

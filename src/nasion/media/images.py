@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from importlib import import_module
 from io import BytesIO
@@ -140,6 +141,10 @@ def _require_contents(image: Path | bytes, name: str) -> None:
         shown = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
         raise DataError(f"{shown}: no such file ({reason_of(error)}).") from error
     if stat.S_ISDIR(status.st_mode):
+        try:
+            os.scandir(image).close()
+        except OSError as error:
+            raise DataError(f"{name}: the folder cannot be opened ({reason_of(error)}).") from error
         raise DataError(f"{name}: a folder; name an image in it.")
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{name}: a pipe or device; on the command line - reads standard input.")
@@ -154,7 +159,11 @@ def _named(name: str, error: DataError) -> DataError:
 
 def _unreadable(name: str, error: Exception) -> DataError:
     """The refusal of a file that Pillow failed to read."""
-    return DataError(f"{name}: not a readable image ({reason_of(error)}).")
+    if isinstance(error, PermissionError):
+        return DataError(f"{name}: the file cannot be opened ({reason_of(error)}).")
+    # Pillow's words; its number of bytes "not processed" is none that a user could look up.
+    reason = "the file is cut off" if "truncated" in str(error).lower() else reason_of(error)
+    return DataError(f"{name}: not a readable image ({reason}).")
 
 
 def _to_array(image: Any, mode: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -17,12 +18,13 @@ from nasion.errors import DataError, SettingError
 from nasion.media.addresses import is_stream, is_url, split_password
 from nasion.media.animation import is_animation
 from nasion.media.files import read_text
-from nasion.media.folders import media_below
+from nasion.media.folders import hidden_left_out, is_hidden, media_below
 from nasion.media.images import open_image
 from nasion.media.several_images import note_several
 from nasion.media.signatures import VIDEO_SUFFIXES, kind_of
 from nasion.media.video import VideoInput, camera_number
 
+_log = logging.getLogger("nasion")
 _LIVE_SUFFIXES = (".mjpg", ".mjpeg")  # of URLs of cameras
 _MAX_STDIN = 200 << 20  # bytes
 _PREFETCH = 2  # results beyond the number of threads that are computed before they are asked for
@@ -62,10 +64,11 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class UnreadableInput:
-    """An image or video that could not be read, and why."""
+    """An image or video that could not be read, and why. ``counted_as``: in summaries."""
 
     name: str
     reason: str
+    counted_as: str = "could not be read"
 
     @classmethod
     def of(cls, name: str, error: DataError) -> UnreadableInput:
@@ -102,16 +105,14 @@ def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
     elif "://" in word and not path.exists():
         yield _at_address(word)
     elif path.is_dir():
-        yield from map(_file, media_below(path))
+        contents = media_below(path)
+        yield from map(_file, contents.media)
+        # Refused with the reason where it is read, as an image that cannot be.
+        yield from (ImageInput(str(each), each) for each in contents.unopened)
     # A file that exists is taken by its name, even if that contains a wildcard. The same holds for
     # a file called 0 and the camera below.
     elif not path.exists() and any(sign in word for sign in "*?["):
-        # Path.glob takes relative patterns only, so an absolute one starts at its root.
-        matches = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-        files = sorted(file for file in matches if file.is_file())
-        if not files:
-            raise DataError(f"{word}: no file matches this pattern.")
-        yield from map(_file, files)
+        yield from map(_file, _matching_files(word))
     elif path.suffix.lower() == ".txt" and path.is_file():
         for line in filter(None, map(str.strip, read_text(path).splitlines())):
             yield _at_address(line) if "://" in line else _file(path.parent / line)
@@ -119,6 +120,34 @@ def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
         yield VideoInput(camera)
     else:
         yield _file(path)
+
+
+def _matching_files(pattern: str) -> list[Path]:
+    """The files that a pattern matches, sorted, without hidden ones that it does not name."""
+    path = Path(pattern)
+    # Path.glob takes relative patterns only, so an absolute one starts at its root.
+    matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        if not matches:
+            raise DataError(f"{pattern}: no file matches this pattern.")
+        top = path.parent if path.name == "*" else path
+        raise DataError(
+            f"{pattern}: this pattern matches folders only, as {matches[0]}; name a folder, or "
+            f"write {top / '**' / '*'} for all files below."
+        )
+    wild = next(i for i, part in enumerate(path.parts) if any(sign in part for sign in "*?["))
+    if any(map(is_hidden, path.parts[wild:])):
+        return files
+    hidden = [str(file) for file in files if any(map(is_hidden, file.parts[wild:]))]
+    if len(hidden) == len(files):
+        raise DataError(
+            f"{pattern}: this pattern matches hidden files only, as {hidden[0]}; name them, or "
+            "write a pattern that begins with a dot."
+        )
+    if hidden:
+        _log.warning("%s: %s.", pattern, hidden_left_out(hidden))
+    return [file for file in files if str(file) not in set(hidden)]
 
 
 def _standard_input() -> bytes:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasion.errors import DataError, requires_extra
 from nasion.media.addresses import is_url
+from nasion.media.signatures import IMAGE_SUFFIXES, kind_of_contents
 
 if TYPE_CHECKING:
     from nasion.media.downloads import WebFile
@@ -29,6 +30,7 @@ FORMATS = (
 FORMATS_TEXT = "MP4 and MOV, Matroska and WebM, AVI, MPEG, ASF and WMV, FLV, Ogg, MJPEG and MXF"
 _RTSP_PROTOCOLS = "rtsp,tcp,udp,rtp,tls,crypto"
 _OPEN_SECONDS, _READ_SECONDS = 20.0, 20.0  # for a stream to begin, and for its next packet
+_LOOK = 512  # bytes that tell what a file is
 _CUT = " If it was cut off, its index is missing."  # MP4 and MOV have it at their end
 _FILES_ALONE = {"protocol_whitelist": "file"}
 _NO_OTHERS = {"protocol_whitelist": "none"}
@@ -51,33 +53,46 @@ def open_container(source: Path | bytes | str | int, name: str) -> Iterator[Any]
         opened = _open(av, source)
     except DataError:
         raise
-    # A format that is not in the list, or none at all.
-    except (av.error.ArgumentError, av.error.InvalidDataError) as error:
-        if _is_indexed(source):
-            raise DataError(f"{name}: not a readable video ({error.strerror}).{_CUT}") from error
-        raise DataError(
-            f"{name}: not a readable video; {FORMATS_TEXT} are known. Lists of other files, as "
-            "playlists, are not opened; name the files themselves."
-        ) from error
+    except PermissionError as error:
+        raise DataError(f"{name}: the file cannot be opened ({error.strerror}).") from error
     except Exception as error:  # FFmpeg's errors, and any of a damaged header
-        reason = getattr(error, "strerror", None) or error or type(error).__name__
-        hint = _CUT if _is_indexed(source) else ""
-        raise DataError(f"{name}: not a readable video ({reason}).{hint}") from error
+        raise DataError(f"{name}: {_refusal(av, source, error)}") from error
     with opened as container:
         yield container
 
 
-def _is_indexed(source: Path | bytes | str | int) -> bool:
-    """Whether it is an MP4 or MOV, as its suffix or its first bytes say."""
+def _refusal(av: Any, source: Path | bytes | str | int, error: Exception) -> str:
+    """Why a source cannot be opened as a video."""
+    head = _head_of(source)
+    if head == b"":
+        return "the file is empty."
+    if head is not None and kind_of_contents(head) == "image":
+        named = isinstance(source, Path) and source.suffix.lower() not in IMAGE_SUFFIXES
+        advice = "give it a suffix such as .png" if named else "open it as one"
+        return f"not a readable video. It seems to be an image; {advice}."
+    reason = getattr(error, "strerror", None) or error or type(error).__name__
+    if head is not None and head[4:8] == b"ftyp":
+        return f"not a readable video ({reason}).{_CUT}"
+    # A format that is not in the list, or none at all.
+    if isinstance(error, (av.error.ArgumentError, av.error.InvalidDataError)):
+        return (
+            f"not a readable video; {FORMATS_TEXT} are known. Lists of other files, as playlists, "
+            "are not opened; name the files themselves."
+        )
+    return f"not a readable video ({reason})."
+
+
+def _head_of(source: Path | bytes | str | int) -> bytes | None:
+    """The first bytes of a file; None if the source is no file, or cannot be read."""
     if isinstance(source, bytes):
-        return source[4:8] == b"ftyp"
+        return source[:_LOOK]
+    if not isinstance(source, Path):
+        return None
     try:
-        if isinstance(source, Path):
-            with source.open("rb") as file:
-                return file.read(8)[4:] == b"ftyp"
+        with source.open("rb") as file:
+            return file.read(_LOOK)
     except OSError:
-        return False
-    return False
+        return None
 
 
 @contextmanager

@@ -28,7 +28,8 @@ _RGB, _UNKNOWN_MATRIX = 0, 2  # in FFmpeg's AVColorSpace
 class Frame:
     """A video frame: upright RGB pixels, its time from the first frame, its number from 0.
 
-    ``delay``: seconds by which the first frame comes after the start of the sound.
+    ``delay``: seconds by which the first frame comes after the start of the sound. ``duration``:
+    seconds for which it is shown; 0 if the file does not say.
     ``pixel_aspect``: width over height of a pixel as it is shown; points are in stored pixels.
     """
 
@@ -37,6 +38,7 @@ class Frame:
     number: int
     delay: float = 0.0
     pixel_aspect: Fraction = Fraction(1)
+    duration: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,8 @@ class VideoReader:
         with refusing_damage(f"{self.name} frame {number}"):
             threads = conversion_threads(image, self.threads)
             pixels = turn(image.to_ndarray(format="rgb24", threads=threads), matrix)
-        return Frame(pixels, seconds, number, delay, aspect)
+        duration = float(image.duration * image.time_base) if image.time_base else 0.0
+        return Frame(pixels, seconds, number, delay, aspect, max(duration, 0.0))
 
 
 def conversion_threads(image: Any, most: int | None) -> int | None:

@@ -131,7 +131,8 @@ class VideoWriter:
         plans: Sequence[SoundPlan],
         threads: int | None = None,
     ) -> None:
-        self._output, self._colours, self._threads = output, colours, threads
+        self._output, self._rate = output, rate
+        self._colours, self._threads = colours, threads
         self._video = output.add_stream("libx264", rate=rate, options=_ENCODER)
         self._video.pix_fmt = "yuv420p"
         if threads is not None:
@@ -200,6 +201,7 @@ class VideoWriter:
         )
         image.pts = round((frame.seconds + frame.delay) / _TIME_BASE)
         image.time_base = _TIME_BASE
+        image.duration = round((frame.duration or 1 / self._rate) / _TIME_BASE)
         self._output.mux(self._video.encode(image))
         while self._waiting:
             self._add_sound(self._waiting.pop(0))
@@ -228,6 +230,8 @@ class VideoWriter:
         codec = self._video.codec_context
         codec.width, codec.height = width, height
         codec.time_base = _TIME_BASE
+        # The durations of frames become those of packets; the last one's is the container's end.
+        codec.flags |= load_av().codec.context.Flags.frame_duration
         codec.sample_aspect_ratio = pixel_aspect
         # A matrix that swscale cannot make is not claimed either.
         if self._colours.matrix in _CONVERSIONS:

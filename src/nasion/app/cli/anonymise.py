@@ -37,7 +37,6 @@ Inputs = Annotated[
     typer.Argument(
         help="Images, videos, folders, globs, lists of files (.txt), URLs of images, - for "
         "standard input.",
-        metavar="INPUTS",
     ),
 ]
 
@@ -48,7 +47,8 @@ def anonymise(
     inputs: Inputs,
     run: Model = Path("face68"),
     folder: Annotated[
-        Path, typer.Option("--out", help="Output folder; inputs are never overwritten.")
+        Path,
+        typer.Option("--out", help="Output folder; inputs are never overwritten.", readable=False),
     ] = Path("anonymised"),
     part: Annotated[
         str, typer.Option(help="What is hidden: face (jaw line to forehead) or eyes (a band).")

@@ -50,7 +50,9 @@ _OF_CANDIDATES = (*_OF_SEARCH, "min_score", "max_faces")
 def crop(
     inputs: Inputs,
     run: Model = Path("face68"),
-    folder: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("crops"),
+    folder: Annotated[Path, typer.Option("--out", help="Output folder.", readable=False)] = Path(
+        "crops"
+    ),
     template: Annotated[
         str,
         typer.Option(

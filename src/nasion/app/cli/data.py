@@ -21,7 +21,7 @@ def show(
     path: DataPath,
     split: Annotated[str, typer.Option(help="Which split.")] = "all",
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The contact sheet to write.")
+        Path, typer.Option("-o", "--output", readable=False, help="The contact sheet to write.")
     ] = Path("contact_sheet.png"),
     *,
     reading: LabelReading,

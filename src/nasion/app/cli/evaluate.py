@@ -74,6 +74,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--out",
+            readable=False,
             help="Folder of report.html, scores.json and predictions.csv.",
             show_default="RUN/evaluation-SPLIT",
         ),
@@ -182,9 +183,9 @@ def _module(recipe: Path | None) -> ModuleType | None:
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path(
-        "comparison.html"
-    ),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", readable=False, help="The page to write.")
+    ] = Path("comparison.html"),
 ) -> None:
     """Compare runs: numbers, settings that differ, all curves in one plot."""
     from nasion.evaluation import compare_runs
@@ -206,9 +207,9 @@ def submit(
             help="kaggle (RowId,Location), or course68 (Id,Predicted) for an imglab file.",
         ),
     ] = "kaggle",
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")] = Path(
-        "submission.csv"
-    ),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", readable=False, help="The file to write.")
+    ] = Path("submission.csv"),
     tta: TTAMode = None,
     recipe: RecipeFile = None,
 ) -> None:

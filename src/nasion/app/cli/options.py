@@ -51,7 +51,6 @@ Inputs = Annotated[
     typer.Argument(
         help="Images, videos, folders, globs, lists of files (.txt), URLs, a camera number, "
         "- for standard input.",
-        metavar="INPUTS",
     ),
 ]
 KnownBox = Annotated[
@@ -89,7 +88,7 @@ Seconds = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(help="Threads.", min=1, show_default="cores")]
 MinScore = Annotated[float, typer.Option(help="Minimum face score, 0 to 1.")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="The file to write.")]
+Output = Annotated[Path, typer.Option("-o", "--output", readable=False, help="The file to write.")]
 
 
 def open_model(run: Path, recipe: Path | None, tta: str | None = None) -> Predictor:

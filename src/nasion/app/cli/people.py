@@ -74,6 +74,7 @@ def merge(
         typer.Option(
             "-o",
             "--output",
+            readable=False,
             help="The list to write.",
             show_default="DATA.changes/FIRST+SECOND.jsonl",
         ),

@@ -111,7 +111,8 @@ def predict(
     run: Model = Path("face68"),
     formats: Formats = None,
     folder: Annotated[
-        Path, typer.Option("--out", help="Output folder; - prints a text format.")
+        Path,
+        typer.Option("--out", help="Output folder; - prints a text format.", readable=False),
     ] = Path("predictions"),
     draw: Draw = None,
     labels: Labels = "none",

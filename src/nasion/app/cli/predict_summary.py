@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from nasion.landmarks.face import ImageResult
 
 _MAX_LINES = 20  # images, or faces of a video, with a line of their own in the terminal
+_MAX_NAMES = 3  # of images without a face in the last line
 _MAX_TIMES = 10  # of blinks in a line
 
 
@@ -54,6 +56,7 @@ class PredictionSummary:
         self._blinks = ClipBlinks()
         self._min_score, self._started = min_score, perf_counter()
         self._images = self._faces = self._without = 0
+        self._named_without: list[str] = []  # the first of them
         self._lines: list[str] = []
         self._candidates = _Candidates()
         self._videos: dict[str, _Video] = {}
@@ -73,6 +76,8 @@ class PredictionSummary:
         self._images += 1
         self._faces += len(result.faces)
         self._without += not result.faces
+        if not result.faces and len(self._named_without) < _MAX_NAMES:
+            self._named_without.append(result.name)
         self._candidates.add(result)
         if len(self._lines) < _MAX_LINES:
             self._lines.append(f"{result.name}: {self._faces_of(result)}")
@@ -123,17 +128,25 @@ class PredictionSummary:
         summary = []
         if self._images or not (self._videos or self.outcome.unreadable):
             faces = console.count(self._faces, "face")
-            without = f", {self._without} without any" if self._without else ""
             # Where each image has a line of its own, that says it.
             in_lines = folder is not None and self._images == len(self._lines)
+            without = self._without_any(named=not in_lines and self._images > 1)
             below = "" if in_lines else self._below(self._candidates, "image")
             summary.append(f"{faces} in {console.count(self._images, 'image')}{without}{below}")
-        if self.outcome.unreadable:
-            summary.append(f"{len(self.outcome.unreadable)} could not be read")
+        counts = Counter(each.counted_as for each in self.outcome.unreadable)
+        summary += [f"{count} {what}" for what, count in counts.items()]
         damaged = len({problem.name for problem in self.outcome.problems if problem.damaged})
         if damaged:
             summary.append(f"{damaged} damaged, read in part")
         return summary
+
+    def _without_any(self, named: bool) -> str:
+        """``, 5 without any (a.jpg, b.jpg, c.jpg, ...)``; empty if all images have a face."""
+        if not self._without:
+            return ""
+        more = ", ..." if self._without > len(self._named_without) else ""
+        names = f" ({', '.join(self._named_without)}{more})" if named else ""
+        return f", {self._without} without any{names}"
 
     def _below(self, candidates: _Candidates, kind: str) -> str:
         """Why there may be faces after all; empty if nothing looked like one."""

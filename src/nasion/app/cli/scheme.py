@@ -34,6 +34,7 @@ def init(
         typer.Option(
             "-o",
             "--output",
+            readable=False,
             help="The file to write.",
             show_default="scheme.toml beside the data, where every command finds it",
         ),
@@ -87,7 +88,12 @@ def show(
     subject: _SchemeOrData,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Also draw it: points with numbers and names, as PNG."),
+        typer.Option(
+            "-o",
+            "--output",
+            readable=False,
+            help="Also draw it: points with numbers and names, as PNG.",
+        ),
     ] = None,
     *,
     reading: LabelReading,

@@ -224,7 +224,7 @@ def _tensorboard(recipe: Recipe, folder: Path) -> list[Observer]:
 
 def demo(
     folder: Annotated[
-        Path, typer.Option("--out", help="Folder of the demo's run and report.")
+        Path, typer.Option("--out", readable=False, help="Folder of the demo's run and report.")
     ] = Path("demo"),
     faces: Annotated[int, typer.Option(min=20, help="How many toy faces are drawn.")] = 2000,
     epochs: Annotated[int, typer.Option(min=1, help="How long it trains.")] = 30,
