@@ -293,6 +293,9 @@ def test_a_clip_keeps_its_sound_and_loses_faces_and_metadata(anonymise, drawn, t
     found = list(Landmarker("face68_light").video(result))
     assert len(found) == count and not any(faces for _, faces in found)
     before = [frame.pixels for frame in VideoInput(path).frames()]
+    code, _ = anonymise("clip.mp4", "--no-sound", "--out", "silent")
+    with av.open(str(tmp_path / "silent" / "clip-anonymised.mp4")) as opened:
+        assert code == 0 and not opened.streams.audio
     # Beside the face the picture is as it was.
     assert np.abs(found[0][0].pixels[-8:].astype(int) - before[0][-8:]).mean() < 8
 

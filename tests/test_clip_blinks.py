@@ -8,6 +8,7 @@ import pytest
 from blinking_clip import write_clip
 from helpers import run_command
 
+import nasion
 from nasion import prediction_formats
 from nasion.data.datasets import toy
 from nasion.landmarks.catalog import ibug68
@@ -15,6 +16,7 @@ from nasion.landmarks.clip_blinks import ClipBlinks
 from nasion.landmarks.eyes_and_mouth import FaceMeasures
 from nasion.landmarks.face import Face, ImageResult, PoseAndMeasures
 from nasion.landmarks.measures import measure
+from nasion.media.images import open_image
 from nasion.prediction_formats import to_text
 
 FACE = Face(ibug68, np.zeros((68, 2), np.float32), np.float32([0, 0, 9, 9]), 0.9)
@@ -100,3 +102,21 @@ def test_the_command_finds_the_blinks_of_a_clip(monkeypatch, capsys, tmp_path):
         monkeypatch, capsys, "predict", tmp_path / "c.mp4", "-f", "csv", "--out", tmp_path / "csv"
     )
     assert code == 0 and "blink" not in said
+
+
+@pytest.mark.parametrize("network", ["face68", "face68_light"])
+def test_blinks_on_a_photograph_are_found(network, real_data, tmp_path):
+    """Lids of a photograph that were moved: openness predicted falls as it does in drawings."""
+    photo = next(path for path in sorted((real_data / "imm").rglob("*.jpg")) if "07-1" in path.name)
+    pixels = open_image(photo, colour=True)
+    landmarker = nasion.Landmarker(network)
+    (face,) = landmarker(pixels)
+    write_clip(tmp_path / "a.mp4", pixels, face.points.astype(float), [0.8, 2.0], 2.8)
+    seen = [
+        (frame.seconds, faces[0].measures().eyes)
+        for frame, faces in landmarker.video(tmp_path / "a.mp4", smoothing=None)
+    ]
+    seconds, openness = zip(*seen, strict=True)
+    found = nasion.find_blinks(openness, seconds)
+    assert [blink.lowest for blink in found] == pytest.approx([0.8, 2.0], abs=0.05)
+    assert min(openness) < 0.4 * np.median(openness)

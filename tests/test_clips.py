@@ -1,55 +1,32 @@
 """Short videos over HTTP: the faces of each frame with their numbers, within limits."""
 
-import io
 import json
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from test_serve import Server, encoded
+from drawn_clips import RATE, SIDE, contents, frames, written
+from leaving_client import SlowDetector, nothing_is_left, send_and_leave, slow_server
+from test_serve import Server, encoded, wait_until
 
 from nasion.app import serve
+from nasion.app.predict_pipeline import PredictOptions, predict_videos
 from nasion.app.serve.responses import sample_image
-from nasion.data.datasets import toy
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
-from nasion.landmarks.catalog import ibug68
-from nasion.media.decoder_process import ClipDecoder
+from nasion.media.clip_process import ClipDecoder
+from nasion.media.video import VideoInput
 from nasion.media.video_reading import VideoProblem
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
-av = pytest.importorskip("av")
-SIDE, RATE = 240, 25
+pytest.importorskip("av")
 LIMITS = serve.Limits(
     body_bytes=3 << 20, pixels=320_000, seconds=20, clip_seconds=1.0, clip_frames=40, faces=2
 )
-
-
-def written(frames, rate=RATE, kind="mp4"):
-    data = io.BytesIO()
-    with av.open(data, "w", format=kind) as out:
-        stream = out.add_stream("libx264", rate=rate)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for pixels in frames:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        out.mux(stream.encode(None))
-    return data.getvalue()
-
-
-def frames(count, width=SIDE + 60):
-    """A drawn face that moves by 2 pixels a frame."""
-    face = toy.draw(1, ibug68, size=SIDE, colour=True).images[0]
-    made = []
-    for step in range(count):
-        frame = np.full((SIDE, width, 3), 90, np.uint8)
-        left = min(2 * step, width - SIDE)
-        frame[:, left : left + SIDE] = face
-        made.append(frame)
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +73,20 @@ def test_other_formats_and_a_form_with_the_clip_s_name(server):
         ("/v1/clips?min_scor=0.3", b"x", 422, "did you mean 'min_score'"),
         ("/v1/clips?format=image", b"x", 422, "format"),
         ("/v1/clips?patience=-1", b"x", 422, "patience"),
+        ("/v1/clips?draw=points", b"x", 422, "draw: has no effect without format=video"),
+        ("/v1/clips?format=csv&labels=names", b"x", 422, "labels: has no effect without"),
+        ("/v1/clips?format=video&draw=axes", b"x", 422, "are drawn with measures=true"),
+        ("/v1/clips?format=video&draw=noses", b"x", 422, "'noses' cannot be drawn"),
+        ("/v1/clips?format=video&draw=points&labels=names", b"x", 422, "no effect with draw"),
+        ("/v1/clips?format=video&overlay=true", b"x", 422, "No query parameter 'overlay'"),
+        ("/v1/clips?format=video", b"no video", 422, "video: not a readable video; MP4"),
+        ("/v1/clips?format=video", sample_image(), 422, "an image; send it to /v1/landmarks"),
+        ("/v1/clips?format=video", written(frames(30)), 413, "longer than 1 seconds, the limit"),
+        ("/v1/clips?format=video", written(frames(60, SIDE), 100), 413, "more than 40 frames"),
+        ("/v1/clips?format=video", written(frames(1, 1500)), 422, "1500 x 240 pixels; the limit"),
         ("/v1/clips?min_face=9", written(frames(1, 1240)), 200, ""),
     ],
-    ids=range(14),
+    ids=range(25),
 )
 def test_what_is_no_clip_or_too_long_is_refused_with_a_reason(server, path, body, status, words):
     found, _, answer = server.ask(path, body, "video/mp4")
@@ -162,7 +150,7 @@ def test_a_clip_s_decoder_is_killed_when_it_takes_too_long_and_ends_with_its_cli
     reading = ClipDecoder(20, 300_000)(clip, "a.mp4", problems.append)
     first = next(reading)
     assert first.pixels.shape == (SIDE, SIDE + 60, 3) and first.seconds == 0
-    process = reading.gi_frame.f_locals["process"]._process
+    process = reading.gi_frame.f_locals["clip"]._process._process
     reading.close()
     assert process.wait(10) == -9
     with pytest.raises(DataError, match=r"a.mp4: decoding took longer than 0.001 seconds"):
@@ -191,3 +179,99 @@ def test_whatever_goes_wrong_with_one_file_is_its_own_refusal(caplog):
         status, _, body = running.ask("/v1/clips", written([bad] * 3), "video/mp4")
         assert status == 422 and "MemoryError while" in json.loads(body)["error"]
     assert "bad.png: MemoryError" in caplog.text
+
+
+def drawn(server, clip, query=""):
+    """(headers, what the clip holds) of a drawn clip."""
+    status, headers, body = server.ask(f"/v1/clips?format=video{query}", clip, "video/mp4")
+    assert status == 200, body[:300]
+    return headers, contents(body)
+
+
+def test_a_drawn_clip_is_what_predict_writes_with_times_and_sound(server, tmp_path):
+    clip = written(frames(20), sound="aac")
+    headers, found = drawn(server, clip)
+    (tmp_path / "clip.mp4").write_bytes(clip)
+    options = PredictOptions(formats=("image",), folder=tmp_path)
+    video = VideoInput(tmp_path / "clip.mp4")
+    limited = Landmarker("face68_light", max_faces=LIMITS.faces)
+    list(predict_videos([video], limited, options, {video.name: "clip"}))
+    expected = contents((tmp_path / "clip-points.mp4").read_bytes())
+    assert headers["content-type"] == "video/mp4" and "nasion-problems" not in headers
+    assert (found.codec, found.sounds) == ("h264", ["aac"]) and found.seconds == expected.seconds
+    assert found.tags["comment"] == expected.tags["comment"] == "points drawn by nasion"
+    # The encoder has other threads there, so that its losses differ; what is drawn does not.
+    difference = np.abs(np.subtract(found.frames, expected.frames, dtype=int))
+    assert len(found.frames) == 20 and difference.mean() < 2 and difference.max() < 60
+    # Something is drawn in every frame.
+    for pixels, plain in zip(found.frames, contents(clip).frames, strict=True):
+        assert (np.abs(pixels.astype(int) - plain).max(axis=2) > 60).mean() > 0.005
+
+
+def test_what_is_drawn_into_a_clip_can_be_chosen(server):
+    clip = written(frames(3))
+    queries = ("", "&draw=points", "&labels=numbers", "&draw=axes,measures&measures=true")
+    made = [drawn(server, clip, query)[1].frames[2].astype(int) for query in queries]
+    for k, one in enumerate(made):
+        for other in made[:k]:
+            assert (np.abs(one - other).max(axis=2) > 60).sum() > 30
+
+
+def test_a_drawn_clip_says_what_was_damaged_and_what_became_of_its_sound(server):
+    clip = written(frames(20), kind="mpegts")
+    headers, found = drawn(server, clip[: len(clip) * 2 // 3])
+    assert 0 < len(found.frames) < 20 and headers["nasion-problems"]
+    headers, found = drawn(server, written(frames(5), kind="asf", sound="wmav2"))
+    assert found.sounds == ["aac"] and "wmav2 sound encoded as AAC" in headers["nasion-problems"]
+
+
+def test_sound_that_needs_it_makes_a_drawn_clip_a_matroska_file(server):
+    headers, found = drawn(server, written(frames(5), kind="matroska", sound="mp2"))
+    assert headers["content-type"] == "video/x-matroska" and found.sounds == ["mp2"]
+
+
+def test_a_drawn_clip_of_too_many_bytes_is_refused(server, monkeypatch):
+    monkeypatch.setattr("nasion.app.serve.clips.MAX_FILES_BYTES", 2000)
+    status, _, body = server.ask("/v1/clips?format=video", written(frames(20)), "video/mp4")
+    assert status == 413
+    assert "would have more than 2,000 bytes, the limit; send a part" in json.loads(body)["error"]
+
+
+def test_larger_frames_are_read_than_are_written(server, monkeypatch):
+    monkeypatch.setattr("nasion.media.clip_process.MAX_WRITTEN_PIXELS", 50_000)
+    clip = written(frames(2))
+    assert server.ask("/v1/clips", clip, "video/mp4")[0] == 200
+    status, _, body = server.ask("/v1/clips?format=video", clip, "video/mp4")
+    assert status == 422 and "300 x 240 pixels; the limit is 50,000" in json.loads(body)["error"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are seen in /proc")
+@pytest.mark.parametrize("query", ["", "?format=video"])
+def test_the_work_on_a_clip_whose_client_leaves_is_given_up(query):
+    detector = SlowDetector()
+    with slow_server(detector) as server:
+        clip = written(frames(100), sound="aac")
+        send_and_leave(server, f"/v1/clips{query}", clip, lambda: detector.images > 2)
+        assert wait_until(lambda: nothing_is_left(server), 5)
+        assert detector.images < 50
+
+
+def test_the_server_answers_while_it_draws_a_clip():
+    detector = SlowDetector(0.02)
+    with slow_server(detector) as server, ThreadPoolExecutor(1) as pool:
+        job = pool.submit(server.ask, "/v1/clips?format=video", written(frames(50)), "video/mp4")
+        assert wait_until(lambda: detector.images > 2)
+        times = []
+        while not job.done():
+            started = time.perf_counter()
+            assert server.ask("/healthz")[0] == 200
+            times.append(time.perf_counter() - started)
+        assert job.result()[0] == 200 and len(times) > 5 and np.median(times) < 0.1
+
+
+def test_a_drawn_clip_that_takes_too_long_is_given_up():
+    detector = SlowDetector()
+    with slow_server(detector, seconds=1.0) as server:
+        status, _, body = server.ask("/v1/clips?format=video", written(frames(100)), "video/mp4")
+        assert status == 503 and "a shorter clip" in json.loads(body)["error"]
+        assert wait_until(lambda: nothing_is_left(server), 5)

@@ -243,6 +243,15 @@ def test_the_far_half_of_a_profile_cannot_be_seen():
     assert hidden[1, 5] == 0 and hidden[1, 6] == 1
 
 
+def test_unlabelled_points_of_a_profile_s_near_half_can_be_seen():
+    points = half_of(turned(80), ibug68, "right")
+    for names in (["inner_lip_upper_right", "chin"], ["lip_lower_right_2"]):
+        points[ibug68.index(names)] = np.nan
+        seen = seen_points(faces_of(points[None]))
+        assert (seen[0, ibug68.index(names)] == 1).all()
+        assert seen[0, ibug68.index(["lip_lower_left_2"])] == 0
+
+
 def test_half_a_frontal_face_says_nothing_of_the_other_half():
     seen = seen_points(faces_of(half_of(turned(5), ibug68, "right")[None]))
     left = np.array(["left" in name.split("_") for name in ibug68.points])

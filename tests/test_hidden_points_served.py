@@ -59,7 +59,7 @@ def test_of_camera_frames_hidden_points_can_be_left_out(server, query, expected)
 
 def test_in_a_clip_hidden_points_can_be_left_out(server):
     pytest.importorskip("av")
-    from test_clips import frames, written
+    from drawn_clips import frames, written
 
     data = written(frames(2))
     for query, expected in (("", []), ("?hide_occluded=true", AT)):

@@ -422,6 +422,18 @@ def test_drawings_of_an_earlier_prediction_are_no_inputs(predict, photo, tmp_pat
         without_drawings(resolve_inputs([str(drawn.parent)]), [str(drawn.parent)])
 
 
+def test_points_do_not_depend_on_what_is_written(predict, photo, tmp_path):
+    # Saved with rounded colours, so that brightness of pixels is not that which the file stores.
+    photo.save(tmp_path / "a.jpg", quality=60)
+    texts = []
+    for i, formats in enumerate((["-f", "json"], ["-f", "json", "-f", "image"])):
+        predict(tmp_path / "a.jpg", *formats, out=tmp_path / f"{i}")
+        texts.append((tmp_path / f"{i}" / "predictions.json").read_text())
+    assert texts[0] == texts[1] and "points" in texts[0]
+    with Image.open(tmp_path / "1" / "a-points.jpg") as drawn:
+        assert drawn.mode == "RGB" and np.ptp(np.asarray(drawn), axis=2).max() > 50
+
+
 # Messages
 
 

@@ -11,6 +11,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from drawn_clips import contents, frames, written
 from PIL import Image
 from test_page import (
     BROWSER,
@@ -28,6 +29,7 @@ from test_serve import Server
 
 from nasion.app import serve
 from nasion.app.serve.responses import sample_image
+from nasion.inference.landmarker import Landmarker
 
 pytestmark = [
     pytest.mark.slow,
@@ -51,21 +53,10 @@ def saved(page, button):
     return download.value.suggested_filename, download.value.path().read_bytes()
 
 
-def clip(count=20, codec="libx264", kind="mp4"):
+def clip(count=20, **settings):
     """A drawn face that moves by 2 pixels a frame, 25 frames a second."""
-    av = pytest.importorskip("av")
-    from test_clips import frames
-
-    data = io.BytesIO()
-    with av.open(data, "w", format=kind) as out:
-        stream = out.add_stream(codec, rate=25)
-        made = frames(count)
-        stream.height, stream.width = made[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for pixels in made:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        out.mux(stream.encode(None))
-    return data.getvalue()
+    pytest.importorskip("av")
+    return written(frames(count), **settings)
 
 
 def choose(page, name, data, mime):
@@ -268,7 +259,7 @@ def test_blinks_are_listed_and_marked_with_their_times(page):
 
 
 def test_a_clip_that_browsers_cannot_play_shows_its_points_without_images(page):
-    choose(page, "old.avi", clip(10, "mpeg2video", "avi"), "video/x-msvideo")
+    choose(page, "old.avi", clip(10, codec="mpeg2video", kind="avi"), "video/x-msvideo")
     status(page, "old.avi: 1 face found in 10 frames.")
     assert page.is_visible("#unplayable") and page.is_disabled("#play")
     before = canvas(page)
@@ -391,13 +382,83 @@ def test_of_a_photo_without_faces_nothing_is_cropped_and_that_nothing_is_hidden_
     expect(page.locator("#hide-note")).to_contain_text("No face was found, so nothing is hidden.")
 
 
-def test_tools_are_for_photos(page):
+def test_crops_are_for_photos(page):
     choose(page, "me.mp4", clip(3), "video/mp4")
     status(page, "in 3 frames")
     page.click("#crops summary")
     expect(page.locator("#crop-note")).to_contain_text("Choose a photo first")
+    assert page.is_disabled("#save-crop") and page.is_disabled("#save-crops")
+
+
+def test_a_clip_is_saved_with_what_is_displayed_drawn_in_and_its_sound(page):
+    choose(page, "me.mp4", clip(5, sound="aac"), "video/mp4")
+    status(page, "in 5 frames")
+    name, data = saved(page, "#save-clip")
+    plain = contents(data)
+    assert name == "me-points.mp4" and len(plain.frames) == 5 and plain.sounds == ["aac"]
+    for switch in ("filled", "axes", "boxes", "captions"):
+        page.check(f"#{switch}")
+    page.select_option("#labels", "numbers")
+    more = contents(saved(page, "#save-clip")[1])
+    assert (np.abs(np.subtract(more.frames, plain.frames, dtype=int)) > 60).mean() > 0.02
+    for switch in DISPLAY:
+        page.uncheck(f"#{switch}")
+    page.select_option("#labels", "none")
+    page.click("#save-clip")
+    expect(page.locator("#clip-note")).to_contain_text("Nothing would be drawn")
+    expect(page.locator("#save-clip")).to_have_text("Download clip")
+    show_sample(page)
+    assert not page.is_visible("#save-clip") and page.inner_text("#clip-note") == ""
+
+
+def test_the_faces_of_a_clip_are_hidden_shown_and_saved_as_shown(page):
+    choose(page, "me.mp4", clip(5, sound="aac"), "video/mp4")
+    status(page, "in 5 frames")
     page.click("#hide summary")
-    assert page.is_disabled("#preview-hidden") and page.is_disabled("#save-hidden")
+    assert not page.is_visible("#preview-hidden") and not page.is_visible("#save-hidden")
+    assert page.is_disabled("#save-hidden-clip") and not page.is_visible("#hidden-clip")
+    page.click("#hide-clip")
+    note, video = page.locator("#hide-note"), page.locator("#hidden-clip")
+    expect(note).to_contain_text("1 face hidden, and none is found in the result.", timeout=30_000)
+    expect(video).to_be_visible()
+    expect(video).to_have_js_property("videoWidth", 300)
+    name, data = saved(page, "#save-hidden-clip")
+    hidden = contents(data)
+    assert name == "me-anonymised.mp4" and len(hidden.frames) == 5 and hidden.sounds == ["aac"]
+    for pixels in hidden.frames:
+        assert Landmarker("face68_light")(pixels) == []
+    # Other settings: what was made before is no longer offered.
+    page.select_option("#hide-method", "fill")
+    page.uncheck("#hide-sound")
+    expect(video).to_be_hidden()
+    assert page.is_disabled("#save-hidden-clip") and note.inner_text() == ""
+    page.click("#hide-clip")
+    expect(video).to_be_visible(timeout=30_000)
+    black = contents(saved(page, "#save-hidden-clip")[1])
+    assert black.sounds == [] and (black.frames[2].max(axis=2) < 20).mean() > 0.2
+    show_sample(page)
+    assert page.is_visible("#preview-hidden") and not page.is_visible("#hide-clip")
+    assert not page.is_visible("#hidden-clip") and not page.is_visible("#hide-sound-choice")
+
+
+def test_work_on_a_clip_can_be_cancelled_and_what_is_wrong_is_said(page):
+    choose(page, "me.mp4", clip(5), "video/mp4")
+    status(page, "in 5 frames")
+    page.click("#hide summary")
+    page.route("**/v1/anonymise*", lambda route: None)
+    button, note = page.locator("#hide-clip"), page.locator("#hide-note")
+    button.click()
+    expect(button).to_have_text("Cancel")
+    button.click()
+    expect(button).to_have_text("Hide faces in the clip")
+    expect(note).to_have_text("")
+    page.unroute("**/v1/anonymise*")
+    page.route(
+        "**/v1/anonymise*", lambda route: route.fulfill(status=422, json={"error": "Too dark."})
+    )
+    button.click()
+    expect(note).to_have_text("Too dark.")
+    assert page.is_disabled("#save-hidden-clip")
 
 
 def test_the_camera_s_faces_are_measured(page):

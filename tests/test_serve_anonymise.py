@@ -2,12 +2,15 @@
 
 import io
 import json
-import zipfile
+import sys
 
 import numpy as np
 import pytest
+from drawn_clips import contents, frames, written
+from leaving_client import SlowDetector, nothing_is_left, send_and_leave, slow_server
 from PIL import Image
-from test_serve import Server, encoded
+from served_images import pixels, unzipped
+from test_serve import Server, encoded, wait_until
 
 from nasion.app import serve
 from nasion.app.serve.responses import sample_image
@@ -28,12 +31,12 @@ def faces():
     return Landmarker("face68_light")(sample_image())
 
 
-def pixels(data):
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
-
-
 def as_png():
-    return encoded(pixels(sample_image()).astype(np.uint8))
+    return encoded(pixels(sample_image()))
+
+
+def difference(data, other):
+    return pixels(data).astype(int) - pixels(other)
 
 
 def test_every_face_is_changed_and_the_rest_is_not(server, faces):
@@ -41,12 +44,12 @@ def test_every_face_is_changed_and_the_rest_is_not(server, faces):
     assert (status, headers["content-type"]) == (200, "image/png")
     assert headers["nasion-faces-hidden"] == "3"
     assert headers["nasion-face-still-found"] == "false"
-    change = np.abs(pixels(data) - pixels(as_png())).max(axis=2)
+    change = np.abs(difference(data, as_png())).max(axis=2)
     for face in faces:
         x, y = face["nose_tip"].round().astype(int)
         assert (change[y - 20 : y + 20, x - 20 : x + 20] > 8).mean() > 0.3
     assert (change == 0).mean() > 0.1
-    assert Landmarker("face68_light")(pixels(data).astype(np.uint8)) == []
+    assert Landmarker("face68_light")(pixels(data)) == []
 
 
 def test_eyes_alone_and_black(server, faces):
@@ -60,13 +63,13 @@ def test_eyes_alone_and_black(server, faces):
             x, y = face[name].round().astype(int)
             assert hidden[y, x].max() == 0
         x, y = face["mouth_right_corner"].round().astype(int)
-        assert np.abs(hidden[y, x] - pixels(sample_image())[y, x]).max() == 0
+        assert (hidden[y, x] == pixels(sample_image())[y, x]).all()
 
 
 def test_strength_and_method_change_how_and_grow_how_much_is_hidden(server):
     def changed(query):
         data = server.ask(f"{PATH}?verify=false&{query}", as_png())[2]
-        return pixels(data) - pixels(as_png())
+        return difference(data, as_png())
 
     plain, strong, blurred = map(changed, ("", "strength=3", "method=blur"))
     assert (plain != strong).any() and (plain != blurred).any()
@@ -90,10 +93,9 @@ def test_several_images_come_as_a_zip_with_a_list(server):
     sent = [("a.jpg", sample_image()), ("b.png", empty), ("c.jpg", b"no picture")]
     status, headers, data = server.form(PATH, sent)
     assert (status, headers["content-type"]) == (200, "application/zip")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = ["a-anonymised.jpg", "b-anonymised.png", "anonymised.json"]
-        assert archive.namelist() == names
-        listed = json.loads(archive.read("anonymised.json"))
+    files = unzipped(data)
+    assert list(files) == ["a-anonymised.jpg", "b-anonymised.png", "anonymised.json"]
+    listed = json.loads(files["anonymised.json"])
     assert [(each["image"], each["faces"], each["still_found"]) for each in listed["images"]] == [
         ("a.jpg", 3, False),
         ("b.png", 0, False),
@@ -131,12 +133,108 @@ def test_what_makes_no_sense_is_refused_with_a_reason(server, query, body, statu
         assert words in json.loads(data)["error"]
 
 
-def test_a_video_is_refused(server):
+def test_a_clip_loses_its_faces_and_tags_and_keeps_its_sound(server):
     pytest.importorskip("av")
-    from test_clips import frames, written
+    tags = {"title": "Secret title", "location": "+48.2085+016.3721/"}
+    clip = written(frames(20), sound="aac", tags=tags)
+    assert b"Secret" in clip and b"48.2085" in clip
+    status, headers, data = server.form(PATH, [("me.mp4", clip)])
+    assert (status, headers["content-type"]) == (200, "video/mp4")
+    assert headers["nasion-faces-hidden"] == "1" and "nasion-problems" not in headers
+    assert headers["nasion-face-still-found"] == "false"
+    assert headers["nasion-frames-still-found"] == "0"
+    assert b"Secret" not in data and b"48.2085" not in data and b"drawn by nasion" not in data
+    hidden, plain = contents(data), contents(clip)
+    assert (hidden.codec, hidden.sounds) == ("h264", ["aac"])
+    np.testing.assert_allclose(hidden.seconds, plain.seconds, atol=1e-3)
+    landmarker = Landmarker("face68_light")
+    for changed, before in zip(hidden.frames, plain.frames, strict=True):
+        assert landmarker(changed) == []
+        (face,) = landmarker(before)
+        change = np.abs(changed.astype(int) - before).max(axis=2)
+        x, y = face["nose_tip"].round().astype(int)
+        assert (change[y - 20 : y + 20, x - 20 : x + 20] > 8).mean() > 0.3
+        # Beside the face the picture is as it was.
+        assert change[:, -10:].mean() < 8
 
-    status, _, data = server.ask(PATH, written(frames(2)), "video/mp4")
-    assert status == 422 and "video" in json.loads(data)["error"]
+
+def test_the_eyes_of_a_clip_alone_and_no_sound(server):
+    pytest.importorskip("av")
+    clip = written(frames(5), sound="aac")
+    query = "?part=eyes&method=fill&sound=false"
+    status, headers, data = server.ask(PATH + query, clip, "video/mp4")
+    hidden = contents(data)
+    assert status == 200 and hidden.sounds == []
+    assert not {"nasion-face-still-found", "nasion-frames-still-found"} & set(headers)
+    for changed, before in zip(hidden.frames, contents(clip).frames, strict=True):
+        (face,) = Landmarker("face68_light")(before)
+        x, y = face["right_eye_outer_corner"].round().astype(int)
+        assert changed[y, x].max() < 30
+        x, y = face["mouth_right_corner"].round().astype(int)
+        assert np.abs(changed[y, x].astype(int) - before[y, x]).max() < 40
+
+
+def test_a_face_of_a_clip_that_is_still_found_is_said_with_the_number_of_frames(
+    server, monkeypatch
+):
+    pytest.importorskip("av")
+    monkeypatch.setattr("nasion.app.anonymise_pipeline.hide_faces", lambda pixels, *_: pixels)
+    status, headers, _ = server.ask(PATH, written(frames(4)), "video/mp4")
+    assert status == 200 and headers["nasion-face-still-found"] == "true"
+    assert headers["nasion-frames-still-found"] == "4"
+
+
+def test_what_makes_no_sense_of_a_clip_is_refused_with_a_reason(server):
+    pytest.importorskip("av")
+    clip = written(frames(3))
+    for query, words in (
+        ("?format=jpg", "format: has no effect on a clip"),
+        ("?min_face=8&format=png", "format: has no effect on a clip"),
+        ("?method=fill&strength=2", "has no effect with method=fill"),
+    ):
+        status, _, data = server.ask(PATH + query, clip, "video/mp4")
+        assert status == 422 and words in json.loads(data)["error"]
+    status, _, data = server.ask(f"{PATH}?sound=false", sample_image())
+    assert status == 422 and "sound: has no effect on images" in json.loads(data)["error"]
+    status, _, data = server.ask(PATH, clip[:-300], "video/mp4")
+    assert status == 422 and "video: not a readable video" in json.loads(data)["error"]
+    # Beside an image, a clip is listed as what was not processed.
+    status, _, data = server.form(PATH, [("a.jpg", sample_image()), ("me.mp4", clip)])
+    listed = json.loads(unzipped(data)["anonymised.json"])
+    assert status == 200 and [each["image"] for each in listed["images"]] == ["a.jpg"]
+    reason = "a video; send it alone, without other files."
+    assert listed["errors"] == [{"image": "me.mp4", "error": reason}]
+
+
+def test_limits_of_clips_hold_when_their_faces_are_hidden(monkeypatch):
+    pytest.importorskip("av")
+    clip = written(frames(20))
+    for limits, status, words in (
+        ({"clip_seconds": 0.5}, 413, "longer than 0.5 seconds, the limit"),
+        ({"clip_frames": 10}, 413, "more than 10 frames, the limit"),
+        ({"faces": 1}, 422, "1 faces or more, the limit"),
+        ({"pixels": 10_000}, 422, "300 x 240 pixels; the limit is 10,000"),
+        ({"body_bytes": 1000}, 413, "the limit is 1,000"),
+    ):
+        with Server(serve.Limits(**limits)) as small:
+            found, _, data = small.ask(PATH, clip, "video/mp4")
+        assert found == status and words in json.loads(data)["error"]
+    monkeypatch.setattr("nasion.app.serve.hidden_clips.MAX_FILES_BYTES", 2000)
+    with Server(serve.Limits()) as small:
+        found, _, data = small.ask(PATH, clip, "video/mp4")
+    assert found == 413 and "more than 2,000 bytes" in json.loads(data)["error"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are seen in /proc")
+@pytest.mark.parametrize("images", [2, 22])
+def test_hiding_is_given_up_when_the_client_leaves_while_faces_are_found_or_hidden(images):
+    pytest.importorskip("av")
+    detector = SlowDetector(0.05)
+    with slow_server(detector) as server:
+        clip = written(frames(20), sound="aac")
+        send_and_leave(server, PATH, clip, lambda: detector.images > images)
+        assert wait_until(lambda: nothing_is_left(server), 5)
+        assert detector.images < 38
 
 
 def test_as_many_faces_as_the_limit_are_refused_since_more_might_be_left(server):

@@ -1,12 +1,10 @@
 """Aligned crops over HTTP: the same as ``aligned_crop`` makes, within limits."""
 
-import io
 import json
-import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
+from served_images import pixels, unzipped
 from test_serve import Server, encoded
 
 from nasion.app import serve
@@ -25,20 +23,10 @@ def server():
         yield running
 
 
-def pixels(data):
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-
-
-def unzipped(data):
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
 def test_all_faces_come_as_a_zip_that_says_where_each_is_from(server):
     # Lossless: of a JPEG, landmarks are found in its brightness as it is stored, crops in colour.
-    buffer = io.BytesIO()
-    Image.open(io.BytesIO(sample_image())).save(buffer, "PNG")
-    status, headers, data = server.form(PATH, [("three.png", buffer.getvalue())])
+    image = encoded(pixels(sample_image()))
+    status, headers, data = server.form(PATH, [("three.png", image)])
     files = unzipped(data)
     assert status == 200 and headers["content-type"] == "application/zip"
     assert list(files) == ["three.png", "three#2.png", "three#3.png", "crops.json"]
@@ -48,7 +36,7 @@ def test_all_faces_come_as_a_zip_that_says_where_each_is_from(server):
         ("three.png", number) for number in (1, 2, 3)
     ]
     # The map back takes the crop's points to those of /v1/landmarks.
-    found = json.loads(server.ask("/v1/landmarks", buffer.getvalue())[2])["images"][0]["faces"]
+    found = json.loads(server.ask("/v1/landmarks", image)[2])["images"][0]["faces"]
     for crop, face in zip(listed["images"], found, strict=True):
         back = np.array(crop["to_source"])
         points = np.array(crop["faces"][0]["points"]) @ back[:, :2].T + back[:, 2]
@@ -128,7 +116,7 @@ def test_one_face_or_known_boxes_of_several_images_are_refused(server):
 
 
 def test_a_response_of_too_many_bytes_is_refused(monkeypatch):
-    monkeypatch.setattr("nasion.app.serve.responses._MAX_FILES_BYTES", 20_000)
+    monkeypatch.setattr("nasion.app.serve.responses.MAX_FILES_BYTES", 20_000)
     with Server(serve.Limits()) as small:
         status, _, data = small.ask(f"{PATH}?size=256", sample_image())
     assert status == 413 and "send fewer images" in json.loads(data)["error"]

@@ -40,7 +40,7 @@ def test_images_are_measured_if_that_is_asked_for(server):
 
 def test_a_clip_s_frames_are_measured_and_its_blinks_listed(server):
     pytest.importorskip("av")
-    from test_clips import frames, written
+    from drawn_clips import frames, written
 
     clip = written(frames(5))
     answer = json.loads(server.ask("/v1/clips?measures=true", clip, "video/mp4")[2])

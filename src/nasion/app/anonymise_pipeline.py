@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from io import BytesIO
 from itertools import pairwise
@@ -24,7 +24,7 @@ from nasion.landmarks.face_region import GROW, between, eye_band, face_region
 from nasion.media.hiding import MAX_STRENGTH, check_hiding, hide
 from nasion.media.images import identify
 from nasion.media.inputs import ImageInput, UnreadableInput, map_in_order
-from nasion.media.video import VideoInput
+from nasion.media.video import Draw, VideoInput
 from nasion.media.video_reading import Frame, VideoProblem
 
 PARTS = ("face", "eyes")
@@ -42,8 +42,8 @@ class HideOptions:
 
     ``part``: ``face`` or ``eyes``. ``method``, ``strength``: as of ``media.hiding.hide``. ``grow``:
     how much further than the face is hidden on each side, as a share of its size. ``check``: finds
-    the faces that are left; None: nobody looks. ``hold``: a block in which Ctrl-C waits. Raises
-    ``SettingError``.
+    the faces that are left; None: nobody looks. ``sound``: False leaves that of clips out.
+    ``hold``: a block in which Ctrl-C waits. Raises ``SettingError``.
     """
 
     folder: Path
@@ -52,6 +52,7 @@ class HideOptions:
     strength: float = 1.0
     grow: float = GROW
     check: Landmarker | None = None
+    sound: bool = True
     threads: int = 1
     hold: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -243,12 +244,49 @@ def _anonymise_video(
     options: HideOptions,
     report: Callable[[VideoProblem], None],
 ) -> Generator[Result]:
+    def rewrite(hidden: Draw) -> Generator[Frame]:
+        return video.rewrite(
+            options.folder, stem, hidden, report, options.hold, ENDING, options.sound
+        )
+
+    with closing(video.frames(lambda _: None)) as frames:
+        for counts in hide_in_clip(frames, rewrite, landmarker, options):
+            if counts is None:
+                yield None
+            else:
+                yield HiddenImage(video.name, f"{stem}-{ENDING}", None, **asdict(counts))
+
+
+@dataclass(frozen=True)
+class ClipCounts:
+    """What became of a clip; ``again``, ``still``: frames. As of ``HiddenImage``."""
+
+    faces: int
+    again: int
+    still: int
+    frames: int
+
+
+def hide_in_clip(
+    frames: Iterable[Frame],
+    rewrite: Callable[[Draw], Generator[Frame]],
+    landmarker: Landmarker,
+    options: HideOptions,
+    watch: Callable[[Frame, Sequence[Face]], None] = lambda *_: None,
+) -> Generator[ClipCounts | None]:
+    """Find the faces in all ``frames`` of a clip, then ``rewrite`` it without them.
+
+    Yields None for each frame that was read or written, and the counts at the end. ``rewrite``: as
+    ``VideoInput.rewrite`` with what is drawn. ``watch``: is shown each frame and its faces, before
+    anything is written.
+    """
     tracker = Tracker(landmarker, smoothing=None, detect_every=1)
     seen = _Seen()
-    with closing(video.frames(lambda _: None)) as frames:
-        for frame in frames:
-            seen.add(frame, tracker(frame.pixels, frame.seconds))
-            yield None
+    for frame in frames:
+        faces = tracker(frame.pixels, frame.seconds)
+        seen.add(frame, faces)
+        watch(frame, faces)
+        yield None
     tracks = {track for faces in seen.faces for track in faces}
     faces_at = fill_gaps(seen.faces, seen.seconds)
     again = still = 0
@@ -260,12 +298,10 @@ def _anonymise_video(
         again, still = again + took_two, still + found
         return pixels
 
-    written = video.rewrite(options.folder, stem, hidden, report, options.hold, ENDING)
-    with closing(written):
+    with closing(rewrite(hidden)) as written:
         for _ in written:
             yield None
-    file = f"{stem}-{ENDING}"
-    yield HiddenImage(video.name, file, None, len(tracks), again, still, len(seen.faces))
+    yield ClipCounts(len(tracks), again, still, len(seen.faces))
 
 
 def fill_gaps(faces: Sequence[Mapping[int, Face]], seconds: Sequence[float]) -> list[list[Face]]:

@@ -1,6 +1,6 @@
 """Blinks in clips, from how far eyes are open over time.
 
-A blink is a short dip of the openness below half of its usual level. The level is a high percentile
+A blink is a short dip of the openness below 0.6 of its usual level. The level is a high percentile
 of the seconds around, so slow changes of the light, of the pose or of where a person looks do not
 matter, and no threshold has to be set for a person. Times are used as they are: frames may be
 missing and the frame rate may change.
@@ -18,10 +18,7 @@ from nasion.errors import SettingError, require
 
 _WINDOW = 5.0  # seconds before and after, in which the level of open eyes is taken
 _OPEN = 70  # percentile of the openness that is the level of open eyes
-CLOSED, _REOPENED = 0.55, 0.8  # of the level: a dip is a blink below, and has ended above
-# For predicted points, which show closed eyes as half open (benchmarks/blinks.py): of iBUG's 34
-# faces with closed eyes `face68` sees an openness of 0.58 of the median face's.
-PREDICTED_CLOSED = 0.72
+CLOSED, _REOPENED = 0.6, 0.8  # of the level: a dip is a blink below, and has ended above
 _LEAST_LEVEL = 0.5  # of the clip's own level: in long sleep the eyes count as closed
 _NOISE = 5.0  # standard deviations of the noise that a dip is deeper than
 _LONGEST_GAP = 0.25  # seconds without openness, across which nothing is known
@@ -55,10 +52,9 @@ def find_blinks(
     ``openness``: (T,), of one eye or of both, such as ``MeasuredFaces.eyes``; NaN where it is not
     known. ``seconds``: (T,) the time of each value, growing. ``longest``: seconds; eyes that stay
     closed for longer do not blink. ``closed``: a dip that goes below this part of the level of open
-    eyes is a blink; above 0, below 0.8. Points that nasion predicts show closed eyes as half open;
-    for them 0.72 is better. Start and end lie between frames, where the openness crosses 80 % of
-    the level. A dip that begins or ends in a gap of more than 0.25 s is left out. Raises
-    ``SettingError`` for unequal lengths, times that do not grow, or another ``closed``.
+    eyes is a blink; above 0, below 0.8. Start and end lie between frames, where the openness
+    crosses 80 % of the level. A dip that begins or ends in a gap of more than 0.25 s is left out.
+    Raises ``SettingError`` for unequal lengths, times that do not grow, or another ``closed``.
     """
     require(0 < closed < _REOPENED, f"closed is above 0 and below {_REOPENED}; found {closed}.")
     values, times = _checked(openness, seconds)

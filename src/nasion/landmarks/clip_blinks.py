@@ -6,7 +6,7 @@ import math
 from array import array
 from dataclasses import dataclass, field
 
-from nasion.landmarks.blinks import PREDICTED_CLOSED, Blink, find_blinks
+from nasion.landmarks.blinks import Blink, find_blinks
 from nasion.landmarks.face import ImageResult
 
 
@@ -41,7 +41,4 @@ class ClipBlinks:
 
     def found(self) -> dict[tuple[str, int], tuple[Blink, ...]]:
         """The blinks by video and track, of every face whose eyes were measured."""
-        return {
-            key: find_blinks(own.values, own.seconds, closed=PREDICTED_CLOSED)
-            for key, own in self._openness.items()
-        }
+        return {key: find_blinks(own.values, own.seconds) for key, own in self._openness.items()}

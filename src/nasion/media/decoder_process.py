@@ -1,6 +1,7 @@
-"""Images and clips decoded in processes of their own, which are killed when they take too long.
+"""Images decoded in processes of their own, which are killed when they take too long.
 
 A thread cannot be stopped within a codec; a process can, and its memory can be limited.
+``clip_process.py`` does the same for clips.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -23,15 +24,12 @@ import numpy as np
 
 from nasion.errors import DataError
 from nasion.media.images import open_image
-from nasion.media.video_containers import load_av, open_container
-from nasion.media.video_reading import Frame, VideoProblem, VideoReader
 
 # Beside what Python and Pillow take: the file, and a decoder's planes of the largest image
 # (JPEG 2000 takes most, 24 bytes per pixel; LOG.md).
 _MEMORY, _MEMORY_PER_PIXEL = 256 << 20, 24
-# Its codecs run in one thread: there is a process for each thread of the server.
-_IMAGES, _CLIP = "images", "clip"  # what a process is for
 _PIPE = 1 << 20  # bytes; the most that Linux gives to any user
+# Its codecs run in one thread: there is a process for each thread of the server.
 _SETTINGS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 
@@ -53,38 +51,10 @@ class ImageDecoder:
         limit = min(max_pixels or self.max_pixels, self.max_pixels)
         process = getattr(self._own, "process", None)
         if process is None or not process.alive:
-            process = self._own.process = _Process(self.max_pixels, _IMAGES)
+            process = self._own.process = DecoderProcess(__name__, "image", self.max_pixels)
         request = {"name": name, "colour": colour, "limit": limit, "size": len(data)}
-        answer, pixels = process.ask(request, data, self.seconds)
+        answer, pixels = process.ask(request, data, name, self.seconds)
         return np.frombuffer(pixels, np.uint8).reshape(answer["shape"])
-
-
-@dataclass(frozen=True)
-class ClipDecoder:
-    """Decodes a video's contents frame by frame, in a process for it alone.
-
-    ``seconds``: for the next frame. ``max_pixels``: of a frame. One frame is held at a time.
-    """
-
-    seconds: float
-    max_pixels: int
-
-    def __call__(
-        self, data: bytes, name: str, report: Callable[[VideoProblem], None]
-    ) -> Generator[Frame]:
-        """The frames, in order; what was damaged is reported after them. Raises ``DataError``."""
-        process = _Process(self.max_pixels, _CLIP)
-        try:
-            request: dict[str, Any] = {"name": name, "limit": self.max_pixels, "size": len(data)}
-            answer, pixels = process.ask(request, data, self.seconds)
-            while "shape" in answer:
-                image = np.frombuffer(pixels, np.uint8).reshape(answer["shape"])
-                yield Frame(image, answer["seconds"], answer["number"])
-                answer, pixels = process.next_answer(name, self.seconds)
-            for reason in answer["problems"]:
-                report(VideoProblem(name, reason))
-        finally:
-            process.end()
 
 
 @dataclass(eq=False)
@@ -139,14 +109,17 @@ class _Watchdog:
 _WATCHDOG = _Watchdog()
 
 
-class _Process:
-    """One decoding process, and the pipes to it."""
+class DecoderProcess:
+    """One decoding process, and the pipes to it.
 
-    def __init__(self, max_pixels: int, purpose: str) -> None:
+    ``module``: runs in it, with these ``arguments``. ``what``: it decodes, for messages.
+    """
+
+    def __init__(self, module: str, what: str, *arguments: object) -> None:
         # The search path is handed on, since nasion may not be installed; -P leaves out the
         # current folder, where anything may lie.
         search_path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-P", "-m", __name__, str(max_pixels), purpose]
+        command = [sys.executable, "-P", "-m", module, *map(str, arguments)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -157,7 +130,7 @@ class _Process:
             # Ctrl-C is for the server, which ends this process when it is done.
             start_new_session=True,
         )
-        self._what = "video" if purpose == _CLIP else "image"
+        self._what = what
         _widen(self._process.stdout)
         weakref.finalize(self, _end, self._process)
         self._output.readline()  # ready: starting is not part of an image's time
@@ -171,22 +144,25 @@ class _Process:
         return _opened(self._process.stdout)
 
     def ask(
-        self, request: dict[str, Any], data: bytes, seconds: float
+        self, request: dict[str, Any], data: bytes | memoryview, name: str, seconds: float
     ) -> tuple[dict[str, Any], bytes]:
-        """The (first) answer, or ``DataError``; after a kill this process is not ``alive``."""
-        with self._within(seconds, request["name"]):
+        """The (first) answer and its bytes, or ``DataError``; after a kill this is not ``alive``.
+
+        ``name``: of what is decoded, for messages.
+        """
+        with self._within(seconds, name):
             stdin = _opened(self._process.stdin)
             stdin.write(json.dumps(request).encode() + b"\n")
             stdin.write(data)
             stdin.flush()
-            answer, pixels = self._read()
-        return _without_error(answer), pixels
+            answer, content = self._read()
+        return _without_error(answer), content
 
     def next_answer(self, name: str, seconds: float) -> tuple[dict[str, Any], bytes]:
         """Another answer to the same request, or ``DataError``."""
         with self._within(seconds, name):
-            answer, pixels = self._read()
-        return _without_error(answer), pixels
+            answer, content = self._read()
+        return _without_error(answer), content
 
     def end(self) -> None:
         _end(self._process)
@@ -209,11 +185,11 @@ class _Process:
     def _read(self) -> tuple[dict[str, Any], bytes]:
         """Raises ``OSError`` or ``ValueError`` if the process has ended in between."""
         answer = json.loads(self._output.readline())
-        size = int(np.prod(answer["shape"])) if "shape" in answer else 0
-        pixels = self._output.read(size)
-        if len(pixels) != size:
-            raise OSError("The decoder ended in the middle of an image.")
-        return answer, pixels
+        size = answer.get("size", 0)
+        content = self._output.read(size)
+        if len(content) != size:
+            raise OSError("The decoder ended in the middle of an answer.")
+        return answer, content
 
 
 def _without_error(answer: dict[str, Any]) -> dict[str, Any]:
@@ -247,90 +223,63 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _limit_memory(max_pixels: int) -> None:
-    """Let this process take this much more address space (on Linux)."""
+def limit_memory(most: int) -> None:
+    """Let this process take so many bytes more of address space (on Linux)."""
     if sys.platform != "linux":
         return
     import resource
     from pathlib import Path
 
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    most = pages * resource.getpagesize() + _MEMORY + _MEMORY_PER_PIXEL * max_pixels
+    most += pages * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def _serve(source: BinaryIO, target: BinaryIO, decode: Callable[..., np.ndarray]) -> None:
-    """Answer requests until there are no more: a line of JSON, then the pixels."""
+def memory_to_decode(max_pixels: int) -> int:
+    """Bytes that decoding an image or a frame of so many pixels takes at most."""
+    return _MEMORY + _MEMORY_PER_PIXEL * max_pixels
+
+
+def send_ready(target: BinaryIO) -> None:
+    """Tell whoever started this process that it reads requests from now on."""
     target.write(b"ready\n")
     target.flush()
+
+
+def send_answer(
+    target: BinaryIO, answer: dict[str, Any], content: np.ndarray | memoryview | None = None
+) -> None:
+    """A line of JSON with the ``size`` of the bytes that follow, and these."""
+    data = b"" if content is None else np.ascontiguousarray(content).data.cast("B")
+    target.write(json.dumps({**answer, "size": len(data)}).encode() + b"\n")
+    target.write(data)
+    target.flush()
+
+
+def _serve(source: BinaryIO, target: BinaryIO, decode: Callable[..., np.ndarray]) -> None:
+    """Answer requests until there are no more: the pixels of each, or an error."""
+    send_ready(target)
     for line in iter(source.readline, b""):
         request = json.loads(line)
         data = source.read(request["size"])
         try:
             pixels = decode(data, request["colour"], request["name"], request["limit"])
         except DataError as error:
-            target.write(json.dumps({"error": str(error)}).encode() + b"\n")
+            send_answer(target, {"error": str(error)})
         else:
-            target.write(json.dumps({"shape": pixels.shape}).encode() + b"\n")
-            target.write(np.ascontiguousarray(pixels).data.cast("B"))
-        target.flush()
-
-
-def _serve_clip(source: BinaryIO, target: BinaryIO) -> None:
-    """Answer one request: a line of JSON and the pixels for each frame, then the problems."""
-    target.write(b"ready\n")
-    target.flush()
-    request = json.loads(source.readline())
-    name, data = request["name"], source.read(request["size"])
-
-    def send(answer: dict[str, Any], pixels: np.ndarray | None = None) -> None:
-        target.write(json.dumps(answer).encode() + b"\n")
-        if pixels is not None:
-            target.write(np.ascontiguousarray(pixels).data.cast("B"))
-        target.flush()
-
-    try:
-        with open_container(data, name) as container:
-            # One thread: the stacks of more count against the memory.
-            reader = VideoReader(container, name, threads=1)
-            _check_clip(reader, request["limit"])
-            for _, frame in reader.packets():
-                if frame is not None:
-                    answer = {"seconds": frame.seconds, "number": frame.number}
-                    send({"shape": frame.pixels.shape, **answer}, frame.pixels)
-            send({"problems": [problem.reason for problem in reader.problems()]})
-    except DataError as error:
-        send({"error": str(error)})
-    # Of any type: FFmpeg's readers meet damaged files with errors of many kinds.
-    except Exception as error:
-        send({"error": f"{name}: not a readable video ({str(error) or type(error).__name__})."})
-
-
-def _check_clip(reader: VideoReader, max_pixels: int) -> None:
-    """Raise ``DataError`` for frames that are too large."""
-    stream = reader.stream
-    if stream.width * stream.height > max_pixels:
-        raise DataError(
-            f"{reader.name}: {stream.width} x {stream.height} pixels; the limit is {max_pixels:,}."
-        )
+            send_answer(target, {"shape": pixels.shape}, pixels)
 
 
 def _main() -> None:
-    """``max_pixels purpose`` in the arguments."""
-    max_pixels, purpose = int(sys.argv[1]), sys.argv[2]
-    # What is imported before the limit does not count against it.
-    if purpose == _CLIP:
-        load_av()
-        _limit_memory(max_pixels)
-        _serve_clip(sys.stdin.buffer, sys.stdout.buffer)
-        return
+    """``max_pixels`` in the arguments."""
     from PIL import AvifImagePlugin, Image
 
+    # What is imported before the limit does not count against it.
     Image.init()
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     with suppress(ImportError):
         import_module("pillow_heif")
-    _limit_memory(max_pixels)
+    limit_memory(memory_to_decode(int(sys.argv[1])))
     _serve(sys.stdin.buffer, sys.stdout.buffer, open_image)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -44,14 +44,22 @@ class ImageInput:
 
         Of several images in one file the first, with a note.
         """
-        source = self.source
-        if isinstance(source, str):
-            from nasion.media.downloads import download
-
-            source = download(source)
+        source = self.downloaded().source
+        assert not isinstance(source, str)
         pixels = open_image(source, colour, self.name)
         note_several(source, self.name)
         return pixels
+
+    def downloaded(self) -> ImageInput:
+        """The same with the contents of its URL, so that it can be opened more than once.
+
+        Raises ``DataError``.
+        """
+        if not isinstance(self.source, str):
+            return self
+        from nasion.media.downloads import download
+
+        return replace(self, source=download(self.source))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ from nasion.media.video_containers import open_container
 from nasion.media.video_reading import Frame, Reader, VideoProblem, VideoReader, warn_of
 from nasion.media.video_writing import Pixels, VideoWriter, plan_sound, video_writer
 
+# What is written instead of a frame, or what makes it; None: nothing.
+Draw = Callable[[Frame], Pixels | Callable[[], Pixels] | None]
+
 
 @dataclass(frozen=True)
 class VideoInput:
@@ -62,10 +65,11 @@ class VideoInput:
         self,
         folder: Path,
         stem: str,
-        draw: Callable[[Frame], Pixels | Callable[[], Pixels] | None],
+        draw: Draw,
         report: Callable[[VideoProblem], None] = warn_of,
         hold: Callable[[], AbstractContextManager[None]] = nullcontext,
         ending: str = DRAWN_ENDING,
+        sound: bool = True,
     ) -> Generator[Frame]:
         """All frames in order, while ``draw`` of each is written to ``stem-ending.mp4``.
 
@@ -73,37 +77,13 @@ class VideoInput:
         needs it; sound that neither holds becomes AAC. The file appears when the last frame is
         taken, or holds what was taken if the caller stops before. ``draw``: the frame's new pixels,
         or a function that makes them while the next frame is read; None for a frame that the caller
-        did not finish. ``hold``: a block in which Ctrl-C waits, to write one frame.
+        did not finish. ``hold``: a block in which Ctrl-C waits, to write one frame. ``sound``:
+        False leaves it out.
         """
-        stopped: BaseException | None = None
-        taken: Frame | None = None  # by the caller, and not written yet
         with self._open() as reader:
-            suffix, plans = plan_sound(reader.sounds)
-            path = folder / f"{stem}-{ending}{suffix}"
-            with video_writer(path, reader, plans) as writer:
-                try:
-                    for sound, frame in reader.packets():
-                        if sound is not None:
-                            writer.add_sound(sound)
-                        if frame is not None:
-                            # The consumer predicts between this line and the next, so that `draw`
-                            # knows the faces.
-                            taken = frame
-                            yield frame
-                            with hold():
-                                taken = None
-                                _add(writer, draw, frame)
-                except (GeneratorExit, KeyboardInterrupt) as error:
-                    stopped = error  # leave the block normally, so that the file is finished
-                    if taken is not None:
-                        # The caller has it: its results and the video end at the same frame.
-                        _add(writer, draw, taken)
-            if stopped is None:
-                for problem in (*reader.problems(), *writer.problems(self.name)):
-                    report(problem)
-        # GeneratorExit needs no second raise: the generator just ends.
-        if isinstance(stopped, KeyboardInterrupt):
-            raise stopped
+            suffix, plans = plan_sound(reader.sounds if sound else ())
+            writer = video_writer(folder / f"{stem}-{ending}{suffix}", reader, plans)
+            yield from rewrite_frames(reader, self.name, writer, draw, report, hold)
 
     @contextmanager
     def _open(self) -> Iterator[Reader]:
@@ -124,11 +104,44 @@ class VideoInput:
             yield VideoReader(container, self.name, self.seconds, is_live)
 
 
-def _add(
-    writer: VideoWriter,
-    draw: Callable[[Frame], Pixels | Callable[[], Pixels] | None],
-    frame: Frame,
-) -> None:
+def rewrite_frames(
+    reader: Reader,
+    name: str,
+    opened: AbstractContextManager[VideoWriter],
+    draw: Draw,
+    report: Callable[[VideoProblem], None],
+    hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Generator[Frame]:
+    """All frames of an open video, while ``draw`` of each is written; as ``VideoInput.rewrite``."""
+    stopped: BaseException | None = None
+    taken: Frame | None = None  # by the caller, and not written yet
+    with opened as writer:
+        try:
+            for sound, frame in reader.packets():
+                if sound is not None:
+                    writer.add_sound(sound)
+                if frame is not None:
+                    # The consumer predicts between this line and the next, so that `draw`
+                    # knows the faces.
+                    taken = frame
+                    yield frame
+                    with hold():
+                        taken = None
+                        _add(writer, draw, frame)
+        except (GeneratorExit, KeyboardInterrupt) as error:
+            stopped = error  # leave the block normally, so that the file is finished
+            if taken is not None:
+                # The caller has it: its results and the video end at the same frame.
+                _add(writer, draw, taken)
+    if stopped is None:
+        for problem in (*reader.problems(), *writer.problems(name)):
+            report(problem)
+    # GeneratorExit needs no second raise: the generator just ends.
+    if isinstance(stopped, KeyboardInterrupt):
+        raise stopped
+
+
+def _add(writer: VideoWriter, draw: Draw, frame: Frame) -> None:
     if (pixels := draw(frame)) is not None:
         writer.add(pixels, frame)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -75,13 +75,34 @@ def plan_sound(sounds: Sequence[Any]) -> tuple[str, list[SoundPlan]]:
 @contextmanager
 def video_writer(path: Path, like: Reader, plans: Sequence[SoundPlan]) -> Iterator[VideoWriter]:
     """A writer to a video file that is renamed into place at the end."""
+    with (
+        atomic_write(path) as temporary,
+        encoding_into(str(temporary), path, like, plans) as writer,
+    ):
+        yield writer
+
+
+@contextmanager
+def encoding_into(
+    target: str | BinaryIO,
+    path: Path,
+    like: Reader,
+    plans: Sequence[SoundPlan],
+    threads: int | None = None,
+) -> Iterator[VideoWriter]:
+    """A writer to a file, by its name or open for writing and seeking.
+
+    ``path``: the name that it gets; its suffix tells the container. ``threads``: of the encoder;
+    None: as many as it likes. Raises ``DataError`` if nothing can be written, and ``OSError`` for a
+    full disk.
+    """
     av = load_av()
     kind = "matroska" if path.suffix == ".mkv" else "mp4"
     try:
-        with atomic_write(path) as temporary, av.open(str(temporary), "w", format=kind) as output:
+        with av.open(target, "w", format=kind) as output:
             if path.stem.endswith(f"-{DRAWN_ENDING}"):
                 output.metadata["comment"] = DRAWN_MARK
-            with VideoWriter(output, like.rate, like.colours, plans) as writer:
+            with VideoWriter(output, like.rate, like.colours, plans, threads) as writer:
                 yield writer
                 if not writer.finish():
                     raise DataError(f"{path}: not written, since no frame was drawn.")
@@ -98,16 +119,24 @@ def video_writer(path: Path, like: Reader, plans: Sequence[SoundPlan]) -> Iterat
 class VideoWriter:
     """Encodes frames, and copies or encodes sound, into an open container.
 
-    Used in a ``with`` block. An error of a frame is raised by one of the next calls, at the latest
-    by ``finish``.
+    Sound of streams without a plan is left out. Used in a ``with`` block. An error of a frame is
+    raised by one of the next calls, at the latest by ``finish``.
     """
 
     def __init__(
-        self, output: Any, rate: Fraction, colours: Colours, plans: Sequence[SoundPlan]
+        self,
+        output: Any,
+        rate: Fraction,
+        colours: Colours,
+        plans: Sequence[SoundPlan],
+        threads: int | None = None,
     ) -> None:
-        self._output, self._rate, self._colours = output, rate, colours
+        self._output, self._rate = output, rate
+        self._colours, self._threads = colours, threads
         self._video = output.add_stream("libx264", rate=rate, options=_ENCODER)
         self._video.pix_fmt = "yuv420p"
+        if threads is not None:
+            self._video.codec_context.thread_count = threads
         self._sounds = {plan.stream.index: _Sound(output, plan) for plan in plans}
         self._reformatter = load_av().video.reformatter.VideoReformatter()
         self._waiting: list[Any] = []
@@ -131,7 +160,8 @@ class VideoWriter:
 
     def add_sound(self, packet: Any) -> None:
         """Copy or encode one audio packet."""
-        self._in_thread(self._add_sound, packet)
+        if packet.stream.index in self._sounds:
+            self._in_thread(self._add_sound, packet)
 
     def finish(self) -> bool:
         """Write what the encoders hold back; False, and nothing is written, without any frame."""
@@ -165,7 +195,7 @@ class VideoWriter:
         image = self._reformatter.reformat(
             image,
             format="yuv420p",
-            threads=conversion_threads(image, None),
+            threads=conversion_threads(image, self._threads),
             dst_colorspace=_CONVERSIONS.get(self._colours.matrix),
             dst_color_range=self._colours.range or None,
         )

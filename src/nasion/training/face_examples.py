@@ -102,9 +102,14 @@ def seen_points(faces: Faces) -> Float32[np.ndarray, "N K"]:
     yaw = fit_head_poses(faces.points, scheme).yaw
     half = is_half(faces.points, scheme)
     side = np.sign(mean_face(scheme)[:, 0])  # -1 on the subject's right
+    midline = scheme.flip == np.arange(len(scheme))
     # A head turned to its left hides its left half.
-    far = side[None] == np.sign(yaw)[:, None]
-    seen[(half & (np.abs(yaw) > _PROFILE))[:, None] & far & ~labelled] = 0
+    far = (side[None] == np.sign(yaw)[:, None]) & ~midline
+    profile = (half & (np.abs(yaw) > _PROFILE))[:, None] & ~np.isnan(side)
+    seen[profile & far & ~labelled] = 0
+    # The other half is in sight, its unlabelled points too. As unknown they would be taken for
+    # hidden: in other profiles only hidden points have no labels.
+    seen[profile & ~far] = 1
     seen[(~half & (np.abs(yaw) > _TURNED))[:, None] & far] = np.nan
     if faces.occluded is not None:
         seen[faces.occluded] = 0

@@ -76,6 +76,10 @@ def anonymise(
             show_default="verify; with --part eyes: no-verify",
         ),
     ] = None,
+    sound: Annotated[
+        bool,
+        typer.Option("--sound/--no-sound", help="Keep the sound of clips; voices identify people."),
+    ] = True,
     any_rotation: AnyRotation = False,
     detector: DetectorName = "single_shot",
     min_face: Annotated[
@@ -143,6 +147,7 @@ def anonymise(
         check=landmarker.with_settings(min_score=max(min_score, MIN_SCORE))
         if looks_again
         else None,
+        sound=sound,
         threads=min(workers or os.cpu_count() or 1, len(images) + len(videos)),
         hold=outcome.signals.held,
     )

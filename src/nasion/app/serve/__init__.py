@@ -17,7 +17,7 @@ with requires_extra("The server", "serve"):
 
 from nasion.app.serve.access import Access, AllowedHosts, PathPrefix
 from nasion.app.serve.admission import AdmissionControl, ChunkedResponses, Limits
-from nasion.app.serve.anonymise import FACES_HEADER, STILL_HEADER, add_anonymise
+from nasion.app.serve.anonymise import FACES_HEADER, FRAMES_HEADER, STILL_HEADER, add_anonymise
 from nasion.app.serve.bodies import BodyLimit
 from nasion.app.serve.clips import add_clips
 from nasion.app.serve.crops import add_crops
@@ -25,8 +25,10 @@ from nasion.app.serve.errors import add_error_handlers
 from nasion.app.serve.landmarks import add_landmarks
 from nasion.app.serve.pages import SecurityHeaders, add_pages
 from nasion.app.serve.prometheus import Measuring, ServerMetrics
+from nasion.app.serve.responses import PROBLEMS_HEADER
 from nasion.app.serve.settings import refuse_unknown_parameters
 from nasion.app.serve.websocket import add_camera
+from nasion.media.clip_process import ClipDecoder
 from nasion.media.decoder_process import ImageDecoder
 
 _DESCRIPTION = (
@@ -57,9 +59,10 @@ def build_app(
     _add_middleware(app, admission, metrics, access)
     add_error_handlers(app)
     add_landmarks(app, landmarker, admission, metrics, decode)
-    add_clips(app, landmarker, admission, metrics)
+    decode_clip = ClipDecoder(limits.decode_seconds, limits.pixels)
+    add_clips(app, landmarker, admission, metrics, decode_clip)
     add_crops(app, landmarker, admission, metrics, decode)
-    add_anonymise(app, landmarker, admission, metrics, decode)
+    add_anonymise(app, landmarker, admission, metrics, decode, decode_clip)
     add_pages(app, landmarker, limits)
     add_camera(app, landmarker, admission, access, decode)
 
@@ -86,7 +89,7 @@ def _add_middleware(
             CORSMiddleware,
             allow_origins=list(access.origins),
             allow_methods=["GET", "POST"],
-            expose_headers=[FACES_HEADER, STILL_HEADER],
+            expose_headers=[FACES_HEADER, STILL_HEADER, FRAMES_HEADER, PROBLEMS_HEADER],
         )
     app.add_middleware(AllowedHosts, access=access)
     app.add_middleware(SecurityHeaders)

@@ -13,6 +13,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Event
 from typing import Any
 
+from starlette.requests import Request
+
 from nasion.app.serve.turns import Turns
 from nasion.errors import require
 
@@ -147,6 +149,23 @@ class AdmissionControl:
         finally:
             self.active -= 1
 
+    async def run_for(self, request: Request, work: Callable[..., Any], *arguments: Any) -> Any:
+        """As ``run``, for a request whose body is read: given up when its client leaves.
+
+        Then raises ``Rejected`` (400), which nobody reads.
+        """
+        client = client_of(request.scope)
+        gone = asyncio.ensure_future(_until_gone(request.receive))
+        job = asyncio.ensure_future(self.run(client, work, *arguments))
+        try:
+            await asyncio.wait((job, gone), return_when=asyncio.FIRST_COMPLETED)
+            if job.done():
+                return job.result()
+            raise Rejected(400, "The connection was closed before the answer was ready.")
+        finally:
+            job.cancel()
+            gone.cancel()
+
     async def run(self, client: str, work: Callable[..., Any], *arguments: Any) -> Any:
         """Run ``work`` in a thread when it is the client's turn.
 
@@ -163,7 +182,7 @@ class AdmissionControl:
             raise Rejected(
                 503,
                 f"It took longer than {self.limits.seconds:g} seconds; "
-                "send fewer or smaller images, or try again.",
+                "send fewer or smaller images, or a shorter clip, or try again.",
             ) from error
         finally:
             # Work that has started is asked to stop; other work never starts.
@@ -181,6 +200,11 @@ class AdmissionControl:
 
         future.add_done_callback(done)
         return await asyncio.wrap_future(future)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
 
 
 class ChunkedResponses:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,14 +13,15 @@ from fastapi import FastAPI, Query, Request, Response
 from pydantic import Field
 
 from nasion.app.crop_pipeline import FORMATS, LIST, CropOptions, Source, crop_face, list_head
-from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
+from nasion.app.serve.admission import AdmissionControl, Rejected
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import (
+    MEDIA_TYPES,
     Processed,
+    file_response,
     process_each,
     refusal,
-    refuse_all,
-    zip_response,
+    zip_with_list,
 )
 from nasion.app.serve.search import Search, refuse_boxes_for_several
 from nasion.app.serve.settings import Number, WholeNumber, with_min_face
@@ -36,7 +36,7 @@ from nasion.landmarks.scheme import Scheme
 from nasion.media.decoder_process import ImageDecoder
 
 MAX_SIDE = 1024  # pixels: time and memory grow with the square of it
-_MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
+_IMAGE_TYPES = [MEDIA_TYPES[suffix] for suffix in FORMATS.values()]
 
 if TYPE_CHECKING:
     Template = str
@@ -84,7 +84,7 @@ _DESCRIPTIONS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": f"A zip with a crop of each face and {LIST}, which says for each where it "
         "comes from; with face the crop alone.",
-        "content": {kind: {} for kind in ("application/zip", *_MEDIA_TYPES.values())},
+        "content": {kind: {} for kind in ("application/zip", *_IMAGE_TYPES)},
     },
     413: {"description": "More bytes than the limit."},
     422: {"description": "No readable image, or no face in it."},
@@ -135,15 +135,11 @@ def add_crops(
             raise Rejected(422, f"face: {len(uploads)} images were sent; send one.")
         own = settings.landmarker(landmarker, limits.faces)
         work = _CropWork(own, decode, known, settings.min_face, options, settings.face)
-        done = await admission.run(client_of(request.scope), work.process, uploads)
+        done = await admission.run_for(request, work.process, uploads)
         metrics.count_images(done)
-        if not done.files:
-            return refuse_all(done)
-        if settings.face is not None:
-            (data,) = done.files.values()
-            return Response(data, media_type=_MEDIA_TYPES[options.suffix.removeprefix(".")])
-        listed = {**list_head(options, scheme), "images": done.values, "errors": done.errors}
-        return zip_response({**done.files, LIST: json.dumps(listed, indent=1).encode()})
+        if settings.face is not None or not done.files:
+            return file_response(done)
+        return zip_with_list(done, LIST, list_head(options, scheme))
 
 
 def _options(settings: _Settings, scheme: Scheme) -> CropOptions:
@@ -157,13 +153,6 @@ def _options(settings: _Settings, scheme: Scheme) -> CropOptions:
         raise Rejected(422, f"template: {error}") from error
     suffix = FORMATS[getattr(settings.format, "value", settings.format)]
     return CropOptions(frame, padding or default_padding(template), Path(), suffix)
-
-
-@dataclass
-class _Cropped(Processed):
-    """``values``: what ``crops.json`` says of each crop."""
-
-    values: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -180,13 +169,15 @@ class _CropWork:
     options: CropOptions
     face: int | None
 
-    def process(self, uploads: Sequence[Upload], cancelled: Callable[[], bool]) -> _Cropped:
+    def process(self, uploads: Sequence[Upload], cancelled: Callable[[], bool]) -> Processed:
         """The crops of each image, one image after the other."""
-        done = _Cropped()
-        process_each(uploads, self._process_one, done, cancelled)
+        done = Processed()
+        process_each(
+            uploads, self._process_one, done, cancelled, "nasion crop makes the crops of clips"
+        )
         return done
 
-    def _process_one(self, upload: Upload, stem: str, done: _Cropped) -> None:
+    def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:
         pixels = self.decode(upload.data, True, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)

@@ -9,39 +9,31 @@ from fastapi import FastAPI, Query, Request, Response
 from pydantic import Field
 
 from nasion.app.serve import responses
-from nasion.app.serve.admission import AdmissionControl, Rejected, client_of
+from nasion.app.serve.admission import AdmissionControl
+from nasion.app.serve.drawing_settings import DrawingSettings
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.search import Search, refuse_boxes_for_several
 from nasion.app.serve.settings import HIDE_OCCLUDED, MEASURES, refuse_measures
 from nasion.app.serve.uploads import REQUEST_BODY, read_uploads
 from nasion.discovery import FORMATS
-from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
 from nasion.media.decoder_process import ImageDecoder
 from nasion.prediction_formats import DrawStyle
-from nasion.prediction_formats._draw_style import LABELS, MARKS, SUFFIXES
+from nasion.prediction_formats._draw_style import SUFFIXES
 
 if TYPE_CHECKING:
     Format = str
-    Labels = str
     ImageFormat = str
 else:
     # Made from the formats that exist, so that a new format file is offered and documented.
     Format = Enum("Format", {name: name for name in FORMATS.names()}, type=str)
     ImageFormat = Enum("DrawnFormat", {name: name for name in SUFFIXES}, type=str)
-    Labels = Enum("Labels", {name: name for name in LABELS}, type=str)
 
 
-class _Settings(Search):
+class _Settings(Search, DrawingSettings):
     """The query's parameters."""
 
     format: Format = Field("json", description="Output format; several files come as a zip.")
-    labels: Labels = Field("none", description="Labels beside drawn points.")
-    draw: str | None = Field(
-        None,
-        description=f"What is drawn with format=image, several with commas: {', '.join(MARKS)}. "
-        "Points and lines; with measures also axes and measures.",
-    )
     overlay: bool = Field(
         False, description="Draw on a transparent background, as a PNG of the image's size."
     )
@@ -53,23 +45,11 @@ class _Settings(Search):
 
     def style(self, output: str) -> DrawStyle:
         """What is drawn. Raises ``Rejected`` (422) for what does not go together."""
-        given = {"draw", "overlay", "image_format"} & self.model_fields_set
-        if given and output != "image":
-            raise Rejected(422, f"{', '.join(sorted(given))}: has no effect without format=image.")
-        if self.draw is not None and "labels" in self.model_fields_set:
-            raise Rejected(422, "labels: has no effect with draw, which names all that is drawn.")
-        words = [] if self.draw is None else [word.strip() for word in self.draw.split(",")]
-        marks = None if self.draw is None else tuple(dict.fromkeys(filter(None, words)))
-        labels = getattr(self.labels, "value", self.labels)
+        if output != "image":
+            self.refuse_unused(("draw", "overlay", "image_format"), "format=image")
         as_usual = "png" if self.overlay else "jpg"
         image_format = getattr(self.image_format, "value", self.image_format) or as_usual
-        try:
-            style = DrawStyle(marks, labels, None, self.overlay, image_format)
-        except SettingError as error:
-            raise Rejected(422, f"draw: {error}") from error
-        if style.needs_measures and not self.measures:
-            raise Rejected(422, "draw: axes and measures are drawn with measures=true; add it.")
-        return style
+        return self.drawn(self.measures, self.overlay, image_format)
 
 
 def add_landmarks(
@@ -114,6 +94,6 @@ def add_landmarks(
             settings.hide_occluded,
             settings.measures,
         )
-        done = await admission.run(client_of(request.scope), work.process, uploads)
+        done = await admission.run_for(request, work.process, uploads)
         metrics.count_images(done)
         return responses.respond(done, work.format)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 import zipfile
@@ -25,6 +26,7 @@ from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.measures import measure
+from nasion.media.clip_process import ClipTooLarge
 from nasion.media.decoder_process import ImageDecoder
 from nasion.media.images import jpeg_bytes
 from nasion.media.inputs import UnreadableInput
@@ -34,7 +36,11 @@ _log = logging.getLogger("nasion")
 # What paths, drives, streams and wildcards are written with, and control characters.
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
 _DEVICE = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.I)  # no files of Windows, whatever follows
-_MAX_FILES_BYTES = 64 << 20  # of all files of a response
+MAX_FILES_BYTES = 64 << 20  # of all files of a response
+# Of a response that is a clip: what was damaged in it, and what became of its sound.
+PROBLEMS_HEADER = "Nasion-Problems"
+CLIP_TYPES = {".mp4": "video/mp4", ".mkv": "video/x-matroska"}
+MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", **CLIP_TYPES}
 
 
 def response_descriptions() -> dict[int | str, dict[str, Any]]:
@@ -54,6 +60,8 @@ def refusal(name: str, error: Exception) -> UnreadableInput:
 
     Raises what is no fault of the file: refusals of the request, and a network's damage.
     """
+    if isinstance(error, ClipTooLarge):
+        raise Rejected(413, str(error)) from error
     if isinstance(error, DataError):
         return UnreadableInput.of(name, error)
     if isinstance(error, (Rejected, NasionError)):
@@ -64,11 +72,16 @@ def refusal(name: str, error: Exception) -> UnreadableInput:
 
 @dataclass
 class Processed:
-    """The results of a request; ``files``: of formats of several files, by name."""
+    """The results of a request; ``files``: of formats of several files, by name.
+
+    ``values``: what a list says of each file. ``problems``: of a clip that was written even so.
+    """
 
     results: list[ImageResult] = field(default_factory=list)
     unreadable: list[UnreadableInput] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    values: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def faces(self) -> int:
@@ -82,11 +95,11 @@ class Processed:
     def add_files(self, files: Mapping[str, bytes]) -> None:
         """Raises ``Rejected`` (413) if all files together are larger than a response may be."""
         self.files |= files
-        if sum(map(len, self.files.values())) > _MAX_FILES_BYTES:
+        if sum(map(len, self.files.values())) > MAX_FILES_BYTES:
             raise Rejected(
                 413,
-                f"The response would have more than {_MAX_FILES_BYTES:,} bytes, the limit; "
-                "send fewer images at once.",
+                f"The response would have more than {MAX_FILES_BYTES:,} bytes, the limit; "
+                "send fewer images at once, or a shorter clip.",
             )
 
 
@@ -95,11 +108,12 @@ def process_each(
     process: Callable[[Upload, str, Any], None],
     done: Processed,
     cancelled: Callable[[], bool],
+    of_video: str = "send it to /v1/clips",
 ) -> None:
     """Call ``process`` with each image, the name of its files, and ``done``, which it adds to.
 
     Images that it cannot process are added to ``done.unreadable``. ``cancelled``: tells whether the
-    request has been given up; then the rest is skipped.
+    request has been given up; then the rest is skipped. ``of_video``: what to do with a video.
     """
     # Made safe before they are numbered, so that no two are one afterwards.
     names = stems([archive_name(upload.name) for upload in uploads])
@@ -107,7 +121,7 @@ def process_each(
         if cancelled():
             break
         try:
-            refuse_others(upload)
+            refuse_others(upload, of_video)
             process(upload, stem, done)
         except Exception as error:
             done.unreadable.append(refusal(upload.name, error))
@@ -142,9 +156,8 @@ class Work:
 
     def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:
         module = FORMATS.load(self.format)
-        is_drawn = getattr(module, "NEEDS_PIXELS", False)
-        in_colour = is_drawn or self.landmarker.predictor.spec.colour
-        pixels = self.decode(upload.data, in_colour, upload.name)
+        # As `nasion predict` does: points must not depend on the format.
+        pixels = self.decode(upload.data, self.landmarker.predictor.spec.colour, upload.name)
         size = (pixels.shape[1], pixels.shape[0])
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
         faces = landmarker(pixels, self.boxes)
@@ -154,6 +167,8 @@ class Work:
         done.results.append(result)
         if not hasattr(module, "files"):
             return
+        if getattr(module, "NEEDS_PIXELS", False) and pixels.ndim == 2:
+            pixels = self.decode(upload.data, True, upload.name)
         done.add_files(module.files(replace(result, image=pixels), self.style))
 
 
@@ -170,10 +185,30 @@ def respond(done: Processed, name: str) -> Response:
     if is_text(name):
         return Response(to_text(name, done.results), media_type=module.MEDIA_TYPE)
     if len(done.files) == 1:
-        ((file, data),) = done.files.items()
-        kind = "image/png" if file.endswith(".png") else module.MEDIA_TYPE
-        return Response(data, media_type=kind)
+        return file_response(done, other=module.MEDIA_TYPE)
     return zip_response(done.files)
+
+
+def file_response(
+    done: Processed, headers: Mapping[str, str] | None = None, other: str = ""
+) -> Response:
+    """The only file that was made, or why there is none.
+
+    ``other``: its media type, if it is neither an image nor a clip.
+    """
+    if not done.files:
+        return refuse_all(done)
+    ((file, data),) = done.files.items()
+    own = dict(headers or {})
+    if done.problems:
+        own[PROBLEMS_HEADER] = "; ".join(done.problems).encode("ascii", "replace").decode()
+    return Response(data, media_type=MEDIA_TYPES.get(PurePath(file).suffix, other), headers=own)
+
+
+def zip_with_list(done: Processed, name: str, head: Mapping[str, Any] | None = None) -> Response:
+    """All files, and a list of them with this name; ``head``: what it begins with."""
+    listed = {**(head or {}), "images": done.values, "errors": done.errors}
+    return zip_response({**done.files, name: json.dumps(listed, indent=1).encode()})
 
 
 def refuse_all(done: Processed) -> Response:

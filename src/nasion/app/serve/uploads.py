@@ -14,13 +14,14 @@ from starlette.requests import ClientDisconnect, Request
 
 from nasion.app.serve.admission import Limits, Rejected
 from nasion.errors import DataError
-from nasion.media.signatures import kind_of_contents
+from nasion.media.signatures import Kind, kind_of_contents
 
 _SEND_BYTES = (
     "send the file's own bytes as the body (curl --data-binary @photo.jpg), or as a file of a form "
     "(curl -F images=@photo.jpg); base64 -d decodes what you have"
 )
-_LOOK = 64  # bytes at the start of a file that tell what it is
+_LOOK = 64  # bytes at the start of a file that tell base64 from others
+_LOOK_AT_KIND = 512  # and an image from a video
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 # Characters: in UTF-8 four bytes each at most, and file systems allow 255 bytes with what is
@@ -38,6 +39,10 @@ CLIP_BODY: dict[str, Any] = {
     "required": True,
     "content": {"video/*": {"schema": _BINARY}, "multipart/form-data": {"schema": _CLIP_FORM}},
 }
+ANY_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {**CLIP_BODY["content"], **REQUEST_BODY["content"]},
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class Upload:
 
     name: str
     data: bytes
+
+    @property
+    def kind(self) -> Kind:
+        """Whether it is an image or a video, by its first bytes; empty if it is neither."""
+        return kind_of_contents(self.data[:_LOOK_AT_KIND])
 
 
 async def read_uploads(request: Request, limits: Limits, what: str = "image") -> list[Upload]:
@@ -77,7 +87,7 @@ async def _read(request: Request, limits: Limits, what: str) -> list[Upload]:
             )
         if kind == "application/json":
             raise Rejected(422, f"The body is JSON; {_SEND_BYTES}.")
-        return [Upload(what, data)]
+        return [Upload(Upload(what, data).kind or what, data)]
     uploads = []
     try:
         async with request.form(max_files=limits.images, max_fields=limits.images) as form:
@@ -95,11 +105,14 @@ async def _read(request: Request, limits: Limits, what: str) -> list[Upload]:
     return uploads
 
 
-def refuse_others(upload: Upload) -> None:
-    """Raise ``DataError`` for a video, and an image as base64 or as a data URL."""
+def refuse_others(upload: Upload, of_video: str) -> None:
+    """Raise ``DataError`` for a video, and an image as base64 or as a data URL.
+
+    ``of_video``: what to do with a video.
+    """
     start = upload.data[:_LOOK]
-    if kind_of_contents(upload.data[:512]) == "video":
-        raise DataError(f"{upload.name}: a video; send it to /v1/clips.")
+    if upload.kind == "video":
+        raise DataError(f"{upload.name}: a video; {of_video}.")
     if start.startswith(b"data:"):
         raise DataError(f"{upload.name}: a data URL; {_SEND_BYTES}.")
     text = start.translate(_URL_SAFE, b"\r\n\"' ")

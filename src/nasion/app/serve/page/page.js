@@ -1,6 +1,7 @@
 // The page of nasion serve: sends photos, clips and camera frames to its own server, draws the faces that come back.
 
 import { startCamera } from "./camera.js";
+import { DrawTool, HideClipTool } from "./clip_tools.js";
 import { clipResult, isPlaying, isVideo, Player } from "./clips.js";
 import { drawResult, isHidden, isShown, legendItems, toCanvas } from "./drawing.js";
 import { describe } from "./measures.js";
@@ -20,12 +21,14 @@ let selected = null;  // {face, point} under the pointer or the arrow keys
 let camera = null;  // what camera.js gives while it runs, with the times of its frames
 let upload = null;  // an AbortController while files are processed
 let player = null, crops = null, hiding = null;
+let clipTools = [];  // what is made of a clip on the server
 
 const setStatus = (text) => { byId("status").textContent = text; };
 const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const percent = (score) => `${Math.round(100 * score)} %`;
 /** The photo that is shown, or null if it is a clip's or the camera's frame. */
 const currentPhoto = () => (current?.file && !current.clip ? current : null);
+const currentClip = () => (current?.clip ? current : null);
 
 function showError(text) {
   byId("error").textContent = text;
@@ -109,12 +112,16 @@ function showResult(result) {
   byId("tip").hidden = true;
   player.open(result);
   listFaces(result);
-  if (!camera) { crops.open(); hiding.open(); }
+  if (!camera) openTools();
   redraw();
   if (!camera) setStatus(`${result.name}: ${summaryOf(result)}`);
   for (const button of byId("thumbnails").children) {
     button.setAttribute("aria-pressed", String(button.result === result));
   }
+}
+
+function openTools() {
+  for (const tool of [crops, hiding, ...clipTools]) tool.open();
 }
 
 function summaryOf(result) {
@@ -349,8 +356,7 @@ async function toggleCamera() {
   }
   byId("camera").setAttribute("aria-pressed", "true");
   byId("thumbnails").hidden = true;
-  crops.open();
-  hiding.open();
+  openTools();
 }
 
 // Events
@@ -361,6 +367,7 @@ async function start() {
   player = new Player(showFrame);
   crops = new CropTool(currentPhoto, network);
   hiding = new HideTool(currentPhoto, network, () => select(null, false));
+  clipTools = [new DrawTool(currentClip, network), new HideClipTool(currentClip)];
   for (const id of ["measures-choice", "axes-choice"]) byId(id).hidden = !network.measures;
   updateLegend();
   byId("choose").addEventListener("click", () => byId("files").click());

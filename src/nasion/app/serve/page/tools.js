@@ -5,10 +5,11 @@ import { Cancelled, download, send, withoutSuffix } from "./requests.js";
 const WAIT = 250;  // milliseconds after a change until it is asked for
 const byId = (id) => document.getElementById(id);
 const say = (id, text) => { byId(id).textContent = text; };
-const NO_PHOTO = "Choose a photo first; clips and the camera are not changed here.";
+const NO_CROPS = "Choose a photo first; clips and the camera are not cropped here.";
+const NOTHING_TO_HIDE = "Choose a photo or clip first; the camera is not changed here.";
 
 /** One request at a time: a newer one cancels the one before. */
-class Latest {
+export class Latest {
   constructor() { this.running = null; }
 
   async run(task) {
@@ -70,7 +71,7 @@ export class CropTool {
     const photo = this.photo();
     if (!photo?.faces.length) {
       byId("crop-preview").hidden = true;
-      say("crop-note", photo ? "No face was found in this photo." : NO_PHOTO);
+      say("crop-note", photo ? "No face was found in this photo." : NO_CROPS);
       return;
     }
     this.timer = setTimeout(() => this.preview(), WAIT);
@@ -134,7 +135,7 @@ export class HideTool {
     const photo = this.photo();
     byId("preview-hidden").disabled = byId("save-hidden").disabled = !photo;
     if (!photo) this.press(false);
-    if (!photo || this.made?.photo !== photo) say("hide-note", photo ? "" : NO_PHOTO);
+    if (!photo || this.made?.photo !== photo) say("hide-note", photo ? "" : NOTHING_TO_HIDE);
     if (this.isOn && this.made?.photo !== photo) this.change();
     this.showCopy();
   }
@@ -153,12 +154,6 @@ export class HideTool {
     byId("preview-hidden").setAttribute("aria-pressed", String(on));
   }
 
-  query() {
-    const method = byId("hide-method").value;
-    const query = { part: byId("hide-part").value, method, any_rotation: this.photo().query.any_rotation };
-    return method === "fill" ? query : { ...query, strength: byId("hide-strength").value };
-  }
-
   change() {
     byId("hide-strength").disabled = byId("hide-method").value === "fill";
     clearTimeout(this.timer);
@@ -173,14 +168,14 @@ export class HideTool {
 
   /** Asks the server, unless it has answered this before; what is previewed is what is saved. */
   async make() {
-    const photo = this.photo(), query = this.query(), key = JSON.stringify(query);
+    const photo = this.photo(), query = hideQuery(photo), key = JSON.stringify(query);
     if (this.made?.photo === photo && this.made.key === key) return this.made;
     say("hide-note", "Hiding ...");
     try {
       const { blob, header } = await this.latest.run((signal) => send("v1/anonymise", query, photo.file, { signal }));
       const bitmap = await createImageBitmap(blob);
       this.made = { photo, key, blob, bitmap };
-      say("hide-note", noteOf(Number(header("Nasion-Faces-Hidden")), header("Nasion-Face-Still-Found")));
+      say("hide-note", noteOf("photo", header));
       return this.made;
     } catch (error) {
       if (error instanceof Cancelled) return null;
@@ -199,10 +194,21 @@ export class HideTool {
   }
 }
 
-function noteOf(faces, stillFound) {
-  if (!faces) return "No face was found, so nothing is hidden. Look at the photo before you publish it.";
-  const hidden = `${faces} face${faces === 1 ? "" : "s"} hidden`;
-  if (stillFound === "true") return `${hidden}, but a face is still found: choose more strength, or black.`;
+/** What is to be hidden of a photo or clip, and how. */
+export function hideQuery(result) {
+  const method = byId("hide-method").value;
+  const query = { part: byId("hide-part").value, method, any_rotation: result.query.any_rotation };
+  return method === "fill" ? query : { ...query, strength: byId("hide-strength").value };
+}
+
+/** `what`: photo or clip; `header(name)`: of the answer of /v1/anonymise. */
+export function noteOf(what, header) {
+  const faces = Number(header("Nasion-Faces-Hidden")), stillFound = header("Nasion-Face-Still-Found");
+  const problems = header("Nasion-Problems") ? ` Of the ${what}: ${header("Nasion-Problems")}.` : "";
+  if (!faces) return `No face was found, so nothing is hidden. Look at the ${what} before you publish it.${problems}`;
+  const hidden = `${faces} face${faces === 1 ? "" : "s"} hidden`, frames = header("Nasion-Frames-Still-Found");
+  const where = frames ? ` in ${frames} frame${frames === "1" ? "" : "s"}` : "";
+  if (stillFound === "true") return `${hidden}, but a face is still found${where}: choose more strength, or black.${problems}`;
   const checked = stillFound === "false" ? ", and none is found in the result" : "";
-  return `${hidden}${checked}. Look at it before you publish it.`;
+  return `${hidden}${checked}. Look at it before you publish it.${problems}`;
 }
