@@ -151,3 +151,10 @@ def test_ctrl_c_keeps_the_crops_that_were_written(crop, face, tmp_path, monkeypa
     assert code == 130 and "Stopped; what was written until now is kept." in said
     assert [each["image"] for each in listed(tmp_path / "crops")["images"]] == ["me.png"]
     assert sorted(path.name for path in (tmp_path / "crops").iterdir()) == ["crops.json", "me.png"]
+
+
+def test_candidates_below_the_minimum_score_are_said_where_nothing_is_cropped(crop, face, tmp_path):
+    saved(tmp_path / "a" / "me.png", face)
+    code, said = crop("a", "--min-score", "1")
+    assert code == 0
+    assert re.search(r"a/me.png: 0 crops \(1 candidate scored 0\.\d\d, below --min-score 1\)", said)

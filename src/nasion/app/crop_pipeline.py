@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,16 @@ class CropFile:
 
 @dataclass(frozen=True, eq=False)
 class CroppedImage:
-    """The crops of one image or frame, and the faces that could not be cropped."""
+    """The crops of one image or frame, and the faces that could not be cropped.
+
+    ``dropped``: scores of candidates that were not sure enough to be faces, best first.
+    """
 
     name: str
     crops: tuple[CropFile, ...]
     refused: tuple[UnreadableInput, ...] = ()
     is_frame: bool = False
+    dropped: tuple[float, ...] = ()
 
 
 Result = CroppedImage | UnreadableInput | VideoProblem
@@ -135,9 +139,10 @@ def crop_videos(
                     wanted = frame.number % options.every == 0
                     stem = f"{stem_of[video.name]}@{frame.number}"
                     name = f"{video.name}@{frame.number}"
-                    yield _crop(
+                    cropped = _crop(
                         name, stem, frame.pixels, faces if wanted else [], options, frame.seconds
                     )
+                    yield replace(cropped, dropped=() if faces else tracker.dropped)
         except Exception as error:
             yield refusal(video.name, error)
         yield from problems
@@ -149,8 +154,9 @@ def _crop_image(
     try:
         pixels = image.pixels(colour=True)
         boxes = None if options.boxes is None else options.boxes.of(image.name)
-        faces = landmarker.find(pixels, boxes)[0]
-        return _crop(image.name, stem_of[image.name], pixels, faces, options)
+        faces, dropped = landmarker.find(pixels, boxes)
+        cropped = _crop(image.name, stem_of[image.name], pixels, faces, options)
+        return replace(cropped, dropped=() if faces else dropped)
     except Exception as error:
         return refusal(image.name, error)
 

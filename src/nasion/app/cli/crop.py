@@ -186,13 +186,14 @@ def _crop(
     check(possible_outputs(images, videos, options, stem_of))
     writer = CropWriter(options, landmarker.predictor.spec.scheme, check)
     outcome, counts = Outcome(), Counter[str]()
+    dropped: dict[str, list[float]] = {}
 
     def add(result: Any) -> None:
         writer.add(result)
         outcome.unreadable.extend(result.refused)
-        counts[result.name.rpartition("@")[0] if result.is_frame else result.name] += len(
-            result.crops
-        )
+        name = result.name.rpartition("@")[0] if result.is_frame else result.name
+        counts[name] += len(result.crops)
+        dropped.setdefault(name, []).extend(result.dropped)
 
     total = len(images) + sum(map(frame_count, videos))
     try:
@@ -207,7 +208,8 @@ def _crop(
     finally:
         writer.discard()
     for name, count in list(counts.items())[:_MAX_LINES]:
-        console.say(f"{name}: {console.count(count, 'crop')}")
+        below = "" if count else _below(dropped[name], landmarker.min_score)
+        console.say(f"{name}: {console.count(count, 'crop')}{below}")
     if len(counts) > _MAX_LINES:
         console.say(f"... and {len(counts) - _MAX_LINES} more")
     outcome.report()
@@ -216,3 +218,13 @@ def _crop(
         console.say(f"Written to {options.folder.resolve()}")
     cameras_only = not images and all(isinstance(video.source, int) for video in videos)
     outcome.exit(cameras_only=cameras_only)
+
+
+def _below(scores: list[float], min_score: float) -> str:
+    """Why there may be faces after all; empty if nothing looked like one."""
+    from nasion.app.cli.predict_summary import scored_below
+
+    if not scores:
+        return ""
+    candidates = console.count(len(scores), "candidate")
+    return f" ({candidates} {scored_below(len(scores), max(scores), min_score)})"

@@ -46,6 +46,13 @@ class _Video:
         self.candidates.add(result)
 
 
+def scored_below(count: int, best: float, min_score: float) -> str:
+    """``scored at most 0.41, below --min-score 0.6``, of so many candidates."""
+    most = "at most " if count > 1 else ""
+    # Down, not to the nearest: 0.599 is not 0.60 where the minimum is 0.6.
+    return f"scored {most}{int(100 * best) / 100:.2f}, below --min-score {min_score:g}"
+
+
 class PredictionSummary:
     """Counts results. ``min_score``: below which faces were dropped. ``outcome``: what failed."""
 
@@ -154,13 +161,8 @@ class PredictionSummary:
             return ""
         where = console.count(candidates.images, kind)
         count = console.count(candidates.count, "candidate")
-        return f" ({count} in {where} {self._scored(candidates)})"
-
-    def _scored(self, candidates: _Candidates) -> str:
-        most = "at most " if candidates.count > 1 else ""
-        # Down, not to the nearest: 0.599 is not 0.60 where the minimum is 0.6.
-        best = int(100 * candidates.best) / 100
-        return f"scored {most}{best:.2f}, below --min-score {self._min_score:g}"
+        scored = scored_below(candidates.count, candidates.best, self._min_score)
+        return f" ({count} in {where} {scored})"
 
     def _faces_of(self, result: ImageResult) -> str:
         """``2 faces (scores 0.98, 0.91)``."""
@@ -171,7 +173,8 @@ class PredictionSummary:
             if not candidates.count:
                 return "0 faces"
             dropped = console.count(candidates.count, "candidate")
-            return f"0 faces ({dropped} {self._scored(candidates)})"
+            scored = scored_below(candidates.count, candidates.best, self._min_score)
+            return f"0 faces ({dropped} {scored})"
         scores = ", ".join(f"{face.score:.2f}" for face in result.faces[:5])
         more = ", ..." if count > 5 else ""
         word = "score" if count == 1 else "scores"
