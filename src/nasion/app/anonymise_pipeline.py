@@ -159,7 +159,9 @@ def _anonymise(
 
 
 def _image_file(image: ImageInput, stem: str) -> str:
-    suffix = ".png" if image.name.lower().endswith(".png") else ".jpg"
+    # Standard input has no suffix.
+    head = image.source[:4] if isinstance(image.source, bytes) else b""
+    suffix = ".png" if image.name.lower().endswith(".png") or head == b"\x89PNG" else ".jpg"
     return f"{stem}-{ENDING}{suffix}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -102,7 +102,10 @@ def possible_outputs(
     of_images = {stem_of[image.name] for image in images}
     of_videos = {stem_of[video.name] for video in videos}
     found = []
-    for path in options.folder.iterdir() if options.folder.is_dir() else ():
+    paths: list[Path] = []
+    with suppress(OSError):  # not made yet, or a folder that can be written but not listed
+        paths = list(options.folder.iterdir())
+    for path in paths:
         image = re.sub(r"#\d+$", "", path.stem)  # of the second and later faces
         video = re.sub(r"@\d+$", "", image) if "@" in image else None
         if path.suffix == options.suffix and (image in of_images or video in of_videos):
