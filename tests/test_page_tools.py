@@ -285,6 +285,15 @@ def test_bad_and_too_long_clips_are_reported(browser):
         page.evaluate("window.addEventListener('error', (event) => event.preventDefault())")
 
 
+def test_files_are_what_their_bytes_say_whatever_their_names(page):
+    choose(page, "renamed.mp4", sample_image(), "video/mp4")
+    status(page, "renamed.mp4: 3 faces found.")
+    choose(page, "renamed.jpg", clip(), "image/jpeg")
+    page.locator("#player").wait_for()
+    choose(page, "no.png", b"no picture", "image/png")
+    status(page, "No file could be read. What was found before is still shown.")
+
+
 def test_a_file_of_more_bytes_than_the_limit_is_not_sent(browser):
     with Server(serve.Limits(body_bytes=1 << 20)) as own, shown_page(browser, own) as page:
         sent = []

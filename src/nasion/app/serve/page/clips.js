@@ -3,9 +3,19 @@
 import { drawPlot, LINE_COLOURS, nearestFrame, tracksOf } from "./measures.js";
 
 const ENDINGS = /\.(mp4|m4v|mov|webm|mkv|avi|mpe?g|m2?ts|wmv|flv|3gp|ogv)$/i;
+// First bytes of files; brands of AVIF and HEIC, which begin as MP4 does.
+const IMAGE_BRANDS = /^(avi[fs]|hei[cmsx]|hev[cmsx]|mif1|msf1)/;
+const IMAGES = /^(\xff\xd8\xff|\x89PNG|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP)/s;
+const VIDEOS = /^(\x1aE\xdf\xa3|RIFF....AVI )/s;
 const byId = (id) => document.getElementById(id);
 
-export const isVideo = (file) => file.type.startsWith("video/") || ENDINGS.test(file.name);
+/** Whether a file is a video: by its first bytes, since its name may be wrong; else by type and name. */
+export async function isVideo(file) {
+  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  if (head.slice(4, 8) === "ftyp") return !IMAGE_BRANDS.test(head.slice(8));
+  if (IMAGES.test(head)) return false;
+  return VIDEOS.test(head) || file.type.startsWith("video/") || ENDINGS.test(file.name);
+}
 
 /** A result of page.js from what /v1/clips answers. Its `faces` are those of the frame that is shown. */
 export async function clipResult(file, answer) {

@@ -182,13 +182,14 @@ async function processFile(file, place, signal) {
   if (file.size > bytes) throw new Error(`${name}: ${file.size.toLocaleString("en")} bytes; the server takes at most ${Math.floor(bytes / (1 << 20))} MiB.`);
   const query = { any_rotation: byId("any-rotation").checked };
   const asked = network.measures ? { ...query, measures: byId("measures").checked } : query;
+  const isClip = await isVideo(file);
   const onProgress = (share) => {
     showProgress(share);
-    const wait = isVideo(file) ? ` (clips of up to ${clip_seconds} seconds)` : "";
+    const wait = isClip ? ` (clips of up to ${clip_seconds} seconds)` : "";
     setStatus(share < 1 ? `${place}${name}: ${percent(share)} uploaded ...` : `${place}${name}: finding faces${wait} ...`);
   };
   onProgress(0);
-  if (isVideo(file)) {
+  if (isClip) {
     const answer = await sendForJson("v1/clips", { ...asked, smooth: byId("smooth").checked }, file, { field: "clip", onProgress, signal });
     return { ...await clipResult(file, answer), query };
   }
@@ -219,7 +220,8 @@ async function predict(files) {
   upload = null;
   showProgress(null);
   if (errors.length) showError(errors.join(" "));
-  if (!found.length) { setStatus(own.signal.aborted ? "Cancelled." : "No file could be read."); return; }
+  const before = results.length ? " What was found before is still shown." : "";
+  if (!found.length) { setStatus((own.signal.aborted ? "Cancelled." : "No file could be read.") + before); return; }
   for (const { clip } of results) if (clip?.video) URL.revokeObjectURL(clip.video.src);
   results = found;
   showThumbnails();
