@@ -30,6 +30,7 @@ from test_serve import Server
 from nasion.app import serve
 from nasion.app.serve.responses import sample_image
 from nasion.inference.landmarker import Landmarker
+from nasion.landmarks.catalog import ibug68
 
 pytestmark = [
     pytest.mark.slow,
@@ -81,6 +82,17 @@ def test_with_everything_off_the_photo_alone_is_drawn(page):
     alone = canvas(page)
     in_module(page, "(current.faces = [], redraw())")
     np.testing.assert_array_equal(canvas(page), alone)
+
+
+def test_the_nose_is_filled_between_its_lines(page):
+    show_sample(page)
+    for switch in DISPLAY:
+        page.set_checked(f"#{switch}", switch == "filled")
+    drawn, face, width = canvas(page), *in_module(page, "[current.faces[0].points, current.width]")
+    names = ["nose_bridge_lower", "nose_base", "nose_base_left_end"]
+    x, y = np.mean([face[k] for k in ibug68.index(names)], axis=0) * drawn.shape[1] / width
+    red, green, blue = drawn[round(y), round(x)][:3].astype(int)
+    assert min(red, green) > blue + 40  # yellow; the face around is light blue
 
 
 def test_display_settings_are_kept_over_a_reload_until_they_are_reset(page):

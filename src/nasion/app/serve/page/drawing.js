@@ -196,7 +196,9 @@ function findShapes({ edges, parts }) {
     if (parts[a] !== parts[b]) continue;
     for (const [from, to] of [[a, b], [b, a]]) next.set(from, [...(next.get(from) || []), to]);
   }
-  const shapes = [], seen = new Set();
+  // The nose's lines are open, and only together an area.
+  const nose = [...next.keys()].filter((point) => parts[point] === "nose");
+  const shapes = nose.length > 2 ? [{ part: "nose", points: nose, isClosed: false }] : [], seen = new Set(nose);
   for (const start of next.keys()) {
     if (seen.has(start)) continue;
     const points = [start];
