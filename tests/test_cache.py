@@ -8,6 +8,7 @@ import pytest
 
 from nasion.data import cache
 from nasion.data.load import load_faces
+from nasion.errors import SettingError
 from nasion.landmarks.catalog import fkd15
 
 
@@ -79,7 +80,7 @@ def test_what_was_not_used_for_longest_makes_room(monkeypatch):
 @pytest.mark.parametrize("value", ["much", "-1", "nan"])
 def test_a_limit_that_is_no_number_is_refused(counted, monkeypatch, value):
     monkeypatch.setenv("NASION_CACHE_GB", value)
-    with pytest.raises(ValueError, match=f"NASION_CACHE_GB is '{value}'.*gigabytes such as 10"):
+    with pytest.raises(SettingError, match=f"NASION_CACHE_GB is '{value}'.*gigabytes such as 10"):
         cache.cached("key", counted[0])
 
 

@@ -26,6 +26,7 @@ from zlib import crc32
 
 import numpy as np
 
+from nasion.errors import SettingError
 from nasion.media.files import write_text
 
 VERSION = "3"  # part of every key: raise it when the meaning of cached values changes
@@ -47,7 +48,7 @@ def limit() -> float:
     """How many bytes the cache may hold: ``$NASION_CACHE_GB`` gigabytes, or 10.
 
     Raises:
-        ValueError: The variable holds something else than a number of gigabytes.
+        SettingError: The variable holds something else than a number of gigabytes.
     """
     value = os.environ.get("NASION_CACHE_GB", "")
     try:
@@ -55,7 +56,7 @@ def limit() -> float:
     except ValueError:
         gigabytes = math.nan
     if not gigabytes >= 0:
-        raise ValueError(
+        raise SettingError(
             f"the environment variable NASION_CACHE_GB is {value!r}; it must be a number of"
             " gigabytes such as 10"
         )
@@ -76,7 +77,7 @@ def cached(key: str, make: Callable[[], Entry]) -> Entry:
     A cache that cannot be written costs time, not the result.
 
     Raises:
-        ValueError: See :func:`limit`.
+        SettingError: See :func:`limit`.
     """
     most = limit()
     entry = folder() / key
