@@ -155,9 +155,12 @@ def _crop_image(
     image: ImageInput, landmarker: Landmarker, options: CropOptions, stem_of: Mapping[str, str]
 ) -> Result:
     try:
-        pixels = image.pixels(colour=True)
+        # Opened as `nasion predict` does to find the faces, and again for the crops' colours: a
+        # face's points are the same in both.
+        image = image.downloaded()
+        seen, pixels = image.pixels(landmarker.predictor.spec.colour), image.pixels(colour=True)
         boxes = None if options.boxes is None else options.boxes.of(image.name)
-        faces, dropped = landmarker.find(pixels, boxes)
+        faces, dropped = landmarker.find(seen, boxes)
         cropped = _crop(image.name, stem_of[image.name], pixels, faces, options)
         return replace(cropped, dropped=() if faces else dropped)
     except Exception as error:

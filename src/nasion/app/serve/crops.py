@@ -178,10 +178,11 @@ class _CropWork:
         return done
 
     def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:
-        pixels = self.decode(upload.data, True, upload.name)
+        colour = self.landmarker.predictor.spec.colour
+        seen, pixels = (self.decode(upload.data, each, upload.name) for each in (colour, True))
         size = (pixels.shape[1], pixels.shape[0])
         landmarker = with_min_face(self.landmarker, self.min_face, size, upload.name)
-        faces = landmarker(pixels, self.boxes)
+        faces = landmarker(seen, self.boxes)
         if not faces:
             raise DataError(f"{upload.name}: no face was found.")
         if self.face is not None and self.face > len(faces):
