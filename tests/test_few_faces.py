@@ -156,7 +156,7 @@ def test_no_epochs_keep_the_weighted_means_and_what_the_network_was_trained_on(
     assert exported.spec.face_margins == spec.face_margins
     assert exported.spec.box_shift == spec.box_shift != (0, 0)
     again = exported.predict(replace(faces[8:], boxes=boxes)).points
-    np.testing.assert_allclose(again, found, atol=0.05)
+    np.testing.assert_allclose(again, found, atol=0.1)  # pixels; eyes are 36 apart
     before = load_model("face68_light").trained_on
     assert model.trained_on.seen(faces[:8]).all()
     rows = model.trained_on.fingerprints

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from nasion.app.console import count, line, out, printable, say, warn
+from nasion.app import console
+from nasion.app.console import count, line, printable, say, warn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,7 @@ def show_scores(result: EvaluationResult) -> None:
     if rest:
         say(f"{rest.sentence()} (nasion data audit).")
     if result.warning:
-        out.print(printable(result.warning), style="yellow", soft_wrap=True)
+        console.out.print(printable(result.warning), style="yellow", soft_wrap=True)
     for reason, ids in result.left_out.items():
         say(left_out_line(reason, ids))
 
@@ -180,7 +181,7 @@ def show_comparison(comparison: Comparison) -> None:
     show_table("Side by side", ("", *comparison.names), rows)
     if comparison.settings:
         show_table("Settings that differ", ("", *comparison.names), comparison.settings)
-    out.print(NOTES)
+    console.out.print(NOTES)
 
 
 def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -192,7 +193,7 @@ def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]
         table.add_column(printable(column), justify="left" if is_text else "right", no_wrap=i == 0)
     for cells in rows:
         table.add_row(*map(printable, cells))
-    out.print(table)
+    console.out.print(table)
 
 
 def _describe(missing: tuple[str, ...], scheme: Scheme) -> str:
