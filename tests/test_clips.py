@@ -125,6 +125,7 @@ def test_a_clip_that_nobody_waits_for_ends_and_its_process_too():
 
     seen = []
     limits = serve.Limits(seconds=1.0, workers=1, pixels=300_000)
+    before = threading.active_count()  # other tests' servers leave some
     with Server(limits, Landmarker("face68_light", detector=Slow())) as running:
         status, _, body = running.ask("/v1/clips", written(frames(100)), "video/mp4")
         assert status == 503 and "longer than 1 seconds" in json.loads(body)["error"]
@@ -132,7 +133,7 @@ def test_a_clip_that_nobody_waits_for_ends_and_its_process_too():
         count = len(seen)
         time.sleep(0.5)
         assert len(seen) == count
-        assert threading.active_count() < 30
+        assert threading.active_count() < before + 10
 
 
 def test_the_interface_s_description_has_clips(server):
