@@ -1,7 +1,7 @@
 """What each dataset of face68_light brings to each test: trains on fewer of them, from the start.
 
 Usage:
-    python benchmarks/set_ablation.py --data DATA [--mixtures NAME ...] [--epochs 12]
+    python benchmarks/set_ablation.py --data DATA [--mixtures NAME ...] [--epochs 60]
         [--runs FOLDER]
 
 DATA holds the datasets of face_sets.py; the folder of runs holds MTFL's faces as labelled by
@@ -9,6 +9,7 @@ benchmarks/face68.py (completed/mtfl5.npz), since of the points learnt here MTFL
 All other labels are used as they are, missing ones left out of the loss.
 Mixtures: iBUG alone, iBUG and one other set, all, and all but one. "equal passes": sets are shown
 as often as in "all", so smaller mixtures make fewer steps. "equal steps": as many steps as "all".
+60 epochs of all sets are the length of the recipe's stage "labels" in benchmarks/face68.py.
 Errors are those of any_pose.py, on the same people held out, but with boxes given.
 One seed each. Each run is added to results/set_ablation.json as soon as it is finished.
 """
@@ -82,7 +83,7 @@ def main():
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of the datasets")
     parser.add_argument("--mixtures", nargs="+", default=list(MIXTURES), choices=list(MIXTURES))
-    parser.add_argument("--epochs", type=int, default=12, help="of all sets")
+    parser.add_argument("--epochs", type=int, default=60, help="of all sets")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the run folders")
     options = parser.parse_args()
     train, val = load_sets(options.data)
@@ -97,7 +98,7 @@ def main():
         if name.startswith("ibug68"):
             lengths["equal steps"] = round(options.epochs * whole / len(faces))
         for length, epochs in lengths.items():
-            title = f"{name}, {length}"
+            title = f"{name}, {length}, {options.epochs} epochs"
             if read_result("set_ablation", title, 0):
                 continue
             recipe = replace(recipes.load_recipe("face68_light"), epochs=epochs, face_head=False)

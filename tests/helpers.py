@@ -16,9 +16,11 @@ def run_command(monkeypatch, capsys, *words):
     """Run ``nasion`` in this process, on a wide terminal: (exit code, everything printed)."""
     monkeypatch.setattr(sys, "argv", ["nasion", *map(str, words)])
     monkeypatch.setenv("COLUMNS", "300")  # of what Typer prints
-    for name, is_err in (("out", False), ("err", True)):
-        wide = Console(width=300, stderr=is_err, markup=False, emoji=False)
-        monkeypatch.setattr(console, name, wide)
+
+    def wide(stderr=False):
+        return Console(width=300, stderr=stderr, markup=False, emoji=False)
+
+    monkeypatch.setattr(console, "rich_console", wide)
     try:
         cli.main()
         code = 0

@@ -450,7 +450,9 @@ def test_a_terminal_shows_names_and_does_not_obey_them(predict, tmp_path):
     assert code == 1 and "\\x1b[31m" in complaint and "\x1b" not in complaint
 
 
-def test_candidates_below_the_minimum_score_are_said_with_the_best(predict, photo, tmp_path):
+def test_candidates_below_the_minimum_score_are_said_with_the_best(
+    predict, photo, tmp_path, capsys
+):
     photo.save(tmp_path / "a.png")
     best = Landmarker("face68_light")(tmp_path / "a.png")[0].score
     code, said, _ = predict(tmp_path / "a.png", "--min-score", "1")
@@ -458,9 +460,9 @@ def test_candidates_below_the_minimum_score_are_said_with_the_best(predict, phot
     assert code == 0 and f"a.png: 0 faces (1 candidate scored {shown})\n0 faces in 1 image" in said
     summary = PredictionSummary(0.6, Outcome())
     summary.add(found("wall.jpg", faces=0))
-    with console.out.capture() as captured:
-        summary.report(Path("out"))
-    assert "wall.jpg: 0 faces\n0 faces in 1 image, 1 without any.\n" in captured.get()
+    summary.report(Path("out"))
+    captured = capsys.readouterr().out
+    assert "wall.jpg: 0 faces\n0 faces in 1 image, 1 without any.\n" in captured
 
 
 def test_an_output_folder_that_cannot_be_listed_is_written_to(
@@ -476,16 +478,16 @@ def test_an_output_folder_that_cannot_be_listed_is_written_to(
     assert (tmp_path / "out" / "predictions.json").is_file()
 
 
-def test_the_first_of_many_images_without_a_face_are_named_in_the_last_line():
+def test_the_first_of_many_images_without_a_face_are_named_in_the_last_line(capsys):
     summary = PredictionSummary(0.6, Outcome())
     for i in range(30):
         summary.add(found(f"{i}.jpg", faces=i % 6 > 0))
-    with console.out.capture() as said:
-        summary.report(Path("out"))
-    assert "25 faces in 30 images, 5 without any (0.jpg, 6.jpg, 12.jpg, ...).\n" in said.get()
+    summary.report(Path("out"))
+    said = capsys.readouterr().out
+    assert "25 faces in 30 images, 5 without any (0.jpg, 6.jpg, 12.jpg, ...).\n" in said
 
 
-def test_images_without_a_box_in_the_table_are_counted_as_such(photo, tmp_path):
+def test_images_without_a_box_in_the_table_are_counted_as_such(photo, tmp_path, capsys):
     for name in ("a.png", "b.png"):
         photo.save(tmp_path / name)
     (tmp_path / "text.png").write_text("dear diary")
@@ -500,21 +502,21 @@ def test_images_without_a_box_in_the_table_are_counted_as_such(photo, tmp_path):
     summary.outcome.sort(
         [predict_images(images, landmarker, options, stems)], summary.add, lambda: None
     )
-    with console.out.capture() as said:
-        summary.report(Path("out"))
-    assert "1 face in 1 image; 1 had no box; 1 could not be read.\n" in said.get()
+    summary.report(Path("out"))
+    said = capsys.readouterr().out
+    assert "1 face in 1 image; 1 had no box; 1 could not be read.\n" in said
 
 
-def test_candidates_of_a_clip_are_counted_over_its_frames():
+def test_candidates_of_a_clip_are_counted_over_its_frames(capsys):
     summary = PredictionSummary(0.6, Outcome())
     for i, dropped in enumerate([(), (0.3, 0.2), (0.41,)]):
         summary.add(replace(found(f"c.mp4@{i}", faces=0, seconds=i / 25), dropped=dropped))
-    with console.out.capture() as said:
-        summary.report(Path("out"))
+    summary.report(Path("out"))
+    said = capsys.readouterr().out
     assert (
         "c.mp4: 0 faces in 3 frames (3 candidates in 2 frames scored at most 0.41, "
         "below --min-score 0.6)"
-    ) in said.get()
+    ) in said
 
 
 def test_the_place_of_a_file_that_cannot_be_opened_is_said_once(predict, tmp_path, monkeypatch):
@@ -534,3 +536,19 @@ def test_the_place_of_a_file_that_cannot_be_opened_is_said_once(predict, tmp_pat
     with pytest.raises(DataError) as raised:
         open_image(path, colour=False)
     assert str(raised.value) == f"{path}: the file cannot be opened (Permission denied)."
+
+
+def test_predicting_an_image_imports_only_what_it_needs(tmp_path, photo):
+    photo.save(tmp_path / "a.png")
+    code = (
+        "import atexit, sys; from nasion.app.cli import main\n"
+        "sys.argv = ['nasion', 'predict', 'a.png', '--out', 'out']\n"
+        "unwanted = {'rich', 'torch', 'onnx', 'av', 'jaxtyping', 'nasion.recipe', 'nasion.recipes',"
+        " 'nasion.data.datasets', 'nasion.data.splits', 'nasion.app.bulk'}\n"
+        "atexit.register(lambda: print(sorted(unwanted & set(sys.modules))))\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert printed.stdout.startswith("a.png: 1 face"), printed.stderr
+    assert printed.stdout.splitlines()[-1] == "[]"

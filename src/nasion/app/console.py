@@ -1,26 +1,42 @@
-"""Terminal output: lines, warnings, errors, progress bars. Tables are in ``tables.py``."""
+"""Terminal output: lines, warnings, errors, progress bars. Tables are in ``tables.py``.
+
+Lines need no Rich, whose import takes a tenth of the start of ``nasion predict``.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Task
+    from rich.text import Text
 
 # Under torchrun only the first process prints.
 _silent = os.environ.get("RANK", "0") != "0"
-# No markup: paths and names may contain brackets.
-out: Console = Console(quiet=_silent, markup=False, emoji=False)
-err: Console = Console(stderr=True, quiet=_silent, markup=False, emoji=False)
 # C0 and C1 controls, line and paragraph separators, bidirectional marks, and surrogates, which
 # stand for bytes that are not UTF-8.
 _NOT_PRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+
+
+@cache
+def rich_console(stderr: bool = False) -> Console:
+    """Rich's console on standard output or error, for what is more than lines."""
+    from rich.console import Console
+
+    # No markup: paths and names may contain brackets.
+    return Console(stderr=stderr, quiet=_silent, markup=False, emoji=False)
 
 
 @contextmanager
@@ -29,24 +45,25 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
 
     Not shown for a single item, or if standard error is not a terminal. ``total`` 0: unknown.
     """
-    # 8 ms of the start of every command.
+    if total == 1 or not is_terminal():
+        yield lambda: None
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
         ProgressColumn,
-        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
 
     class Speed(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), Speed())
-    hidden = total == 1 or not err.is_terminal
-    with Progress(*columns, console=err, disable=hidden, transient=True) as bar:
+    with Progress(*columns, console=rich_console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total or None)
         yield lambda: bar.advance(task)
 
@@ -62,7 +79,7 @@ class Notes(logging.Handler):
         message = record.getMessage()
         if message not in self._said:
             self._said.add(message)
-            err.print(printable(message), highlight=False, soft_wrap=True)
+            say(message, stderr=True)
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -89,31 +106,56 @@ def show_notes() -> None:
     logger.setLevel(logging.INFO)
 
 
-def line(word: str, text: str, style: str = "bold") -> None:
-    """A line that begins with a word in a style of its own."""
-    out.print(printable(word), style=style, end="  ")
-    out.print(printable(text), highlight=False, soft_wrap=True)
+def line(word: str, text: str, colour: str | None = None) -> None:
+    """A line that begins with a word in bold, or in a colour."""
+    _print(printable(word), end="  ", bold=colour is None, fg=colour)
+    _print(printable(text))
 
 
-def say(text: str) -> None:
+def say(text: str, stderr: bool = False) -> None:
     """A plain line."""
-    out.print(printable(text), highlight=False, soft_wrap=True)
+    _print(printable(text), stderr)
 
 
-def warn(text: str) -> None:
-    """A warning, on standard error."""
-    err.print(printable(text), style="yellow", highlight=False, soft_wrap=True)
+def say_bold(text: str, stderr: bool = False) -> None:
+    """A line in bold."""
+    _print(printable(text), stderr, bold=True)
+
+
+def warn(text: str, stderr: bool = True) -> None:
+    """A warning, on standard error unless it is part of a command's output."""
+    _print(printable(text), stderr, fg="yellow")
 
 
 def fail(text: str) -> None:
     """An error that ends the command, on standard error."""
-    err.print("nasion: ", style="bold red", end="")
-    err.print(printable(text), highlight=False, soft_wrap=True)
+    _print("nasion: ", stderr=True, end="", bold=True, fg="red")
+    _print(printable(text), stderr=True)
 
 
-def page(text: str) -> None:
+def page(text: str, stderr: bool = False) -> None:
     """Several lines, of a file of nasion's own."""
-    out.print(printable(text, "\n"), highlight=False, soft_wrap=True)
+    _print(printable(text, "\n"), stderr)
+
+
+def is_terminal() -> bool:
+    """True if standard error is shown in a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _print(
+    text: str,
+    stderr: bool = False,
+    end: str = "\n",
+    bold: bool | None = None,
+    fg: str | None = None,
+) -> None:
+    """A text in a style, which only terminals get. NO_COLOR: see no-color.org."""
+    if _silent:
+        return
+    colour = False if os.environ.get("NO_COLOR") else None
+    text = typer.style(text, fg=fg, bold=bold) if bold or fg else text
+    typer.echo(f"{text}{end}", nl=False, err=stderr, color=colour)
 
 
 def count(number: int, noun: str) -> str:

@@ -57,7 +57,7 @@ def show_scores(result: EvaluationResult) -> None:
     if rest:
         say(f"{rest.sentence()} (nasion data audit).")
     if result.warning:
-        console.out.print(printable(result.warning), style="yellow", soft_wrap=True)
+        warn(result.warning, stderr=False)
     for reason, ids in result.left_out.items():
         say(left_out_line(reason, ids))
 
@@ -181,7 +181,7 @@ def show_comparison(comparison: Comparison) -> None:
     show_table("Side by side", ("", *comparison.names), rows)
     if comparison.settings:
         show_table("Settings that differ", ("", *comparison.names), comparison.settings)
-    console.out.print(NOTES)
+    console.rich_console().print(NOTES)
 
 
 def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -193,7 +193,7 @@ def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]
         table.add_column(printable(column), justify="left" if is_text else "right", no_wrap=i == 0)
     for cells in rows:
         table.add_row(*map(printable, cells))
-    console.out.print(table)
+    console.rich_console().print(table)
 
 
 def _describe(missing: tuple[str, ...], scheme: Scheme) -> str:

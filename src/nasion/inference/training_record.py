@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 
 from nasion.array_types import Bool, UInt8
-from nasion.data import cache
-from nasion.data.splits import THUMBNAIL, aligned_thumbnails, eye_centers, thumbnails
 from nasion.errors import NasionError, RunError
 from nasion.landmarks.faces import Faces
 from nasion.media.files import write_text
@@ -99,6 +97,9 @@ class TrainingRecord:
 
 def fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:
     """256 bits per face: signs of the thumbnail's low frequencies; 0 without contrast."""
+    # Predicting only carries records along.
+    from nasion.data.splits import THUMBNAIL, aligned_thumbnails, eye_centers, thumbnails
+
     eyes = eye_centers(faces)
     aligned = np.isfinite(eyes).all((1, 2))
     small = np.empty((len(faces), THUMBNAIL**2), dtype=np.uint8)
@@ -107,7 +108,7 @@ def fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:
         small[at] = aligned_thumbnails(faces[at], eyes[at])
     if len(rest):
         small[rest] = thumbnails(faces[rest])
-    basis = _cosines()
+    basis = _cosines(THUMBNAIL)
     images = small.reshape(-1, THUMBNAIL, THUMBNAIL).astype(np.float64)
     # The cosine transform over rows and over columns.
     spectrum = basis @ images @ basis.T
@@ -135,6 +136,8 @@ def _joined_names(*data: str) -> str:
 
 
 def _cached_fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:
+    from nasion.data import cache
+
     def make() -> cache.Entry:
         return {"fingerprints": fingerprints(faces)}, {}
 
@@ -146,7 +149,7 @@ def _cached_fingerprints(faces: Faces) -> UInt8[np.ndarray, "N 32"]:
     return np.array(cache.cached(key, make)[0]["fingerprints"])
 
 
-def _cosines() -> np.ndarray:
+def _cosines(count: int) -> np.ndarray:
     """Rows of the discrete cosine transform (DCT-II)."""
-    k, x = np.arange(THUMBNAIL)[:, None], np.arange(THUMBNAIL) + 0.5
-    return np.cos(np.pi * k * x / THUMBNAIL)
+    k, x = np.arange(count)[:, None], np.arange(count) + 0.5
+    return np.cos(np.pi * k * x / count)

@@ -18,7 +18,6 @@ Also as a JSON value of the same keys, in files of predictions and exported netw
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,6 +73,8 @@ def read_scheme(path: Path) -> Scheme:
         raise SettingError(f"{path}: no such file; nasion scheme init DATA writes one.")
     if path.suffix != ".toml":
         raise SettingError(f"{path}: a scheme is a .toml file, or the name of one: {_names()}.")
+    import tomllib  # few commands read one
+
     try:
         value = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from nasion.data.datasets._face_records import FaceRecord
+from nasion.data.face_record import FaceRecord
 from nasion.discovery import FORMATS
 from nasion.errors import DataError, refusing_damage
 from nasion.landmarks.face import ImageResult

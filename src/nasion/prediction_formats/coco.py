@@ -14,8 +14,6 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from nasion.data.datasets._coco_document import read_annotations, read_results
-from nasion.data.datasets._face_records import read_text_document
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.media.file_names import name_as_text
@@ -106,6 +104,8 @@ def _annotation(face: Face, annotation_id: int, image_id: int) -> dict[str, Any]
 def recognises(path: Path) -> bool:
     if path.suffix != ".json":
         return False
+    from nasion.data.datasets._face_records import read_text_document
+
     value = read_text_document(path).value
     # A list is one of results, as COCO's programs read them.
     return isinstance(value, list) or (isinstance(value, dict) and "annotations" in value)
@@ -113,6 +113,9 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     """The faces of an annotation file, or of a list of results in the labels' scheme."""
+    from nasion.data.datasets._coco_document import read_annotations, read_results
+    from nasion.data.datasets._face_records import read_text_document
+
     document = read_text_document(path)
     if isinstance(document.value, list):
         return scheme, read_results(document, scheme, path)

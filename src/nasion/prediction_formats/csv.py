@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from nasion.array_types import Float32
-from nasion.data.datasets import points_csv
 from nasion.data.datasets._image_names import NUMBERED_FACE, image_of_face
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.scheme import Scheme
@@ -114,6 +113,8 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
+    from nasion.data.datasets import points_csv
+
     table = points_csv.read_predictions(path, scheme)
     faces = []
     for name, points in zip(table.ids, table.points.astype(np.float64), strict=True):

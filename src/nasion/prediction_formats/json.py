@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import nasion
-from nasion.data.datasets._face_records import read_text_document
-from nasion.data.datasets._predicted_json import read_json
 from nasion.landmarks.clip_blinks import ClipBlinks
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.measures import measure
@@ -139,9 +137,14 @@ def face_value(face: Face, measures: bool = False) -> dict[str, Any]:
 def recognises(path: Path) -> bool:
     if path.suffix != ".json":
         return False
+    # Readers, here and below, take 6 ms to import, which writers need not wait for.
+    from nasion.data.datasets._face_records import read_text_document
+
     value = read_text_document(path).value
     return not isinstance(value, list) and not (isinstance(value, dict) and "annotations" in value)
 
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
+    from nasion.data.datasets._predicted_json import read_json
+
     return read_json(path, scheme)

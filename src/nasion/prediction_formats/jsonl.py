@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from nasion.data.datasets._predicted_json import read_json_lines
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import definition
@@ -49,4 +48,6 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
+    from nasion.data.datasets._predicted_json import read_json_lines
+
     return read_json_lines(path, scheme)

@@ -54,7 +54,7 @@ def check(path: DataPath, *, reading: LabelReading) -> None:
 
     result = label_check.check(Path(path), reading)
     for fault in result.faults:
-        console.line("fault", str(fault), "bold red")
+        console.line("fault", str(fault), "red")
     for note in result.notes:
         console.line("note", str(note), "cyan")
     for suspect in result.suspects:
@@ -163,7 +163,7 @@ def audit(
 
     folder = out or audit_beside(path)
     check_output_folder(folder)
-    with AuditProgress(console.err, folds) as bar:
+    with AuditProgress(console.rich_console(stderr=True), folds) as bar:
         found = nasion.audit_labels(
             path,
             folds=folds,

@@ -94,9 +94,12 @@ Output = Annotated[Path, typer.Option("-o", "--output", readable=False, help="Th
 def open_model(run: Path, recipe: Path | None, tta: str | None = None) -> Predictor:
     """A model to predict with. ``recipe``: the recipe file of a run with parts of its own."""
     from nasion.inference.predictor import load_model
-    from nasion.recipes import recipe_module
 
-    module = recipe_module(recipe) if recipe else None
+    module = None
+    if recipe:
+        from nasion.recipes import recipe_module
+
+        module = recipe_module(recipe)
     return load_model(run, recipe=module, tta=tta_or_none(tta))
 
 

@@ -151,7 +151,6 @@ def predict(
     given: GivenOptions,
 ) -> None:
     """Find the faces in images, videos or a camera's frames, and predict their points."""
-    from nasion.app.bulk import BulkSettings
     from nasion.app.predict_pipeline import PredictOptions
     from nasion.inference import detectors
     from nasion.inference.landmarker import Landmarker
@@ -161,6 +160,8 @@ def predict(
 
     _check_options(given, engine, seconds, patience, smooth)
     if engine is not None:
+        from nasion.app.bulk import BulkSettings
+
         check_output_folder(folder)
         settings = BulkSettings(
             model=str(run.resolve() if run.exists() else run),

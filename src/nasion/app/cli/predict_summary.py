@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -91,11 +92,7 @@ class PredictionSummary:
 
     def report(self, folder: Path | None) -> None:
         """Print it; on standard error if results went to standard output (``folder`` None)."""
-        out = console.err if folder is None else console.out
-
-        def say(text: str) -> None:
-            out.print(console.printable(text), soft_wrap=True, highlight=False)
-
+        say = partial(console.say, stderr=folder is None)
         if folder is not None:
             for line in self._lines:
                 say(line)

@@ -108,10 +108,10 @@ def train(
             _train_once(start, val)
             evaluated = f"{quote(val[0])} --split all" if val else quote(data[0])
     except Interrupted as stop:
-        console.err.print(
+        console.page(
             f"{stop}\nContinue with: nasion train {quote(recipe)} {' '.join(sources)} "
             f"--run {quote(str(folder))} --resume{options}",
-            soft_wrap=True,
+            stderr=True,
         )
         # 128 + SIGINT, as shells report a command that Ctrl-C stopped.
         raise typer.Exit(130) from stop
@@ -157,7 +157,7 @@ def _train_once(start: _Start, val: list[str] | None) -> None:
     from nasion.training.progress import TerminalBar
 
     value = start.settings(start.folder)
-    with TerminalBar(console.err) as bar:
+    with TerminalBar(console.rich_console(stderr=True)) as bar:
         done = nasion.train(
             start.recipe,
             start.data,
@@ -194,8 +194,8 @@ def _train_folds(start: _Start, folds: int) -> None:
 
         def observers(run: Path) -> tuple[Observer, ...]:
             bars.close()
-            console.err.print(f"{run.name} of {folds}", style="bold")
-            bar = bars.enter_context(TerminalBar(console.err))
+            console.say_bold(f"{run.name} of {folds}", stderr=True)
+            bar = bars.enter_context(TerminalBar(console.rich_console(stderr=True)))
             return (bar, *_tensorboard(start.settings(run), run))
 
         result = nasion.cross_validate(
@@ -236,6 +236,6 @@ def demo(
     with requires_extra("The demo", "pytorch"):
         from nasion.app.demo import run_demo
 
-    result, page = run_demo(folder, faces, epochs, console.err)
+    result, page = run_demo(folder, faces, epochs, console.rich_console(stderr=True))
     tables.show_scores(result)
     console.say(f"Report: {page.resolve()}")

@@ -11,13 +11,13 @@ import numpy as np
 
 from nasion.array_types import Float64
 from nasion.data.datasets._face_records import (
-    FaceRecord,
     checked_box,
     checked_scores,
     own_scheme,
     read_text_document,
 )
 from nasion.data.datasets._image_names import with_slashes
+from nasion.data.face_record import FaceRecord
 from nasion.data.own_schemes import scheme_of_numbered
 from nasion.data.record_faults import Faults, report_error
 from nasion.errors import DataError

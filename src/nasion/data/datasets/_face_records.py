@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from nasion.array_types import Bool, Float64
 from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.datasets._image_names import numbered_faces, photograph_group
 from nasion.data.datasets._points_table import image_folder
+from nasion.data.face_record import FaceRecord
 from nasion.data.own_schemes import is_numbered as is_numbered
 from nasion.data.own_schemes import scheme_from_data, scheme_of_numbered
 from nasion.data.record_faults import Faults, report_fault
@@ -33,22 +33,6 @@ _REMEDY = (
     "nasion's json and jsonl have image, faces, points and point_names, "
     "COCO's has images, annotations and categories."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class FaceRecord:
-    """One face of a file. ``place``: where a person finds it in that file.
-
-    ``visible``: for each point the chance that it can be seen, as predictions state it.
-    """
-
-    image: str
-    points: Float64[np.ndarray, "K 2"]
-    place: str
-    scores: list[float] | None = None
-    box: tuple[float, float, float, float] | None = None
-    occluded: Bool[np.ndarray, " K"] | None = None
-    visible: list[float] | None = None
 
 
 def read_text_document(path: Path) -> Document:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.datasets._face_records import FaceRecord, faces_of, is_numbered
+from nasion.data.datasets._face_records import faces_of, is_numbered
+from nasion.data.face_record import FaceRecord
 from nasion.data.own_schemes import scheme_from_data
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SettingError

@@ -8,12 +8,12 @@ import numpy as np
 
 from nasion.array_types import Bool
 from nasion.data.datasets._face_records import (
-    FaceRecord,
     checked_box,
     checked_scores,
     own_scheme,
     read_text_document,
 )
+from nasion.data.face_record import FaceRecord
 from nasion.errors import DataError
 from nasion.landmarks.catalog import SCHEMES
 from nasion.landmarks.face import VISIBLE

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.datasets._coco_document import image_sizes, read_annotations
-from nasion.data.datasets._face_records import FaceRecord, faces_of, read_text_document
+from nasion.data.datasets._face_records import faces_of, read_text_document
 from nasion.data.datasets._label_files import check_split, label_file, only_file
+from nasion.data.face_record import FaceRecord
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError
 from nasion.landmarks.catalog import ibug68

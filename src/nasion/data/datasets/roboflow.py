@@ -12,13 +12,13 @@ from pathlib import Path
 
 from nasion.data.datasets._coco_document import image_sizes, read_annotations
 from nasion.data.datasets._face_records import (
-    FaceRecord,
     faces_of,
     meant_scheme,
     read_text_document,
 )
 from nasion.data.datasets._label_files import check_split, has_keys
 from nasion.data.datasets.coco import document_of
+from nasion.data.face_record import FaceRecord
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nasion.data.datasets._face_records import FaceRecord, faces_of, with_pixels
+from nasion.data.datasets._face_records import faces_of, with_pixels
 from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.datasets._label_files import (
     LabelledImage,
@@ -32,6 +32,7 @@ from nasion.data.datasets._sleap_file import (
     skeletons,
     videos,
 )
+from nasion.data.face_record import FaceRecord
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces

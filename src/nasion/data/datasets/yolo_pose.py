@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.datasets._face_records import FaceRecord, faces_of
+from nasion.data.datasets._face_records import faces_of
 from nasion.data.datasets._label_files import (
     box_for_tools,
     check_split,
@@ -26,6 +26,7 @@ from nasion.data.datasets._label_files import (
     labelled_images,
 )
 from nasion.data.datasets._yolo_config import NAMES, Config, find_config, read_config
+from nasion.data.face_record import FaceRecord
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces
