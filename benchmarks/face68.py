@@ -280,14 +280,16 @@ def ship(name, last, held_out, data):
     """Export both runs in 8 bits; print what quantization costs the held-out one."""
     path = ROOT / "src" / "nasion" / "inference" / "pretrained" / f"{name}.onnx"
     small = held_out.parent / f"{name}-held_out.onnx"
-    tta = recipes.load_recipe(name).spec.tta
+    # Crops and views are chosen after training.
+    own = recipes.load_recipe(name).spec
     train, val = load_train_val("ibug68", data / "ibug68")
     # Scores must be calibrated on faces that the network has not learnt, in any pose.
     calibration = calibrate(load_model(held_out), head_faces(data, all_faces=False)[1])
     for folder, file in ((held_out, small), (last, path)):
-        model = load_model(folder, tta=tta)
+        model = load_model(folder, tta=own.tta)
+        spec = replace(model.spec, refine_steps=own.refine_steps)
         record = replace(model.trained_on, data=DATA)
-        model = replace(model, calibration=calibration, trained_on=record)
+        model = replace(model, spec=spec, calibration=calibration, trained_on=record)
         export_model(model, file, "int8", train, LICENCE)
     before, after = (
         nasion.evaluate(load_model(model, tta="none"), val).overall.nme

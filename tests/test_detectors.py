@@ -146,7 +146,8 @@ def test_a_cell_s_numbers_are_a_box_around_its_middle():
     """
     maps = [np.full((1, 5, n, n), -9, np.float32) for n in (4, 2, 1)]
     maps[0][0, :, 2, 1] = [0.0, 0.1, -0.2, 0.0, 0.5]
-    (box,), (score,) = _decode(maps, 0.3)
+    ((box,), (score,)), (none, _) = _decode([np.stack([m[0], m[0] * 0 - 9]) for m in maps], 0.3)
+    assert len(none) == 0  # nothing is in the second image
     high = 16 * np.exp(0.5)
     np.testing.assert_allclose(
         box, [11.5 + 3.2 - 16, 19.5 - 6.4 - high, 11.5 + 3.2 + 16, 19.5 - 6.4 + high], rtol=1e-6

@@ -155,8 +155,13 @@ def test_no_epochs_keep_the_weighted_means_and_what_the_network_was_trained_on(
     exported = load_model(tmp_path / "eyes.onnx")
     assert exported.spec.face_margins == spec.face_margins
     assert exported.spec.box_shift == spec.box_shift != (0, 0)
-    again = exported.predict(replace(faces[8:], boxes=boxes)).points
-    np.testing.assert_allclose(again, found, atol=0.1)  # pixels; eyes are 36 apart
+    # The run itself predicts in bfloat16, up to 0.07 pixels off.
+    in_float32 = replace(model, network=model.network.in_float32())
+    same, again = (
+        each.predict(replace(faces[8:], boxes=boxes)).points for each in (in_float32, exported)
+    )
+    # Crops are rounded to whole grey levels.
+    np.testing.assert_allclose(again, same, atol=0.01)
     before = load_model("face68_light").trained_on
     assert model.trained_on.seen(faces[:8]).all()
     rows = model.trained_on.fingerprints

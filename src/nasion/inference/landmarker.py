@@ -141,10 +141,12 @@ class Landmarker:
         """What ``find`` says of each image; all their faces go through the network together."""
         seen, boxes, scores = [], [], []
         owners: list[tuple[int, int, Float64[np.ndarray, "2 3"]]] = []
-        for number, pixels in enumerate(images):
-            for degrees in self.rotations:
-                rotated, back = _rotate(pixels, degrees)
-                found, sure = self.detect(rotated)
+        for degrees in self.rotations:
+            views = [_rotate(pixels, degrees) for pixels in images]
+            detections = self.detect_each([rotated for rotated, _ in views])
+            for number, ((rotated, back), (found, sure)) in enumerate(
+                zip(views, detections, strict=True)
+            ):
                 # Detectors return their best first; slice(None) takes all.
                 boxes.append(found[: self.max_faces])
                 scores.append(sure[: self.max_faces])
@@ -188,13 +190,23 @@ class Landmarker:
 
         The boxes are those of the model's points, as in its training.
         """
+        return self.detect_each([pixels])[0]
+
+    def detect_each(
+        self, images: Sequence[UInt8[np.ndarray, "_ _ ..."]]
+    ) -> list[tuple[Float32[np.ndarray, "N 4"], Float32[np.ndarray, " N"]]]:
+        """The same for each image."""
         if self.detector is None:
-            return np.full((1, 4), np.nan, dtype=np.float32), np.ones(1, dtype=np.float32)
-        boxes, scores = self.detector(array_pixels(pixels))
+            whole_image = np.full((1, 4), np.nan, dtype=np.float32)
+            return [(whole_image, np.ones(1, dtype=np.float32)) for _ in images]
+        found = detectors.detect_each(self.detector, list(map(array_pixels, images)))
         spec = self.predictor.spec
-        if not spec.whole_images:
-            boxes = boxes_of_points(boxes, spec.scheme, spec.face_margins).astype(np.float32)
-        return boxes, scores
+        if spec.whole_images:
+            return found
+        return [
+            (boxes_of_points(boxes, spec.scheme, spec.face_margins).astype(np.float32), scores)
+            for boxes, scores in found
+        ]
 
     def video(
         self,

@@ -28,7 +28,7 @@ RECIPE = Recipe(
         input_size=(128, 128),
         box_scale=1.15,
         square=True,
-        refine_steps=2,
+        refine_steps=3,
         tta="flip",
         pixel_range=(-1.0, 1.0),
         codec=Anchors(stride=8, guide=0.5),

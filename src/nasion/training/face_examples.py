@@ -18,9 +18,9 @@ from nasion.data.augment import Augment
 from nasion.data.corrupt import Corrupt
 from nasion.data.covers import cover
 from nasion.data.drawn_patterns import draw_animal, draw_pattern
-from nasion.inference import detectors
 from nasion.inference.backends import Network
 from nasion.inference.crops import augmented_batch, crop_faces, crop_images, input_images
+from nasion.inference.detectors.single_shot import SingleShot
 from nasion.inference.predictor import Predictor
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces, crop_boxes
@@ -39,6 +39,7 @@ _PROFILE, _TURNED = 50.0, 35.0  # degrees of yaw: half faces beyond are profiles
 # Sides of windows beside a face, and how much of a face they may overlap (IoU).
 _WINDOW, _OVERLAP, _TRIES = (0.12, 2.2), 0.2, 20
 _PER_PICTURE = 2  # proposals of the detector in a drawing
+_MIN_SCORE = 0.05  # of such proposals: other detectors, and the next one, propose others
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,7 @@ def _window(
 
 def _drawings(predictor: Predictor, count: int, rng: np.random.Generator) -> Inputs:
     """What the detector takes for faces in drawings, and as many windows in drawings."""
-    detector = detectors.load(detectors.DEFAULT)
+    detector = SingleShot(min_score=_MIN_SCORE)
     images, windows = [], []
     for picture in _pictures(rng):
         side = picture.shape[0]

@@ -6,6 +6,7 @@ face to find; None chooses by the image's size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -25,7 +26,8 @@ class Detector(Protocol):
 
     Returns boxes x0 y0 x1 y1 in pixels, about tight around a face's points, and scores on the
     detector's own scale, best first. ``max_tilt``: up to how many degrees from upright it finds
-    faces (default 25).
+    faces (default 25). A detector may have ``each(images) -> list[Detections]``, if it is faster
+    with several images at once.
     """
 
     def __call__(self, image: UInt8[np.ndarray, "H W ..."]) -> Detections: ...
@@ -39,6 +41,14 @@ def load(name: str, min_face: int | None = None) -> Detector:
         f"The smallest face is a number of pixels, 8 or more; found {min_face}.",
     )
     return DETECTORS.load(name).detector(min_face)
+
+
+def detect_each(
+    detector: Detector, images: Sequence[UInt8[np.ndarray, "_ _ ..."]]
+) -> list[Detections]:
+    """What a detector finds in each image."""
+    each = getattr(detector, "each", None)
+    return [detector(image) for image in images] if each is None else each(images)
 
 
 def min_face_in(width: int, height: int, requested: int | None, fraction: float) -> float:
