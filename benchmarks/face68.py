@@ -12,8 +12,9 @@ and relabel udacity68's frames. "completed again": the same, with other shares o
 "taught": trained on a GPU from there, by benchmarks/gpu.py (stage face68), with the points of a
 larger network; --gpu names its output. "finished": a few epochs more, at a rate that falls to zero.
 "all faces": the same with the faces that were held out.
-"closed eyes": from either, with faces whose eyes are closed (closed_eyes.py); "closed eyes, all
-faces" is shipped, and not evaluated on iBUG's.
+"closed eyes": from either, with faces whose eyes are closed (closed_eyes.py).
+"as labelled": from there, without mirrored faces: labels are not quite mirror-symmetric. "as
+labelled, all faces" is shipped, and not evaluated on iBUG's.
 --ship exports the last stage in 8 bits into src/nasion/inference/pretrained, with scores calibrated
 by the last stage that held faces out, and that one into the folder of runs, where its loss of
 accuracy is measured. Results go to results/<recipe>.json; benchmarks/any_pose.py judges models.
@@ -64,7 +65,7 @@ class Stage:
 
     ``rate``: the highest learning rate; None: the recipe's own. ``shares``: of the sets.
     ``taught``: with a larger network's points. ``gpu``: the run of benchmarks/gpu.py that it is.
-    ``closed_eyes``: with the faces of closed_eyes.py too.
+    ``closed_eyes``: with the faces of closed_eyes.py too. ``mirrored``: half of the faces are.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Stage:
     taught: bool = False
     gpu: str | None = None
     closed_eyes: bool = False
+    mirrored: bool = True
 
 
 def taught_from(start):
@@ -89,11 +91,27 @@ def taught_from(start):
 
 
 def closed_from(held_out, all_faces, epochs):
-    """The last stages, from the run with faces held out and from that of all faces."""
+    """Two stages, from the run with faces held out and from that of all faces."""
     rest = {"rate": 1e-3, "shares": LAST_SHARES, "taught": True, "closed_eyes": True}
     return (
         Stage("closed eyes", epochs, held_out, **rest),
         Stage("closed eyes, all faces", epochs, all_faces, all_faces=True, **rest),
+    )
+
+
+def as_labelled(epochs, rate):
+    """The last stages, without mirrored faces."""
+    rest = {"rate": rate, "shares": LAST_SHARES, "taught": True, "closed_eyes": True}
+    return tuple(
+        Stage(
+            f"as labelled{side}",
+            epochs,
+            f"closed eyes{side}",
+            all_faces=bool(side),
+            **rest,
+            mirrored=False,
+        )
+        for side in ("", ", all faces")
     )
 
 
@@ -106,6 +124,7 @@ STAGES = {
         Stage("finished", 7, "taught", rate=2e-4, shares=LAST_SHARES, taught=True),
         Stage("all faces", 7, "taught, all faces", False, True, 2e-4, True, LAST_SHARES, True),
         *closed_from("finished", "all faces", 8),
+        *as_labelled(4, 5e-4),
     ),
     "face68_light": (
         Stage("labels", 60, head=False, shares=FIRST_SHARES),
@@ -115,6 +134,7 @@ STAGES = {
         Stage("finished", 8, "taught", rate=2e-4, shares=LAST_SHARES, taught=True),
         Stage("all faces", 8, "taught, all faces", False, True, 2e-4, True, LAST_SHARES, True),
         *closed_from("finished", "all faces", 10),
+        *as_labelled(4, 5e-4),
     ),
 }
 LICENCE = (
@@ -231,6 +251,8 @@ def train_stage(recipe_name, stage, options):
     if stage.taught:
         # The GPU's run had come to weak augmentation before.
         recipe = replace(recipe, augment_decay=replace(recipe.augment_decay, after=0.0))
+    if not stage.mirrored:
+        recipe = replace(recipe, augment=replace(recipe.augment, flip=0.0))
     if not is_finished(folder):
         faces = training_faces(stage, options.data, options.runs, options.gpu)
         train_or_resume(recipe, faces, folder, [], 1 if stage.taught else 10)
@@ -280,14 +302,14 @@ def ship(name, last, held_out, data):
     """Export both runs in 8 bits; print what quantization costs the held-out one."""
     path = ROOT / "src" / "nasion" / "inference" / "pretrained" / f"{name}.onnx"
     small = held_out.parent / f"{name}-held_out.onnx"
-    # Crops and views are chosen after training.
-    own = recipes.load_recipe(name).spec
+    refine_steps = recipes.load_recipe(name).spec.refine_steps  # also chosen after training
     train, val = load_train_val("ibug68", data / "ibug68")
     # Scores must be calibrated on faces that the network has not learnt, in any pose.
     calibration = calibrate(load_model(held_out), head_faces(data, all_faces=False)[1])
     for folder, file in ((held_out, small), (last, path)):
-        model = load_model(folder, tta=own.tta)
-        spec = replace(model.spec, refine_steps=own.refine_steps)
+        # The last stage learnt that labels are not mirror-symmetric; a mirrored view undoes that.
+        model = load_model(folder, tta="none")
+        spec = replace(model.spec, refine_steps=refine_steps)
         record = replace(model.trained_on, data=DATA)
         model = replace(model, spec=spec, calibration=calibration, trained_on=record)
         export_model(model, file, "int8", train, LICENCE)

@@ -192,12 +192,7 @@ def test_an_upside_down_face_of_the_same_eyes_is_dropped_and_neighbours_stay(til
 def test_no_face_is_found_twice_with_any_rotation(real_data, light):
     image = real_data / "samples" / "dlib_faces" / "2008_001009.jpg"
     assert len(Landmarker(light)(image)) == len(Landmarker(light, any_rotation=True)(image)) == 2
-    # Candidates, some of which are no faces, do not lie on one another either.
-    found = Landmarker(light, min_score=0.3, any_rotation=True)(image)
-    for face in found[1:]:
-        for better in found[: found.index(face)]:
-            inside = (face.points >= better.box[:2]) & (face.points <= better.box[2:])
-            assert inside.all(axis=1).mean() < 0.25
+    assert len(Landmarker(light, min_score=0.3, any_rotation=True)(image)) == 2
 
 
 @pytest.mark.parametrize(("size", "mode"), [((1, 1), "L"), ((3, 500), "RGB"), ((40, 40), "L")])
