@@ -121,7 +121,7 @@ def test_a_response_of_too_many_bytes_is_refused(monkeypatch):
 
 
 def test_a_network_without_the_points_of_a_template_refuses_it_and_does_not_offer_it():
-    from nasion.app.serve.crops import crop_templates
+    from nasion.app.serve.crop_settings import crop_templates
     from nasion.landmarks.scheme import Scheme
 
     nothing_shared = Scheme(name="two", points=("tail", "fin"), mirror=())
