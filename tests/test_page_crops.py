@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from drawn_clips import written
+from drawn_clips import SIDE, frames, written
 from PIL import Image
 from served_images import unzipped
 from test_page import BROWSER, browser, camera_file, page, server, status, sync_api
@@ -55,7 +55,7 @@ def test_the_crops_of_a_clip_are_saved_all_or_of_every_nth_frame(page):
     choose(page, "me.mp4", clip(5), "video/mp4")
     status(page, "in 5 frames")
     note = page.locator("#crop-note")
-    expect(note).to_have_text("")
+    expect(note).to_have_text("5 crops, 112 x 112 pixels.")
     for photo_only in ("#crop-face", "#crop-preview", "#save-crop", "#save-crops"):
         assert not page.is_visible(photo_only)
     name, data = saved(page, "#save-clip-crops")
@@ -67,6 +67,7 @@ def test_the_crops_of_a_clip_are_saved_all_or_of_every_nth_frame(page):
     page.fill("#crop-margin", "0.1")
     page.select_option("#crop-padding", "edge")
     page.fill("#crop-every", "2")
+    expect(note).to_have_text("3 crops, 200 x 200 pixels.")
     name, data = saved(page, "#save-clip-crops")
     names, fewer = unzipped_list(data)
     assert name == "me-ffhq-crops.zip" and names == [
@@ -84,7 +85,7 @@ def test_the_crops_of_a_clip_are_saved_all_or_of_every_nth_frame(page):
     page.click("#save-clip-crops")
     expect(note).to_contain_text("size: Input should be less than")
     page.fill("#crop-size", "100")
-    expect(note).to_have_text("")
+    expect(note).to_have_text("5 crops, 100 x 100 pixels.")
     show_sample(page)
     expect(note).to_have_text("100 x 100 pixels")
     assert page.is_visible("#save-crops") and not page.is_visible("#save-clip-crops")
@@ -102,7 +103,7 @@ def test_cropping_a_clip_can_be_cancelled_and_another_image_ends_it(page):
     expect(note).to_have_text("Cropping the clip ...")
     button.click()
     expect(button).to_have_text("Download all (zip)")
-    expect(note).to_have_text("")
+    expect(note).to_have_text("3 crops, 112 x 112 pixels.")
     button.click()
     expect(button).to_have_text("Cancel")
     blank = io.BytesIO()
@@ -120,9 +121,15 @@ def test_damage_of_a_cropped_clip_is_said_and_of_one_without_faces_nothing_is_cr
     page.click("#crops summary")
     name, _ = saved(page, "#save-clip-crops")
     assert name == "cut-arcface-crops.zip"
-    expect(page.locator("#crop-note")).to_contain_text("Of the clip: ")
-    empty = written([np.full((100, 100, 3), 90, np.uint8)] * 3)
-    choose(page, "empty.mp4", empty, "video/mp4")
+    expect(page.locator("#crop-note")).to_contain_text(" crops, 112 x 112 pixels. Of the clip: ")
+    empty = np.full((SIDE, SIDE + 60, 3), 90, np.uint8)
+    choose(page, "late.mp4", written([empty, *frames(2)]), "video/mp4")
+    status(page, "late.mp4: 1 face found in 3 frames.")
+    expect(page.locator("#crop-note")).to_have_text("2 crops, 112 x 112 pixels.")
+    page.fill("#crop-every", "3")
+    expect(page.locator("#crop-note")).to_have_text("No face was found in these frames.")
+    assert page.is_disabled("#save-clip-crops")
+    choose(page, "empty.mp4", written([empty] * 3), "video/mp4")
     status(page, "empty.mp4: 0 faces found in 3 frames.")
     expect(page.locator("#crop-note")).to_have_text("No face was found in this clip.")
     assert page.is_disabled("#save-clip-crops")

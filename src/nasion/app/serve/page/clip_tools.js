@@ -10,19 +10,23 @@ const MARKS = { points: "points", edges: "lines", filled: "fill", boxes: "boxes"
 
 const say = (id, text) => { byId(id).textContent = text; };
 
-/** A button that has a clip made, and cancels that while it lasts. `note`: the id of a text beside it. */
+/**
+ * A button that has something made of a clip, and cancels that while it lasts.
+ * `note`: the id of a text beside it; `idle()`: what it says when nothing is made.
+ */
 class ClipButton {
-  constructor(id, note, make) {
+  constructor(id, note, make, idle = () => "") {
     this.button = byId(id);
     this.label = this.button.textContent;
     this.note = note;
+    this.idle = idle;
     this.latest = new Latest();
     this.button.addEventListener("click", () => (this.latest.running ? this.cancel() : this.run(make)));
   }
 
   cancel() {
     this.latest.cancel();
-    say(this.note, "");
+    say(this.note, this.idle());
   }
 
   async run(make) {
@@ -84,7 +88,7 @@ export class CropClipTool {
   constructor(clip) {
     this.clip = clip;
     this.shown = null;
-    this.button = new ClipButton("save-clip-crops", "crop-note", (signal) => this.save(signal));
+    this.button = new ClipButton("save-clip-crops", "crop-note", (signal) => this.save(signal), () => this.summary());
     for (const id of ["crop-template", "crop-size", "crop-margin", "crop-padding", "crop-every"]) byId(id).addEventListener("input", () => this.clear());
   }
 
@@ -95,16 +99,27 @@ export class CropClipTool {
     for (const id of ["crop-every-choice", "save-clip-crops"]) byId(id).hidden = !clip;
     if (clip !== this.shown) this.clear();
     this.shown = clip;
-    if (!clip) return;
-    const hasFaces = clip.clip.frames.some((frame) => frame.faces.length);
-    byId("save-clip-crops").disabled = !hasFaces;
-    if (!hasFaces) say("crop-note", "No face was found in this clip.");
   }
 
   /** What is being made is of another clip, or of other settings. */
   clear() {
     this.button.latest.cancel();
-    if (this.clip()) say("crop-note", "");
+    if (!this.clip()) return;
+    byId("save-clip-crops").disabled = !this.count();
+    say("crop-note", this.summary());
+  }
+
+  /** How many crops there will be. */
+  count() {
+    const every = Number(byId("crop-every").value) || 1;
+    const cropped = this.clip().clip.frames.filter(({ image }) => Number(image.split("@").pop()) % every === 0);
+    return cropped.reduce((sum, { faces }) => sum + faces.length, 0);
+  }
+
+  summary() {
+    const { frames } = this.clip().clip, count = this.count(), side = byId("crop-size").value || byId("crop-size").placeholder;
+    if (count) return `${count} crop${count === 1 ? "" : "s"}, ${side} x ${side} pixels.`;
+    return frames.some(({ faces }) => faces.length) ? "No face was found in these frames." : "No face was found in this clip.";
   }
 
   async save(signal) {
@@ -112,7 +127,7 @@ export class CropClipTool {
     const query = { ...cropQuery(clip), smooth: byId("smooth").checked, ...(every ? { every } : {}) };
     say("crop-note", "Cropping the clip ...");
     const { blob, header } = await send("v1/crops", query, clip.file, { field: "clip", signal });
-    say("crop-note", problemsOf(header));
+    say("crop-note", [this.summary(), problemsOf(header)].join(" "));
     download(blob, `${stem}-crops.zip`);
   }
 }
