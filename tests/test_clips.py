@@ -205,7 +205,8 @@ def test_a_drawn_clip_is_what_predict_writes_with_times_and_sound(server, tmp_pa
     assert found.tags["comment"] == expected.tags["comment"] == "points drawn by nasion"
     # The encoder has other threads there, so that its losses differ; what is drawn does not.
     difference = np.abs(np.subtract(found.frames, expected.frames, dtype=int))
-    assert len(found.frames) == 20 and difference.mean() < 2 and difference.max() < 60
+    assert len(found.frames) == 20 and difference.mean() < 2
+    assert np.percentile(difference, 99.9) < 40
     # Something is drawn in every frame.
     for pixels, plain in zip(found.frames, contents(clip).frames, strict=True):
         assert (np.abs(pixels.astype(int) - plain).max(axis=2) > 60).mean() > 0.005
