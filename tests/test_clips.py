@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from drawn_clips import RATE, SIDE, contents, frames, written
 from leaving_client import SlowDetector, nothing_is_left, send_and_leave, slow_server
+from served_images import refuses
 from test_serve import Server, encoded, wait_until
 
 from nasion.app import serve
@@ -83,14 +84,16 @@ def test_other_formats_and_a_form_with_the_clip_s_name(server):
         ("/v1/clips?format=video", written(frames(30)), 413, "longer than 1 seconds, the limit"),
         ("/v1/clips?format=video", written(frames(60, SIDE), 100), 413, "more than 40 frames"),
         ("/v1/clips?format=video", written(frames(1, 1500)), 422, "1500 x 240 pixels; the limit"),
-        ("/v1/clips?min_face=9", written(frames(1, 1240)), 200, ""),
     ],
-    ids=range(24),
+    ids=range(23),
 )
 def test_what_is_no_clip_or_too_long_is_refused_with_a_reason(server, path, body, status, words):
-    found, _, answer = server.ask(path, body, "video/mp4")
-    assert found == status, answer
-    assert words in json.loads(answer).get("error", "")
+    refuses(server, path, body, status, words, "video/mp4")
+
+
+def test_faces_down_to_a_part_of_the_frame_s_side_may_be_looked_for(server):
+    path = "/v1/clips?min_face=9"
+    assert server.ask(path, written(frames(1, 1240)), "video/mp4")[0] == 200
 
 
 def test_two_clips_in_a_form_are_refused(server):
@@ -104,8 +107,8 @@ def test_a_cut_clip_is_read_up_to_the_cut_and_that_is_said(server):
     status, _, body = server.ask("/v1/clips", clip[: len(clip) // 2], "video/mp4")
     value = json.loads(body)
     assert status == 200 and 0 < len(value["images"]) < 20
-    status, _, body = server.ask("/v1/clips", written(frames(20))[:-300], "video/mp4")
-    assert status == 422 and "not a readable video" in json.loads(body)["error"]
+    cut = written(frames(20))[:-300]
+    refuses(server, "/v1/clips", cut, 422, "not a readable video", "video/mp4")
 
 
 def test_images_are_answered_beside_clips(server):
@@ -127,8 +130,8 @@ def test_a_clip_that_nobody_waits_for_ends_and_its_process_too():
     limits = serve.Limits(seconds=1.0, workers=1, pixels=300_000)
     before = threading.active_count()  # other tests' servers leave some
     with Server(limits, Landmarker("face68_light", detector=Slow())) as running:
-        status, _, body = running.ask("/v1/clips", written(frames(100)), "video/mp4")
-        assert status == 503 and "longer than 1 seconds" in json.loads(body)["error"]
+        words = "longer than 1 seconds"
+        refuses(running, "/v1/clips", written(frames(100)), 503, words, "video/mp4")
         time.sleep(0.5)
         count = len(seen)
         time.sleep(0.5)
@@ -176,8 +179,8 @@ def test_whatever_goes_wrong_with_one_file_is_its_own_refusal(caplog):
         assert status == 200 and [each["image"] for each in value["images"]] == ["good.png"]
         (error,) = value["errors"]
         assert error == {"image": "bad.png", "error": "MemoryError while it was processed"}
-        status, _, body = running.ask("/v1/clips", written([bad] * 3), "video/mp4")
-        assert status == 422 and "MemoryError while" in json.loads(body)["error"]
+        clip = written([bad] * 3)
+        refuses(running, "/v1/clips", clip, 422, "MemoryError while", "video/mp4")
     assert "bad.png: MemoryError" in caplog.text
 
 
@@ -202,7 +205,8 @@ def test_a_drawn_clip_is_what_predict_writes_with_times_and_sound(server, tmp_pa
     assert found.tags["comment"] == expected.tags["comment"] == "points drawn by nasion"
     # The encoder has other threads there, so that its losses differ; what is drawn does not.
     difference = np.abs(np.subtract(found.frames, expected.frames, dtype=int))
-    assert len(found.frames) == 20 and difference.mean() < 2 and difference.max() < 60
+    assert len(found.frames) == 20 and difference.mean() < 2
+    assert np.percentile(difference, 99.9) < 40
     # Something is drawn in every frame.
     for pixels, plain in zip(found.frames, contents(clip).frames, strict=True):
         assert (np.abs(pixels.astype(int) - plain).max(axis=2) > 60).mean() > 0.005
@@ -232,17 +236,16 @@ def test_sound_that_needs_it_makes_a_drawn_clip_a_matroska_file(server):
 
 def test_a_drawn_clip_of_too_many_bytes_is_refused(server, monkeypatch):
     monkeypatch.setattr("nasion.app.serve.clips.MAX_FILES_BYTES", 2000)
-    status, _, body = server.ask("/v1/clips?format=video", written(frames(20)), "video/mp4")
-    assert status == 413
-    assert "would have more than 2,000 bytes, the limit; send a part" in json.loads(body)["error"]
+    words = "would have more than 2,000 bytes, the limit; send a part"
+    refuses(server, "/v1/clips?format=video", written(frames(20)), 413, words, "video/mp4")
 
 
 def test_larger_frames_are_read_than_are_written(server, monkeypatch):
     monkeypatch.setattr("nasion.media.clip_process.MAX_WRITTEN_PIXELS", 50_000)
     clip = written(frames(2))
     assert server.ask("/v1/clips", clip, "video/mp4")[0] == 200
-    status, _, body = server.ask("/v1/clips?format=video", clip, "video/mp4")
-    assert status == 422 and "300 x 240 pixels; the limit is 50,000" in json.loads(body)["error"]
+    words = "300 x 240 pixels; the limit is 50,000"
+    refuses(server, "/v1/clips?format=video", clip, 422, words, "video/mp4")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are seen in /proc")
@@ -272,6 +275,6 @@ def test_the_server_answers_while_it_draws_a_clip():
 def test_a_drawn_clip_that_takes_too_long_is_given_up():
     detector = SlowDetector()
     with slow_server(detector, seconds=1.0) as server:
-        status, _, body = server.ask("/v1/clips?format=video", written(frames(100)), "video/mp4")
-        assert status == 503 and "a shorter clip" in json.loads(body)["error"]
+        clip = written(frames(100))
+        refuses(server, "/v1/clips?format=video", clip, 503, "a shorter clip", "video/mp4")
         assert wait_until(lambda: nothing_is_left(server), 5)

@@ -1,5 +1,5 @@
 """What people do with points on the page of ``nasion serve``: drawing styles, head pose, clips,
-aligned crops, hidden faces; in a real browser.
+hidden faces; in a real browser.
 """
 
 # ruff: noqa: F401, F811 - fixtures are imported, and arguments have their names
@@ -7,7 +7,6 @@ aligned crops, hidden faces; in a real browser.
 import csv
 import io
 import json
-import zipfile
 
 import numpy as np
 import pytest
@@ -328,28 +327,6 @@ def test_work_can_be_cancelled(page):
     show_sample(page)
 
 
-def test_crops_are_previewed_and_saved_one_and_all(page):
-    show_sample(page)
-    page.click("#crops summary")
-    expect(page.locator("#crop-note")).to_have_text("112 x 112 pixels")
-    page.select_option("#crop-template", "ffhq")
-    page.fill("#crop-size", "200")
-    page.fill("#crop-margin", "0.1")
-    page.select_option("#crop-padding", "edge")
-    page.select_option("#crop-face", "2")
-    expect(page.locator("#crop-note")).to_have_text("200 x 200 pixels")
-    expect(page.locator("#crop-preview")).to_have_attribute("alt", "Aligned crop of face 2")
-    name, data = saved(page, "#save-crop")
-    assert name == "sample-ffhq-2.png" and Image.open(io.BytesIO(data)).size == (200, 200)
-    name, data = saved(page, "#save-crops")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        listed = json.loads(archive.read("crops.json"))
-    assert name == "sample-ffhq-crops.zip" and len(listed["images"]) == 3
-    assert (listed["template"], listed["margin"], listed["padding"]) == ("ffhq", 0.1, "edge")
-    page.fill("#crop-size", "4000")
-    expect(page.locator("#crop-note")).to_contain_text("size: Input should be less than")
-
-
 def test_hidden_faces_are_previewed_and_saved_as_previewed(page):
     show_sample(page)
     plain = canvas(page)
@@ -401,14 +378,6 @@ def test_of_a_photo_without_faces_nothing_is_cropped_and_that_nothing_is_hidden_
     page.click("#hide summary")
     page.click("#preview-hidden")
     expect(page.locator("#hide-note")).to_contain_text("No face was found, so nothing is hidden.")
-
-
-def test_crops_are_for_photos(page):
-    choose(page, "me.mp4", clip(3), "video/mp4")
-    status(page, "in 3 frames")
-    page.click("#crops summary")
-    expect(page.locator("#crop-note")).to_contain_text("Choose a photo first")
-    assert page.is_disabled("#save-crop") and page.is_disabled("#save-crops")
 
 
 def test_a_clip_is_saved_with_what_is_displayed_drawn_in_and_its_sound(page):
@@ -498,6 +467,6 @@ def test_with_all_panels_open_nothing_reaches_beyond_the_screen(page, width):
         page.click(f"{panel} summary")
     assert not page.is_visible("#hidden-copy")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for each in ("#canvas", "#plot", "#seek", "#crop-template", "#hide-strength"):
+    for each in ("#canvas", "#plot", "#seek", "#crop-template", "#crop-every", "#hide-strength"):
         box = page.locator(each).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= width

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from served_images import pixels, unzipped
+from served_images import pixels, refuses, unzipped
 from test_serve import Server, encoded
 
 from nasion.app import serve
@@ -73,8 +73,7 @@ def test_an_image_without_faces_or_a_bad_one_is_listed_beside_the_others(server)
     assert status == 200 and len(files) == 4
     assert [each["image"] for each in errors] == ["b.png", "c.jpg"]
     assert errors[0]["error"] == "no face was found."
-    status, _, data = server.ask(PATH, empty)
-    assert status == 422 and json.loads(data)["error"] == "image: no face was found."
+    refuses(server, PATH, empty, 422, "image: no face was found.")
 
 
 @pytest.mark.parametrize(
@@ -101,9 +100,7 @@ def test_an_image_without_faces_or_a_bad_one_is_listed_beside_the_others(server)
     ids=range(17),
 )
 def test_what_makes_no_sense_is_refused_with_a_reason(server, query, body, status, words):
-    found, _, data = server.ask(PATH + query, body)
-    assert found == status, data[:300]
-    assert words in json.loads(data)["error"]
+    refuses(server, PATH + query, body, status, words)
 
 
 def test_one_face_or_known_boxes_of_several_images_are_refused(server):
@@ -116,12 +113,11 @@ def test_one_face_or_known_boxes_of_several_images_are_refused(server):
 def test_a_response_of_too_many_bytes_is_refused(monkeypatch):
     monkeypatch.setattr("nasion.app.serve.responses.MAX_FILES_BYTES", 20_000)
     with Server(serve.Limits()) as small:
-        status, _, data = small.ask(f"{PATH}?size=256", sample_image())
-    assert status == 413 and "send fewer images" in json.loads(data)["error"]
+        refuses(small, f"{PATH}?size=256", sample_image(), 413, "send fewer images")
 
 
 def test_a_network_without_the_points_of_a_template_refuses_it_and_does_not_offer_it():
-    from nasion.app.serve.crops import crop_templates
+    from nasion.app.serve.crop_settings import crop_templates
     from nasion.landmarks.scheme import Scheme
 
     nothing_shared = Scheme(name="two", points=("tail", "fin"), mirror=())

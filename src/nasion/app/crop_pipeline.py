@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,7 @@ import numpy as np
 import nasion
 from nasion.app.known_boxes import KnownBoxes
 from nasion.app.output_files import OutputCheck
-from nasion.app.predict_pipeline import refusal
+from nasion.app.predict_pipeline import frame_result, refusal
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import OneEuro
 from nasion.inference.tracking import Tracker
@@ -138,14 +138,9 @@ def crop_videos(
             with closing(video.frames(problems.append)) as frames:
                 for frame in frames:
                     # Tracking needs all frames, cropping does not.
-                    faces = tracker(frame.pixels, frame.seconds)
+                    found = frame_result(video.name, stem_of[video.name], frame, tracker)
                     wanted = frame.number % options.every == 0
-                    stem = f"{stem_of[video.name]}@{frame.number}"
-                    name = f"{video.name}@{frame.number}"
-                    cropped = _crop(
-                        name, stem, frame.pixels, faces if wanted else [], options, frame.seconds
-                    )
-                    yield replace(cropped, dropped=() if faces else tracker.dropped)
+                    yield _crop(found, frame.pixels, options) if wanted else _uncropped(found)
         except Exception as error:
             yield refusal(video.name, error)
         yield from problems
@@ -161,69 +156,73 @@ def _crop_image(
         seen, pixels = image.pixels(landmarker.predictor.spec.colour), image.pixels(colour=True)
         boxes = None if options.boxes is None else options.boxes.of(image.name)
         faces, dropped = landmarker.find(seen, boxes)
-        cropped = _crop(image.name, stem_of[image.name], pixels, faces, options)
-        return replace(cropped, dropped=() if faces else dropped)
+        size = (pixels.shape[1], pixels.shape[0])
+        found = ImageResult(image.name, stem_of[image.name], size, tuple(faces), dropped=dropped)
+        return _crop(found, pixels, options)
     except Exception as error:
         return refusal(image.name, error)
 
 
-def _crop(
-    name: str,
-    stem: str,
+def _crop(found: ImageResult, pixels: np.ndarray, options: CropOptions) -> CroppedImage:
+    crops, refused = list[CropFile](), list[UnreadableInput]()
+    for crop in each_crop(found, pixels, options, refusal):
+        if isinstance(crop, CropFile):
+            crops.append(crop)
+        else:
+            refused.append(crop)
+    return replace(_uncropped(found), crops=tuple(crops), refused=tuple(refused))
+
+
+def _uncropped(found: ImageResult) -> CroppedImage:
+    dropped = () if found.faces else found.dropped
+    return CroppedImage(found.name, (), is_frame=found.seconds is not None, dropped=dropped)
+
+
+def each_crop(
+    found: ImageResult,
     pixels: np.ndarray,
-    faces: Sequence[Face],
     options: CropOptions,
-    seconds: float | None = None,
-) -> CroppedImage:
-    crops, refused = [], []
-    for number, face in enumerate(faces, start=1):
-        source = Source(name, stem, number, seconds)
-        try:
-            crops.append(crop_face(pixels, face, source, options))
-        except Exception as error:
-            refused.append(refusal(f"{name} face {number}", error))
-    return CroppedImage(name, tuple(crops), tuple(refused), seconds is not None)
+    refusal: Callable[[str, Exception], UnreadableInput],
+    only: int | None = None,
+) -> Generator[CropFile | UnreadableInput]:
+    """The crops of an image or frame one by one, or why there is none of a face.
 
-
-@dataclass(frozen=True)
-class Source:
-    """Where a crop comes from.
-
-    ``stem``: of the names of the image's files. ``number``: of the face, from 1. ``seconds``: of a
-    frame.
+    ``pixels``: in colour. ``refusal``: of a name and what was raised. ``only``: the number of the
+    only face that is wanted, from 1; None: all.
     """
+    for number in range(1, len(found.faces) + 1) if only is None else (only,):
+        try:
+            crop = _crop_face(found, number, pixels, options)
+        except Exception as error:
+            yield refusal(f"{found.name} face {number}", error)
+        else:
+            yield crop
 
-    name: str
-    stem: str
-    number: int
-    seconds: float | None = None
 
-
-def crop_face(pixels: np.ndarray, face: Face, source: Source, options: CropOptions) -> CropFile:
-    """One face's crop as a file. Raises as ``crop_with``."""
+def _crop_face(
+    found: ImageResult, number: int, pixels: np.ndarray, options: CropOptions
+) -> CropFile:
+    face = found.faces[number - 1]
     # As files of several faces are named in .pts, which `stems` keeps free.
-    number = "" if source.number == 1 else f"#{source.number}"
-    file = f"{source.stem}{number}{options.suffix}"
+    file = f"{found.stem}{'' if number == 1 else f'#{number}'}{options.suffix}"
     crop = crop_with(pixels, face, options.frame, options.padding)
-    return CropFile(file, _encoded(crop.pixels, options.suffix), _value(file, source, face, crop))
-
-
-def _value(file: str, source: Source, face: Face, crop: AlignedCrop) -> dict[str, Any]:
-    """One image of ``crops.json``: as predict writes it, and where it comes from."""
     side = crop.frame.side
     value = image_value(ImageResult(file, file, (side, side), (crop.face,)))
-    own: dict[str, Any] = {
-        "source": name_as_text(source.name),
-        "source_face": source.number,
-    }
-    if source.seconds is not None:
-        own["source_seconds"] = round(source.seconds, 4)
-    own["source_box"] = rounded(face.box)
+    value |= _origin(found, number, face, crop)
+    return CropFile(file, _encoded(crop.pixels, options.suffix), value)
+
+
+def _origin(found: ImageResult, number: int, face: Face, crop: AlignedCrop) -> dict[str, Any]:
+    """What ``crops.json`` says of a crop beyond what predict writes: where it comes from."""
+    value: dict[str, Any] = {"source": name_as_text(found.name), "source_face": number}
+    if found.seconds is not None:
+        value["source_seconds"] = round(found.seconds, 4)
+    value["source_box"] = rounded(face.box)
     # More digits than of points: they are multiplied by thousands of pixels.
-    own["to_crop"] = rounded(crop.to_crop, 9)
-    own["to_source"] = rounded(crop.to_source, 9)
-    own["inside"] = round(crop.inside, 4)
-    return value | own
+    value["to_crop"] = rounded(crop.to_crop, 9)
+    value["to_source"] = rounded(crop.to_source, 9)
+    value["inside"] = round(crop.inside, 4)
+    return value
 
 
 def _encoded(pixels: np.ndarray, suffix: str) -> bytes:

@@ -204,7 +204,7 @@ def _frames(
 
 
 def frame_result(
-    name: str, stem: str, frame: Frame, tracker: Tracker, measures: bool
+    name: str, stem: str, frame: Frame, tracker: Tracker, measures: bool = False
 ) -> ImageResult:
     """The faces of a frame, which is an image named ``name@number``; with its pixels."""
     height, width = frame.pixels.shape[:2]

@@ -61,7 +61,7 @@ def build_app(
     add_landmarks(app, landmarker, admission, metrics, decode)
     decode_clip = ClipDecoder(limits.decode_seconds, limits.pixels)
     add_clips(app, landmarker, admission, metrics, decode_clip)
-    add_crops(app, landmarker, admission, metrics, decode)
+    add_crops(app, landmarker, admission, metrics, decode, decode_clip)
     add_anonymise(app, landmarker, admission, metrics, decode, decode_clip)
     add_pages(app, landmarker, limits)
     add_camera(app, landmarker, admission, access, decode)

@@ -14,6 +14,7 @@ from nasion.app.serve.hidden_clips import HideClipWork
 from nasion.app.serve.hide_settings import SUFFIXES, HideSettings, refuse_as_many
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import (
+    CLIP_ALONE,
     MEDIA_TYPES,
     PROBLEMS_HEADER,
     Processed,
@@ -22,6 +23,7 @@ from nasion.app.serve.responses import (
     refuse_all,
     zip_with_list,
 )
+from nasion.app.serve.settings import refuse_given
 from nasion.app.serve.uploads import ANY_BODY, Upload, read_uploads
 from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker
@@ -87,12 +89,12 @@ def add_anonymise(
         settings.check(landmarker.predictor.spec.scheme)
         uploads = await read_uploads(request, limits)
         if len(uploads) == 1 and uploads[0].kind == "video":
-            settings.refuse_given("format", "a clip")
+            refuse_given(settings, ["format"], "a clip")
             work = HideClipWork(landmarker, decode_clip, settings, limits)
             clip = await admission.run_for(request, work.process, uploads[0])
             metrics.count_images(clip)
             return file_response(clip, _headers(clip.values))
-        settings.refuse_given("sound", "images")
+        refuse_given(settings, ["sound"], "images")
         images = _HideWork(landmarker, decode, settings, limits)
         done = await admission.run_for(request, images.process, uploads)
         metrics.count_images(done)
@@ -124,9 +126,7 @@ class _HideWork:
     def process(self, uploads: Sequence[Upload], cancelled: Callable[[], bool]) -> Processed:
         """Each image without its faces, one after the other."""
         done = Processed()
-        process_each(
-            uploads, self._process_one, done, cancelled, "send it alone, without other files"
-        )
+        process_each(uploads, self._process_one, done, cancelled, CLIP_ALONE)
         return done
 
     def _process_one(self, upload: Upload, stem: str, done: Processed) -> None:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from pydantic import Field
 
-from nasion.app.predict_pipeline import frame_result
 from nasion.app.serve.admission import AdmissionControl, Limits, Rejected
-from nasion.app.serve.clip_limits import check_clip, refuse_image, size_of
+from nasion.app.serve.clip_limits import refuse_image
+from nasion.app.serve.clip_tracking import ClipTracking, clip_stem
 from nasion.app.serve.drawing_settings import DrawingSettings
 from nasion.app.serve.prometheus import ServerMetrics
 from nasion.app.serve.responses import (
@@ -24,7 +24,6 @@ from nasion.app.serve.responses import (
     MAX_FILES_BYTES,
     PROBLEMS_HEADER,
     Processed,
-    archive_name,
     file_response,
     refusal,
     respond,
@@ -32,23 +31,23 @@ from nasion.app.serve.responses import (
 from nasion.app.serve.settings import (
     HIDE_OCCLUDED,
     MEASURES,
+    AnyRotation,
+    MinFace,
+    MinScore,
     Number,
-    WholeNumber,
     refuse_measures,
-    with_min_face,
 )
 from nasion.app.serve.uploads import CLIP_BODY, Upload, read_uploads
 from nasion.discovery import FORMATS
 from nasion.inference.landmarker import Landmarker
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
-from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
 from nasion.media.clip_process import ClipDecoder, NewClip
 from nasion.media.inputs import UnreadableInput
 from nasion.media.video_reading import Frame, VideoProblem
-from nasion.prediction_formats import DrawStyle, stems, text_formats
+from nasion.prediction_formats import DrawStyle, text_formats
 from nasion.prediction_formats.image import draw
 
 VIDEO = "video"  # the format that is no text
@@ -82,13 +81,9 @@ class _Settings(DrawingSettings):
         le=60,
         description="Seconds for which a face out of sight keeps its track number.",
     )
-    min_face: WholeNumber | None = Field(
-        None, ge=8, description="Side in pixels of the smallest face to look for."
-    )
-    min_score: Number | None = Field(None, ge=0, le=1, description="Minimum face score.")
-    any_rotation: bool = Field(
-        False, description="Also find faces on their side or upside down; 4x time."
-    )
+    min_face: MinFace = None
+    min_score: MinScore = None
+    any_rotation: AnyRotation = False
 
     def style(self, scheme: Scheme) -> DrawStyle | None:
         """What is drawn; None for texts. Raises ``Rejected`` (422)."""
@@ -164,25 +159,16 @@ class _ClipWork:
 
         ``cancelled``: tells whether the request has been given up; then the rest is skipped.
         """
-        done, asked = Processed(), self.settings
-        measures = asked.measures or (self.style is not None and self.style.needs_measures)
-        (stem,) = stems([archive_name(upload.name)])
-        tracker: Tracker | None = None
+        done, tracking = Processed(), self._tracking()
         # Handed from the loop below to `rewrite`, which draws a frame after its faces are known.
         latest: list[ImageResult] = []
         damage: list[str] = []
         try:
             refuse_image(upload, "/v1/landmarks")
-            with closing(self._frames(upload, stem, latest, damage, done)) as frames:
-                for frame in frames:
-                    if cancelled():
-                        break
-                    tracker = tracker or self._tracker(size_of(frame), upload.name)
-                    result = frame_result(upload.name, stem, frame, tracker, measures)
-                    result = result.without_hidden() if asked.hide_occluded else result
+            frames = self._frames(upload, latest, damage, done)
+            with closing(tracking.each(frames, upload, done, cancelled)) as tracked:
+                for _, result in tracked:
                     latest[:] = [result]
-                    done.results.append(replace(result, image=None))
-                    check_clip(frame, done.faces, self.limits)
         except Exception as error:
             done.unreadable.append(refusal(upload.name, error))
         if self.style is None:
@@ -194,7 +180,6 @@ class _ClipWork:
     def _frames(
         self,
         upload: Upload,
-        stem: str,
         latest: list[ImageResult],
         damage: list[str],
         done: Processed,
@@ -210,19 +195,25 @@ class _ClipWork:
         return self.decode.rewrite(
             upload.data,
             upload.name,
-            NewClip(stem, MAX_FILES_BYTES),
+            NewClip(clip_stem(upload), MAX_FILES_BYTES),
             lambda _: draw(latest.pop(), style, enlarge=False),
             report,
             lambda file, data: done.add_files({file: data}),
         )
 
-    def _tracker(self, size: tuple[int, int], name: str) -> Tracker:
+    def _tracking(self) -> ClipTracking:
         asked = self.settings
         own = self.landmarker.with_settings(
             min_score=asked.min_score,
             any_rotation=asked.any_rotation,
             max_faces=self.limits.faces,
         )
-        smoothing = OneEuro(asked.min_cutoff, asked.beta) if asked.smooth else None
-        landmarker = with_min_face(own, asked.min_face, size, name)
-        return Tracker(landmarker, smoothing, patience=asked.patience)
+        return ClipTracking(
+            own,
+            self.limits,
+            min_face=asked.min_face,
+            smoothing=OneEuro(asked.min_cutoff, asked.beta) if asked.smooth else None,
+            patience=asked.patience,
+            hide_occluded=asked.hide_occluded,
+            measures=asked.measures or (self.style is not None and self.style.needs_measures),
+        )

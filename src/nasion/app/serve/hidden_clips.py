@@ -11,15 +11,15 @@ from typing import Any
 from nasion.app.anonymise_pipeline import ENDING, ClipCounts, HideOptions, hide_in_clip
 from nasion.app.serve.admission import Limits
 from nasion.app.serve.clip_limits import check_clip, size_of
+from nasion.app.serve.clip_tracking import clip_stem
 from nasion.app.serve.hide_settings import HideSettings, refuse_as_many
-from nasion.app.serve.responses import MAX_FILES_BYTES, Processed, archive_name, refusal
+from nasion.app.serve.responses import MAX_FILES_BYTES, Processed, refusal
 from nasion.app.serve.uploads import Upload
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.face import Face, ImageResult
 from nasion.media.clip_process import ClipDecoder, NewClip
 from nasion.media.video import Draw
 from nasion.media.video_reading import Frame
-from nasion.prediction_formats import stems
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class HideClipWork:
         self, upload: Upload, first: Frame, others: Generator[Frame], done: Processed
     ) -> Generator[None]:
         """Yields for each frame that was read or written."""
-        (stem,) = stems([archive_name(upload.name)])
-        name, most, size = upload.name, self.limits.faces, size_of(first)
+        name, stem = upload.name, clip_stem(upload)
+        most, size = self.limits.faces, size_of(first)
         landmarker = self.settings.landmarker(self.landmarker, most, size, name)
         options = self.settings.options(landmarker)
 

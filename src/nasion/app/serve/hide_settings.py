@@ -10,7 +10,13 @@ from pydantic import BaseModel, Field
 
 from nasion.app.anonymise_pipeline import PARTS, HideOptions
 from nasion.app.serve.admission import Rejected
-from nasion.app.serve.settings import Number, WholeNumber, smallest_min_face, with_min_face
+from nasion.app.serve.settings import (
+    AnyRotation,
+    Number,
+    WholeNumber,
+    smallest_min_face,
+    with_min_face,
+)
 from nasion.errors import DataError, SettingError
 from nasion.inference.landmarker import MIN_SCORE, Landmarker
 from nasion.landmarks.face_region import GROW, require_eyes
@@ -67,9 +73,7 @@ class HideSettings(BaseModel):
         "images of more than 16 million pixels.",
     )
     min_score: Number = Field(LOW_SCORE, ge=0, le=1, description="Minimum face score.")
-    any_rotation: bool = Field(
-        False, description="Also find faces on their side or upside down; 4x time."
-    )
+    any_rotation: AnyRotation = False
 
     def check(self, scheme: Scheme) -> None:
         """Raise ``Rejected`` (422) for what does not go together."""
@@ -82,11 +86,6 @@ class HideSettings(BaseModel):
                 require_eyes(scheme)
             except SettingError as error:
                 raise Rejected(422, f"part: {error}") from error
-
-    def refuse_given(self, name: str, what: str) -> None:
-        """Raise ``Rejected`` (422) for a parameter that has no effect on ``what`` was sent."""
-        if name in self.model_fields_set:
-            raise Rejected(422, f"{name}: has no effect on {what}; leave it out.")
 
     def landmarker(
         self, server: Landmarker, most: int, size: tuple[int, int], name: str

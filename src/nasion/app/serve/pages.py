@@ -16,7 +16,7 @@ from nasion.app.face_parts import face_parts
 from nasion.app.serve import responses
 from nasion.app.serve.admission import App, Limits, Message, Receive, Send
 from nasion.app.serve.anonymise import parts_that_can_be_hidden
-from nasion.app.serve.crops import MAX_SIDE, crop_templates
+from nasion.app.serve.crop_settings import MAX_SIDE, crop_templates
 from nasion.app.serve.hide_settings import MAX_STRENGTH
 from nasion.errors import SettingError
 from nasion.inference.landmarker import Landmarker

@@ -38,6 +38,7 @@ _log = logging.getLogger("nasion")
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
 _DEVICE = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.I)  # no files of Windows, whatever follows
 MAX_FILES_BYTES = 64 << 20  # of all files of a response
+CLIP_ALONE = "send it alone, without other files"  # of a video beside others
 # Of a response that is a clip: what was damaged in it, and what became of its sound.
 PROBLEMS_HEADER = "Nasion-Problems"
 CLIP_TYPES = {".mp4": "video/mp4", ".mkv": "video/x-matroska"}
@@ -76,6 +77,7 @@ class Processed:
     """The results of a request; ``files``: of formats of several files, by name.
 
     ``values``: what a list says of each file. ``problems``: of a clip that was written even so.
+    ``too_large``: what to do if the files are more than a response may hold.
     """
 
     results: list[ImageResult] = field(default_factory=list)
@@ -83,6 +85,8 @@ class Processed:
     files: dict[str, bytes] = field(default_factory=dict)
     values: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    too_large: str = "send fewer images at once, or a shorter clip"
+    _file_bytes: int = field(default=0, init=False)
 
     @property
     def faces(self) -> int:
@@ -96,11 +100,12 @@ class Processed:
     def add_files(self, files: Mapping[str, bytes]) -> None:
         """Raises ``Rejected`` (413) if all files together are larger than a response may be."""
         self.files |= files
-        if sum(map(len, self.files.values())) > MAX_FILES_BYTES:
+        self._file_bytes += sum(map(len, files.values()))
+        if self._file_bytes > MAX_FILES_BYTES:
             raise Rejected(
                 413,
                 f"The response would have more than {MAX_FILES_BYTES:,} bytes, the limit; "
-                "send fewer images at once, or a shorter clip.",
+                f"{self.too_large}.",
             )
 
 
@@ -219,16 +224,32 @@ def file_response(
     if not done.files:
         return refuse_all(done)
     ((file, data),) = done.files.items()
-    own = dict(headers or {})
-    if done.problems:
-        own[PROBLEMS_HEADER] = "; ".join(done.problems).encode("ascii", "replace").decode()
+    own = {**(headers or {}), **_problems_header(done)}
     return Response(data, media_type=MEDIA_TYPES.get(PurePath(file).suffix, other), headers=own)
+
+
+def _problems_header(done: Processed) -> dict[str, str]:
+    if not done.problems:
+        return {}
+    return {PROBLEMS_HEADER: "; ".join(done.problems).encode("ascii", "replace").decode()}
 
 
 def zip_with_list(done: Processed, name: str, head: Mapping[str, Any] | None = None) -> Response:
     """All files, and a list of them with this name; ``head``: what it begins with."""
-    listed = {**(head or {}), "images": done.values, "errors": done.errors}
-    return zip_response({**done.files, name: json.dumps(listed, indent=1).encode()})
+    listed = _list_text({**(head or {}), "errors": done.errors}, done.values)
+    return zip_response({**done.files, name: listed.encode()}, _problems_header(done))
+
+
+def _list_text(head: Mapping[str, Any], values: Sequence[Mapping[str, Any]]) -> str:
+    """JSON with a line for each of ``values``, as ``nasion crop`` writes it.
+
+    An encoder that breaks lines at every number takes seconds for a clip, and nothing else is
+    answered meanwhile.
+    """
+    fields = {name: value for name, value in head.items() if name != "images"}
+    start = json.dumps(fields, indent=1).removesuffix("\n}")
+    lines = ",\n  ".join(json.dumps(value) for value in values)
+    return f'{start},\n "images": [' + (f"\n  {lines}\n ]" if lines else "]") + "\n}\n"
 
 
 def refuse_all(done: Processed) -> Response:
@@ -237,9 +258,9 @@ def refuse_all(done: Processed) -> Response:
     return JSONResponse({"error": summary, "errors": done.errors}, 422)
 
 
-def zip_response(files: Mapping[str, bytes]) -> Response:
+def zip_response(files: Mapping[str, bytes], headers: Mapping[str, str] | None = None) -> Response:
     """Files by their names, as a zip."""
-    return Response(_zip(files), media_type="application/zip")
+    return Response(_zip(files), media_type="application/zip", headers=headers)
 
 
 def archive_name(name: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from nasion.app.serve.admission import Rejected
-from nasion.app.serve.settings import Number, WholeNumber, parse_boxes
+from nasion.app.serve.settings import AnyRotation, MinFace, MinScore, parse_boxes
 from nasion.inference.landmarker import Landmarker
 
 
@@ -17,13 +17,9 @@ class Search(BaseModel):
     boxes: list[str] = Field(
         [], description="x0,y0,x1,y1 of a known face of the only image; repeat for several."
     )
-    min_face: WholeNumber | None = Field(
-        None, ge=8, description="Side in pixels of the smallest face to look for."
-    )
-    min_score: Number | None = Field(None, ge=0, le=1, description="Minimum face score.")
-    any_rotation: bool = Field(
-        False, description="Also find faces on their side or upside down; 4x time."
-    )
+    min_face: MinFace = None
+    min_score: MinScore = None
+    any_rotation: AnyRotation = False
 
     def known_boxes(self, most: int) -> np.ndarray | None:
         """(N, 4), or None: faces are detected. Raises ``Rejected`` (422)."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from starlette.requests import HTTPConnection
 
@@ -41,6 +42,13 @@ MEASURES = (
 )
 WholeNumber = Annotated[int, BeforeValidator(_plain_digits)]
 Number = Annotated[float, BeforeValidator(_plain_digits)]
+MinFace = Annotated[
+    WholeNumber | None, Field(ge=8, description="Side in pixels of the smallest face to look for.")
+]
+MinScore = Annotated[Number | None, Field(ge=0, le=1, description="Minimum face score.")]
+AnyRotation = Annotated[
+    bool, Field(description="Also find faces on their side or upside down; 4x time.")
+]
 
 
 def unknown_parameters(connection: HTTPConnection) -> str:
@@ -71,6 +79,12 @@ async def refuse_unknown_parameters(connection: HTTPConnection) -> None:
         return
     if reason := unknown_parameters(connection):
         raise Rejected(422, reason)
+
+
+def refuse_given(settings: BaseModel, names: Iterable[str], what: str) -> None:
+    """Raise ``Rejected`` (422) for parameters that have no effect on ``what`` was sent."""
+    if given := sorted(set(names) & settings.model_fields_set):
+        raise Rejected(422, f"{', '.join(given)}: has no effect on {what}; leave it out.")
 
 
 def parse_boxes(texts: list[str], most: int) -> Float32[np.ndarray, "N 4"] | None:

@@ -1,8 +1,8 @@
-// What is made of a clip on the server: the clip with what was found drawn in, and the clip without its faces.
+// What is made of a clip on the server: the clip with what was found drawn in, its crops, and the clip without its faces.
 
 import { Cancelled, download, send, withoutSuffix } from "./requests.js";
 import { displayed } from "./settings.js";
-import { hideQuery, Latest, noteOf } from "./tools.js";
+import { cropQuery, cropStem, hideQuery, Latest, noteOf } from "./tools.js";
 
 const byId = (id) => document.getElementById(id);
 // What the page draws, as the server names it.
@@ -10,14 +10,23 @@ const MARKS = { points: "points", edges: "lines", filled: "fill", boxes: "boxes"
 
 const say = (id, text) => { byId(id).textContent = text; };
 
-/** A button that has a clip made, and cancels that while it lasts. `note`: the id of a text beside it. */
+/**
+ * A button that has something made of a clip, and cancels that while it lasts.
+ * `note`: the id of a text beside it; `idle()`: what it says when nothing is made.
+ */
 class ClipButton {
-  constructor(id, note, make) {
+  constructor(id, note, make, idle = () => "") {
     this.button = byId(id);
     this.label = this.button.textContent;
     this.note = note;
+    this.idle = idle;
     this.latest = new Latest();
-    this.button.addEventListener("click", () => (this.latest.running ? this.latest.cancel() : this.run(make)));
+    this.button.addEventListener("click", () => (this.latest.running ? this.cancel() : this.run(make)));
+  }
+
+  cancel() {
+    this.latest.cancel();
+    say(this.note, this.idle());
   }
 
   async run(make) {
@@ -25,13 +34,15 @@ class ClipButton {
     try {
       await this.latest.run(make);
     } catch (error) {
-      say(this.note, error instanceof Cancelled ? "" : error.message);
+      // Of what is cancelled nothing is said: the note may be that of another image now.
+      if (!(error instanceof Cancelled)) say(this.note, error.message);
     } finally {
       if (!this.latest.running) this.button.textContent = this.label;
     }
   }
 }
 
+const problemsOf = (header) => (header("Nasion-Problems") ? `Of the clip: ${header("Nasion-Problems")}.` : "");
 const ending = (blob) => (blob.type === "video/x-matroska" ? "mkv" : "mp4");
 const saveAs = (blob, clip, what) => download(blob, `${withoutSuffix(clip.name)}-${what}.${ending(blob)}`);
 
@@ -67,9 +78,57 @@ export class DrawTool {
     const clip = this.clip(), query = this.query();
     say("clip-note", "Drawing the clip ...");
     const { blob, header } = await send("v1/clips", query, clip.file, { field: "clip", signal });
-    const problems = header("Nasion-Problems");
-    say("clip-note", problems ? `Of the clip: ${problems}.` : "");
+    say("clip-note", problemsOf(header));
     saveAs(blob, clip, "points");
+  }
+}
+
+/** Beside `CropTool`, whose preview and buttons are for photos. */
+export class CropClipTool {
+  constructor(clip) {
+    this.clip = clip;
+    this.shown = null;
+    this.button = new ClipButton("save-clip-crops", "crop-note", (signal) => this.save(signal), () => this.summary());
+    for (const id of ["crop-template", "crop-size", "crop-margin", "crop-padding", "crop-every"]) byId(id).addEventListener("input", () => this.clear());
+  }
+
+  /** Another image is shown. */
+  open() {
+    const clip = this.clip();
+    for (const id of ["crop-face-choice", "save-crop", "save-crops"]) byId(id).hidden = Boolean(clip);
+    for (const id of ["crop-every-choice", "save-clip-crops"]) byId(id).hidden = !clip;
+    if (clip !== this.shown) this.clear();
+    this.shown = clip;
+  }
+
+  /** What is being made is of another clip, or of other settings. */
+  clear() {
+    this.button.latest.cancel();
+    if (!this.clip()) return;
+    byId("save-clip-crops").disabled = !this.count();
+    say("crop-note", this.summary());
+  }
+
+  /** How many crops there will be. */
+  count() {
+    const every = Number(byId("crop-every").value) || 1;
+    const cropped = this.clip().clip.frames.filter(({ image }) => Number(image.split("@").pop()) % every === 0);
+    return cropped.reduce((sum, { faces }) => sum + faces.length, 0);
+  }
+
+  summary() {
+    const { frames } = this.clip().clip, count = this.count(), side = byId("crop-size").value || byId("crop-size").placeholder;
+    if (count) return `${count} crop${count === 1 ? "" : "s"}, ${side} x ${side} pixels.`;
+    return frames.some(({ faces }) => faces.length) ? "No face was found in these frames." : "No face was found in this clip.";
+  }
+
+  async save(signal) {
+    const clip = this.clip(), stem = cropStem(clip), every = byId("crop-every").value;
+    const query = { ...cropQuery(clip), smooth: byId("smooth").checked, ...(every ? { every } : {}) };
+    say("crop-note", "Cropping the clip ...");
+    const { blob, header } = await send("v1/crops", query, clip.file, { field: "clip", signal });
+    say("crop-note", [this.summary(), problemsOf(header)].join(" "));
+    download(blob, `${stem}-crops.zip`);
   }
 }
 

@@ -1,7 +1,7 @@
 // The page of nasion serve: sends photos, clips and camera frames to its own server, draws the faces that come back.
 
 import { startCamera } from "./camera.js";
-import { DrawTool, HideClipTool } from "./clip_tools.js";
+import { CropClipTool, DrawTool, HideClipTool } from "./clip_tools.js";
 import { clipResult, isPlaying, isVideo, Player } from "./clips.js";
 import { drawResult, isHidden, isShown, legendItems, toCanvas } from "./drawing.js";
 import { describe } from "./measures.js";
@@ -367,9 +367,9 @@ async function start() {
   network = await (await fetch("v1/network")).json();
   restoreSettings();
   player = new Player(showFrame);
-  crops = new CropTool(currentPhoto, network);
+  crops = new CropTool(currentPhoto, currentClip, network);
   hiding = new HideTool(currentPhoto, network, () => select(null, false));
-  clipTools = [new DrawTool(currentClip, network), new HideClipTool(currentClip)];
+  clipTools = [new DrawTool(currentClip, network), new CropClipTool(currentClip), new HideClipTool(currentClip)];
   for (const id of ["measures-choice", "axes-choice"]) byId(id).hidden = !network.measures;
   updateLegend();
   byId("choose").addEventListener("click", () => byId("files").click());

@@ -5,7 +5,7 @@ import { Cancelled, download, send, withoutSuffix } from "./requests.js";
 const WAIT = 250;  // milliseconds after a change until it is asked for
 const byId = (id) => document.getElementById(id);
 const say = (id, text) => { byId(id).textContent = text; };
-const NO_CROPS = "Choose a photo first; clips and the camera are not cropped here.";
+const NO_CROPS = "Choose a photo or clip first; the camera is not cropped here.";
 const NOTHING_TO_HIDE = "Choose a photo or clip first; the camera is not changed here.";
 
 /** One request at a time: a newer one cancels the one before. */
@@ -28,10 +28,11 @@ export class Latest {
   }
 }
 
-/** `photo()`: the result of page.js that is shown, or null if it is no photo. */
+/** `photo()`, `clip()`: the result of page.js that is shown, or null if it is no photo or no clip. */
 export class CropTool {
-  constructor(photo, network) {
+  constructor(photo, clip, network) {
     this.photo = photo;
+    this.clip = clip;
     this.sizes = network.crop_templates;
     this.latest = new Latest();
     this.timer = 0;
@@ -56,10 +57,7 @@ export class CropTool {
   }
 
   query(face) {
-    const query = { ...this.photo().query, template: byId("crop-template").value };
-    if (byId("crop-size").value) query.size = byId("crop-size").value;
-    if (byId("crop-margin").value) query.margin = byId("crop-margin").value;
-    if (byId("crop-padding").value) query.padding = byId("crop-padding").value;
+    const query = cropQuery(this.photo());
     return face === null ? query : { ...query, face };
   }
 
@@ -67,7 +65,8 @@ export class CropTool {
     clearTimeout(this.timer);
     this.latest.cancel();
     byId("crop-size").placeholder = this.sizes[byId("crop-template").value];
-    if (!byId("crops").open) return;
+    if (this.clip()) byId("crop-preview").hidden = true;
+    if (!byId("crops").open || this.clip()) return;
     const photo = this.photo();
     if (!photo?.faces.length) {
       byId("crop-preview").hidden = true;
@@ -95,7 +94,7 @@ export class CropTool {
   }
 
   async save(face) {
-    const photo = this.photo(), stem = `${withoutSuffix(photo.name)}-${byId("crop-template").value}`;
+    const photo = this.photo(), stem = cropStem(photo);
     try {
       const { blob } = await send("v1/crops", this.query(face), photo.file);
       download(blob, face === null ? `${stem}-crops.zip` : `${stem}-${face}.png`);
@@ -193,6 +192,17 @@ export class HideTool {
     download(made.blob, `${withoutSuffix(made.photo.name)}-anonymised.${ending}`);
   }
 }
+
+/** How the faces of a photo or clip are to be cropped. */
+export function cropQuery(result) {
+  const query = { ...result.query, template: byId("crop-template").value };
+  for (const name of ["size", "margin", "padding"]) {
+    if (byId(`crop-${name}`).value) query[name] = byId(`crop-${name}`).value;
+  }
+  return query;
+}
+
+export const cropStem = (result) => `${withoutSuffix(result.name)}-${byId("crop-template").value}`;
 
 /** What is to be hidden of a photo or clip, and how. */
 export function hideQuery(result) {
