@@ -1,9 +1,9 @@
 """Crops to train a face head on (``face_head.py``): faces as they are met, and what is no face.
 
 Faces are badly cropped, turned, blurred and covered. No faces are drawings, cropped where the
-detector proposes a face; windows beside faces, or of parts of them; and faces whose pieces are out
-of order. A point cannot be seen if something was put in front of it, if it is on the far half of a
-profile, or if its label says so.
+detector proposes a face; windows beside faces, or of parts of them, and what the detector proposes
+there; and faces whose pieces are out of order. A point cannot be seen if something was put in front
+of it, if it is on the far half of a profile, or if its label says so.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from nasion.inference.crops import augmented_batch, crop_faces, crop_images, inp
 from nasion.inference.detectors.single_shot import SingleShot
 from nasion.inference.predictor import Predictor
 from nasion.landmarks import geometry
+from nasion.landmarks.boxes import iou
 from nasion.landmarks.faces import Faces, crop_boxes
 from nasion.landmarks.half_faces import is_half, with_other_half
 from nasion.landmarks.head_pose import fit_head_poses
@@ -38,7 +39,8 @@ _CORRUPT = Corrupt(blur=2.0, noise=0.05, jpeg=0.3)
 _PROFILE, _TURNED = 50.0, 35.0  # degrees of yaw: half faces beyond are profiles; others uncertain
 # Sides of windows beside a face, and how much of a face they may overlap (IoU).
 _WINDOW, _OVERLAP, _TRIES = (0.12, 2.2), 0.2, 20
-_PER_PICTURE = 2  # proposals of the detector in a drawing
+_PER_PICTURE = 2  # proposals of the detector in one image
+_MUCH_SMALLER = 0.3  # times the labelled face's side
 _MIN_SCORE = 0.05  # of such proposals: other detectors, and the next one, propose others
 
 
@@ -60,6 +62,7 @@ def face_examples(
     others = np.concatenate(
         [
             _beside_faces(faces, predictor, count // 2, rng),
+            _proposed_beside(faces, predictor, count // 4, rng),
             _drawings(predictor, count // 2, rng),
             _out_of_order(images[: count // 6], rng),
         ]
@@ -149,6 +152,37 @@ def _window(
         if shared / (own**2 + np.prod(face[2:] - face[:2]) - shared) < _OVERLAP:
             return window
     return None
+
+
+def _proposed_beside(
+    faces: Faces, predictor: Predictor, count: int, rng: np.random.Generator
+) -> Inputs:
+    """What the detector takes for much smaller faces beside a labelled one, as folds and letters.
+
+    At most ``count``. Larger ones may be people without labels.
+    """
+    detector = SingleShot(min_score=_MIN_SCORE)
+    images, windows = [], []
+    boxes = crop_boxes(faces.images, faces.boxes)
+    for i in rng.permutation(len(faces))[: _TRIES * count].tolist():
+        image = as_pixels(faces.images[i], predictor.spec.colour)
+        proposed = detector(image)[0].astype(np.float64)
+        sides = np.sqrt(np.prod(proposed[:, 2:] - proposed[:, :2], axis=1))
+        much_smaller = sides < _MUCH_SMALLER * (boxes[i, 2:] - boxes[i, :2]).mean()
+        beside = iou(boxes[i], proposed) == 0
+        for box in proposed[much_smaller & beside][:_PER_PICTURE]:
+            images.append(image)
+            windows.append(box)
+        if len(windows) >= count:
+            break
+    if not windows:
+        return np.zeros((0, *_input_shape(predictor.spec)), dtype=np.float32)
+    return _looked_at(images[:count], np.array(windows[:count]), predictor)
+
+
+def _input_shape(spec: ModelSpec) -> tuple[int, int, int]:
+    width, height = spec.input_size
+    return 3 if spec.colour else 1, height, width
 
 
 def _drawings(predictor: Predictor, count: int, rng: np.random.Generator) -> Inputs:
