@@ -107,7 +107,7 @@ def face_alignment_tool():
 # of BATCHES one from all paths to their points.
 TOOLS = {
     "nasion face68": lambda _: nasion_tool("face68", None),
-    "nasion face68, one view": lambda _: nasion_tool("face68", "none"),
+    "nasion face68, with flip TTA": lambda _: nasion_tool("face68", "flip"),
     "nasion face68_light": lambda _: nasion_tool("face68_light", None),
     "nasion face68, 8 at once": lambda _: nasion_batches("face68"),
     "nasion face68_light, 8 at once": lambda _: nasion_batches("face68_light"),

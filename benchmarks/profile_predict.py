@@ -73,7 +73,7 @@ def timed_landmarker(network, clock):
     object.__setattr__(finder.predictor.network, "session", TimedSession(session, clock, "network"))
     for owner, name, step in (
         (landmarker, "pixels_of", "decode"),
-        (landmarker.Landmarker, "detect", "detect: boxes"),
+        (landmarker.Landmarker, "detect_each", "detect: boxes"),
         (single_shot, "_shrink", "detect: resize"),
         (predictor, "crop_images", "crop"),
         (predictor, "input_images", "crop"),
