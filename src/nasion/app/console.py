@@ -138,6 +138,11 @@ def page(text: str, stderr: bool = False) -> None:
     _print(printable(text, "\n"), stderr)
 
 
+def show(text: str) -> None:
+    """Text of nasion's own with styles in it."""
+    _print(text)
+
+
 def is_terminal() -> bool:
     """True if standard error is shown in a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()

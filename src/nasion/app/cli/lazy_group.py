@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from textwrap import wrap
 from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
+
+from nasion.app import console
+
+_FRAME, _ASCII_FRAME = "╭╮╰╯─│", "++++-|"  # corners, lines across and down
 
 
 @dataclass(frozen=True)
@@ -58,33 +65,40 @@ class LazyGroup(TyperGroup):
         return list(self.members)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        # Typer's needs each command whole, and imports rich.markdown and rich.traceback.
-        from rich.console import Console
-        from rich.padding import Padding
-        from rich.text import Text
-
-        console = Console(highlight=False, markup=False, emoji=False)
+        # Typer's needs each command whole, and Rich, which takes a third of the time to import.
         usage = ctx.get_usage()
-        console.print(Padding(Text.assemble((usage[:7], "yellow"), usage[7:], style="bold"), 1))
-        console.print(Padding(self.help or "", (0, 1, 1, 1)))
+        start = typer.style(usage[:7], fg="yellow", bold=True) + typer.style(usage[7:], bold=True)
         records = [option.get_help_record(ctx) for option in self.get_params(ctx)]
         options = [record for record in records if record]
         commands = [(name, member.help) for name, member in self.members.items()]
-        width = max(len(name) for name, _ in (*options, *commands))
-        console.print(_panel("Options", options, width))
-        console.print(_panel("Commands", commands, width))
+        names = max(len(name) for name, _ in (*options, *commands))
+        lines = ["", f" {start}", "", f" {self.help or ''}", ""]
+        lines += [*_panel("Options", options, names), *_panel("Commands", commands, names)]
+        console.show("\n".join(lines))
 
 
-def _panel(title: str, rows: list[tuple[str, str]], width: int) -> Any:
-    from rich.panel import Panel
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, expand=True, pad_edge=False)
-    table.add_column(style="bold cyan", no_wrap=True, width=width)
-    table.add_column(ratio=1)
+def _panel(title: str, rows: Sequence[tuple[str, str]], names: int) -> Iterator[str]:
+    """Rows of names and texts in a frame as wide as the terminal. ``names``: width of the names."""
+    corners = _FRAME if _can_print(_FRAME) else _ASCII_FRAME
+    top_left, top_right, bottom_left, bottom_right, across, down = corners
+    width = max(shutil.get_terminal_size().columns, names + 24)
+    texts = width - names - 6
+    edge = typer.style(down, dim=True)
+    start = f"{top_left}{across} {title} "
+    yield typer.style(f"{start}{across * (width - len(start) - 1)}{top_right}", dim=True)
     for name, text in rows:
-        table.add_row(name, text)
-    return Panel(table, title=title, title_align="left", border_style="dim")
+        for i, part in enumerate(wrap(text, texts) or [""]):
+            shown = typer.style(f"{'' if i else name:<{names}}", fg="cyan", bold=True)
+            yield f"{edge} {shown}  {part:<{texts}} {edge}"
+    yield typer.style(f"{bottom_left}{across * (width - 2)}{bottom_right}", dim=True)
+
+
+def _can_print(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Commands(Mapping[str, Any]):
