@@ -4,8 +4,9 @@ Usage:
     python benchmarks/set_ablation.py --data DATA [--mixtures NAME ...] [--epochs 60]
         [--runs FOLDER]
 
-DATA holds the datasets of face_sets.py; the folder of runs holds MTFL's faces as labelled by
-benchmarks/face68.py (completed/mtfl5.npz), since of the points learnt here MTFL labels only two.
+DATA holds the datasets of face_sets.py. Of the points learnt here MTFL labels only two, so its
+faces are labelled by networks: by those of benchmarks/face68.py if its runs are in the same folder
+(completed/mtfl5.npz), else by the two that are shipped.
 All other labels are used as they are, missing ones left out of the loss.
 Mixtures: iBUG alone, iBUG and one other set, all, and all but one. "equal passes": sets are shown
 as often as in "all", so smaller mixtures make fewer steps. "equal steps": as many steps as "all".
@@ -20,7 +21,15 @@ from pathlib import Path
 
 import numpy as np
 from any_pose import interval, load_tests
-from face_sets import FIRST_SHARES, load_sets, prefixed, read_completed, sample
+from face_sets import (
+    FIRST_SHARES,
+    completed_once,
+    load_mtfl,
+    load_sets,
+    prefixed,
+    read_completed,
+    sample,
+)
 from result_files import add_result, read_result, train_or_resume
 
 import nasion
@@ -49,11 +58,12 @@ MIXTURES = {
 
 
 def labelled_mtfl(data, runs):
-    """MTFL's faces with the points that the networks of benchmarks/face68.py gave them."""
+    """MTFL's faces with the points that networks gave them."""
     path = runs / "completed" / "mtfl5.npz"
+    if not path.exists():
+        networks = [load_model(name, tta="none") for name in ("face68_light", "face68")]
+        completed_once(load_mtfl(data / "mtfl5", networks[0]), networks, path)
     ids, points, boxes = read_completed(path)
-    if not len(ids):
-        raise SystemExit(f"{path} is missing; run benchmarks/face68.py with the same --runs first.")
     faces = prefixed(nasion.load_faces("mtfl5", data / "mtfl5").to(ibug68), "mtfl5")
     row = {name: i for i, name in enumerate(faces.ids)}
     faces = faces[np.array([row[name] for name in ids])]
