@@ -114,6 +114,35 @@ def test_no_label_covers_a_mark_another_label_or_the_edge_of_the_image():
         assert apart.all()
 
 
+@pytest.mark.parametrize(("letter", "openness", "most"), [(7.0, 1.0, 0), (8.0, 0.2, 6)])
+def test_lines_from_labels_to_their_points_cross_no_mark_or_label_if_there_is_room(
+    letter, openness, most
+):
+    """On lips of a few pixels not all names have a clear way to their points."""
+    points = ibug68_points().astype(np.float64) * 900 + 300
+    lips = [k for k, name in enumerate(ibug68.points) if name.startswith("inner_lip")]
+    middle = points[lips, 1].mean()
+    points[lips, 1] = middle + openness * (points[lips, 1] - middle)
+    sizes = np.array([[letter * len(name), 2 * letter + 1] for name in ibug68.points])
+    radius = 6.0
+    marks = np.concatenate([points - radius, points + radius], axis=1)
+    places = place_labels(points, sizes, marks, radius, 315, (1600, 1600))
+    assert np.isfinite(places).all()
+    crossing = joined = 0
+    for k, (point, place) in enumerate(zip(points, places, strict=True)):
+        end = np.clip(point, place[:2], place[2:])
+        if np.linalg.norm(end - point) <= 3 * radius:
+            continue
+        joined += 1
+        line = point + np.linspace(0, 1, 300)[:, None] * (end - point)
+        distances = np.linalg.norm(line[:, None] - np.delete(points, k, axis=0), axis=2)
+        others = np.delete(places, k, axis=0)
+        inside = (line[:, None] > others[:, :2] + 0.5) & (line[:, None] < others[:, 2:] - 0.5)
+        crossing += bool(distances.min() < radius - 0.5 or inside.all(axis=2).any())
+    assert joined > 4
+    assert crossing <= most
+
+
 def test_a_label_without_room_is_left_out():
     occupied = np.array([[0.0, 0.0, 300.0, 300.0]])
     places = place_labels(
