@@ -125,10 +125,16 @@ def test_stored_settings_that_make_no_sense_are_ignored(page, stored):
     show_sample(page)
 
 
-def test_labels_do_not_lie_on_one_another(page):
+def test_labels_lie_neither_on_one_another_nor_on_points(page):
     show_sample(page)
     page.evaluate("""() => {
       window.texts = [];
+      window.marks = [];
+      const arc = CanvasRenderingContext2D.prototype.arc;
+      CanvasRenderingContext2D.prototype.arc = function (x, y, radius, ...angles) {
+        window.marks.push([x, y]);
+        arc.call(this, x, y, radius, ...angles);
+      };
       const draw = CanvasRenderingContext2D.prototype.fillText;
       CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
         const { width } = this.measureText(text), size = parseFloat(this.font);
@@ -137,8 +143,10 @@ def test_labels_do_not_lie_on_one_another(page):
       };
     }""")
     page.select_option("#labels", "names")
-    boxes = np.array(page.evaluate("window.texts"))
-    assert len(boxes) > 20
+    boxes, marks = (np.array(page.evaluate(f"window.{each}")) for each in ("texts", "marks"))
+    assert len(boxes) > 80 and len(marks) == 3 * 68
+    inside = (marks[:, None] > boxes[:, :2]) & (marks[:, None] < boxes[:, 2:])
+    assert not inside.all(axis=2).any()
     for k, (x0, y0, x1, y1) in enumerate(boxes):
         rest = np.delete(boxes, k, axis=0)
         apart = (rest[:, 0] >= x1) | (rest[:, 2] <= x0) | (rest[:, 1] >= y1) | (rest[:, 3] <= y0)

@@ -78,6 +78,7 @@ export function drawResult(context, result, network, display, scale, highlighted
     if (display.captions) drawCaption(context, face, index, scale, taken);
   }
   if (display.labels === "none") return;
+  for (const face of result.faces) taken.push(...markAreas(face, display, scale));
   for (const face of result.faces) drawLabels(context, face, network, display, scale, taken);
 }
 
@@ -114,29 +115,59 @@ function drawText(context, text, x, y, size) {
 
 const overlaps = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
 
-/** Draws a text at the first of these places, of its left middle, where no other is; false if there is none. */
+/** Draws a text at the first of these places, of its left middle, where no other is; returns the place, null for none. */
 function drawWhereFree(context, text, places, size, taken) {
   context.font = `${size}px system-ui, sans-serif`;
   const width = context.measureText(text).width;
-  for (const [x, y, align] of places) {
+  for (const place of places) {
+    const [x, y, align] = place;
     const left = x - align * width;
     const area = [left - 1, y - size * 0.55, left + width + 1, y + size * 0.55];
     if (area[0] < 0 || area[2] > context.canvas.width || taken.some((other) => overlaps(area, other))) continue;
     taken.push(area);
     drawText(context, text, left, y, size);
-    return true;
+    return place;
   }
-  return false;
+  return null;
+}
+
+function markAreas(face, display, scale) {
+  const radius = display.points ? radiusOf(face, display, scale) : 0;
+  const shown = [...face.points.keys()].filter((point) => isShown(face, point, display));
+  return shown.map((point) => {
+    const [x, y] = toCanvas(face.points[point], scale);
+    return [x - radius, y - radius, x + radius, y + radius];
+  });
 }
 
 function drawLabels(context, face, network, display, scale, taken) {
-  const side = sideOf(face, scale), gap = 1.6 * radiusOf(face, display, scale);
+  const side = sideOf(face, scale), radius = radiusOf(face, display, scale);
   const size = Math.max(side / (display.labels === "numbers" ? 40 : 55), 9);
   for (const point of face.points.keys()) {
     if (!isShown(face, point, display)) continue;
     const [x, y] = toCanvas(face.points[point], scale);
-    const places = [[x + gap, y, 0], [x - gap, y, 1], [x, y - gap - size / 2, 0.5], [x, y + gap + size / 2, 0.5]];
-    drawWhereFree(context, display.labels === "numbers" ? String(point) : network.point_names[point], places, size, taken);
+    const places = [0, 1, 2, 3].flatMap((step) => placesAround(x, y, 1.6 * radius + step * size, size));
+    const text = display.labels === "numbers" ? String(point) : network.point_names[point];
+    const place = drawWhereFree(context, text, places, size, taken);
+    if (place && places.indexOf(place) >= 8) drawLine(context, x, y, place[0], place[1]);
+  }
+}
+
+/** Eight places of a text beside, above and below a point: [x, y, align] of its left, middle or right. */
+function placesAround(x, y, gap, size) {
+  const beside = [[x + gap, y, 0], [x - gap, y, 1]];
+  const level = [y - gap - size / 2, y + gap + size / 2];
+  return [...beside, ...level.flatMap((at) => [[x, at, 0.5], [x, at, 0], [x, at, 1]])];
+}
+
+function drawLine(context, x0, y0, x1, y1) {
+  context.beginPath();
+  context.moveTo(x0, y0);
+  context.lineTo(x1, y1);
+  for (const [colour, width] of [["#000", 2.5], ["#fff", 1]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.stroke();
   }
 }
 
