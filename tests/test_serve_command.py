@@ -61,6 +61,23 @@ def test_the_port_listens_when_the_address_is_printed_and_options_of_proxies_hol
         assert process.wait(20) in (0, -signal.SIGTERM)
 
 
+def test_an_address_that_cannot_be_had_is_one_line_with_the_reason():
+    with served() as (_, port):
+        for host, words in (
+            ("127.0.0.1", "address already in use"),
+            ("192.0.2.1", "cannot assign requested address"),
+        ):
+            command = ["serve", "--run", "face68_light", "--host", host, "--port", str(port)]
+            done = subprocess.run(
+                [sys.executable, "-m", "nasion", *command], capture_output=True, text=True
+            )
+            assert done.returncode == 1
+            assert done.stderr.splitlines() == [
+                f"nasion: Cannot listen on {host} port {port} ({words}); choose another with "
+                "--port or --host."
+            ]
+
+
 def slow_image():
     """The sample image, enlarged: a PNG that takes a while to decode."""
     with Image.open(BytesIO(sample_image())) as image:

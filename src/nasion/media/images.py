@@ -18,6 +18,8 @@ from nasion.media.signatures import guess_contents, is_heic
 
 MAX_PIXELS = 100_000_000  # decoded, 300 MB in colour
 _JPEG = ("JPEG", "MPO")  # the second is several of the first, as telephones write
+# Photographs: 4 to 6 % more bytes than at zlib's usual level 6, in less than half the time.
+_PNG_LEVEL = 4
 _ORIENTATION, _FIRST_SIDEWAYS = 0x0112, 5  # the EXIF tag; from this value on an image lies sideways
 _IMAGE_WIDTH = 256  # TIFF's tag
 _LOOK = 64  # bytes that tell HEIC, and what is no image
@@ -261,7 +263,7 @@ def png_bytes(pixels: np.ndarray, comment: str = "") -> bytes:
 
     buffer, texts = BytesIO(), PngInfo()
     texts.add_text("Comment", comment)
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts)
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts, compress_level=_PNG_LEVEL)
     return buffer.getvalue()
 
 
