@@ -3,6 +3,7 @@ machine alike.
 """
 
 import io
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from nasion.data.datasets import toy
 from nasion.data.load import load_faces, load_train_val
 from nasion.data.splits import (
     clusters,
+    connecting_pairs,
     honest_folds,
     honest_split,
     leaks,
@@ -87,6 +89,38 @@ def test_a_photograph_cropped_and_rotated_by_another_dataset_is_matched_by_its_e
     ]
     blind = replace(other, points=np.full_like(points, np.nan))
     assert same_photographs(faces, blind) == []
+
+
+def shot(count, seed=0):
+    """Frames of one shot: one image with noise."""
+    rng = np.random.default_rng(seed)
+    still = rng.integers(0, 255, (48, 48))
+    images = np.clip(still + rng.integers(-3, 4, (count, 48, 48)), 0, 255).astype(np.uint8)
+    ids = tuple(f"{seed}/{i}" for i in range(count))
+    return Faces(scheme=fkd15, ids=ids, images=images, points=np.ones((count, 15, 2), np.float32))
+
+
+def test_frames_of_a_shot_are_connected_by_fewer_pairs_than_frames():
+    """All pairs of 1,500 frames, 1.1 million, would take 300 MB."""
+    frames = join(shot(700, 1), shot(800, 2))
+    tracemalloc.start()
+    try:
+        pairs = connecting_pairs(frames)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(pairs) == 699 + 799
+    assert peak < 100 * 2**20
+    first = clusters(len(frames), [(pair.first, pair.second) for pair in pairs])
+    assert (first[:700] == 0).all() and (first[700:] == 700).all()
+
+
+def test_connecting_pairs_connect_what_all_pairs_do(toy_faces):
+    faces = join(toy_faces, copies(toy_faces[:40], CHANGES["noise"], "copy"), shot(9, 3))
+    every, some = similar_pairs(faces), connecting_pairs(faces)
+    assert len(some) < len(every) and set(some) <= set(every)
+    found = [clusters(len(faces), [(p.first, p.second) for p in each]) for each in (every, some)]
+    np.testing.assert_array_equal(*found)
 
 
 def test_different_faces_are_no_pairs(toy_faces):

@@ -19,7 +19,13 @@ from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
 from nasion.data.missing_boxes import with_boxes, with_tight_boxes
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import scheme_beside
-from nasion.data.splits import SimilarPair, honest_split, same_photographs, similar_pairs
+from nasion.data.splits import (
+    SimilarPair,
+    connecting_pairs,
+    honest_split,
+    same_photographs,
+    similar_pairs,
+)
 from nasion.data.stated_sizes import warn_of_other_sizes
 from nasion.errors import SettingError, refusing_damage
 from nasion.landmarks.faces import Faces, join
@@ -279,10 +285,10 @@ def _scheme(value: dict) -> Scheme:
 def _cached_pairs(
     module: ModuleType, root: Path, faces: Faces, skip_faults: bool
 ) -> list[SimilarPair]:
-    """The dataset's similar images; from the cache if their files are known."""
+    """What connects the dataset's similar images; from the cache if their files are known."""
 
     def make() -> cache.Entry:
-        pairs = similar_pairs(faces)
+        pairs = connecting_pairs(faces)
         return {}, {"pairs": [(p.first, p.second, p.similarity, p.exact) for p in pairs]}
 
     images = faces.images
@@ -290,12 +296,18 @@ def _cached_pairs(
     # Thumbnails are of the boxes, so pairs depend on them.
     boxes = "" if faces.boxes is None else cache.digest_of(faces.boxes)
     if len(paths) == len(faces) and all(path.is_file() for path in paths):
-        key = cache.content_key(paths, "pairs", boxes)
+        key = cache.content_key(paths, "connecting pairs", boxes)
     elif hasattr(module, "files"):
         files = module.files(root, "all")
         # Corrections add and remove faces, and pairs are positions.
-        settings = (module.__name__, "pairs", str(skip_faults), boxes, "\0".join(faces.ids))
+        settings = (
+            module.__name__,
+            "connecting pairs",
+            str(skip_faults),
+            boxes,
+            "\0".join(faces.ids),
+        )
         key = cache.content_key(files, *settings)
     else:
-        return similar_pairs(faces)
+        return connecting_pairs(faces)
     return [SimilarPair(*pair) for pair in cache.cached(key, make)[1]["pairs"]]

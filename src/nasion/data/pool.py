@@ -17,7 +17,12 @@ from nasion.data.annotators import GROUP
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading
 from nasion.data.load import has_whole_images, load_faces, with_spanned_boxes
 from nasion.data.missing_boxes import with_boxes, with_tight_boxes
-from nasion.data.splits import SAME_PHOTOGRAPH, SimilarPair, same_photographs, similar_pairs
+from nasion.data.splits import (
+    SAME_PHOTOGRAPH,
+    SimilarPair,
+    connecting_pairs,
+    same_photographs,
+)
 from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.scheme import Scheme
 
@@ -30,9 +35,9 @@ class Pool:
     parts: tuple[Faces, ...]
 
     def similar_pairs(self) -> list[SimilarPair]:
-        """Pairs of faces that show one photograph; of several datasets, however they cut it."""
+        """Pairs that connect all faces that show one photograph, however datasets cut it."""
         # Boxes as given: where there are none, whole photographs are compared.
-        pairs = similar_pairs(join(*self.parts))
+        pairs = connecting_pairs(join(*self.parts))
         starts = np.cumsum([0, *(len(part) for part in self.parts)]).tolist()
         for i, j in combinations(range(len(self.parts)), 2):
             for a, b in same_photographs(self.parts[i], self.parts[j]):

@@ -11,13 +11,13 @@ drawn by a hash of ids (``sides.py``), so a split is the same on every machine.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from nasion.array_types import Float64, Int64, UInt8
+from nasion.array_types import Float64, Int, Int64, UInt8
 from nasion.data.augment import warp
 from nasion.data.sides import clusters_of, fold_numbers, validation_side
 from nasion.errors import DataError, require
@@ -34,10 +34,11 @@ FRACTION = 0.2  # of the faces that go to validation
 _PHOTOGRAPH = "photograph"  # the group of faces of one image
 THUMBNAIL = 32  # pixels
 _ROUNDING = 1e-3  # float32 correlations are off by less
-_BLOCK = 1024  # rows of the matrix of all correlations that are held at once
+_BLOCK = 256  # rows of the matrix of all correlations that are held at once
+_CHUNK = 2048  # pairs whose thumbnails are held at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SimilarPair:
     """Two similar images, by position; ``exact``: every byte agrees."""
 
@@ -71,17 +72,39 @@ def similar_pairs(faces: Faces, threshold: float = ALIKE) -> list[SimilarPair]:
 
     Images without contrast have no correlation; they pair with the same bytes only.
     """
-    small = thumbnails(faces)
+    found = _alike(faces, threshold, lambda a, b: np.ones(len(a), dtype=bool))
+    return sorted(found, key=lambda pair: (pair.first, pair.second))
+
+
+def connecting_pairs(faces: Faces, threshold: float = ALIKE) -> list[SimilarPair]:
+    """Some of ``similar_pairs``, fewer than images, that connect the same images.
+
+    Of frames of one shot nearly all pairs are similar, more than memory holds.
+    """
+    cluster = np.arange(len(faces))
     pairs = []
+    for pair in _alike(faces, threshold, lambda a, b: cluster[a] != cluster[b]):
+        first, second = cluster[pair.first], cluster[pair.second]
+        if first != second:
+            cluster[cluster == second] = first
+            pairs.append(pair)
+    return pairs
+
+
+def _alike(
+    faces: Faces,
+    threshold: float,
+    is_wanted: Callable[[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]], np.ndarray],
+) -> Iterator[SimilarPair]:
+    """The pairs of ``similar_pairs`` of which ``is_wanted`` is true when it is their turn."""
+    small = thumbnails(faces)
     # Float32 proposes generously; the exact correlation decides.
-    for a, b in _candidates(small, threshold - _ROUNDING):
+    for a, b in _candidates(small, threshold - _ROUNDING, is_wanted):
         similarity = _correlations(small, a, b)
         same = (_same_bytes(faces.images[i], faces.images[j]) for i, j in zip(a, b, strict=True))
         exact = np.fromiter(same, dtype=bool, count=len(a))
         for k in np.flatnonzero((similarity >= threshold) | exact).tolist():
-            pair = SimilarPair(int(a[k]), int(b[k]), float(similarity[k]), bool(exact[k]))
-            pairs.append(pair)
-    return sorted(pairs, key=lambda pair: (pair.first, pair.second))
+            yield SimilarPair(int(a[k]), int(b[k]), float(similarity[k]), bool(exact[k]))
 
 
 def same_photographs(faces: Faces, others: Faces) -> list[tuple[int, int]]:
@@ -97,9 +120,8 @@ def same_photographs(faces: Faces, others: Faces) -> list[tuple[int, int]]:
     small = np.concatenate([aligned_thumbnails(side[at], eye[at]) for side, eye, at in parts])
     # Both sets are compared as one; only pairs across the border are of interest.
     border, pairs = len(known[0]), []
-    for a, b in _candidates(small, SAME_PHOTOGRAPH - _ROUNDING):
-        across = (a < border) & (b >= border)
-        a, b = a[across], b[across]
+    floor = SAME_PHOTOGRAPH - _ROUNDING
+    for a, b in _candidates(small, floor, lambda a, b: (a < border) & (b >= border)):
         kept = _correlations(small, a, b) >= SAME_PHOTOGRAPH
         first, second = known[0][a[kept]].tolist(), known[1][b[kept] - border].tolist()
         pairs += zip(first, second, strict=True)
@@ -202,7 +224,7 @@ def linked_clusters(
     faces: Faces, pairs: list[SimilarPair] | None = None
 ) -> Int64[np.ndarray, " N"]:
     """For each face the first one of its cluster: alike images, and linked groups."""
-    pairs = similar_pairs(faces) if pairs is None else pairs
+    pairs = connecting_pairs(faces) if pairs is None else pairs
     links = [(pair.first, pair.second) for pair in pairs]
     for name in faces.linked:
         first: dict[str, int] = {}
@@ -244,9 +266,11 @@ def shared_persons(train: Faces, val: Faces) -> dict[str, list[tuple[str, int]]]
 
 
 def _candidates(
-    small: UInt8[np.ndarray, "N P"], threshold: float
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Blocks of positions a < b that may reach the threshold."""
+    small: UInt8[np.ndarray, "N P"],
+    threshold: float,
+    is_wanted: Callable[[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]], np.ndarray],
+) -> Iterator[tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]]:
+    """Up to ``_CHUNK`` wanted positions a < b at a time that may reach the threshold."""
     centred = small.astype(np.float32)
     centred -= centred.mean(axis=1, keepdims=True)
     length = np.linalg.norm(centred, axis=1)
@@ -260,7 +284,12 @@ def _candidates(
         block = features[start : start + _BLOCK] @ features[start:].T
         a, b = np.nonzero(block >= threshold)
         later = b > a
-        yield a[later] + start, b[later] + start
+        a, b = a[later] + start, b[later] + start
+        for i in range(0, len(a), _CHUNK):
+            some = slice(i, i + _CHUNK)
+            wanted = is_wanted(a[some], b[some])
+            if wanted.any():
+                yield a[some][wanted], b[some][wanted]
 
 
 def _correlations(small: UInt8[np.ndarray, "N P"], a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -268,13 +297,18 @@ def _correlations(small: UInt8[np.ndarray, "N P"], a: np.ndarray, b: np.ndarray)
 
     From integer sums, which come out the same on every machine.
     """
-    x, y = small[a].astype(np.int64), small[b].astype(np.int64)
+    x, y = small[a].astype(np.int32), small[b].astype(np.int32)
     count = small.shape[1]
     # n sum(xy) - sum(x) sum(y): the means are not divided out, so all stays in integers.
-    covariance = count * (x * y).sum(1) - x.sum(1) * y.sum(1)
-    deviations = [np.sqrt((count * (v * v).sum(1) - v.sum(1) ** 2).astype(float)) for v in (x, y)]
+    covariance = count * _products(x, y) - x.sum(1) * y.sum(1)
+    deviations = [np.sqrt((count * _products(v, v) - v.sum(1) ** 2).astype(float)) for v in (x, y)]
     product = deviations[0] * deviations[1]
     return np.divide(covariance, product, out=np.zeros(len(a)), where=product > 0)
+
+
+def _products(x: Int[np.ndarray, "n P"], y: Int[np.ndarray, "n P"]) -> Int64[np.ndarray, " n"]:
+    """The sum of x y in each row; of 1024 pixels it is less than 2^31."""
+    return np.einsum("np,np->n", x, y).astype(np.int64)
 
 
 def _same_bytes(a: Path | np.ndarray, b: Path | np.ndarray) -> bool:
