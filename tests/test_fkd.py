@@ -244,11 +244,12 @@ def test_a_header_alone_is_a_fault_also_after_other_faults(tmp_path):
         fkd.read(tmp_path, "test", faults=[fkd_fault()])
 
 
-def test_a_file_of_any_name_is_the_file_that_is_read(tmp_path, kaggle_folder):
-    table(tmp_path, row(range(30)), name="mine.csv")
+@pytest.mark.parametrize("name", ["mine.csv", "test_fold.csv", "training2.csv"])
+def test_a_file_of_any_name_is_the_file_that_is_read(tmp_path, kaggle_folder, name):
+    table(tmp_path, row(range(30)), name=name)
     (tmp_path / "training.csv").write_bytes((kaggle_folder / "training.csv").read_bytes())
     assert (
-        len(fkd.read(tmp_path / "mine.csv")) == 1
+        len(fkd.read(tmp_path / name)) == 1
         and len(fkd.read(tmp_path / "training.csv")) == 120
     )
 

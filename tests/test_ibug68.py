@@ -72,9 +72,10 @@ def test_train_and_val_never_hold_a_test_face_and_split_by_photograph(tmp_path):
 @pytest.mark.parametrize(
     ("file", "name"),
     [
-        ("helen/trainset/12_1.jpg", "12"),
-        ("helen/trainset/12_2_mirror.jpg", "12"),
-        ("lfpw/trainset/image_0003.png", "image_0003"),
+        ("helen/trainset/12_1.jpg", "helen/trainset/12"),
+        ("helen/trainset/12_2_mirror.jpg", "helen/trainset/12"),
+        ("lfpw/trainset/image_0003.png", "lfpw/trainset/image_0003"),
+        ("anna/01.jpg", "anna/01"),
         ("image_0003_mirror.png", "image_0003"),
     ],
 )

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import nasion
 from nasion.data.datasets import imglab, toy
+from nasion.data.splits import honest_split
 from nasion.errors import DataError
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import ibug68, imm58
@@ -50,7 +52,7 @@ def test_a_written_file_reads_back(tmp_path):
         found.ids == ("a/1.png", "a/1_mirror.png", "b/&2.png")
         and found.images[2] == tmp_path / "b/&2.png"
     )
-    assert found.groups == {"subset": ("a", "a", "b"), "photograph": ("1", "1", "&2")}
+    assert found.groups == {"subset": ("a", "a", "b"), "photograph": ("a/1", "a/1", "b/&2")}
 
 
 def test_a_box_covers_whole_pixels_may_leave_the_image_and_several_are_numbered(tmp_path):
@@ -245,3 +247,17 @@ def test_windows_paths_are_read_on_every_system(tmp_path):
     body = "<image file='x\\b.png'><box top='0' left='1' width='10' height='20'/></image>"
     found = imglab.read(file_of(tmp_path, body))
     assert found.ids == ("x/b.png",) and found.images == (tmp_path / "x" / "b.png",)
+
+
+def test_files_of_one_name_in_folders_of_persons_are_photographs_of_their_own(tmp_path):
+    drawn = toy.draw(20, ibug68, seed=4, size=48)
+    ids = tuple(f"person{i:02d}/{n}.png" for i in range(10) for n in ("left", "right"))
+    boxes = geometry.points_box(drawn.points).astype(np.float32)
+    imglab.write(replace(drawn, ids=ids, boxes=boxes), tmp_path / "faces.xml")
+    for name, pixels in zip(ids, drawn.images, strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / name)
+    faces = nasion.load_faces(None, tmp_path / "faces.xml")
+    assert len(set(faces.groups["photograph"])) == 20
+    train, val = honest_split(faces)
+    assert len(val) == 4 and len(train) == 16

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasion.app.known_boxes import known_boxes
+from nasion.app.known_boxes import MissingBox, known_boxes
 from nasion.errors import DataError, SettingError
 from nasion.media import downloads, inputs
 from nasion.media.images import open_image
@@ -244,6 +244,20 @@ def test_boxes_of_images_of_one_name_go_by_their_folders(tmp_path):
         ),
     ):
         known_boxes([], table, names).of(names[0])
+
+
+def test_boxes_of_other_folders_images_of_that_name_are_not_taken(tmp_path):
+    """A folder for each person, and one of them predicted."""
+    table = tmp_path / "b.csv"
+    rows = ("anna/01.jpg,1,2,30,40", "bert/01.jpg,5,6,70,80", "bert/01.jpg,7,8,90,95")
+    table.write_text("\n".join(("file,box_x0,box_y0,box_x1,box_y1", *rows)))
+    for name, boxes in (
+        ("anna/01.jpg", [[1, 2, 30, 40]]),
+        ("bert/01.jpg", [[5, 6, 70, 80], [7, 8, 90, 95]]),
+    ):
+        assert known_boxes([], table, [name]).of(name).tolist() == boxes
+    with pytest.raises(MissingBox, match=r"has no box for carl/01.jpg; add one, or omit"):
+        known_boxes([], table, ["carl/01.jpg"]).of("carl/01.jpg")
 
 
 @pytest.mark.parametrize(

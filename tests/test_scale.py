@@ -1,6 +1,7 @@
 """Bulk prediction: equal rows from both engines, finished parts kept, a killed worker."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from nasion.app.bulk_inputs import make_parts
 from nasion.app.cli import main
 from nasion.data.datasets import toy
 from nasion.errors import DataError, SettingError
+from nasion.inference import pretrained
 from nasion.inference.landmarker import Landmarker
 from nasion.landmarks.catalog import ibug68
 
@@ -131,6 +133,30 @@ def test_results_of_other_settings_or_images_are_not_mixed(plain, folder):
         )
     with pytest.raises(SettingError, match="other images or settings"):
         list(bulk.run(make_parts([str(folder)], 5), LIGHT, plain[0], "plain"))
+
+
+def test_results_of_a_model_or_an_image_that_has_changed_since_are_not_taken(folder, tmp_path):
+    model, image = tmp_path / "own.onnx", tmp_path / "in" / "me.png"
+    image.parent.mkdir()
+    shutil.copy(sorted(folder.glob("*.png"))[0], image)
+
+    def run():
+        settings = bulk.BulkSettings(str(model), detect=False)
+        return list(bulk.run(make_parts([str(image)]), settings, tmp_path / "out", "plain"))
+
+    shutil.copy(pretrained.file("face68_light"), model)
+    first = run()
+    written = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").iterdir()}
+    assert run() == first
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "out").iterdir()} == written
+    shutil.copy(pretrained.file("face68"), model)
+    with pytest.raises(SettingError, match="other images or settings, or of another model"):
+        run()
+    shutil.copy(pretrained.file("face68_light"), model)
+    assert run() == first
+    image.write_bytes(image.read_bytes() + b" ")
+    with pytest.raises(SettingError, match="other images or settings"):
+        run()
 
 
 def test_inputs_that_cannot_be_split_into_parts_are_refused(tmp_path):

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import tee
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import nasion
 from nasion.app.bulk_inputs import Part, parquet_module, part_images
 from nasion.app.predict_pipeline import refusal
 from nasion.errors import SettingError, require, requires_extra
-from nasion.inference import detectors, pretrained
+from nasion.inference import detectors, pretrained, run_folder
 from nasion.inference.landmarker import MIN_SCORE, Landmarker
 from nasion.inference.predictor import load_model
 from nasion.landmarks.face import Face
@@ -52,6 +53,17 @@ class BulkSettings:
     hide_occluded: bool = False
     measures: bool = False
 
+    @cached_property
+    def model_digest(self) -> str:
+        """Of the model's files, so that a network trained again under its name is another one."""
+        path = pretrained.file(self.model) or Path(self.model)
+        files = [path] if path.is_file() else [path / name for name in run_folder.MODEL_FILES]
+        digest = hashlib.sha256()
+        for file in files:
+            if file.is_file():
+                digest.update(file.read_bytes())
+        return digest.hexdigest()
+
     def landmarker(self) -> Landmarker:
         detector = detectors.load(self.detector, self.min_face) if self.detect else None
         return Landmarker(
@@ -65,14 +77,15 @@ class BulkSettings:
 def part_file(part: Part, folder: Path, settings: BulkSettings) -> Path:
     """Where the rows of a part are written.
 
-    The name is a hash of images and settings, so no other result is taken for it.
+    The name is a hash of settings, the model's files, and the images' names, sizes and times, so no
+    other result is taken for it.
     """
     own = asdict(settings)
     for later in ("hide_occluded", "measures"):
         if not own[later]:
             del own[later]  # parts keep the names that they had before there was this setting
     # The version too: another one may compute other points.
-    described = json.dumps([asdict(part), own, nasion.__version__])
+    described = json.dumps([asdict(part), own, settings.model_digest, nasion.__version__])
     digest = hashlib.sha256(described.encode()).hexdigest()[:10]
     return folder / f"part-{part.number:05d}-{digest}.parquet"
 
@@ -98,7 +111,7 @@ def run(
     strange = sorted(set(folder.glob("part-*.parquet")) - set(files.values()))
     if strange:
         raise SettingError(
-            f"{folder} holds {strange[0].name} of other images or settings; "
+            f"{folder} holds {strange[0].name} of other images or settings, or of another model; "
             "name another folder with --out, or empty it."
         )
     # Before any work: it raises if PyArrow is missing.

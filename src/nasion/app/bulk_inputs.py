@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -22,9 +24,13 @@ _NAME_COLUMNS = ("name", "path", "file", "file_name", "id", "__key__")
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the images: files and URLs, or rows ``start`` to ``stop`` of a Parquet file."""
+    """Some of the images: files and URLs, or rows ``start`` to ``stop`` of a Parquet file.
+
+    ``state``: a digest of the sizes and times of files, which tells that they have changed.
+    """
 
     number: int
+    state: str
     names: tuple[str, ...] = ()
     table: str = ""
     start: int = 0
@@ -54,15 +60,30 @@ def make_parts(words: Sequence[str], size: int = PART_SIZE) -> list[Part]:
             )
         names.append(image.name)
     for start in range(0, len(names), size):
-        parts.append(Part(len(parts), names=tuple(names[start : start + size])))
+        some = tuple(names[start : start + size])
+        parts.append(Part(len(parts), _state(some), names=some))
     for table in tables:
         file = _open_table(Path(table))
         _find_column(file, _IMAGE_COLUMNS, table)
-        rows = file.metadata.num_rows
+        rows, state = file.metadata.num_rows, _state([table])
         for start in range(0, rows, size):
             stop = min(start + size, rows)
-            parts.append(Part(len(parts), table=table, start=start, stop=stop))
+            parts.append(Part(len(parts), state, table=table, start=start, stop=stop))
     return parts
+
+
+def _state(names: Sequence[str]) -> str:
+    """Of URLs, and files that are gone, only the names are known."""
+    digest = hashlib.sha256()
+    for name in names:
+        with suppress(OSError):
+            status = Path(name).stat()
+            digest.update(
+                f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(
+                    "utf-8", "surrogateescape"
+                )
+            )
+    return digest.hexdigest()
 
 
 def part_images(part: Part, colour: bool) -> Iterator[tuple[str, Callable[[], Any]]]:

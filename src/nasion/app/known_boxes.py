@@ -35,28 +35,33 @@ class KnownBoxes:
     ambiguous: frozenset[str] = frozenset()
 
     def of(self, name: str) -> Float32[np.ndarray, "N 4"]:
-        """The boxes of an image, by name, and by folder if several images have that name.
+        """The boxes of an image, by name, and by folder if several images or rows have that name.
 
         Raises ``MissingBox`` for an image that is missing from the table.
         """
         path = Path(name)
-        several, parts = path.name in self.ambiguous, path.resolve().parts
-        fits = []
-        for row, box in self.rows.get(path.name, []):
-            if several and len(row.parts) == 1:
-                raise DataError(
-                    f"Several images are called {path.name}; "
-                    "the table of boxes must name them with their folders."
-                )
-            # The row's path is the end of the image's.
-            if not several or parts[-len(row.parts) :] == row.parts:
-                fits.append(box)
+        rows, parts = self.rows.get(path.name, []), path.resolve().parts
+        if path.name in self.ambiguous and any(len(row.parts) == 1 for row, _ in rows):
+            raise DataError(
+                f"Several images are called {path.name}; "
+                "the table of boxes must name them with their folders."
+            )
+        if path.name in self.ambiguous or len({row for row, _ in rows}) > 1:
+            # The row's path is the end of the image's; of several the longest.
+            ends = [each for each in rows if parts[-len(each[0].parts) :] == each[0].parts]
+            most = max((len(row.parts) for row, _ in ends), default=0)
+            rows = [(row, box) for row, box in ends if len(row.parts) == most]
+        fits = [box for _, box in rows]
         found = [*self.typed, *fits]
         if not found:
             raise MissingBox(
-                f"{self.table} has no box for {path.name}; add one, or omit the image."
+                f"{self.table} has no box for {self._asked(path)}; add one, or omit the image."
             )
         return np.array(found, dtype=np.float32)
+
+    def _asked(self, path: Path) -> str:
+        """The image's name, with its folder where the table has others of that name."""
+        return str(path) if path.name in self.rows else path.name
 
 
 def known_boxes(

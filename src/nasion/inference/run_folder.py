@@ -29,6 +29,7 @@ SETTINGS, CHECKPOINT, HISTORY = "run.json", "checkpoint.safetensors", "history.j
 FOLDS = "folds.json"  # of a folder of several runs (fold_runs.py)
 WEIGHTS, KERAS_WEIGHTS = "model.safetensors", "model.keras"
 FACE_HEAD = "face_head.safetensors"  # models/face_head.py
+MODEL_FILES = (SETTINGS, WEIGHTS, KERAS_WEIGHTS, FACE_HEAD, "calibration.json")  # what predicts
 _EPOCH_NUMBERS = ("epoch", "loss", "val", "seconds")
 # PyTorch's names, then Keras'.
 _NORM_STATISTICS = (

@@ -11,15 +11,17 @@ _NUMBERED_FACE = re.compile(r"(\d+)_\d{1,2}$")
 
 
 def photograph(file: str) -> str:
-    """The name without folder and suffix; mirrored copies and faces of one image share it.
+    """The path without suffix; mirrored copies and faces of one image share it.
 
-    ``12_1_mirror`` is ``12_1``. Files named by two numbers, the second short, are faces of one
-    photograph, as HELEN's and AFW's ``134212_1`` and ``134212_2``; ``20230115_093012`` is a date
-    and a time.
+    ``12_1_mirror`` is ``12_1``. Files of one name in two folders are two photographs: many sets
+    number the images of each person from 1. Files named by two numbers, the second short, are faces
+    of one photograph, as HELEN's and AFW's ``134212_1`` and ``134212_2``; ``20230115_093012`` is a
+    date and a time.
     """
-    stem = _AUGMENTED.sub("", PurePath(file).stem).removesuffix(MIRROR)
+    path = PurePath(file)
+    stem = _AUGMENTED.sub("", path.stem).removesuffix(MIRROR)
     numbered = _NUMBERED_FACE.match(stem)
-    return numbered[1] if numbered else stem
+    return str(path.with_name(numbered[1] if numbered else stem))
 
 
 def is_augmented(file: str) -> bool:

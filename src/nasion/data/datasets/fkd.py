@@ -234,4 +234,5 @@ def _table_file(root: Path, split: str) -> Path:
         return found[0]
     other = _STEMS["test" if split == "all" else "all"]
     # A file of the other split stands for its folder; a file of any other name is read as it is.
-    return _table_file(root.parent, split) if root.name.startswith(other) else root
+    is_other = root.name in (f"{other}{suffix}" for suffix in _SUFFIXES)
+    return _table_file(root.parent, split) if is_other else root

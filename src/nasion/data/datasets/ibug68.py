@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from PIL import Image
@@ -99,7 +99,9 @@ def _photographs(root: Path, paths: Iterable[Path], names: list[str]) -> tuple[s
             videos[path.parent] = video_of(path)
         video = videos.get(path.parent) if is_frame else None
         inside = video is not None and video.is_relative_to(root)
-        found.append(str(video.relative_to(root)) if video and inside else photograph(name))
+        # Mirrored copies of 300-W's may lie in folders of their own.
+        own = photograph(PurePath(name).name)
+        found.append(str(video.relative_to(root)) if video and inside else own)
     return tuple(found)
 
 
