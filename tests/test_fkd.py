@@ -248,10 +248,7 @@ def test_a_header_alone_is_a_fault_also_after_other_faults(tmp_path):
 def test_a_file_of_any_name_is_the_file_that_is_read(tmp_path, kaggle_folder, name):
     table(tmp_path, row(range(30)), name=name)
     (tmp_path / "training.csv").write_bytes((kaggle_folder / "training.csv").read_bytes())
-    assert (
-        len(fkd.read(tmp_path / name)) == 1
-        and len(fkd.read(tmp_path / "training.csv")) == 120
-    )
+    assert len(fkd.read(tmp_path / name)) == 1 and len(fkd.read(tmp_path / "training.csv")) == 120
 
 
 def test_a_lookup_table_in_another_encoding_is_refused_with_its_line(tmp_path):

@@ -115,6 +115,51 @@ def test_frames_of_a_shot_are_connected_by_fewer_pairs_than_frames():
     assert (first[:700] == 0).all() and (first[700:] == 700).all()
 
 
+@pytest.fixture
+def labelled_twice(tmp_path):
+    """Twenty drawn images in two files each; of each face one file labels the eyes, one the mouth.
+
+    Boxes are around what is labelled, as of files without boxes.
+    """
+    drawn = toy.draw(20, fkd15, seed=8, size=64)
+    parts = []
+    for name, words in (("first", ("eye",)), ("second", ("mouth", "nose"))):
+        shown = np.array([any(word in point for word in words) for point in fkd15.points])
+        points = np.where(shown[:, None], drawn.points, np.nan).astype(np.float32)
+        paths = tuple(tmp_path / f"{i}-{name}.png" for i in range(20))
+        for path, image in zip(paths, drawn.images, strict=True):
+            Image.fromarray(image).save(path)
+        ids = tuple(path.name for path in paths)
+        boxes = geometry.points_box(points).astype(np.float32)
+        parts.append(Faces(scheme=fkd15, ids=ids, images=paths, points=points, boxes=boxes))
+    return parts
+
+
+def test_equal_files_stay_together_whatever_is_labelled_in_them(labelled_twice):
+    both = join(*labelled_twice)
+    exact = {(pair.first, pair.second) for pair in similar_pairs(both) if pair.exact}
+    assert exact == {(i, i + 20) for i in range(20)}
+    train, val = honest_split(both)
+    numbers = [{name.partition("-")[0] for name in side.ids} for side in (train, val)]
+    assert numbers[1] and not numbers[0] & numbers[1]
+    fold = honest_folds(both, 4)
+    np.testing.assert_array_equal(fold[:20], fold[20:])
+    assert {(i, i) for i in range(20)} <= set(leaks(*labelled_twice))
+
+
+def test_several_faces_of_one_file_and_of_its_copy_are_connected_and_no_copies(labelled_twice):
+    # Two faces in each of ten files, and the same in their copies.
+    sides = [
+        replace(side, images=tuple(side.images[i // 2] for i in range(20)))
+        for side in labelled_twice
+    ]
+    both = join(*sides)
+    pairs = [(pair.first, pair.second) for pair in connecting_pairs(both)]
+    found = clusters(len(both), pairs)
+    assert (found[:20:2] == found[1:20:2]).all() and (found[:20] == found[20:]).all()
+    assert not {(0, 1), (20, 21)} & {(p.first, p.second) for p in similar_pairs(both) if p.exact}
+
+
 def test_connecting_pairs_connect_what_all_pairs_do(toy_faces):
     faces = join(toy_faces, copies(toy_faces[:40], CHANGES["noise"], "copy"), shot(9, 3))
     every, some = similar_pairs(faces), connecting_pairs(faces)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
 from nasion.data import datasets, label_places, label_shapes
+from nasion.data.equal_images import equal_images, only_faces
 from nasion.data.found_images import with_found_images
 from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
@@ -21,7 +20,6 @@ from nasion.data.missing_boxes import estimate_boxes
 from nasion.data.point_names import misspelt_points, never_labelled
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import scheme_beside
-from nasion.data.splits import DUPLICATE, similar_pairs
 from nasion.data.stated_sizes import (
     StatedSizes,
     fits_stated,
@@ -249,38 +247,12 @@ def _why_no_outliers(faces: Faces) -> str:
 
 def _copies(faces: Faces, unreadable: set[int]) -> Iterator[tuple[int, str]]:
     """Images that occur twice, byte for byte, with labels far apart."""
-    for first, second in _same_images(faces, unreadable):
-        problem = _disagreement(faces, first, second)
-        if problem:
-            yield second, problem
-
-
-def _same_images(faces: Faces, unreadable: set[int]) -> Iterator[tuple[int, int]]:
-    if isinstance(faces.images, np.ndarray):
-        for pair in similar_pairs(faces, DUPLICATE):
-            if pair.exact:
-                yield pair.first, pair.second
-        return
-    files: dict[Path, list[int]] = defaultdict(list)
-    for i, image in enumerate(faces.images):
-        if isinstance(image, Path) and i not in unreadable:
-            files[image].append(i)
-    # Which face of a photograph of several belongs to which of its copy's is not known.
-    single = {path: at[0] for path, at in files.items() if len(at) == 1}
-    # Only files of one size can be equal: most are never read.
-    for same_size in _groups(single, lambda path: path.stat().st_size):
-        for copies in _groups(same_size, lambda path: blake2b(path.read_bytes()).digest()):
-            at = sorted(single[path] for path in copies)
-            for other in at[1:]:
-                yield at[0], other
-
-
-def _groups(paths: Iterable[Path], key: Callable[[Path], object]) -> list[list[Path]]:
-    """Those of two paths or more that share a key."""
-    found: dict[object, list[Path]] = defaultdict(list)
-    for path in paths:
-        found[key(path)].append(path)
-    return [group for group in found.values() if len(group) > 1]
+    for group in equal_images(faces, unreadable):
+        at = only_faces(faces, group)
+        for second in at[1:]:
+            problem = _disagreement(faces, at[0], second)
+            if problem:
+                yield second, problem
 
 
 def _disagreement(faces: Faces, a: int, b: int) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from nasion.data import cache, datasets
 from nasion.data.annotators import GROUP
+from nasion.data.equal_images import equal_images
 from nasion.data.found_images import tell_found, with_found_images
 from nasion.data.image_faults import without_image_faults
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
@@ -136,9 +137,12 @@ def load_joint_train_val(
 def _leaking(train: Faces, val: Faces) -> set[int]:
     """Positions of training faces that show a validation face, also of another dataset."""
     border = len(train)
-    pairs = similar_pairs(join(train, val))
+    both = join(train, val)
     # Joined, so a training face has a position below the border and a validation face one above.
-    leaking = {pair.first for pair in pairs if pair.first < border <= pair.second}
+    leaking = {pair.first for pair in similar_pairs(both) if pair.first < border <= pair.second}
+    leaking |= {
+        i for group in equal_images(both) if group[-1] >= border for i in group if i < border
+    }
     of_train, of_val = ([face.partition("/")[0] for face in side.ids] for side in (train, val))
     pairs = same_photographs(train, val)
     # Only across datasets: within one, its own split decides.

@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from nasion.array_types import Float64, Int, Int64, UInt8
 from nasion.data.augment import warp
+from nasion.data.equal_images import equal_images, only_faces
 from nasion.data.sides import clusters_of, fold_numbers, validation_side
 from nasion.errors import DataError, require
 from nasion.landmarks import geometry
@@ -70,19 +72,26 @@ def thumbnails(faces: Faces) -> UInt8[np.ndarray, "N 1024"]:
 def similar_pairs(faces: Faces, threshold: float = ALIKE) -> list[SimilarPair]:
     """All pairs of images whose thumbnails correlate by at least ``threshold``, by position.
 
-    Images without contrast have no correlation; they pair with the same bytes only.
+    Images without contrast have no correlation; they pair with the same bytes only. Equal images
+    pair whatever their boxes, which are around other points if other ones are labelled.
     """
-    found = _alike(faces, threshold, lambda a, b: np.ones(len(a), dtype=bool))
-    return sorted(found, key=lambda pair: (pair.first, pair.second))
+    alike = _alike(faces, threshold, lambda a, b: np.ones(len(a), dtype=bool))
+    found = {(pair.first, pair.second): pair for pair in alike}
+    for group in equal_images(faces):
+        for first, second in combinations(only_faces(faces, group), 2):
+            found.setdefault((first, second), SimilarPair(first, second, 1.0, True))
+    return [found[pair] for pair in sorted(found)]
 
 
 def connecting_pairs(faces: Faces, threshold: float = ALIKE) -> list[SimilarPair]:
     """Some of ``similar_pairs``, fewer than images, that connect the same images.
 
-    Of frames of one shot nearly all pairs are similar, more than memory holds.
+    Of frames of one shot nearly all pairs are similar, more than memory holds. All faces of one
+    image are connected, and those of its copies.
     """
-    cluster = np.arange(len(faces))
-    pairs = []
+    groups = equal_images(faces)
+    pairs = [SimilarPair(at[0], i, 1.0, True) for at in groups for i in at[1:]]
+    cluster = clusters(len(faces), [(pair.first, pair.second) for pair in pairs])
     for pair in _alike(faces, threshold, lambda a, b: cluster[a] != cluster[b]):
         first, second = cluster[pair.first], cluster[pair.second]
         if first != second:
@@ -245,8 +254,10 @@ def leaks(train: Faces, val: Faces) -> list[tuple[int, int]]:
     # Both sides may have the same ids.
     sides = (("train", train), ("val", val))
     renamed = [replace(s, ids=tuple(f"{name}/{face}" for face in s.ids)) for name, s in sides]
-    pairs = similar_pairs(join(*renamed))
-    across = {(p.first, p.second - border) for p in pairs if p.first < border <= p.second}
+    both = join(*renamed)
+    pairs = [(pair.first, pair.second) for pair in similar_pairs(both)]
+    pairs += [pair for group in equal_images(both) for pair in combinations(group, 2)]
+    across = {(a, b - border) for a, b in pairs if a < border <= b}
     return sorted(across | set(same_photographs(train, val)))
 
 
