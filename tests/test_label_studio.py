@@ -7,6 +7,10 @@ import pytest
 from PIL import Image
 
 from nasion.data.datasets import label_studio, recognise
+from nasion.data.label_check import check
+from nasion.data.label_reading import LabelReading
+from nasion.data.load import load_faces
+from nasion.data.stated_sizes import stated_sizes_of
 from nasion.errors import DataError
 
 
@@ -65,6 +69,42 @@ def test_a_parent_or_a_relation_makes_points_a_face(tmp_path):
     assert (
         dict(zip(again.boxes[:, 0].tolist(), again.points[:, 0, 0].tolist(), strict=True)) == by_x
     )
+
+
+@pytest.mark.parametrize("is_from_the_rectangle", [True, False])
+def test_all_points_that_a_rectangle_is_related_to_are_its_face(tmp_path, is_from_the_rectangle):
+    # The rectangles overlap, and each contains all points: only the relations tell.
+    regions = [rectangle("r0", 0, 0, 90, 90), rectangle("r1", 5, 0, 90, 90)]
+    for face in range(2):
+        for k, name in enumerate(("left", "right", "nose")):
+            regions.append(point(name, 20 + 10 * k + face, 30, f"p{face}{k}"))
+            ends = [f"r{face}", f"p{face}{k}"]
+            start, end = ends if is_from_the_rectangle else ends[::-1]
+            regions.append({"type": "relation", "from_id": start, "to_id": end})
+    # Two points of one face that are related too say nothing about faces.
+    regions.append({"type": "relation", "from_id": "p00", "to_id": "p01"})
+    faces = label_studio.read(write(tmp_path, regions))
+    np.testing.assert_allclose(faces.boxes[:, 0], [-0.5, 9.5])
+    np.testing.assert_allclose(faces.points[:, :, 0], [[39.5, 59.5, 79.5], [41.5, 61.5, 81.5]])
+
+
+def test_points_related_to_one_polygon_are_a_face(tmp_path):
+    regions = []
+    for face in range(2):
+        regions.append(entry("polygonlabels", {"points": [], "polygonlabels": ["f"]}, f"g{face}"))
+        for k, name in enumerate(("eye", "nose")):
+            regions.append(point(name, 20 + 10 * k + face, 30, f"p{face}{k}"))
+            relation = {"type": "relation", "from_id": f"g{face}", "to_id": f"p{face}{k}"}
+            regions.append(relation)
+    faces = label_studio.read(write(tmp_path, regions))
+    np.testing.assert_allclose(faces.points[:, :, 0], [[39.5, 59.5], [41.5, 61.5]])
+
+
+def test_a_point_that_is_related_to_two_rectangles_is_a_fault(tmp_path):
+    two = [rectangle("r1", 0, 0, 50, 90), rectangle("r2", 10, 0, 50, 90), point("eye", 20, 10, "a")]
+    links = [{"type": "relation", "from_id": "a", "to_id": each} for each in ("r1", "r2")]
+    with pytest.raises(DataError, match=r"export.json \[0\]: point 'a' .* 'r1' and 'r2'"):
+        label_studio.read(write(tmp_path, two + links))
 
 
 def test_points_without_a_link_are_of_the_rectangle_that_contains_them(tmp_path):
@@ -172,3 +212,28 @@ def test_a_choice_of_no_region_marks_no_point(tmp_path):
     choice = entry("choices", {"choices": ["occluded"]}, "")
     faces = label_studio.read(write(tmp_path, [point("eye", 20, 10, ""), choice]))
     assert faces.occluded is None
+
+
+def test_a_faulty_task_is_told_and_left_out_whole_and_the_others_are_read(tmp_path):
+    path = write(tmp_path, [point("eye", 20, 10), point("nose", 30, 10)])
+    (good,) = json.loads(path.read_text())
+    for name in ("b.jpg", "c.jpg"):
+        Image.new("L", (200, 100), 9).save(tmp_path / name)
+    half = [{"result": [point("eye", 20, 10), point("nose", "x", 10)]}]
+    turned = [{"result": [point("eye", 20, 10, image_rotation=90)]}]
+    tasks = [
+        {"id": 1, "data": {"text": ""}, "annotations": good["annotations"]},
+        {"id": 2, "data": {"image": "b.jpg"}, "annotations": half},
+        {"id": 3, "data": {"image": "c.jpg"}, "annotations": turned},
+        {"id": 4, "data": {"image": "a\0.jpg"}, "annotations": good["annotations"]},
+        good,
+    ]
+    write_tasks(tmp_path, tasks)
+    faults = [str(fault) for fault in check(path).faults]
+    assert len(faults) == 4 and all("Label Studio" in fault for fault in faults[:3])
+    assert "export.json: [0].data: it names no image" in faults[0]
+    assert not any("nasion's json" in fault or "COCO" in fault for fault in faults)
+    faces = load_faces(None, path, reading=LabelReading(skip_faults=True))
+    assert faces.images == (tmp_path / "a.jpg",) and faces.labelled.all()
+    stated = stated_sizes_of(label_studio, path)
+    assert stated.of(tmp_path / "a.jpg") == (200, 100) and stated.of(tmp_path / "c.jpg") is None

@@ -106,6 +106,15 @@ def test_loading_warns_and_moves_nothing(tmp_path, caplog):
     assert "of 12 faces looked at, the images of 12 have another size" in caplog.text
 
 
+def test_sizes_are_read_under_the_names_of_nasion_0_1_too(tmp_path):
+    data, files = labelled(tmp_path, "nasion_json")
+    text = data.read_text().replace('"images"', '"pictures"').replace('"image"', '"picture"')
+    data.write_text(text)
+    assert suspects(data, "nasion_json") == []
+    resized(files, 2)
+    assert "(2 times as large)" in suspects(data, "nasion_json")[0]
+
+
 def test_equal_names_in_several_folders_are_told_apart():
     sizes = StatedSizes({"anna/1.jpg": (10, 20), "bert/1.jpg": (30, 40), "2.jpg": (5, 6)})
     assert sizes.of(Path("/data/images/anna/1.jpg")) == (10, 20)

@@ -1,22 +1,26 @@
 """Two people's labels: how far apart they are, what they agree on, and the floor they give."""
 
 import json
+from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from corrected_table import NAMES, OWN, flag, load, moved, points_of, record, write_table
 from helpers import run_command
+from PIL import Image
 
 import nasion
 from nasion.data.corrections import merge
 from nasion.data.corrections.change_list import read_change_list
 from nasion.data.corrections.gestures import Change, Gesture, point_changes
-from nasion.data.corrections.people import as_given, of_list
+from nasion.data.corrections.people import as_given, matched_faces, of_list
+from nasion.data.corrections.writer import open_change_list, write_change_list
 from nasion.data.datasets import points_csv
 from nasion.errors import NasionError
 from nasion.evaluation.disagreement import compare_labels, tolerances
 from nasion.evaluation.floor import read_floor
-from nasion.landmarks.faces import Predictions
+from nasion.landmarks.faces import Faces, Predictions
 
 NORM = "rechtes Auge:linkes Auge"  # 40 pixels in every face
 
@@ -114,6 +118,124 @@ def test_faces_that_both_add_are_matched_by_where_they_are(labels):
     assert first == (46.5, 56.5, "visible")
 
 
+def merged_nose_tips(labels, paths):
+    """What a merge says of each face: (picture, nose tip), and its conflicts' names."""
+    lists = [read_change_list(path) for path in paths]
+    merged = merge.merge(lists, raw(labels), labels, np.full(4, 5.0))
+    noses = [
+        (each.changes["image", ""].after, each.changes["points", "nose tip"].after)
+        for each in merged.gestures
+        if ("points", "nose tip") in each.changes
+    ]
+    return sorted(noses), [(each.face, each.name) for each in merged.conflicts]
+
+
+def test_a_merge_does_not_depend_on_the_order_of_its_lists(labels):
+    anna = record(labels, "anna", flag("c.png", "note", "", "dark", "note"))
+    ben = record(labels, "ben", added("a.png#2", "a.png", 5))
+    cem = record(labels, "cem", added("a.png#2", "a.png", -14), added("a.png#3", "a.png", 6))
+    dora = record(labels, "dora", added("a.png#2", "a.png", -15))
+    expected = [(25.5, 35.5, "visible"), (45.5, 55.5, "visible")]
+    for order in permutations((anna, ben, cem, dora)):
+        noses, conflicts = merged_nose_tips(labels, order)
+        assert noses == [("a.png", nose) for nose in expected] and not conflicts, order
+
+
+def test_whether_two_faces_are_the_same_does_not_depend_on_which_comes_first():
+    # Two squares around one middle; the distance of their corners is 0.45 of the larger side.
+    large = np.float32([[0, 0], [100, 0], [100, 100], [0, 100]])
+    small = (large - 50) * (1 - 0.45 * np.sqrt(2)).astype(np.float32) + 50
+    flat = np.full_like(large, np.nan)
+    flat[0] = 3
+    for other in (small, flat):
+        one, two = (
+            Faces(scheme=OWN, ids=("a.png#2",), images=(Path("a.png"),), points=each[None])
+            for each in (large, other)
+        )
+        assert matched_faces(one, two, set()) == matched_faces(two, one, set()) == [(0, 0)]
+
+
+def test_a_picture_said_to_have_no_face_and_a_face_on_it_are_a_conflict(labels):
+    Image.new("L", (100, 100)).save(labels.parent / "d.png")
+    anna = record(labels, "anna", flag("d.png", "no_face", False, True, "no_face"))
+    ben = record(labels, "ben", added("d.png", "d.png", 0))
+    cem = record(labels, "cem", flag("d.png", "note", "", "dark", "note"))
+    for order in permutations((anna, ben, cem)):
+        noses, conflicts = merged_nose_tips(labels, order)
+        assert noses == [("d.png", (40.0, 50.0, "visible"))]
+        assert conflicts == [("d.png", "no_face")]
+    assert merged_nose_tips(labels, (anna, cem))[1] == []
+
+
+def test_a_face_that_was_added_and_taken_back_is_no_version(labels):
+    Image.new("L", (100, 100)).save(labels.parent / "d.png")
+    gone = flag("d.png", "removed", False, True, "remove")
+    anna = record(labels, "anna", added("d.png", "d.png", 9), gone)
+    ben = record(labels, "ben", added("d.png", "d.png", 0))
+    cem = record(labels, "cem", added("d.png", "d.png", 9))
+    with open_change_list(cem, read_change_list(cem).header) as opened:
+        opened.undo("d.png")
+    for order in permutations((anna, ben, cem)):
+        found = merged_nose_tips(labels, order)
+        assert found == ([("d.png", (40.0, 50.0, "visible"))], [])
+    assert merged_nose_tips(labels, (anna, cem)) == ([], [])
+
+
+def test_points_of_those_who_keep_a_face_are_merged_beside_the_open_removal(labels):
+    move = moved("a.png", "nose tip", (40, 50), (44, 50))
+    chins = [moved("a.png", "Kinn", None, (40, y)) for y in (70, 90)]
+    gone = flag("a.png", "removed", False, True, "remove")
+    box = Gesture("a.png", "box", {("box", ""): Change(None, (10.0, 10.0, 70.0, 90.0))}, 1)
+    paths = [
+        record(labels, "anna", move, chins[0], box),
+        record(labels, "ben", move, chins[1]),
+        record(labels, "cem", moved("a.png", "nose tip", (40, 50), (9, 9)), gone),
+    ]
+    lists = [read_change_list(path) for path in paths]
+    merged = merge.merge(lists, raw(labels), labels, np.full(4, 2.0))
+    changes = merged.gestures[0].changes
+    assert changes["points", "nose tip"].after == (44.0, 50.0, "visible") and merged.agreed == 1
+    assert changes["box", ""].after == (10.0, 10.0, 70.0, 90.0)
+    versions = {each.name: dict(each.versions) for each in merged.conflicts}
+    assert versions == {
+        "removed": {"anna": False, "ben": False, "cem": True},
+        "Kinn": {"anna": (40.0, 70.0, "visible"), "ben": (40.0, 90.0, "visible")},
+    }
+    # Who has found points right says that there is a face, too.
+    right = Gesture("c.png", "confirm", {("confirmed", ""): Change(None, ("nose tip",))}, 1)
+    dora = record(labels, "dora", right)
+    emil = record(labels, "emil", flag("c.png", "removed", False, True, "remove"))
+    lists = [read_change_list(path) for path in (dora, emil)]
+    (conflict,) = merge.merge(lists, raw(labels), labels, np.full(4, 2.0)).conflicts
+    assert conflict.name == "removed" and conflict.versions == {"dora": False, "emil": True}
+
+
+def test_who_is_done_with_a_face_agrees_with_the_box_it_has(tmp_path):
+    labels = write_table(tmp_path)
+    table = labels.read_text().splitlines()
+    rows = [row.replace(",", f",{5 + k},5,70.1234567,90,", 1) for k, row in enumerate(table[1:])]
+    head = table[0].replace(",", ",box_x0,box_y0,box_x1,box_y1,", 1)
+    labels.write_text("\n".join([head, *rows]) + "\n")
+    before = tuple(map(float, raw(labels).boxes[0]))
+
+    def merged_box(after):
+        change = {("box", ""): Change(before, after)}
+        anna = record(labels, "anna", Gesture("a.png", "box", change, 1))
+        ben = record(labels, "ben", flag("a.png", "done", False, True, "done"))
+        lists = [read_change_list(path) for path in (anna, ben)]
+        for path in (anna, ben):
+            path.unlink()
+        merged = merge.merge(lists, raw(labels), labels, np.full(4, 2.0))
+        changes = merged.gestures[0].changes if merged.gestures else {}
+        return changes.get(("box", "")), [dict(each.versions) for each in merged.conflicts]
+
+    other = (30.0, 40.0, 95.0, 99.0)
+    assert merged_box(other) == (None, [{"anna": other, "ben": before}])
+    near, conflicts = merged_box((before[0] + 2, *before[1:]))
+    assert near.after[0] == before[0] + 1 and not conflicts
+    assert merged_box(before) == (None, [])
+
+
 def test_nothing_in_common_is_an_error(labels):
     anna = record(labels, "anna", moved("a.png", "nose tip", (40, 50), (41, 54)))
     ben = record(labels, "ben", moved("c.png", "Kinn", (42, 82), (42, 80)))
@@ -143,8 +265,6 @@ def test_a_merge_takes_the_middle_and_leaves_the_rest_open(labels, tmp_path, cap
         flag(NAMES[1], "done", False, True, "done"),
     )
     before = [path.read_bytes() for path in (anna, ben)]
-    from nasion.data.corrections.writer import open_change_list, write_change_list
-
     lists = [read_change_list(path) for path in (anna, ben)]
     limit = tolerances(raw(labels), 5, NORM)
     np.testing.assert_allclose(limit, 2)

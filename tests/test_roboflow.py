@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from nasion.data.datasets import recognise, roboflow
-from nasion.data.load import load_train_val
+from nasion.data.label_check import check
+from nasion.data.load import load_faces, load_train_val
 from nasion.errors import DataError
 
 
@@ -52,3 +53,15 @@ def test_folders_of_different_points_are_refused(tmp_path):
     write(tmp_path / "test", ["b.jpg"], keypoints=("Auge", "Mund"))
     with pytest.raises(DataError, match=r"test/_annotations.coco.json: its keypoints differ"):
         roboflow.read(tmp_path)
+
+
+def test_a_split_that_cannot_be_read_leaves_the_others_to_be_checked_and_loaded(tmp_path):
+    write(tmp_path / "train", ["a.jpg"])
+    write(tmp_path / "valid", ["b.jpg"])
+    damaged = tmp_path / "valid" / "_annotations.coco.json"
+    damaged.write_text(damaged.read_text()[:-9])
+    result = check(tmp_path)
+    assert {fault.place for fault in result.faults} == {"all", "val"}
+    assert all("COCO's files have images" in fault.problem for fault in result.faults)
+    assert "images of another size than their labels'" in result.looked_for
+    assert load_faces("roboflow", tmp_path, "train").ids == ("train/a.jpg",)

@@ -104,19 +104,18 @@ def _annotation(face: Face, annotation_id: int, image_id: int) -> dict[str, Any]
 def recognises(path: Path) -> bool:
     if path.suffix != ".json":
         return False
-    from nasion.data.datasets._face_records import read_text_document
+    from nasion.data.datasets._face_records import EITHER_FORMAT, read_text_document
 
-    value = read_text_document(path).value
+    value = read_text_document(path, EITHER_FORMAT).value
     # A list is one of results, as COCO's programs read them.
     return isinstance(value, list) or (isinstance(value, dict) and "annotations" in value)
 
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     """The faces of an annotation file, or of a list of results in the labels' scheme."""
-    from nasion.data.datasets._coco_document import read_annotations, read_results
-    from nasion.data.datasets._face_records import read_text_document
+    from nasion.data.datasets._coco_document import read_annotations, read_coco, read_results
 
-    document = read_text_document(path)
+    document = read_coco(path)
     if isinstance(document.value, list):
         return scheme, read_results(document, scheme, path)
     return read_annotations(document, scheme)

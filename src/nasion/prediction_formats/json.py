@@ -138,9 +138,9 @@ def recognises(path: Path) -> bool:
     if path.suffix != ".json":
         return False
     # Readers, here and below, take 6 ms to import, which writers need not wait for.
-    from nasion.data.datasets._face_records import read_text_document
+    from nasion.data.datasets._face_records import EITHER_FORMAT, read_text_document
 
-    value = read_text_document(path).value
+    value = read_text_document(path, EITHER_FORMAT).value
     return not isinstance(value, list) and not (isinstance(value, dict) and "annotations" in value)
 
 

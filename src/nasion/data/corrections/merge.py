@@ -17,13 +17,14 @@ from nasion.array_types import Float64
 from nasion.data.corrections.apply import apply_changes
 from nasion.data.corrections.change_list import ChangeList, Header, now
 from nasion.data.corrections.gestures import UNTOUCHED, Change, Gesture, Key, Point
-from nasion.data.corrections.people import matched_faces
+from nasion.data.corrections.people import same_faces
 from nasion.data.corrections.replay import FaceState
 from nasion.errors import require
 from nasion.landmarks.boxes import iou
 from nasion.landmarks.faces import Faces
 
 _SAME_BOX = 0.7  # intersection over union of boxes whose mean is taken
+_OF_PICTURES: tuple[Key, ...] = (("no_face", ""), ("note", ""))
 
 
 @dataclass(frozen=True)
@@ -98,27 +99,38 @@ def _aligned(
     lists: Sequence[ChangeList], data: Faces, root: Path
 ) -> dict[str, dict[str, FaceState]]:
     """The states of each face by person; faces that several add are one face under one name."""
-    fixed, found = set(data.ids), dict[str, dict[str, FaceState]]()
-    first: Faces | None = None
-    for each in lists:
-        faces = apply_changes(data, [each], root).faces
-        called: dict[str, str] = {}
-        if first is not None:
-            pairs = matched_faces(first, faces, fixed)
-            called = {faces.ids[j]: first.ids[i] for i, j in pairs}
-        for face, state in each.state.faces.items():
+    fixed = set(data.ids)
+    people = [apply_changes(data, [each], root).faces for each in lists]
+    taken, called = set(fixed), dict[tuple[int, str], str]()
+    for same in same_faces(people, fixed):
+        owns = [(person, people[person].ids[i]) for person, i in sorted(same.items())]
+        called |= dict.fromkeys(owns, _free(owns[0][1], taken))
+    found: dict[str, dict[str, FaceState]] = {}
+    for person, each in enumerate(lists):
+        for face, whole in each.state.faces.items():
+            state = _without_taken_back(whole)
             name = face
             if state.is_added:
-                name = called.get(face) or _free(face, found, fixed)
-            found.setdefault(name, {})[each.header.who] = state
-        first = first or faces
+                name = called.get((person, face)) or _free(face, taken)
+            if state.values:
+                found.setdefault(name, {})[each.header.who] = state
     return found
 
 
-def _free(face: str, taken: Mapping[str, Any], fixed: set[str]) -> str:
+def _without_taken_back(state: FaceState) -> FaceState:
+    """Without a face that was added and is gone again; what is said of its picture stays."""
+    if ("image", "") not in state.values or (state.is_added and not state.removed):
+        return state
+    kept = {key: state.values[key] for key in _OF_PICTURES if key in state.values}
+    return replace(state, values=kept)
+
+
+def _free(face: str, taken: set[str]) -> str:
+    """The face's name, or the next one that is not taken; it is taken then."""
     number, name, stem = 2, face, face.rpartition("#")[0] or face
-    while name in taken or name in fixed:
+    while name in taken:
         name, number = f"{stem}#{number}", number + 1
+    taken.add(name)
     return name
 
 
@@ -128,13 +140,15 @@ def _merge_face(
     changes: dict[Key, Change] = {}
     conflicts: list[Conflict] = []
     gone = {who: state.removed for who, state in states.items() if _says_something(state)}
-    if any(gone.values()) and not all(gone.values()):
-        conflicts.append(Conflict(face, "removed", gone, True))
-    elif any(gone.values()):
+    if gone and all(gone.values()):
         changes["removed", ""] = Change(False, True)
     else:
-        _merge_points(face, states, tolerance, changes, conflicts, merged)
-        _merge_box(face, states, changes, conflicts)
+        if any(gone.values()):
+            conflicts.append(Conflict(face, "removed", gone, True))
+        # Whoever says that there is no face says nothing of its points.
+        having = {w: s for w, s in states.items() if not (s.removed or s.no_face)}
+        _merge_points(face, having, tolerance, changes, conflicts, merged)
+        _merge_box(face, having, changes, conflicts)
     _merge_rest(face, states, changes, conflicts)
     for each in conflicts:
         key = ("field_conflicts" if each.is_field else "conflicts", each.name)
@@ -147,7 +161,8 @@ def _merge_face(
 
 
 def _says_something(state: FaceState) -> bool:
-    return state.removed or state.done or bool(state.changed("points") or state.changed("box"))
+    labels = state.changed("points") or state.changed("box") or state.confirmed
+    return state.removed or state.done or bool(labels)
 
 
 def _merge_points(
@@ -203,20 +218,27 @@ def _merge_box(
     if not known:
         return
     versions = {who: change.after for who, change in known.items()}
-    boxes = [box for box in versions.values() if box is not None]
     before = {change.before for change in known.values()}
+    original = next(iter(before))
+    for who, state in states.items():
+        # As of points; but done without a box does not say that there should be none.
+        if state.done and original is not None:
+            versions.setdefault(who, original)
+    boxes = [box for box in versions.values() if box is not None]
     if len(before) > 1 or (boxes and not _agree(boxes, len(versions))):
         conflicts.append(Conflict(face, "box", versions, True))
         return
-    after = tuple(np.median(np.array(boxes), axis=0).round(3).tolist()) if boxes else None
-    original = next(iter(before))
+    after = boxes[0] if boxes else None
+    if len(set(boxes)) > 1:
+        after = tuple(np.median(np.array(boxes), axis=0).round(3).tolist())
     if after != original:
         changes["box", ""] = Change(original, after)
 
 
 def _agree(boxes: Sequence[tuple[float, ...]], count: int) -> bool:
     values = np.array(boxes, dtype=np.float32)
-    return len(boxes) == count and min(iou(each, values).min() for each in values) >= _SAME_BOX
+    least = min(float(iou(each, values).min()) for each in values)
+    return len(boxes) == count and least >= _SAME_BOX
 
 
 def _merge_rest(
@@ -231,8 +253,9 @@ def _merge_rest(
         changes["image", ""] = Change(None, next(iter(images.values())))
     elif images:
         conflicts.append(Conflict(face, "image", images, True))
-    empty = {who: state.no_face for who, state in states.items()}
-    if all(empty.values()):
+    saying = {w: s for w, s in states.items() if s.no_face or s.is_added or _says_something(s)}
+    empty = {who: state.no_face for who, state in saying.items()}
+    if empty and all(empty.values()):
         changes["no_face", ""] = Change(False, True)
     elif any(empty.values()):
         conflicts.append(Conflict(face, "no_face", empty, True))

@@ -7,8 +7,9 @@ that is done. What nobody touched is the label that all began with, and shows no
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from nasion.landmarks.scheme import Scheme
 
 _SAME_FACE = 0.5  # of a face's size: the mean distance of points of one face, labelled twice
 _SAME_BOX = 0.3  # intersection over union
+_Place = tuple[int, int]  # a person's position, and that of a face among theirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,21 +77,25 @@ def as_given(who: str, faces: Faces) -> PersonLabels:
 
 
 def matched_faces(first: Faces, second: Faces, fixed: set[str]) -> list[tuple[int, int]]:
-    """Positions of the same face in both. ``fixed``: ids that mean one face in both.
-
-    Others are matched within their picture, by where they are: two people who add the faces of a
-    picture number them in different orders.
-    """
+    """Positions of the same face in both. ``fixed``: ids that mean one face in both."""
     position = {face: j for j, face in enumerate(second.ids)}
     pairs = [(i, position[f]) for i, f in enumerate(first.ids) if f in fixed and f in position]
-    pictures: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for side, faces in enumerate((first, second)):
+    same = same_faces((first, second), fixed)
+    return sorted(pairs + [(each[0], each[1]) for each in same if len(each) == 2])
+
+
+def same_faces(people: Sequence[Faces], fixed: Collection[str]) -> list[dict[int, int]]:
+    """Each face that is not ``fixed``: its position in the faces of each person who has it.
+
+    Faces are matched within their picture, by where they are: people who add the faces of a picture
+    number them in different orders. The nearest are joined first, whoever's they are.
+    """
+    pictures: dict[str, list[_Place]] = defaultdict(list)
+    for person, faces in enumerate(people):
         for i, face in enumerate(faces.ids):
             if face not in fixed:
-                pictures[_picture(face)][side].append(i)
-    for ours, theirs in pictures.values():
-        pairs += _nearest(first, second, ours, theirs)
-    return sorted(pairs)
+                pictures[_picture(face)].append((person, i))
+    return [each for places in pictures.values() for each in _joined(people, places)]
 
 
 def _picture(face: str) -> str:
@@ -97,30 +103,29 @@ def _picture(face: str) -> str:
     return numbered[1] if numbered else face
 
 
-def _nearest(
-    first: Faces, second: Faces, ours: list[int], theirs: list[int]
-) -> list[tuple[int, int]]:
-    """Pairs of faces of one picture, the nearest first."""
-    ranked = []
-    for i in ours:
-        for j in theirs:
-            distance = _distance(first, second, i, j)
-            if distance is not None:
-                ranked.append((distance, i, j))
-    pairs: list[tuple[int, int]] = []
-    for _, i, j in sorted(ranked):
-        if all(i != a and j != b for a, b in pairs):
-            pairs.append((i, j))
-    return pairs
+def _joined(people: Sequence[Faces], places: Sequence[_Place]) -> list[dict[int, int]]:
+    """The faces of one picture, in the order in which they first occur."""
+    ranked: list[tuple[float, _Place, _Place]] = []
+    for a, b in combinations(places, 2):
+        distance = _distance(people[a[0]], people[b[0]], a[1], b[1]) if a[0] != b[0] else None
+        if distance is not None:
+            ranked.append((distance, a, b))
+    found = {place: dict([place]) for place in places}
+    for _, a, b in sorted(ranked):
+        # Two faces of one person are not the same.
+        if not found[a].keys() & found[b].keys():
+            both = found[a] | found[b]
+            found |= dict.fromkeys(both.items(), both)
+    return list({id(each): each for each in found.values()}.values())
 
 
 def _distance(first: Faces, second: Faces, i: int, j: int) -> float | None:
-    """How far two faces are apart, in their sizes; None if they cannot be the same."""
+    """How far two faces are apart, in the larger one's size; None if they cannot be the same."""
     a, b = first.points[i].astype(np.float64), second.points[j].astype(np.float64)
     both = ~np.isnan(a[:, 0]) & ~np.isnan(b[:, 0])
-    box = geometry.points_box(a)
-    if both.any() and geometry.has_area(box):
-        size = float(np.sqrt(np.prod(box[2:] - box[:2])))
+    boxes = [box for box in map(geometry.points_box, (a, b)) if geometry.has_area(box)]
+    if both.any() and boxes:
+        size = max(float(np.sqrt(np.prod(box[2:] - box[:2]))) for box in boxes)
         distance = float(np.linalg.norm(a[both] - b[both], axis=1).mean()) / size
         return distance if distance <= _SAME_FACE else None
     if first.boxes is None or second.boxes is None:

@@ -26,7 +26,13 @@ from nasion.media.json_document import Document
 from nasion.media.number_text import MAX_COORDINATE
 
 _log = logging.getLogger(__name__)
+_REMEDY = "correct it, or write it again: COCO's files have images, annotations and categories."
 _VISIBILITIES = (0, 1, 2)  # COCO: not labelled, labelled but hidden, visible
+
+
+def read_coco(path: Path) -> Document:
+    """The value of such a file."""
+    return read_text_document(path, _REMEDY)
 
 
 def read_annotations(
@@ -81,7 +87,7 @@ def _names_beside(path: Path, ids: set[int | str]) -> dict[int | str, str]:
         if other == path:
             continue
         try:
-            document = read_text_document(other)
+            document = read_coco(other)
             files = _image_files(document["images"])
         except DataError:
             continue  # a file of another kind

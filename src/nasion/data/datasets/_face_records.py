@@ -29,15 +29,16 @@ from nasion.media.quoted import quoted
 # MMPose's files of AFLW, WFLW and 300-W do. A face or two may really be hidden.
 _MANY = 20
 _log = logging.getLogger(__name__)
-_REMEDY = (
+# Of a file of predictions, whose format is not known yet.
+EITHER_FORMAT = (
     "nasion's json and jsonl have image, faces, points and point_names, "
     "COCO's has images, annotations and categories."
 )
 
 
-def read_text_document(path: Path) -> Document:
-    """A JSON file, plain or packed."""
-    return parse_document(read_text(path), path, remedy=_REMEDY)
+def read_text_document(path: Path, remedy: str) -> Document:
+    """A JSON file, plain or packed. ``remedy``: the end of its errors, as its format has it."""
+    return parse_document(read_text(path), path, remedy=remedy)
 
 
 def checked_scores(scores: Document | None, count: int) -> list[float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -15,6 +16,7 @@ from nasion.errors import DataError
 from nasion.landmarks.geometry import from_relative
 from nasion.media.json_document import Document
 from nasion.media.number_text import check_file_name
+from nasion.media.quoted import quoted
 from nasion.media.signatures import IMAGE_SUFFIXES
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)$", re.S)  # what Label Studio puts before uploads' names
@@ -83,13 +85,14 @@ def _is_set(annotation: Document, key: str) -> bool:
 
 def _result_regions(result: Document) -> list[Region]:
     entries = result.elements()
-    links: dict[str, str] = {}
+    relations: list[tuple[str, str]] = []
     hidden: set[str] = set()
+    points: set[str] = set()
     rectangles: set[str] = set()
     for entry in entries:
         kind = _text(entry, "type")
         if kind == "relation":
-            links[_text(entry, "from_id")] = _text(entry, "to_id")
+            relations.append((_text(entry, "from_id"), _text(entry, "to_id")))
         elif kind == "choices":
             choices = entry["value"].get("choices")
             words = [] if choices is None else [each.text() for each in choices.elements()]
@@ -97,23 +100,46 @@ def _result_regions(result: Document) -> list[Region]:
                 hidden.add(_text(entry, "id"))
         elif kind.startswith("rectangle"):
             rectangles.add(_text(entry, "id"))
+        elif kind == "keypointlabels":
+            points.add(_text(entry, "id"))
     hidden.discard("")  # of no region
-    # A relation may be drawn from the point to its rectangle, or the other way.
-    back = {to: start for start, to in links.items() if start in rectangles}
+    related = _related(relations, points, rectangles)
     regions: list[Region] = []
     for entry in entries:
         name, kind = _text(entry, "id"), _text(entry, "type")
         if kind.startswith("rectangle"):
             regions.append(Region(entry["value"], _size(entry), name, False))
         elif kind == "keypointlabels":
-            related = links.get(name) or back.get(name) or ""
-            group = _text(entry, "parentID") or related
+            group = _text(entry, "parentID") or related.get(name, "")
             regions.append(Region(entry["value"], _size(entry), group, name in hidden))
     grouped = {region.group for region in regions if region.value.get("keypointlabels") is not None}
     # A rectangle that no point is linked to takes those that it contains.
     return [
         Region(r.value, r.size, r.group if r.group in grouped else "", r.is_hidden) for r in regions
     ]
+
+
+def _related(
+    relations: Sequence[tuple[str, str]], points: Collection[str], rectangles: Collection[str]
+) -> dict[str, str]:
+    """What makes each point a face's: its rectangle, or another region, as a polygon, by ids.
+
+    A relation may be drawn from the point to its rectangle, or the other way. Those between two
+    points make no face. Raises ``ValueError`` for a point of two rectangles.
+    """
+    both_ways = [*relations, *((end, start) for start, end in relations)]
+    found: dict[str, str] = {}
+    for point, region in both_ways:
+        if point not in points or region in points or not region:
+            continue
+        known = found.get(point, region)
+        if known != region and known in rectangles and region in rectangles:
+            raise ValueError(
+                f"point {quoted(point)} is related to the rectangles {quoted(known)} and "
+                f"{quoted(region)}, and is of one face; remove the wrong relation in Label Studio"
+            )
+        found[point] = known if known in rectangles else region
+    return found
 
 
 def _plain_regions(task: Document) -> list[Region]:

@@ -22,10 +22,20 @@ from nasion.landmarks.scheme_file import from_document
 from nasion.media.files import read_text
 from nasion.media.json_document import Document, parse_document
 
+_REMEDY = (
+    "correct it, or write it again: nasion's json and jsonl have image, faces, points and "
+    "point_names."
+)
+
+
+def read_predicted(path: Path) -> Document:
+    """The value of a JSON file."""
+    return read_text_document(path, _REMEDY)
+
 
 def read_json(path: Path, scheme: Scheme | None) -> tuple[Scheme, list[FaceRecord]]:
     """(scheme, faces) of a JSON file. ``scheme``: that of files which found no face."""
-    document = read_text_document(path)
+    document = read_predicted(path)
     names = document.get("point_names", "names")
     # The file says which points it has; other files take the given scheme.
     if names is not None and names.elements():
@@ -63,7 +73,7 @@ def read_json_lines(path: Path, scheme: Scheme | None) -> tuple[Scheme, list[Fac
     for number, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
-        image = parse_document(text, f"{path} line {number}")
+        image = parse_document(text, f"{path} line {number}", remedy=_REMEDY)
         given, named = image.get("scheme_definition"), image.get("scheme")
         if given is not None:
             defined = from_document(given)

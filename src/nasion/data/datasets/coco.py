@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nasion.data.datasets._coco_document import image_sizes, read_annotations
-from nasion.data.datasets._face_records import faces_of, meant_scheme, read_text_document
+from nasion.data.datasets._coco_document import image_sizes, read_annotations, read_coco
+from nasion.data.datasets._face_records import faces_of, meant_scheme
 from nasion.data.datasets._label_files import (
     box_for_tools,
     check_split,
@@ -48,7 +48,7 @@ def read(
     """
     check_split(split, SPLITS, "coco")
     root = label_file(root, ".json")
-    own, records = read_annotations(read_text_document(root), scheme, faults)
+    own, records = read_annotations(read_coco(root), scheme, faults)
     # Only predictions have scores of points.
     predicted = any(record.scores is not None for record in records)
     scheme = meant_scheme(own, scheme, root)
@@ -57,7 +57,7 @@ def read(
 
 def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes in the file, by their names."""
-    return image_sizes(read_text_document(label_file(root, ".json")))
+    return image_sizes(read_coco(label_file(root, ".json")))
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

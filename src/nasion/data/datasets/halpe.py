@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.datasets._coco_document import image_sizes, read_annotations
-from nasion.data.datasets._face_records import faces_of, read_text_document
+from nasion.data.datasets._coco_document import image_sizes, read_annotations, read_coco
+from nasion.data.datasets._face_records import faces_of
 from nasion.data.datasets._label_files import check_split, label_file, only_file
 from nasion.data.face_record import FaceRecord
 from nasion.data.record_faults import Faults
@@ -49,7 +49,7 @@ def read(
     """The people whose face has labels. Group: photograph (linked), if an image has several."""
     check_split(split, SPLITS, "halpe")
     path = label_file(root, ".json")
-    _, people = read_annotations(read_text_document(path), _WHOLE, faults)
+    _, people = read_annotations(read_coco(path), _WHOLE, faults)
     records = [_face(person) for person in people]
     labelled = [face for face in records if not np.isnan(face.points).all()]
     if not labelled:
@@ -62,7 +62,7 @@ def read(
 
 def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes in the file, by their names."""
-    return image_sizes(read_text_document(label_file(root, ".json")))
+    return image_sizes(read_coco(label_file(root, ".json")))
 
 
 def _face(person: FaceRecord) -> FaceRecord:

@@ -52,6 +52,7 @@ SPLITS = ("all",)
 IMAGE_FOLDER = "images"
 KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
 _SERVED = "/data/local-files/?d="  # before the path of a file on Label Studio's own disk
+_REMEDY = "correct it, or export it from Label Studio again as JSON or JSON-MIN."
 _log = logging.getLogger(__name__)
 
 
@@ -82,7 +83,8 @@ def read(
             several += count > 1
             if regions:
                 image = finder.find(*image_names(task))
-                shapes += _shapes(regions, image, root.parent)
+                # All of a task or nothing: half a face would count as one with few labels.
+                shapes += list(_shapes(regions, image, root.parent))
         except DataError as error:
             report_error(faults, error, root)
         except ValueError as error:
@@ -115,14 +117,17 @@ def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes as they were shown, by their names."""
     found: dict[str, tuple[int, int]] = {}
     for task in _tasks(root):
-        sizes = [region.size for region in task_regions(task)[0] if region.size is not None]
-        if sizes:
-            found |= dict.fromkeys(image_names(task), sizes[0])
+        try:
+            sizes = [region.size for region in task_regions(task)[0] if region.size is not None]
+            names = image_names(task) if sizes else []
+        except ValueError:
+            continue  # `read` lists the fault
+        found |= dict.fromkeys(names, sizes[0]) if sizes else {}
     return found
 
 
 def _tasks(root: Path) -> list[Document]:
-    document = read_text_document(label_file(root, ".json"))
+    document = read_text_document(label_file(root, ".json"), _REMEDY)
     return [document] if isinstance(document.value, dict) else document.elements()
 
 

@@ -52,6 +52,7 @@ SCHEME = None
 SPLITS = ("all",)
 IMAGE_FOLDER = ""
 KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
+_REMEDY = "correct it, or save it in LabelMe again."
 _KEYS = ("shapes", "imagePath")
 _MOST_GROUPS = 1 << 53
 _LOOKED_AT = 10  # files of a folder; other programs put JSON files there too
@@ -84,7 +85,7 @@ def read(
     embedded: dict[str, np.ndarray] = {}
     for path in paths:
         try:
-            document = read_text_document(path)
+            document = read_text_document(path, _REMEDY)
             if isinstance(document.value, dict) and all(key in document.value for key in _KEYS):
                 image = _image(document["imagePath"].file_name(), path, folder, finder)
                 data = document.get("imageData")
@@ -182,7 +183,7 @@ def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     for path in paths:
         here = path.parent.relative_to(folder).as_posix()
         try:
-            document = read_text_document(path)
+            document = read_text_document(path, _REMEDY)
             if isinstance(document.value, dict) and "imagePath" in document.value:
                 found |= stated([document], "imagePath", "imageWidth", "imageHeight", here)
         except DataError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nasion.data.datasets._coco_document import stated
-from nasion.data.datasets._face_records import faces_of, meant_scheme, read_text_document
+from nasion.data.datasets._face_records import faces_of, meant_scheme
 from nasion.data.datasets._label_files import (
     check_split,
     has_keys,
@@ -20,7 +20,7 @@ from nasion.data.datasets._label_files import (
     labelled_images,
     only_file,
 )
-from nasion.data.datasets._predicted_json import read_json, read_json_lines
+from nasion.data.datasets._predicted_json import read_json, read_json_lines, read_predicted
 from nasion.data.record_faults import Faults
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
@@ -64,9 +64,14 @@ def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     path = only_file(root, ".json")
     if path is None:
         return {}
-    document = read_text_document(path)
+    document = read_predicted(path)
     images = document.get("images", "pictures")
-    return {} if images is None else stated(images.elements(), "image", "width", "height")
+    found: dict[str, tuple[int, int]] = {}
+    for image in [] if images is None else images.elements():
+        # As nasion 0.1 called it.
+        name = "picture" if "picture" in image.object() else "image"
+        found |= stated([image], name, "width", "height")
+    return found
 
 
 def write_labels(faces: Faces, folder: Path) -> Path:

@@ -10,12 +10,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from nasion.data.datasets._coco_document import image_sizes, read_annotations
-from nasion.data.datasets._face_records import (
-    faces_of,
-    meant_scheme,
-    read_text_document,
-)
+from nasion.data.datasets._coco_document import image_sizes, read_annotations, read_coco
+from nasion.data.datasets._face_records import faces_of, meant_scheme
 from nasion.data.datasets._label_files import check_split, has_keys
 from nasion.data.datasets.coco import document_of
 from nasion.data.face_record import FaceRecord
@@ -65,7 +61,7 @@ def read(
     own, first = scheme, True
     records: list[FaceRecord] = []
     for path in paths:
-        found, faces = read_annotations(read_text_document(path), own, faults)
+        found, faces = read_annotations(read_coco(path), own, faults)
         if not first and own is not None and found.points != own.points:
             raise DataError(
                 f"{path}: its keypoints differ from those of {paths[0]}; export them together."
@@ -83,7 +79,10 @@ def stated_sizes(root: Path) -> dict[str, tuple[int, int]]:
     """The images' sizes in the files, by their names."""
     found: dict[str, tuple[int, int]] = {}
     for path in _files(root, "all"):
-        found |= image_sizes(read_text_document(path), path.parent.name)
+        try:
+            found |= image_sizes(read_coco(path), path.parent.name)
+        except DataError:
+            continue  # reading its split says so; the others' sizes count all the same
     return found
 
 
