@@ -44,6 +44,11 @@ def test_visibility_zero_and_two_zeros_are_missing(tmp_path):
     assert yolo_pose.read(path).labelled.tolist() == [[False, True]]
 
 
+def test_a_class_may_be_written_with_decimals(tmp_path):
+    path = write(tmp_path, {"images/a": f"0.000000 {BOX} 0.3 0.3 2 0.5 0.1 2"})
+    assert yolo_pose.read(path).labelled.all()
+
+
 @pytest.mark.parametrize(
     "names",
     ['[["linkes Auge", "nose"]]', '{0: ["linkes Auge", "nose"]}', '["linkes Auge", nose]'],

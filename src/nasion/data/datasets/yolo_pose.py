@@ -34,7 +34,7 @@ from nasion.landmarks.geometry import from_relative, has_area, to_relative
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import decode_text, write_text
 from nasion.media.images import image_size
-from nasion.media.number_text import parse_number, parse_whole
+from nasion.media.number_text import parse_number, parse_whole, without_decimals
 
 SCHEME = None
 SPLITS = ("all", *NAMES)
@@ -161,7 +161,7 @@ def _records(
         if not fields:
             continue
         try:
-            kind = parse_whole(fields[0].removesuffix(".0"))
+            kind = parse_whole(without_decimals(fields[0]))
             if wanted.is_face(kind):
                 yield _record(fields, name, f"{path.name} line {number}", size, config)
         except ValueError as error:
