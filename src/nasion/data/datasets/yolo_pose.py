@@ -40,6 +40,8 @@ SCHEME = None
 SPLITS = ("all", *NAMES)
 IMAGE_FOLDER = "images"
 KEEPS: tuple[str, ...] = ("occluded", "boxes", "edges")  # of what labels may have beside points
+PIXEL_ORIGIN = 0.5  # numbers count from the corner of the first pixel
+IMAGE_SIDE = 1  # numbers are fractions of the image's size
 _FARTHEST = 100.0  # sizes of the image
 _log = logging.getLogger(__name__)
 
