@@ -17,9 +17,12 @@ Line = tuple[int, str]  # its number in the file, counted from 1, and its text
 
 
 def text_lines(path: Path) -> list[Line]:
-    """The lines of a text file that are not blank."""
+    """The lines of a text file that are not blank. ``DataError`` if there is none."""
     lines = enumerate(read_text(path).splitlines(), start=1)
-    return [(number, line) for number, line in lines if line.strip()]
+    found = [(number, line) for number, line in lines if line.strip()]
+    if not found:
+        raise DataError(f"{path}: it is empty; points, one per line, expected.")
+    return found
 
 
 def points_of_lines(

@@ -28,7 +28,7 @@ from nasion.data.datasets._label_files import (
 from nasion.data.datasets._yolo_config import NAMES, Config, find_config, read_config
 from nasion.data.face_record import FaceRecord
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SplitNotFound
+from nasion.errors import DataError, SplitNotFound, reason_of
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import from_relative, has_area, to_relative
 from nasion.landmarks.scheme import Scheme
@@ -149,14 +149,14 @@ def _records(
     image: Path, base: Path, config: Config, wanted: _Classes, faults: Faults
 ) -> Iterator[FaceRecord]:
     path = _label_file(image)
-    if not path.is_file():
-        return
     name = image.resolve().relative_to(base).as_posix()
     try:
+        if not path.is_file():
+            return
         lines = decode_text(path.read_bytes(), path).splitlines()
         size = np.array(image_size(image), dtype=np.float64)
-    except DataError as error:
-        report_fault(faults, path.name, str(error))
+    except (DataError, OSError) as error:
+        report_fault(faults, path.name, reason_of(error))
         return
     for number, line in enumerate(lines, start=1):
         fields = line.split("#")[0].split()
