@@ -17,12 +17,20 @@ Line = tuple[int, str]  # its number in the file, counted from 1, and its text
 
 
 def text_lines(path: Path) -> list[Line]:
-    """The lines of a text file that are not blank. ``DataError`` if there is none."""
+    """The lines of a text file that are not blank."""
     lines = enumerate(read_text(path).splitlines(), start=1)
-    found = [(number, line) for number, line in lines if line.strip()]
-    if not found:
-        raise DataError(f"{path}: it is empty; points, one per line, expected.")
-    return found
+    return [(number, line) for number, line in lines if line.strip()]
+
+
+def headed_lines(path: Path, place: str, head: str) -> tuple[Line, list[Line]]:
+    """The first line that is not blank, and those below. ``DataError`` if all are.
+
+    ``head``: what the first line is, for the error.
+    """
+    lines = text_lines(path)
+    if not lines:
+        raise DataError(f"{place}: it is empty; {head}, then a line for each point, expected.")
+    return lines[0], lines[1:]
 
 
 def points_of_lines(
