@@ -107,6 +107,13 @@ def test_clips_without_values_have_no_blinks():
     assert find_blinks(np.zeros(50), np.arange(50) / 25) == ()
 
 
+def test_a_time_far_from_all_others_takes_no_memory_and_changes_no_blink():
+    openness, seconds = [0.3, 0.3, 0.1, 0.3, 0.3], [0, 0.04, 0.08, 0.12, 0.16]
+    (blink,) = find_blinks(openness, seconds)
+    for last in (1e10, 1e300):
+        assert find_blinks([*openness, 0.3], [*seconds, last]) == (blink,)
+
+
 @pytest.mark.parametrize(
     ("openness", "seconds", "message"),
     [

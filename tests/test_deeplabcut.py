@@ -75,6 +75,7 @@ def test_individuals_are_faces_and_absent_ones_are_not_there(tmp_path):
         (ONE + "l,v,a.png,1,x,3,4\n", "CollectedData_me.csv line 4: Nase y is 'x', a number"),
         (ONE + "l,v,a.png,1,,3,4\n", "line 4: half a point: Nase"),
         (ONE + "l,v,a.png,1,2\n", "line 4: has 5 columns, 7 expected"),
+        (ONE + "l,v,a.png,1,5,2,5,3,5,4,5\n", "line 4: has 11 columns, 7 expected"),
         (ONE, "no labelled point"),
         (ONE.replace("x,y,x,y", "x,y,x,x"), "Kinn.*each point has one x and one y"),
         (ONE.replace("bodyparts,,,Nase", "bodyparts,,Nase"), "the same number expected"),

@@ -301,7 +301,8 @@ def test_a_proxy_s_name_and_allowed_origins_may_use_the_camera_and_other_pages_n
         for origin in ("https://faces.example.org", "https://friend.example"):
             with connect(f"ws://127.0.0.1:{named.port}/v1/live", origin=origin) as camera:
                 assert camera.protocol.state.name == "OPEN"
-        for origin in ("https://foe.example", "null", "https://friend.example.foe.example"):
+        elsewhere = ("https://foe.example", "null", "https://friend.example.foe.example")
+        for origin in (*elsewhere, "http://["):
             with pytest.raises(Exception, match="403"):
                 connect(f"ws://127.0.0.1:{named.port}/v1/live", origin=origin)
 
@@ -326,6 +327,8 @@ def test_other_pages_may_read_answers_only_if_their_origin_is_allowed(server):
 def test_hosts_and_origins_that_make_no_sense_are_refused():
     with pytest.raises(SettingError, match=r"https://example.org; found 'example.org'"):
         serve.Access(origins=("example.org",))
+    with pytest.raises(SettingError, match=r"https://example.org; found 'http://\['"):
+        serve.Access(origins=("http://[",))
     with pytest.raises(SettingError, match="found 'https://example'"):
         serve.Access(hosts=("https://example",))
     with pytest.raises(SettingError, match=r"a path alone, as /faces; found 'https://a/faces'"):

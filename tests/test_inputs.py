@@ -82,6 +82,8 @@ def test_a_camera_s_number_is_of_plain_digits(folder, monkeypatch):
         ("*", DataError, r"matches folders only, as empty; .* write \*\*/\* for all files below"),
         ("em*", DataError, r"matches folders only, as empty; .* write em\*/\*\*/\* for"),
         ("empty", DataError, "no images in this folder"),
+        ("a**.jpg", SettingError, r"a\*\*.jpg: in a pattern \*\* stands alone for any folders"),
+        ("sub/**b/*.jpg", SettingError, r"\*\* stands alone"),
     ],
 )
 def test_inputs_without_an_image_are_refused_at_once(tmp_path, monkeypatch, word, error, message):
@@ -91,6 +93,17 @@ def test_inputs_without_an_image_are_refused_at_once(tmp_path, monkeypatch, word
         inputs.resolve_inputs([word])
     with pytest.raises(SettingError, match="Name an image"):
         inputs.resolve_inputs([])
+
+
+def test_lists_that_name_nothing_are_refused_by_name(tmp_path):
+    path = tmp_path / "list.txt"
+    for text, problem in (
+        ("\n \n\n", r"list.txt: this list names no file; write one file name or URL per line"),
+        ("a.jpg\nb\0.jpg\n", r"list.txt line 2: a NUL character"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DataError, match=problem):
+            inputs.resolve_inputs([str(path)])
 
 
 def test_unreadable_images_are_reported_in_their_place_and_the_rest_is_read(folder):

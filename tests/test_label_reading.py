@@ -15,8 +15,11 @@ from nasion.data.datasets import ibug68 as folder_reader
 from nasion.data.exif_labels import to_upright
 from nasion.data.label_check import check
 from nasion.data.label_reading import LabelReading
+from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError
+from nasion.evaluation.matching import read_predictions
 from nasion.landmarks.catalog import ibug68, imm_nose
+from nasion.landmarks.faces import Faces
 
 
 def set_of(folder, points, scheme=ibug68, orientation=None):
@@ -240,3 +243,69 @@ def test_predictions_are_evaluated_on_the_labels_that_are_there(tmp_path, monkey
         monkeypatch, capsys, *words, "--json", scores, "--missing", "none", *out
     )
     assert code == 0 and json.loads(scores.read_text())["nme"] > 1
+
+
+SIZE = (120, 90)  # pixels; no side is the other, and a percent is no whole number of pixels
+TOOLS = ("labelme", "cvat", "label_studio", "yolo_pose")
+
+
+def written_by(name, folder, points):
+    """Labels of ibug68 as this tool writes them, on images that are not square."""
+    module = DATASETS.load(name)
+    images = folder / module.IMAGE_FOLDER
+    images.mkdir(exist_ok=True)
+    files = [images / f"{i}.png" for i in range(len(points))]
+    for file in files:
+        Image.new("L", SIZE).save(file)
+    ids = tuple(map(str, range(len(points))))
+    faces = Faces(scheme=ibug68, ids=ids, images=tuple(files), points=points)
+    return module.write_labels(faces, folder)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("number", [0, -1])
+def test_stand_ins_are_the_numbers_of_the_file_in_tools_that_count_from_a_corner(
+    tmp_path, points, name, number, caplog
+):
+    unit = {"yolo_pose": np.array(SIZE), "label_studio": np.array(SIZE) / 100}.get(name, 1)
+    expected = points.copy()
+    expected[1, :9] = expected[4, 40] = np.nan
+    points[np.isnan(expected).any(axis=-1)] = number * unit - 0.5
+    path = written_by(name, tmp_path, points)
+    with caplog.at_level(logging.INFO, "nasion"):
+        found = nasion.load_faces(None, path)
+    np.testing.assert_allclose(found.points, expected, atol=1e-4)
+    assert f"10 points of 2 faces at {number} {number} are taken as missing" in caplog.text
+    given = nasion.load_faces(None, path, reading=LabelReading(missing=str(number)))
+    np.testing.assert_array_equal(given.points, found.points)
+    # What is kept is named by the audit.
+    kept = check(path, LabelReading(missing="none"))
+    told = [each.problem for each in kept.suspects if "which tools write for a" in each.problem]
+    assert len(told) == 2 and f"... at {number} {number}, which" in told[0]
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_point_half_a_pixel_before_the_first_centre_is_no_number_of_its_file(
+    tmp_path, points, name
+):
+    points[1, :9] = -1  # -0.5 in the file
+    path = written_by(name, tmp_path, points)
+    found = nasion.load_faces(None, path, reading=LabelReading(missing="-1"))
+    np.testing.assert_allclose(found.points, points, atol=1e-4)
+
+
+def test_a_table_that_counts_from_one_has_its_own_stand_ins(tmp_path, points):
+    header = ",".join(f"original_{k}_{axis}" for k in range(68) for axis in "xy")
+    points[1, :9] = -2  # -1 in a file that counts from 1
+    rows = [f"{i}.jpg," + ",".join(map(str, face.ravel() + 1)) for i, face in enumerate(points)]
+    set_of(tmp_path, points).unlink()
+    path = tmp_path / "train.csv"
+    path.write_text("\n".join([f"image_name,{header}", *rows]))
+    points[1, :9] = np.nan
+    for missing in (None, "-1"):
+        found = nasion.load_faces(None, path, reading=LabelReading(scheme=ibug68, missing=missing))
+        np.testing.assert_allclose(found.points, points, atol=1e-4)
+    # The same of predictions.
+    labels = replace(toy.draw(6, ibug68, seed=3), ids=tuple(f"{i}.jpg" for i in range(6)))
+    read = read_predictions(path, labels)
+    np.testing.assert_allclose(read.points, points, atol=1e-4)

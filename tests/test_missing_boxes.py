@@ -196,3 +196,22 @@ def test_predictions_without_a_common_point_are_refused():
     predictions = nasion.Predictions(scheme=other, ids=faces.ids, points=faces.points)
     with pytest.raises(SettingError, match="no name is in both"):
         nasion.evaluate(predictions, faces)
+
+
+@pytest.mark.parametrize("part", ["eye", "lip"])
+def test_boxes_of_a_part_of_the_face_are_those_of_the_networks_points(part, tmp_path):
+    """Labels of the eyes alone, for a network of 68 points: not a crop of the eyes."""
+    whole = photographs(12, ibug68, seed=5)
+    names = tuple(name for name in ibug68.points if part in name)
+    some = whole.to(Scheme(name="part", points=names, mirror=()))
+    table = saved(some, tmp_path / "part")
+    truth = geometry.points_box(whole.points.astype(float))
+    for whole_images in (None, False):
+        for settings in ({"scheme": ibug68}, {"box_scheme": ibug68}):
+            faces = nasion.load_faces(None, table, whole_images=whole_images, **settings)
+            overlap = [iou(a, b[None])[0] for a, b in zip(truth, faces.boxes, strict=True)]
+            assert np.mean(overlap) > 0.7
+    # Of a network with fewer points than are labelled, all that are labelled count.
+    nose = Scheme(name="nose", points=("nose_tip",), mirror=())
+    faces = nasion.load_faces(None, saved(whole, tmp_path / "whole"), scheme=nose)
+    np.testing.assert_allclose(faces.boxes, truth, atol=0.01)

@@ -56,14 +56,33 @@ def test_faces_of_one_image_are_told_apart_by_a_column(tmp_path):
         ("visible", ("1", "0", "true"), [True, True, True], [False, True, False]),
         ("occluded", ("1", "0", ""), [True, True, True], [True, False, False]),
         ("v", ("2", "1", "0"), [True, True, False], [False, True, False]),
+        # As pandas writes a column with gaps.
+        ("visible", ("2.0", "1.0", ""), [True, True, True], [False, True, False]),
+        ("visible", ("2.0", "0.0", "1.0"), [True, False, True], [False, False, True]),
+        ("visible", ("1.0", "0.0", ""), [True, True, True], [False, True, False]),
+        ("occluded", ("1.00", "0.", ""), [True, True, True], [True, False, False]),
     ],
 )
 def test_visibility_in_its_three_forms(tmp_path, column, values, labelled, occluded):
     rows = [f"a.png,{k},{k + 3},9,{value}" for k, value in enumerate(values, start=1)]
     faces = points_long_csv.read(write(tmp_path, table(f"image,point,x,y,{column}", *rows)))
-    count = len(faces.scheme)
-    assert faces.labelled[0].tolist() == labelled[:count]
-    assert faces.occluded is not None and faces.occluded[0].tolist() == occluded[:count]
+    at = [int(name) - 1 for name in faces.scheme.points]
+    assert faces.labelled[0].tolist() == [labelled[k] for k in at]
+    assert faces.occluded is not None
+    assert faces.occluded[0].tolist() == [occluded[k] for k in at]
+    # A point without a label in any face is none of the scheme's.
+    assert all(labelled[k] == (k in at) for k in range(len(values)))
+
+
+def test_cells_left_empty_beyond_the_header_count_for_nothing(tmp_path):
+    faces = points_long_csv.read(write(tmp_path, table("image,point,x,y", "a.png,eye,1,2,,")))
+    np.testing.assert_array_equal(faces.points, [[[1, 2]]])
+
+
+def test_a_visibility_that_coco_does_not_have_is_refused(tmp_path):
+    path = write(tmp_path, table("image,point,x,y,v", "a.png,eye,1,2,2", "a.png,nose,3,4,3"))
+    with pytest.raises(DataError, match=r"line 3: visible is '3'; 0, 1 \(hidden\) or 2 expected"):
+        points_long_csv.read(path)
 
 
 def test_numbered_points_are_of_the_scheme_with_as_many(tmp_path):
@@ -79,6 +98,8 @@ def test_numbered_points_are_of_the_scheme_with_as_many(tmp_path):
         (("a.png,eye,left,2",), "t.csv line 2: x is 'left', a number"),
         (("a.png,eye,1,",), "line 2: half a point: x is '1', y is ''"),
         (("a.png,eye,1",), "line 2: has 3 columns, 4 expected"),
+        # Decimal commas in a table that commas separate.
+        (("a.png,eye,10,5,20,5",), "t.csv line 2: has 6 columns, 4 expected"),
         (("a.png,eye,1,2", "a.png,eye,3,4"), "line 3: point 'eye' of 'a.png' occurs twice.*face"),
         ((",eye,1,2",), "line 2: the name is empty"),
         ((), "no labelled point"),

@@ -452,3 +452,16 @@ def test_files_that_macos_adds_are_no_labels(name, tmp_path):
         path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07\xff")
     assert datasets.recognise(tmp_path) == name
     assert len(DATASETS.load(name).read(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("name", ["fgnet", "webmorph", "cfp", "merl_rav", "lapa", "helen"])
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_a_blank_label_file_is_a_fault_of_one_face(name, text, tmp_path):
+    published_sets.WRITERS[name](tmp_path, 8)
+    kinds = (".txt", ".pts", ".tem")
+    label = next(path for path in sorted(tmp_path.rglob("*")) if path.suffix in kinds)
+    label.write_text(text)
+    faults = []
+    assert len(DATASETS.load(name).read(tmp_path, faults=faults)) == 7
+    (fault,) = faults
+    assert label.name in str(fault)

@@ -10,6 +10,8 @@ from PIL import Image
 
 from nasion.data import convert
 from nasion.data.datasets import recognise, sleap
+from nasion.data.label_reading import LabelReading
+from nasion.data.load import load_faces
 from nasion.errors import DataError
 
 h5py = pytest.importorskip("h5py")
@@ -73,6 +75,8 @@ def test_the_skeleton_gives_points_edges_and_pairs(tmp_path):
 def test_files_before_format_1_1_count_from_the_first_pixels_corner(tmp_path):
     faces = sleap.read(write(tmp_path, FACE, version=1.0))
     np.testing.assert_array_equal(faces.points[0, 0], [9.5, 10.5])
+    path = write(tmp_path, [(0, 0, True), *FACE[1:]], version=1.0)
+    assert not load_faces(None, path, reading=LabelReading(missing="0")).labelled[0, 0]
 
 
 def test_predicted_instances_are_left_out(tmp_path):

@@ -26,6 +26,7 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry
 from nasion.landmarks.catalog import fkd15
 from nasion.landmarks.faces import Faces, join
+from nasion.training.training_faces import faces_key
 
 
 def copies(faces, change, tag):
@@ -202,6 +203,13 @@ def test_the_split_depends_on_ids_alone_not_on_order(toy_faces):
     assert set(val.ids) == set(again.ids)
     # Worked out once; the same on every machine.
     assert len(val) == 27 and val.ids[:3] == ("toy/7/9", "toy/7/15", "toy/7/20")
+
+
+def test_names_that_are_not_utf_8_have_a_side_too(toy_faces):
+    ids = ("bild\udcfc.png", *toy_faces.ids[1:])  # as Python holds the byte 0xFC
+    train, val = honest_split(replace(toy_faces, ids=ids))
+    assert sorted(train.ids + val.ids) == sorted(ids)
+    assert faces_key(train, val) != faces_key(val, train)
 
 
 def plain(ids, groups=None, linked=()):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from nasion.data.datasets import recognise, yolo_pose
+from nasion.data.label_check import check
 from nasion.data.load import load_faces, load_train_val
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import fkd15, ibug68
@@ -42,6 +43,11 @@ def test_visibility_zero_and_two_zeros_are_missing(tmp_path):
     assert yolo_pose.read(path).labelled.tolist() == [[False, True]]
     path = write(tmp_path, {"images/a": f"0 {BOX} 0 0 0.5 0.1"}, "kpt_shape: [2, 2]")
     assert yolo_pose.read(path).labelled.tolist() == [[False, True]]
+
+
+def test_a_class_may_be_written_with_decimals(tmp_path):
+    path = write(tmp_path, {"images/a": f"0.000000 {BOX} 0.3 0.3 2 0.5 0.1 2"})
+    assert yolo_pose.read(path).labelled.all()
 
 
 @pytest.mark.parametrize(
@@ -96,6 +102,48 @@ def test_a_split_may_be_a_list_of_images(tmp_path):
     path = write(tmp_path, labels, splits="train: train.txt")
     (tmp_path / "train.txt").write_text("./images/2.jpg\n\n")
     assert yolo_pose.read(path, "train").ids == ("images/2.jpg",)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("x" * 300, "300 bytes; file names have at most 255"),
+        ("/".join(["x" * 203] * 20) + "/y.jpg", "File name too long"),
+        ("a\0.jpg", "has a NUL character"),
+    ],
+)
+def test_a_line_of_a_list_that_names_no_file_is_refused_with_its_number(tmp_path, line, problem):
+    path = write(tmp_path, {"images/a": f"0 {BOX} 0.3 0.3 2 0.5 0.1 2"}, splits="train: train.txt")
+    (tmp_path / "train.txt").write_text(f"images/a.jpg\n{line}\n")
+    words = f"train.txt line 2: .*{problem}.*the name of an image expected"
+    for reads in (yolo_pose.read, check):
+        with pytest.raises(DataError, match=words):
+            reads(path)
+
+
+@pytest.mark.parametrize("key", ["train", "path"])
+def test_a_folder_whose_name_is_too_long_is_not_there(tmp_path, key):
+    path = write(tmp_path, {"images/a": f"0 {BOX} 0.3 0.3 2 0.5 0.1 2"}, splits="val: images")
+    path.write_text(f"{path.read_text()}\n{key}: {'/'.join(['x' * 203] * 20)}\n")
+    if key == "path":
+        assert len(yolo_pose.read(path)) == 1  # as of one from another machine
+    else:
+        with pytest.raises(DataError, match="no folder or list"):
+            yolo_pose.read(path)
+
+
+def test_aliases_are_read_and_refused_where_they_multiply(tmp_path):
+    path = write(tmp_path, {"images/a": f"0 {BOX} 0.3 0.3 2 0.5 0.1 2"})
+    path.write_text("train: &here images\nval: *here\nkpt_shape: [2, 3]\nnames: [face]\n")
+    assert len(yolo_pose.read(path)) == 1
+    ten = ", ".join(["*a{0}"] * 10)
+    rows = ["a0: &a0 [1, 2]", *(f"a{k + 1}: &a{k + 1} [{ten.format(k)}]" for k in range(7))]
+    merged = ["m0: &m0 {k: 1}"]
+    merged += [f"m{k + 1}: &m{k + 1} {{<<: [{', '.join([f'*m{k}'] * 10)}]}}" for k in range(7)]
+    for more in (rows, merged, ["a: &a [*a]"], ["a: &a {<<: *a}"]):
+        path.write_text("\n".join(["train: images", "kpt_shape: [2, 3]", *more]))
+        with pytest.raises(DataError, match=r"data.yaml: .*its aliases \(\*\) stand for"):
+            yolo_pose.read(path)
 
 
 def test_points_that_are_all_marked_as_hidden_are_not(tmp_path, caplog):

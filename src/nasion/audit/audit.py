@@ -26,6 +26,7 @@ from nasion.data.pool import load_pool
 from nasion.data.suspects import Audit, Suspect, suspect_of
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces, Predictions
+from nasion.media.file_names import name_bytes
 from nasion.training.state import Observer
 from nasion.training.training_faces import scheme_of
 
@@ -138,7 +139,7 @@ def _key(faces: Faces, folds: int, start: str | None) -> str:
     """Of the images and of what is predicted, not of the labels."""
     digest = blake2b(digest_size=16)
     for text in (*faces.ids, *faces.scheme.points, *map(repr, faces.scheme.mirror)):
-        digest.update(text.encode() + b"\0")
+        digest.update(name_bytes(text) + b"\0")
     files = [image for image in faces.images if isinstance(image, Path)]
     if isinstance(faces.images, np.ndarray):
         digest.update(faces.images.tobytes())

@@ -27,6 +27,7 @@ from zlib import crc32
 import numpy as np
 
 from nasion.errors import SettingError
+from nasion.media.file_names import name_bytes
 from nasion.media.files import write_text
 
 VERSION = "3"  # part of every key: raise it when the meaning of cached values changes
@@ -67,7 +68,7 @@ def content_key(files: Sequence[Path], *settings: str) -> str:
     """A key for what is made from these files' content with these settings."""
     digest = blake2b(digest_size=16)
     for part in (VERSION, *settings, *map(_content_hash, files)):
-        digest.update(part.encode() + b"\0")
+        digest.update(name_bytes(part) + b"\0")
     return digest.hexdigest()
 
 
@@ -171,7 +172,7 @@ def _content_hash(path: Path) -> str:
     signature = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
     signature += f"\0{stat.st_ino}"
     digest = blake2b(digest_size=16)
-    remembered = folder() / "hashes" / blake2b(signature.encode(), digest_size=16).hexdigest()
+    remembered = folder() / "hashes" / blake2b(name_bytes(signature), digest_size=16).hexdigest()
     with suppress(OSError, ValueError):
         known = remembered.read_text(encoding="ascii")
         # A flipped bit gives another key and so another entry; a cut file would match others.

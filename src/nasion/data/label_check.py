@@ -10,6 +10,7 @@ import numpy as np
 
 from nasion.data import datasets, label_places, label_shapes
 from nasion.data.equal_images import equal_images, only_faces
+from nasion.data.file_numbers import FileNumbers, file_numbers_of
 from nasion.data.found_images import with_found_images
 from nasion.data.image_faults import image_faults, missing_files
 from nasion.data.label_outliers import MIN_FACES, outlier_scores, suspect_labels
@@ -93,7 +94,8 @@ def check(path: Path, reading: LabelReading = AS_IT_SEEMS) -> CheckResult:
         # A split whose faces are all in an earlier one would only repeat its suspects.
         if faces.labelled.any() and not any(set(faces.ids) <= ids for ids in checked):
             stated = stated_sizes_of(module, path)
-            _Inspection(faces, set(unreadable), stated, result).run()
+            numbers = file_numbers_of(module, path)
+            _Inspection(faces, set(unreadable), stated, numbers, result).run()
         checked.append(set(faces.ids))
     for file in files:
         note_several(file, str(file))
@@ -113,6 +115,7 @@ class _Inspection:
     faces: Faces
     unreadable: set[int]
     stated: StatedSizes
+    numbers: FileNumbers
     result: CheckResult
 
     def run(self) -> None:
@@ -133,7 +136,8 @@ class _Inspection:
         stored = label_places.labels_as_stored(faces, sizes, turned, reference)
         boxes = label_places.absurd_boxes(faces, sizes)
         copies = _copies(faces, self.unreadable | missing)
-        self._record("points at -1 -1 or 0 0", label_places.sentinels(faces))
+        sentinels = label_places.sentinels(faces, self.numbers.of(faces))
+        self._record("points at -1 -1 or 0 0", sentinels)
         scaled = "" if self.stated or unseen else label_places.other_scale(faces, sizes)
         if scaled:
             self.result.suspects.append(Fault(f"{len(faces)} faces", scaled))

@@ -58,10 +58,13 @@ def image_sizes(faces: Faces) -> Float64[np.ndarray, "N 2"]:
     return sizes
 
 
-def sentinels(faces: Faces) -> Iterator[tuple[int, str]]:
-    """(position, what is wrong) of points that are exactly what tools write for a missing one."""
+def sentinels(faces: Faces, written: Float64[np.ndarray, "N K 2"]) -> Iterator[tuple[int, str]]:
+    """(position, what is wrong) of points that are exactly what tools write for a missing one.
+
+    ``written``: the points as their file has them.
+    """
     for value in _SENTINELS:
-        here = faces.points == np.array(value, dtype=np.float32)
+        here = written == np.array(value)
         face, point = np.nonzero(here.all(axis=2))
         for i in dict.fromkeys(face.tolist()):
             names = [faces.scheme.points[k] for k in point[face == i]]

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nasion.data.exif_labels import ExifReading, upright_labels
+from nasion.data.file_numbers import file_numbers_of
 from nasion.data.missing_values import parse_missing, with_missing_values
 from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import in_own_scheme
@@ -98,8 +99,8 @@ def read_labels(
 
 def _as_meant(faces: Faces, module: ModuleType, reading: LabelReading, root: Path) -> Faces:
     source = root.name
-    origin = getattr(module, "PIXEL_ORIGIN", 0)
-    read = with_missing_values(faces, reading.missing, origin, source)
+    numbers = file_numbers_of(module, root)
+    read = with_missing_values(faces, reading.missing, numbers, source)
     if read is not faces and hasattr(module, "regrouped"):
         # Groups that depend on which points are labelled.
         read = module.regrouped(read)

@@ -45,14 +45,16 @@ def load_faces(
     scheme: Scheme | None = None,
     whole_images: bool | None = None,
     reading: LabelReading = AS_IT_SEEMS,
+    box_scheme: Scheme | None = None,
 ) -> Faces:
     """Load a dataset's faces: one of its published splits, or ``train`` or ``val``.
 
     ``name``: the dataset's or format's name; None to recognise it by the path. A dataset without
     its own ``train`` and ``val`` is split by ``splits.honest_split``. ``scheme``: convert the faces
     to it. ``whole_images``: faces without a box are whole images; False: all get the box around
-    their points; None: as the dataset says. ``reading``: what labels mean where the file leaves it
-    open, as -1 for a missing point. Raises ``DataError`` at the first faulty row, unless
+    their points; None: as the dataset says. ``box_scheme``: whose points are meant there, if it is
+    another scheme than the faces'. ``reading``: what labels mean where the file leaves it open, as
+    -1 for a missing point. Raises ``DataError`` at the first faulty row, unless
     ``reading.skip_faults``.
     """
     module = _module(name or reading.dataset, path)
@@ -64,13 +66,14 @@ def load_faces(
             scheme=scheme,
             whole_images=whole_images,
             reading=reading,
+            box_scheme=box_scheme,
         )
         return sides[TRAIN_VAL.index(split)]
     if split not in own:
         existing = ", ".join(dict.fromkeys((*own, *TRAIN_VAL)))
         raise SettingError(f"No split {split!r} in {_short(module)}; it has {existing}.")
     faces = _read(module, Path(path), split, scheme, reading)
-    return _boxed(module, path, faces, whole_images, scheme)
+    return _boxed(module, path, faces, whole_images, scheme, box_scheme)
 
 
 def load_train_val(
@@ -80,19 +83,22 @@ def load_train_val(
     scheme: Scheme | None = None,
     whole_images: bool | None = None,
     reading: LabelReading = AS_IT_SEEMS,
+    box_scheme: Scheme | None = None,
 ) -> tuple[Faces, Faces]:
     """(training, validation) faces: the dataset's own splits, or a split without leakage."""
     module, path = _module(name or reading.dataset, path), Path(path)
     if set(TRAIN_VAL) <= set(datasets.splits_of(module, path)):
         sides = [_read(module, path, side, scheme, reading) for side in TRAIN_VAL]
-        train, val = (_boxed(module, path, side, whole_images, scheme) for side in sides)
+        train, val = (
+            _boxed(module, path, side, whole_images, scheme, box_scheme) for side in sides
+        )
     else:
         # POOL leaves a dataset's test folders out of both sides.
         pool = getattr(module, "POOL", "all")
         faces = _read(module, path, pool, scheme, reading)
         # Before boxes are estimated: whole photographs are compared, as the file gives them.
         pairs = _cached_pairs(module, path, faces, reading.skip_faults)
-        boxed = _boxed(module, path, faces, whole_images, scheme)
+        boxed = _boxed(module, path, faces, whole_images, scheme, box_scheme)
         train, val = honest_split(boxed, pairs=pairs)
     return train, val
 
@@ -155,17 +161,18 @@ def _boxed(
     faces: Faces,
     whole_images: bool | None,
     scheme: Scheme | None,
+    box_scheme: Scheme | None,
 ) -> Faces:
     """The faces in the scheme, with boxes around the points of those that have none.
 
-    Not if they fill their images. ``whole_images`` False: around the scheme's points of all.
+    Not if they fill their images. ``whole_images`` False: around the box scheme's points of all.
     """
-    source = Path(path).name
+    source, meant = Path(path).name, box_scheme or scheme
     if not has_whole_images(module, whole_images):
-        # By all of the dataset's points; the scheme may have few of them.
-        faces = with_boxes(faces, source)
+        # The dataset may have more points than the scheme, or fewer.
+        faces = with_boxes(faces, source, meant)
     faces = faces if scheme is None else faces.to(scheme)
-    return with_tight_boxes(faces, source) if whole_images is False else faces
+    return with_tight_boxes(faces, source, meant) if whole_images is False else faces
 
 
 def has_whole_images(module: ModuleType, whole_images: bool | None) -> bool:

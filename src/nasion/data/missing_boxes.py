@@ -26,8 +26,11 @@ _LOOSE = 0.05  # of a box's side: more is said
 _log = logging.getLogger(__name__)
 
 
-def with_boxes(faces: Faces, source: str = "") -> Faces:
+def with_boxes(faces: Faces, source: str = "", scheme: Scheme | None = None) -> Faces:
     """The faces, each with a box: its own, or the one around its points.
+
+    ``scheme``: whose points the box should hold too. So of a face whose eyes alone are labelled,
+    the box for a network of the whole face is as large as that of any other.
 
     A face with fewer than two labelled points stays without (NaN: the whole image, or the box of a
     detector, ``inference/whole_faces.py``). ``source``: named in the log, which says how many boxes
@@ -37,7 +40,10 @@ def with_boxes(faces: Faces, source: str = "") -> Faces:
     lacking = np.asarray(np.isnan(own).any(axis=1) & faces.labelled.any(axis=1))
     if not lacking.any():
         return faces
-    boxes = np.where(lacking[:, None], estimate_boxes(faces.points, faces.scheme), own)
+    estimated = estimate_boxes(faces.points, faces.scheme)
+    if scheme is not None:
+        estimated = _larger(estimated, estimate_boxes(faces.to(scheme).points, scheme))
+    boxes = np.where(lacking[:, None], estimated, own)
     found = lacking & ~np.isnan(boxes).any(axis=1)
     if lacking.all() and found.all():
         message = f"{len(faces)} faces without boxes are cropped around their labelled points."
@@ -55,16 +61,27 @@ def with_boxes(faces: Faces, source: str = "") -> Faces:
     return replace(faces, boxes=boxes.astype(np.float32)) if found.any() else faces
 
 
-def with_tight_boxes(faces: Faces, source: str = "") -> Faces:
+def _larger(
+    first: Float64[np.ndarray, "N 4"], second: Float64[np.ndarray, "N 4"]
+) -> Float64[np.ndarray, "N 4"]:
+    """Of each two boxes the one with the longer side; if one is NaN, the other."""
+    sides = [(boxes[:, 2:] - boxes[:, :2]).max(axis=1) for boxes in (first, second)]
+    is_larger = np.isnan(sides[0]) | (sides[1] > sides[0])
+    return np.where(is_larger[:, None], second, first)
+
+
+def with_tight_boxes(faces: Faces, source: str = "", scheme: Scheme | None = None) -> Faces:
     """The faces, each with the box around its points, also where it has another.
 
     The own box of a face with missing points is changed as those of complete faces are.
+    ``scheme``: whose points are meant; None: that of the faces.
     """
-    faces = with_boxes(faces, source)
+    faces = with_boxes(faces, source, scheme)
     if faces.boxes is None:
         return faces
-    own, tight = faces.boxes.astype(np.float64), estimate_boxes(faces.points, faces.scheme)
-    enough = faces.labelled.mean(axis=1) >= _COMPLETE
+    meant = faces if scheme is None else faces.to(scheme)
+    own, tight = faces.boxes.astype(np.float64), estimate_boxes(meant.points, meant.scheme)
+    enough = meant.labelled.mean(axis=1) >= _COMPLETE
     sure = enough & ~np.isnan(own + tight).any(axis=1)
     if not sure.any():
         return faces

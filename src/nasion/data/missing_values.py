@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nasion.array_types import Bool, Float64
+from nasion.data.file_numbers import FileNumbers
 from nasion.data.missing_boxes import complete, estimate_boxes, reference_shape
 from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry
@@ -64,62 +65,68 @@ def parse_missing(text: str | None) -> _Meaning | None:
     return _Meaning(numbers, "occluded" in words)
 
 
-def with_missing_values(faces: Faces, missing: str | None, origin: int, source: str) -> Faces:
+def with_missing_values(
+    faces: Faces, missing: str | None, numbers: FileNumbers, source: str
+) -> Faces:
     """The faces with stand-ins as missing labels, and what is marked as occluded as such.
 
-    ``missing``: see ``parse_missing``; None: by which places are impossible. ``origin``: what the
-    file calls the first pixel, since stand-ins are the file's numbers. ``source``: for messages,
-    which say what was taken as what. Raises ``DataError`` if several readings are possible.
+    ``missing``: see ``parse_missing``; None: by which places are impossible. ``numbers``: how the
+    file counts, since stand-ins are the file's numbers. ``source``: for messages, which say what
+    was taken as what. Raises ``DataError`` if several readings are possible.
     """
-    points = faces.points.astype(np.float64) + origin
+    points = numbers.from_its_origin(faces)
     # Nearly all files: nothing that could stand for anything.
     if not (points <= 0).any() and not np.isin(points, _POSITIVE).any() and missing is None:
         return faces
-    gone = missing_points(points, faces.scheme, missing, source)
+    written = numbers.of(faces)
+    gone = missing_points(points, written, faces.scheme, missing, source)
     meaning = parse_missing(missing)
     negative = _both_negative(points) & ~gone
     if meaning is None:
         how = "with negative coordinates {are} taken as occluded, at the absolute value"
-        occluded = _occluded(negative, points, faces.scheme, source)
+        occluded = _occluded(negative, points, written, faces.scheme, source)
     else:
         how = "{are} occluded, at the absolute value, as --missing says"
         occluded = negative if meaning.negative_is_occluded else np.zeros_like(negative)
     _say(source, occluded, how)
-    return _changed(faces, points, gone, occluded, origin)
+    return _changed(faces, points, gone, occluded, numbers.origin)
 
 
-def missing_points(points: Points, scheme: Scheme, missing: str | None, source: str) -> Chosen:
-    """Which points, in a file's numbers, are stand-ins for missing ones; and say so.
+def missing_points(
+    points: Points, written: Points, scheme: Scheme, missing: str | None, source: str
+) -> Chosen:
+    """Which points are stand-ins for missing ones; and say so.
 
-    ``missing`` and ``source`` as for ``with_missing_values``. Raises ``DataError``.
+    ``points``: in pixels. ``written``: the same as their file has them. ``missing`` and ``source``
+    as for ``with_missing_values``. Raises ``DataError``.
     """
     gone = np.zeros(points.shape[:2], dtype=bool)
     meaning = parse_missing(missing)
     if meaning is not None:
         for number in meaning.numbers:
-            gone |= np.all(points == number, axis=-1)
-        gone |= _halves(points, scheme, meaning.numbers)
+            gone |= np.all(written == number, axis=-1)
+        gone |= _halves(points, written, scheme, meaning.numbers)
         _say(source, gone, "{are} {labels}, as --missing says")
         return gone
-    stand_ins = _stand_ins(points)
+    stand_ins = _stand_ins(written)
     if stand_ins:
-        distance = _Expected.of(points, scheme, np.all(np.isin(points, stand_ins), axis=-1))
+        distance = _Expected.of(points, scheme, np.all(np.isin(written, stand_ins), axis=-1))
         for number in stand_ins:
-            at = np.all(points == number, axis=-1)
+            at = np.all(written == number, axis=-1)
             if _is_missing(at, distance.from_place(points), number, source):
                 _say(source, at, f"at {number:g} {number:g} {{are}} taken as {{labels}}")
                 gone |= at
-    halves = _halves(points, scheme, tuple({*stand_ins, *_USUAL}))
+    halves = _halves(points, written, scheme, tuple({*stand_ins, *_USUAL}))
     _say(source, halves, "with a stand-in for x or y alone {are} taken as {labels}")
     return gone | halves
 
 
-def _halves(points: Points, scheme: Scheme, numbers: Sequence[float]) -> Chosen:
+def _halves(points: Points, written: Points, scheme: Scheme, numbers: Sequence[float]) -> Chosen:
     """Points with one of these numbers in x or y alone, far from where their faces expect them.
 
     Points on an image's edge are places, of whatever number.
     """
-    at = np.isin(points, numbers)
+    at = np.isin(written, numbers)
     half: np.ndarray = np.asarray(at.any(axis=-1) & ~at.all(axis=-1))
     if not half.any():
         return half
@@ -127,7 +134,7 @@ def _halves(points: Points, scheme: Scheme, numbers: Sequence[float]) -> Chosen:
     distance = _Expected.of(points, scheme, doubtful).from_place(points)
     found = np.zeros_like(half)
     for number in numbers:
-        own = half & np.any(points == number, axis=-1)
+        own = half & np.any(written == number, axis=-1)
         if (own & (distance > _FAR_HALF)).any():
             found |= own & (distance > _FAR)
     return found
@@ -137,10 +144,10 @@ def _both_negative(points: Points) -> Chosen:
     return np.all(points < 0, axis=-1)
 
 
-def _stand_ins(points: Points) -> list[float]:
+def _stand_ins(written: Points) -> list[float]:
     """Numbers of which both coordinates of a point are, and which could stand for "missing"."""
-    could_be = (points <= 0) | np.isin(points, _POSITIVE)
-    both = points[(points[..., 0] == points[..., 1]) & could_be[..., 0], 0]
+    could_be = (written <= 0) | np.isin(written, _POSITIVE)
+    both = written[(written[..., 0] == written[..., 1]) & could_be[..., 0], 0]
     numbers, counts = np.unique(both, return_counts=True)
     found = zip(numbers.tolist(), counts.tolist(), strict=True)
     return [
@@ -189,12 +196,15 @@ def _is_missing(at: Chosen, distance: np.ndarray, number: float, source: str) ->
     )
 
 
-def _occluded(negative: Chosen, points: Points, scheme: Scheme, source: str) -> Chosen:
+def _occluded(
+    negative: Chosen, points: Points, written: Points, scheme: Scheme, source: str
+) -> Chosen:
     """Points that negative coordinates mark as occluded: all or none of these.
 
     Raises ``DataError`` if some are and others are not.
     """
-    expected = _Expected.of(points, scheme, np.all(np.isin(points, _stand_ins(points)), axis=-1))
+    stand_ins = np.all(np.isin(written, _stand_ins(written)), axis=-1)
+    expected = _Expected.of(points, scheme, stand_ins)
     place, absolute = expected.from_place(points), expected.from_place(np.abs(points))
     fits = negative & (absolute < place) & (absolute <= _FAR)
     outside = negative & ~fits & ~np.isnan(place)
@@ -208,7 +218,7 @@ def _occluded(negative: Chosen, points: Points, scheme: Scheme, source: str) -> 
     return negative if fits.any() else np.zeros_like(negative)
 
 
-def _changed(faces: Faces, points: Points, gone: Chosen, occluded: Chosen, origin: int) -> Faces:
+def _changed(faces: Faces, points: Points, gone: Chosen, occluded: Chosen, origin: float) -> Faces:
     """The faces with these points missing and these at their absolute value."""
     either = np.asarray(gone | occluded)
     if not either.any():

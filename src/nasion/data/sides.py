@@ -16,6 +16,7 @@ import numpy as np
 
 from nasion.array_types import Bool, Int64
 from nasion.landmarks.faces import Faces
+from nasion.media.file_names import name_bytes
 
 # Of the wanted count. Published splits, drawn by hash alone, are off by less (fkd, 300-W, YouTube
 # Faces and their subsets: 0.10 at most), so this rule leaves them as they are.
@@ -95,7 +96,7 @@ def fold_numbers(clusters: Sequence[Cluster], count: int) -> Int64[np.ndarray, "
 def hash_fraction(name: str) -> float:
     """A number in 0 .. 1 that depends on the name alone."""
     # Python's own hash() of a string differs from process to process.
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
+    return int.from_bytes(blake2b(name_bytes(name), digest_size=8).digest(), "big") / 2**64
 
 
 def _balanced(

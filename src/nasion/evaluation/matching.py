@@ -12,7 +12,7 @@ import numpy as np
 
 from nasion import prediction_formats
 from nasion.array_types import Float64
-from nasion.data.datasets import ibug68
+from nasion.data.datasets import ibug68, points_csv
 from nasion.data.datasets._image_names import NUMBERED_FACE, with_slashes
 from nasion.data.missing_values import missing_points
 from nasion.errors import SettingError
@@ -21,6 +21,7 @@ from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
 from nasion.media.signatures import IMAGE_SUFFIXES
 from nasion.prediction_formats import PredictedFace
+from nasion.prediction_formats import csv as predicted_tables
 
 _log = logging.getLogger(__name__)
 _Key = Callable[[str], str]
@@ -47,15 +48,21 @@ def _without_stand_ins(
     if not predicted:
         return predicted
     points = np.stack([each.points for each in predicted])
-    # In the numbers of the file: .pts count from 1.
-    origin = ibug68.PIXEL_ORIGIN if path.is_dir() else 0
-    gone = missing_points(points + origin, scheme, missing, path.name)
+    written = points + _origin(path)
+    gone = missing_points(written, written, scheme, missing, path.name)
     if not gone.any():
         return predicted
     return [
         replace(each, points=np.where(gone[i][:, None], np.nan, each.points))
         for i, each in enumerate(predicted)
     ]
+
+
+def _origin(path: Path) -> int:
+    """What a predictions file calls the first pixel: .pts files count from 1, some tables too."""
+    if path.is_dir():
+        return ibug68.PIXEL_ORIGIN
+    return points_csv.pixel_origin(path) if predicted_tables.recognises(path) else 0
 
 
 def _scheme_by_order(path: Path, theirs: Scheme, ours: Scheme) -> Scheme:

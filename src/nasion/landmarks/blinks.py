@@ -99,8 +99,7 @@ def _open_level(
     values: Float64[np.ndarray, " L"], times: Float64[np.ndarray, " L"]
 ) -> Float64[np.ndarray, " L"]:
     """The openness of the open eye at each time."""
-    # Once per second: the level changes slowly.
-    grid = np.arange(times[0], times[-1] + 1, 1.0)
+    grid = _whole_seconds(times)
     first = np.searchsorted(times, grid - _WINDOW)
     last = np.searchsorted(times, grid + _WINDOW, side="right")
     levels = [
@@ -110,6 +109,14 @@ def _open_level(
     known = ~np.isnan(levels)
     level = np.interp(times, grid[known], np.array(levels)[known])
     return np.maximum(level, _LEAST_LEVEL * np.percentile(values, _OPEN))
+
+
+def _whole_seconds(times: Float64[np.ndarray, " L"]) -> Float64[np.ndarray, " G"]:
+    """Once per second, since the level changes slowly; only where values are within the window."""
+    passed = np.unique(np.floor(times - times[0]))
+    around = np.arange(-_WINDOW, _WINDOW + 2)
+    seconds = np.unique(passed[:, None] + around)
+    return times[0] + seconds[(seconds >= 0) & (seconds < times[-1] + 1 - times[0])]
 
 
 def _noise(relative: Float64[np.ndarray, " L"], closed: float) -> float:

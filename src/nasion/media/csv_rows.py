@@ -62,6 +62,21 @@ def csv_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
             yield line, cells
 
 
+def of_width(cells: list[str], width: int) -> list[str]:
+    """A row's cells, as many as the header has: empty ones at the end count for nothing.
+
+    Raises ``ValueError``.
+    """
+    if len(cells) == width:
+        return cells
+    used = len(cells)
+    while used > 0 and not cells[used - 1].strip():
+        used -= 1
+    if used > width or len(cells) < width:
+        raise ValueError(f"has {len(cells)} columns, {width} expected")
+    return cells[:width]
+
+
 def column_positions(
     header: Sequence[str], columns: Sequence[str], path: Path, owner: str = ""
 ) -> list[int]:

@@ -14,6 +14,11 @@ _LOOKS_ESCAPED = re.compile(rf"\\(?=u(?:{_SURROGATE}|005[cC]))")
 _ESCAPED = re.compile(rf"\\u({_SURROGATE}|005[cC])")
 
 
+def name_bytes(text: str) -> bytes:
+    """Text with file names in it as bytes to hash: UTF-8, also where a name is not."""
+    return text.encode("utf-8", "surrogatepass")
+
+
 def name_as_text(name: str) -> str:
     """A file's name as valid Unicode; most names are that already."""
     escaped = _LOOKS_ESCAPED.sub(r"\\u005c", name)

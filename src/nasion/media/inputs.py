@@ -80,8 +80,8 @@ def resolve_inputs(words: Sequence[str]) -> list[ImageInput | VideoInput]:
     """The images and videos that the words name, each file once.
 
     The order is that of the words; folders and globs are sorted by name, a ``.txt`` list keeps its
-    lines. Raises ``DataError`` for a folder without images or a glob without matches, and
-    ``SettingError`` for an empty list.
+    lines. Raises ``DataError`` for a folder without images, a glob without matches or an empty
+    list, and ``SettingError`` if there are no words, and for a word that can name nothing.
     """
     if not words:
         raise SettingError(
@@ -114,17 +114,33 @@ def _resolve(word: str) -> Iterator[ImageInput | VideoInput]:
     elif not path.exists() and any(sign in word for sign in "*?["):
         yield from map(_file, _matching_files(word))
     elif path.suffix.lower() == ".txt" and path.is_file():
-        for line in filter(None, map(str.strip, read_text(path).splitlines())):
-            yield _at_address(line) if "://" in line else _file(path.parent / line)
+        yield from _listed(path)
     elif not path.exists() and camera is not None:
         yield VideoInput(camera)
     else:
         yield _file(path)
 
 
+def _listed(path: Path) -> Iterator[ImageInput | VideoInput]:
+    """What the lines of a list name, relative to its folder. ``DataError`` for an empty list."""
+    lines = [(k, line.strip()) for k, line in enumerate(read_text(path).splitlines(), start=1)]
+    if not any(line for _, line in lines):
+        raise DataError(f"{path}: this list names no file; write one file name or URL per line.")
+    for number, line in lines:
+        if "\0" in line:
+            raise DataError(f"{path} line {number}: a NUL character; no file's name can have it.")
+        if line:
+            yield _at_address(line) if "://" in line else _file(path.parent / line)
+
+
 def _matching_files(pattern: str) -> list[Path]:
     """The files that a pattern matches, sorted, without hidden ones that it does not name."""
     path = Path(pattern)
+    if any("**" in part and part != "**" for part in path.parts):
+        raise SettingError(
+            f"{pattern}: in a pattern ** stands alone for any folders, as in {Path('**') / '*.jpg'}"
+            "; for any characters of a name write *."
+        )
     # Path.glob takes relative patterns only, so an absolute one starts at its root.
     matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     files = [match for match in matches if match.is_file()]

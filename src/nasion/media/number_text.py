@@ -7,6 +7,7 @@ digits. Here such text is refused, and so are numbers that float32 coordinates c
 from __future__ import annotations
 
 import math
+import re
 
 from nasion.media.quoted import quoted
 
@@ -15,6 +16,7 @@ MAX_COORDINATE = float(1 << 24)
 _MAX_NAME = 255  # bytes of a file's or folder's name, on all common file systems
 _MAX_PATH = 4096  # bytes of a path
 _EXACT = (1 << 53) - 1  # the largest whole number that float64 tells from its neighbours
+_WITH_DECIMALS = re.compile(r"(\d+)[.,]0*$", re.ASCII)
 _MAX_DIGITS = 18  # of a whole number; it fits into 64 bits
 
 
@@ -52,6 +54,12 @@ def parse_whole(text: str, low: int = 0, high: int = _EXACT) -> int:
 def is_whole(text: str) -> bool:
     """True for plain digits 0 to 9, unlike ``str.isdecimal``, which has those of all scripts."""
     return text.isascii() and text.isdecimal()
+
+
+def without_decimals(text: str) -> str:
+    """``2`` for ``2.0``, as programs write whole numbers in columns that also have gaps."""
+    match = _WITH_DECIMALS.match(text.strip())
+    return match[1] if match else text
 
 
 def check_file_name(name: str) -> str:

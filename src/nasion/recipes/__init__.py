@@ -14,6 +14,7 @@ from types import ModuleType
 
 from nasion.discovery import RECIPES
 from nasion.errors import NasionError, SettingError, requires_extra
+from nasion.media.file_names import name_bytes
 from nasion.recipe import Recipe
 
 _OF_EXTRAS = ("torch", "lightning_fabric", "timm", "keras", "tensorflow", "jax")
@@ -52,7 +53,7 @@ def _run_file(path: Path) -> ModuleType:
         raise SettingError(f"{path}: no such recipe file.")
     source = path.read_bytes()
     # The path too: the same text elsewhere is another module, with other classes.
-    digest = blake2b(str(path.resolve()).encode() + b"\0" + source, digest_size=8).hexdigest()
+    digest = blake2b(name_bytes(str(path.resolve())) + b"\0" + source, digest_size=8).hexdigest()
     name = f"nasion_recipe_file_{digest}"
     if name in sys.modules:
         return sys.modules[name]

@@ -17,6 +17,7 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import union
 from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.scheme import Scheme
+from nasion.media.file_names import name_bytes
 from nasion.recipe import Recipe
 
 _PAIR = 2
@@ -112,7 +113,7 @@ def faces_key(train_faces: Faces, val_faces: Faces) -> str:
     digest = blake2b(digest_size=16)
     for faces in (train_faces, val_faces):
         # \0 keeps ids apart: the ids ab, c and a, bc are not the same faces.
-        digest.update("\0".join(faces.ids).encode() + faces.points.tobytes())
+        digest.update(name_bytes("\0".join(faces.ids)) + faces.points.tobytes())
     return digest.hexdigest()
 
 

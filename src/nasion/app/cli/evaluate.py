@@ -128,6 +128,8 @@ def evaluate(
         scheme=reading.scheme,
         whole_images=model.spec.whole if model else None,
         reading=reading,
+        # The network's points, of which the labels may be a part.
+        box_scheme=meant,
     )
     limit = None if threshold is None else threshold / 100
     evaluated = model if model is not None else read_predictions(subject, faces, reading.missing)

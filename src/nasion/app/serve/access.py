@@ -32,9 +32,8 @@ class Access:
 
     def __post_init__(self) -> None:
         for origin in self.origins:
-            parts = urlsplit(origin)
             require(
-                origin == "*" or (bool(parts.scheme and parts.netloc) and not parts.path),
+                origin == "*" or _is_origin(origin),
                 f"An origin is a scheme and a host, as https://example.org; found {origin!r}.",
             )
         for host in self.hosts:
@@ -57,10 +56,22 @@ class Access:
 
     def allows_origin(self, origin: str, host: str) -> bool:
         """Whether a page of ``origin`` may open the camera's socket at ``host``."""
-        if urlsplit(origin).netloc == host or "*" in self.origins or origin in self.origins:
+        if "*" in self.origins or origin in self.origins:
             return True
+        try:
+            own = urlsplit(origin).netloc
+        except ValueError:
+            return False
         # Behind a proxy that changes Host, the page's own origin has the name of the proxy.
-        return _matches(_host_name(urlsplit(origin).netloc), map(str.lower, self.hosts))
+        return own == host or _matches(_host_name(own), map(str.lower, self.hosts))
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.scheme and parts.netloc) and not parts.path
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

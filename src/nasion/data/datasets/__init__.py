@@ -5,8 +5,10 @@ Each file has ``SCHEME`` (None: a format for any scheme), ``SPLITS`` (``"all"`` 
 ``splits(path)``, those of its splits that are there; ``files(path, split)``, the files that it
 reads, so that they are cached; ``POOL``, the split that ``train`` and ``val`` are sides of, if the
 dataset holds test faces back; ``stated_sizes(path)``, the images' sizes (width, height) by the
-images' names as the labels' file states them; and ``WHOLE_IMAGES = True`` if its images are crops
-of one face (else faces without a box are cropped around their points).
+images' names as the labels' file states them; ``PIXEL_ORIGIN``, what its files call the centre of
+the first pixel (else 0), or ``pixel_origin(path)`` where that depends on the file; ``IMAGE_SIDE``,
+1 or 100, if its numbers are fractions or percent of the image; and ``WHOLE_IMAGES = True`` if its
+images are crops of one face (else faces without a box are cropped around their points).
 
 A format that can be written has ``write_labels(faces, folder) -> Path``, what to read again;
 ``IMAGE_FOLDER``, where below the folder the images lie that the faces name; ``KEEPS``, what it

@@ -22,6 +22,17 @@ def text_lines(path: Path) -> list[Line]:
     return [(number, line) for number, line in lines if line.strip()]
 
 
+def headed_lines(path: Path, place: str, head: str) -> tuple[Line, list[Line]]:
+    """The first line that is not blank, and those below. ``DataError`` if all are.
+
+    ``head``: what the first line is, for the error.
+    """
+    lines = text_lines(path)
+    if not lines:
+        raise DataError(f"{place}: it is empty; {head}, then a line for each point, expected.")
+    return lines[0], lines[1:]
+
+
 def points_of_lines(
     lines: Sequence[Line], count: int, place: str, separator: str | None = None
 ) -> Float64[np.ndarray, "K 2"]:

@@ -24,7 +24,7 @@ from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
 from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
-from nasion.media.csv_rows import column_positions, csv_rows, delimiter_of
+from nasion.media.csv_rows import column_positions, csv_rows, delimiter_of, of_width
 from nasion.media.files import read_text
 from nasion.media.number_text import check_file_name, parse_coordinate
 from nasion.media.quoted import listed, quoted, shortened
@@ -87,7 +87,7 @@ def read_table(
     for line, found in lines:
         count += 1
         try:
-            cells = _of_width(found, len(header))
+            cells = of_width(found, len(header))
             face = finder.named(cells[at]) if labels else check_file_name(cells[at])
             numbers = _numbers(cells, wanted, header, marks)
             # Empty cells: a face without a box.
@@ -110,18 +110,6 @@ def read_table(
     boxes = None if boxes is None or np.isnan(boxes).all() else boxes
     points = numbers[:, 4 * has_boxes :].reshape(len(rows), len(scheme), 2) - pixel_origin(names)
     return numbered_faces(faces), points, boxes
-
-
-def _of_width(cells: list[str], width: int) -> list[str]:
-    """A row's cells, as many as the header has: empty ones at the end count for nothing."""
-    if len(cells) == width:
-        return cells
-    used = len(cells)
-    while used > 0 and not cells[used - 1].strip():
-        used -= 1
-    if used > width or len(cells) < width:
-        raise ValueError(f"has {len(cells)} columns, {width} expected")
-    return cells[:width]
 
 
 @dataclass
@@ -204,7 +192,7 @@ def read_boxes(path: Path) -> tuple[list[str], np.ndarray]:
     names, boxes = [], []
     for line, cells in lines:
         try:
-            cells = _of_width(cells, len(header))
+            cells = of_width(cells, len(header))
             box = _numbers(cells, wanted, header, marks)
             # Fails for NaN too, which an empty cell is.
             _check_box(box)

@@ -111,8 +111,7 @@ def instances(file: Any, path: Path) -> list[Instance]:
     rows = _table(file, "instances", path, names)
     points = _table(file, "points", path, ("x", "y", "visible"), "fiub")
     xy = np.stack([points["x"], points["y"]], axis=1).astype(np.float64)
-    if _version(file, path) < _CENTRED:
-        xy -= 0.5
+    xy -= first_pixel(file, path)
     # Places of invisible points are where SLEAP put them at first.
     xy[~points["visible"].astype(bool) | np.isnan(xy).any(axis=1)] = np.nan
     wrong = np.flatnonzero((np.abs(xy) > MAX_COORDINATE).any(axis=1))  # infinity too
@@ -136,6 +135,11 @@ def instances(file: Any, path: Path) -> list[Instance]:
         places = (int(frame["video"]), int(frame["frame_idx"]), int(row["skeleton"]))
         found.append(Instance(*places, xy[start:end]))
     return found
+
+
+def first_pixel(file: Any, path: Path) -> float:
+    """What the file calls the centre of the first pixel."""
+    return 0.5 if _version(file, path) < _CENTRED else 0.0
 
 
 def _version(file: Any, path: Path) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nasion.data.datasets._named_points import named_scheme
-from nasion.errors import DataError
+from nasion.errors import DataError, reason_of
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
 from nasion.media.json_document import Document
@@ -18,6 +19,7 @@ from nasion.media.signatures import IMAGE_SUFFIXES
 # What the three splits are called, in the file and as folders.
 NAMES = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 _MOST_POINTS = 100_000
+_MOST_VALUES = 1_000_000  # of a file, with its aliases written out
 _REMEDY = "see docs.ultralytics.com/datasets/pose for what the file must say."
 
 
@@ -46,14 +48,19 @@ class Config:
         place = self._existing(entry)
         if place.is_dir():
             return [path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
-        # A list of images, each relative to the list or to the folder.
-        found = []
-        for line in read_text(place).splitlines():
-            if line.strip():
-                name = check_file_name(line.strip().replace("\\", "/"))
-                beside = place.parent / name
-                found.append(beside if beside.is_file() else self.folder / name)
-        return found
+        lines = enumerate(read_text(place).splitlines(), start=1)
+        return [self._listed(line, place, number) for number, line in lines if line.strip()]
+
+    def _listed(self, line: str, place: Path, number: int) -> Path:
+        """The image on a line of a list: beside the list or in the folder. ``DataError``."""
+        try:
+            name = check_file_name(line.strip().replace("\\", "/"))
+            beside, inside = place.parent / name, self.folder / name
+            return next((path for path in (beside, inside) if path.is_file()), inside)
+        except (ValueError, OSError) as error:
+            raise DataError(
+                f"{place} line {number}: {reason_of(error)}; the name of an image expected."
+            ) from error
 
     def _existing(self, entry: Document) -> Path:
         """The folder or list that an entry means. Raises ``DataError`` for one that is not there.
@@ -65,7 +72,7 @@ class Config:
         parts = [part for part in name.split("/") if part not in ("..", ".", "")]
         tried = [self.folder / name, self.path.parent / name]
         tried += [self.path.parent.joinpath(*parts[k:]) for k in range(len(parts))]
-        found = next((path for path in tried if path.is_dir() or path.is_file()), None)
+        found = next((path for path in tried if _is_there(path)), None)
         if found is None:
             raise entry.error(f"no folder or list {quoted(name)} at {tried[0]} or beside the file")
         return found
@@ -137,6 +144,13 @@ class Config:
         return tuple(edges)
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_dir() or path.is_file()
+    except OSError:  # longer than a path may be
+        return False
+
+
 def find_config(root: Path) -> Path | None:
     """The YAML file of a pose dataset at this path; None if there is none or several."""
     suffixes = (".yaml", ".yml")
@@ -153,7 +167,7 @@ def read_config(path: Path) -> Config:
     import yaml
 
     try:
-        value = yaml.safe_load(read_text(path))
+        value = _yaml_value(read_text(path))
     except yaml.YAMLError as error:
         raise DataError(f"{path}: not YAML ({' '.join(str(error).split())[:200]}).") from error
     except (RecursionError, ValueError) as error:
@@ -167,9 +181,39 @@ def read_config(path: Path) -> Config:
         raise shape.error(f"{numbers} found; [number of points, 2 or 3] expected")
     base = document.get("path")
     folder = path.parent
-    if base is not None and (folder / base.text()).is_dir():
-        folder = folder / base.text()
+    if base is not None and _is_there(given := folder / base.text()) and given.is_dir():
+        folder = given
     return Config(path, folder, document, *numbers)
+
+
+def _yaml_value(text: str) -> Any:
+    """Raises ``ValueError`` for aliases that refer to each other until they are far too many."""
+    import yaml
+
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        # A few lines of aliases of aliases are billions of values once they are written out.
+        count = 0 if node is None else _written_out(node, {})
+        if count > _MOST_VALUES:
+            raise ValueError(
+                f"its aliases (*) stand for {count:.3g} values, {_MOST_VALUES:,} at most; write "
+                "them out"
+            )
+        return None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _written_out(node: Any, known: dict[int, float]) -> float:
+    """How many values a node is with its aliases written out; infinite if it contains itself."""
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        inner = node.value if isinstance(node.value, list) else []
+        # A mapping's are pairs of nodes.
+        nodes = [each for item in inner for each in (item if type(item) is tuple else (item,))]
+        known[id(node)] = 1.0 + sum(_written_out(each, known) for each in nodes)
+    return known[id(node)]
 
 
 def _with_text_keys(value: Any, depth: int = 0) -> Any:

@@ -35,6 +35,7 @@ SCHEME = None
 SPLITS = ("all",)
 IMAGE_FOLDER = "images"
 KEEPS: tuple[str, ...] = ("occluded", "boxes", "edges")  # of what labels may have beside points
+PIXEL_ORIGIN = 0.5  # numbers count from the corner of the first pixel
 
 
 def recognises(root: Path) -> bool:

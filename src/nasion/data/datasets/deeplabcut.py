@@ -25,7 +25,7 @@ from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
-from nasion.media.csv_rows import csv_rows
+from nasion.media.csv_rows import csv_rows, of_width
 from nasion.media.files import read_text, write_text
 from nasion.media.number_text import check_file_name, parse_coordinate
 from nasion.media.quoted import listed, quoted, shortened
@@ -136,8 +136,7 @@ def _faces_of_rows(
     for line, cells in rows:
         place = f"{path.name} {unit} {line}"
         try:
-            if len(cells) < len(header["coords"]):
-                raise ValueError(f"has {len(cells)} columns, {len(header['coords'])} expected")
+            cells = of_width(cells, len(header["coords"]))
             name = "/".join(cell.strip() for cell in cells[: columns[0].at] if cell.strip())
             parts = with_slashes(check_file_name(name)).split("/")
             image = finder.find(*("/".join(parts[k:]) for k in range(len(parts))))

@@ -14,7 +14,7 @@ from nasion.data.datasets._image_names import image_name
 from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._photographs import photograph
-from nasion.data.datasets._point_lines import points_of_lines, text_lines
+from nasion.data.datasets._point_lines import headed_lines, points_of_lines
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces
@@ -53,12 +53,12 @@ def read(
     images = ImagesByStem()
 
     def read_one(path: Path, place: str) -> LabelledFace:
-        lines = text_lines(path)
+        (number, title), lines = headed_lines(path, place, "the image's name")
         try:
-            stem = image_name(lines[0][1].strip(), root)
+            stem = image_name(title.strip(), root)
         except ValueError as error:
-            raise DataError(f"{place} line {lines[0][0]}: {error}.") from None
-        points = points_of_lines(lines[1:], len(SCHEME), place, ",")
+            raise DataError(f"{place} line {number}: {error}.") from None
+        points = points_of_lines(lines, len(SCHEME), place, ",")
         image = _image(images, folders, stem, place)
         name = str(image.relative_to(root))
         return LabelledFace(name, image, points, (photograph(stem),))

@@ -51,6 +51,8 @@ SCHEME = None
 SPLITS = ("all",)
 IMAGE_FOLDER = "images"
 KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
+PIXEL_ORIGIN = 0.5  # numbers count from the corner of the first pixel
+IMAGE_SIDE = 100  # numbers are percent of the image's size
 _SERVED = "/data/local-files/?d="  # before the path of a file on Label Studio's own disk
 _REMEDY = "correct it, or export it from Label Studio again as JSON or JSON-MIN."
 _log = logging.getLogger(__name__)

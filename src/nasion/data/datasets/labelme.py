@@ -53,6 +53,7 @@ SPLITS = ("all",)
 IMAGE_FOLDER = ""
 KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
 _REMEDY = "correct it, or save it in LabelMe again."
+PIXEL_ORIGIN = 0.5  # numbers count from the corner of the first pixel
 _KEYS = ("shapes", "imagePath")
 _MOST_GROUPS = 1 << 53
 _LOOKED_AT = 10  # files of a folder; other programs put JSON files there too

@@ -11,7 +11,7 @@ from pathlib import Path
 from nasion.data.datasets._label_files import check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._photographs import photograph
-from nasion.data.datasets._point_lines import points_of_lines, text_lines
+from nasion.data.datasets._point_lines import headed_lines, points_of_lines
 from nasion.data.record_faults import Faults
 from nasion.errors import DataError, SplitNotFound
 from nasion.landmarks.faces import Faces
@@ -45,13 +45,13 @@ def read(
     images = ImagesByStem()
 
     def read_one(path: Path, place: str) -> LabelledFace:
-        lines = text_lines(path)
-        if lines[0][1].strip() != str(len(SCHEME)):
+        (number, count), lines = headed_lines(path, place, "the number of points")
+        if count.strip() != str(len(SCHEME)):
             raise DataError(
-                f"{place} line {lines[0][0]}: {quoted(lines[0][1].strip())}, the number of points "
+                f"{place} line {number}: {quoted(count.strip())}, the number of points "
                 f"{len(SCHEME)} expected."
             )
-        points = points_of_lines(lines[1:], len(SCHEME), place)
+        points = points_of_lines(lines, len(SCHEME), place)
         image = images.find(path.parent.parent / _IMAGES, path.stem, place)
         return LabelledFace(str(image.relative_to(root)), image, points, (photograph(path.stem),))
 

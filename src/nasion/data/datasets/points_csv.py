@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nasion.data.datasets import _table_header
 from nasion.data.datasets._image_names import image_of_face, photograph_group
 from nasion.data.datasets._label_files import check_split, known_box, labelled_images
 from nasion.data.datasets._points_table import given_table, image_folder, read_table, table_at
@@ -46,6 +47,11 @@ def recognises(root: Path) -> bool:
     """True for a table whose header has a box or a point, or a folder with one such."""
     path = table_at(root)
     return path is not None and is_points_header(read_header(path))
+
+
+def pixel_origin(root: Path) -> int:
+    """What the table calls the first pixel."""
+    return _table_header.pixel_origin(read_header(given_table(root)))
 
 
 def read(

@@ -24,9 +24,9 @@ from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
-from nasion.media.csv_rows import csv_rows, delimiter_of
+from nasion.media.csv_rows import csv_rows, delimiter_of, of_width
 from nasion.media.files import read_text, write_text
-from nasion.media.number_text import check_file_name
+from nasion.media.number_text import check_file_name, without_decimals
 from nasion.media.quoted import listed, quoted
 
 SCHEME = None
@@ -103,13 +103,12 @@ def read(
     marks, lines = DecimalMarks(delimiter_of(text) != ","), list(rows)
     # COCO's visibility, if 2 occurs: then 0 is not labelled, 1 hidden.
     at = columns.visible
-    seen = {cells[at].strip() for _, cells in lines if at is not None and at < len(cells)}
+    seen = {_flag_text(cells[at]) for _, cells in lines if at is not None and at < len(cells)}
     faces: dict[tuple[str, str], NamedFace] = {}
     for line, cells in lines:
         place = f"{root.name} line {line}"
         try:
-            if len(cells) < len(header):
-                raise ValueError(f"has {len(cells)} columns, {len(header)} expected")
+            cells = of_width(cells, len(header))
             _add_point(cells, columns, marks, "2" in seen, faces, place)
         except ValueError as error:
             report_fault(faults, place, f"{error}.")
@@ -142,12 +141,12 @@ def _add_point(
         )
     is_hidden = False
     if columns.visible is not None:
-        shown = cells[columns.visible].strip().lower().removesuffix(".0")
+        shown = _flag_text(cells[columns.visible])
         if is_coco and shown == "0":
             return
-        is_hidden = shown == "1" if is_coco else not _flag(shown, "visible")
+        is_hidden = _is_hidden(shown) if is_coco else not _flag(shown, "visible")
     elif columns.hidden is not None:
-        is_hidden = _flag(cells[columns.hidden].strip().lower().removesuffix(".0"), "occluded")
+        is_hidden = _flag(_flag_text(cells[columns.hidden]), "occluded")
     if math.isnan(x):
         return
     if name in face.points and columns.face is None:
@@ -156,6 +155,17 @@ def _add_point(
             "them apart in a column face"
         )
     face.add(name, (x, y), is_hidden)
+
+
+def _flag_text(cell: str) -> str:
+    return without_decimals(cell.strip().lower())
+
+
+def _is_hidden(text: str) -> bool:
+    """COCO's visibility of a labelled point; an empty cell says nothing, as in ``_flag``."""
+    if text not in ("1", "2", ""):
+        raise ValueError(f"visible is {quoted(text)}; 0, 1 (hidden) or 2 expected")
+    return text == "1"
 
 
 def _flag(text: str, column: str) -> bool:

@@ -27,6 +27,7 @@ from nasion.data.datasets._named_points import named_scheme
 from nasion.data.datasets._sleap_file import (
     Instance,
     embedded_image,
+    first_pixel,
     instances,
     opened,
     skeletons,
@@ -52,6 +53,13 @@ _SUFFIX = ".slp"
 def recognises(root: Path) -> bool:
     """True for such a file, or a folder with one."""
     return only_file(root, _SUFFIX) is not None
+
+
+def pixel_origin(root: Path) -> float:
+    """What the file calls the centre of the first pixel."""
+    root = label_file(root, _SUFFIX)
+    with opened(root) as file:
+        return first_pixel(file, root)
 
 
 def read(

@@ -28,18 +28,20 @@ from nasion.data.datasets._label_files import (
 from nasion.data.datasets._yolo_config import NAMES, Config, find_config, read_config
 from nasion.data.face_record import FaceRecord
 from nasion.data.record_faults import Faults, report_fault
-from nasion.errors import DataError, SplitNotFound
+from nasion.errors import DataError, SplitNotFound, reason_of
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import from_relative, has_area, to_relative
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import decode_text, write_text
 from nasion.media.images import image_size
-from nasion.media.number_text import parse_number, parse_whole
+from nasion.media.number_text import parse_number, parse_whole, without_decimals
 
 SCHEME = None
 SPLITS = ("all", *NAMES)
 IMAGE_FOLDER = "images"
 KEEPS: tuple[str, ...] = ("occluded", "boxes", "edges")  # of what labels may have beside points
+PIXEL_ORIGIN = 0.5  # numbers count from the corner of the first pixel
+IMAGE_SIDE = 1  # numbers are fractions of the image's size
 _FARTHEST = 100.0  # sizes of the image
 _log = logging.getLogger(__name__)
 
@@ -147,21 +149,21 @@ def _records(
     image: Path, base: Path, config: Config, wanted: _Classes, faults: Faults
 ) -> Iterator[FaceRecord]:
     path = _label_file(image)
-    if not path.is_file():
-        return
     name = image.resolve().relative_to(base).as_posix()
     try:
+        if not path.is_file():
+            return
         lines = decode_text(path.read_bytes(), path).splitlines()
         size = np.array(image_size(image), dtype=np.float64)
-    except DataError as error:
-        report_fault(faults, path.name, str(error))
+    except (DataError, OSError) as error:
+        report_fault(faults, path.name, reason_of(error))
         return
     for number, line in enumerate(lines, start=1):
         fields = line.split("#")[0].split()
         if not fields:
             continue
         try:
-            kind = parse_whole(fields[0].removesuffix(".0"))
+            kind = parse_whole(without_decimals(fields[0]))
             if wanted.is_face(kind):
                 yield _record(fields, name, f"{path.name} line {number}", size, config)
         except ValueError as error:
