@@ -21,6 +21,7 @@ from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.landmarks.faces import join
 from nasion.landmarks.scheme import Scheme
+from nasion.model_spec import ModelSpec
 from nasion.recipes.finetune import RECIPE
 from nasion.training import few_faces, fitting_crops, starting_network
 from nasion.training.point_map import held_out_points
@@ -262,6 +263,19 @@ def test_faces_that_the_detector_misses_get_a_box_like_the_others(monkeypatch):
     found_but(monkeypatch, faces, missed=(1, 2, 3, 5))
     assert whole_faces.tell_size(one_point(faces))
     assert np.isnan(whole_faces.detected_boxes(one_point(faces))[1]).all()
+
+
+def test_a_label_does_not_say_where_a_face_is_that_the_detector_misses_but_to_learn(monkeypatch):
+    faces = eye_faces(6)
+    found_but(monkeypatch, faces, missed=(2,))
+    single = one_point(faces)
+    points = single.points + np.float32(20) * (np.arange(6) == 2)[:, None, None]
+    moved = replace(single, points=points.astype(np.float32))
+    spec = ModelSpec(scheme=single.scheme, input_size=(32, 32), detected_boxes=True)
+    boxes = [whole_faces.in_seen_boxes(each, spec).boxes for each in (single, moved)]
+    np.testing.assert_array_equal(*boxes)
+    assert np.isnan(boxes[0][2]).all() and np.isfinite(np.delete(boxes[0], 2, 0)).all()
+    assert np.isfinite(whole_faces.in_seen_boxes(single, spec, to_learn=True).boxes).all()
 
 
 @pytest.mark.slow

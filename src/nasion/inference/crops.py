@@ -83,7 +83,7 @@ class Batch:
 def crop_faces(faces: Faces, spec: ModelSpec, augment: Augment | None = None) -> Crops:
     """Crop labelled faces. ``augment``: with the margin and colour that it needs."""
     _require_files(faces)
-    faces = in_seen_boxes(faces, spec)
+    faces = in_seen_boxes(faces, spec, to_learn=True)
     margin, colour = (0, 0), spec.colour
     if augment is not None:
         if faces.boxes is not None:

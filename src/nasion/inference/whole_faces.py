@@ -25,17 +25,20 @@ _MOST_LARGER = 4.0  # times a box, that a face may be for the box to tell its si
 _IMAGES = 4096  # files whose detections are kept: the same faces are cropped several times
 
 
-def in_seen_boxes(faces: Faces, spec: ModelSpec) -> Faces:
+def in_seen_boxes(faces: Faces, spec: ModelSpec, *, to_learn: bool = False) -> Faces:
     """The faces in the boxes that a network is shown: their own, or those of the detector.
 
-    Faces without labels, of which the right one cannot be chosen, keep their own.
+    Faces without labels, of which the right one cannot be chosen, keep their own. A face that the
+    detector does not find is shown in its whole image, since a box by its label would tell where
+    the point is; only to learn (``to_learn``) it has one.
     """
     if not spec.detected_boxes:
         return faces
     labelled = faces.labelled.any(axis=1)
     boxes = np.full((len(faces), 4), np.nan) if faces.boxes is None else np.array(faces.boxes)
     if labelled.any():
-        boxes[labelled] = detected_boxes(faces[labelled])
+        boxes_of = detected_boxes if to_learn else _detected
+        boxes[labelled] = boxes_of(faces[labelled])
     return replace(faces, boxes=boxes.astype(np.float32))
 
 
