@@ -271,6 +271,20 @@ def test_points_around_the_face_get_larger_crops_so_that_the_face_stays_as_large
     assert around(9)["input_size"] == (256, 256)  # at most twice the sides
 
 
+def test_crops_do_not_depend_on_the_order_of_many_faces(monkeypatch):
+    start = open_starting_network("face68_light")
+    faces = toy.draw(24, ibug68, size=200, seed=7)
+    monkeypatch.setattr(fitting_crops_module, "predicted_points", lambda _, faces: faces.points)
+    monkeypatch.setattr(fitting_crops_module, "_FACES", 8)
+    middle, half = (faces.points.min(1) + faces.points.max(1)) / 2, np.ptp(faces.points, axis=1) / 2
+    # Sorted: a third of the boxes are larger than those that most faces have.
+    half[:8] *= 2
+    faces = replace(faces, boxes=np.concatenate([middle - half, middle + half], axis=1))
+    found = fitting_crops(start, faces)
+    assert found["box_scale"] == pytest.approx(1.15, rel=0.02)
+    assert found == fitting_crops(start, faces[::-1])
+
+
 def test_own_points_are_trained_evaluated_and_resumed_from_the_command_line(
     run, sides, tmp_path, monkeypatch, capsys
 ):

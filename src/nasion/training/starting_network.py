@@ -99,8 +99,7 @@ def point_weights(start: StartingNetwork, faces: Faces) -> Float64[np.ndarray, "
     NaN for a point that has no label and no known name.
     """
     scheme, named = faces.scheme, _named(start, faces.scheme)
-    # Evenly from all faces: datasets are often sorted by person.
-    some = faces[np.linspace(0, len(faces) - 1, min(len(faces), _MAP_FACES)).astype(int)]
+    some = evenly(faces, _MAP_FACES)
     predicted = predicted_points(start, some)
     weights = combine_points(
         predicted.astype(np.float64), some.points.astype(np.float64), named, _groups(some)
@@ -115,6 +114,11 @@ def point_weights(start: StartingNetwork, faces: Faces) -> Float64[np.ndarray, "
         f", {unknown} have no labels" if unknown else "",
     )
     return weights
+
+
+def evenly(faces: Faces, most: int) -> Faces:
+    """As many faces, from all places of the set: datasets are often sorted, as by person."""
+    return faces[np.linspace(0, len(faces) - 1, min(len(faces), most)).astype(int)]
 
 
 def _named(start: StartingNetwork, scheme: Scheme) -> Int64[np.ndarray, " K"]:
