@@ -187,6 +187,18 @@ def _check_same_network(recipe: Recipe, start: StartingNetwork) -> None:
             f"not the recipe's ({recipe.architecture}, {own.codec}); the recipe finetune takes the "
             "network of whatever it starts from."
         )
+    meanings = ["pixel_range"]
+    if own.codec.stride is None:
+        # Numbers mean places in an input of one size; maps lie over inputs of any.
+        meanings += ["codec", "input_size"]
+    for name in meanings:
+        mine, its = getattr(own, name), getattr(other, name)
+        if mine != its:
+            raise SettingError(
+                f"init_from={recipe.init_from}: its network was trained with spec.{name} {its}, "
+                f"the recipe has {mine}, which gives the weights another meaning; set it as it was "
+                "there, or train the recipe finetune, which takes the settings of its start."
+            )
 
 
 def _filled(start: StartingNetwork, faces: Faces) -> nn.Module:
