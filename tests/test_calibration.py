@@ -12,6 +12,7 @@ from nasion.evaluation.reliability import reliability
 from nasion.inference import calibration
 from nasion.inference.calibration import TOLERANCE, face_sizes
 from nasion.landmarks.faces import Predictions
+from nasion.landmarks.scheme import Scheme
 
 
 def test_a_score_is_the_part_of_ratios_that_would_stay_within_the_tolerance():
@@ -85,6 +86,17 @@ def test_honest_scores_are_calibrated_and_overconfident_ones_are_not():
 def test_predictions_without_scores_have_no_reliability():
     faces, predictions = predicted(20)
     assert reliability(faces, replace(predictions, scores=None)) is None
+
+
+def test_labels_of_a_part_of_the_face_measure_by_the_size_of_the_whole():
+    faces, predictions = predicted(200)
+    inner = faces.scheme.points[:11]  # without the mouth: their box is less high
+    eyes = Scheme(name="eyes", points=inner, mirror=(), norm=faces.scheme.norm)
+    found = evaluate(predictions, faces.to(eyes)).reliability
+    hidden = faces.points.copy()
+    hidden[:, faces.scheme.index(set(faces.scheme.points) - set(inner))] = np.nan
+    assert found == evaluate(predictions, replace(faces, points=hidden)).reliability
+    assert found.gap < 0.03
 
 
 def test_a_result_carries_reliability_in_whatever_order_predictions_come(tmp_path):

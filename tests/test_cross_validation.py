@@ -15,6 +15,8 @@ from PIL import Image
 
 import nasion
 from nasion.data.datasets import points_csv, toy
+from nasion.data.label_reading import AS_IT_SEEMS
+from nasion.data.load import load_faces
 from nasion.data.pool import load_pool
 from nasion.data.splits import shared_persons
 from nasion.errors import DataError, RunError, SettingError
@@ -25,6 +27,7 @@ from nasion.landmarks.metrics import distances
 from nasion.recipes.toy_demo import RECIPE
 from nasion.training.processes import process_count
 from nasion.training.state import Interrupted
+from nasion.training.training_faces import load_sides
 
 pytestmark = pytest.mark.slow
 
@@ -252,6 +255,38 @@ def test_validation_labels_without_a_point_of_the_recipe_are_refused_before_trai
         )
     with pytest.raises(SettingError, match="given twice"):
         nasion.train(SMALL, (faces[:20], faces[20:]), validation=faces, run_folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def partly_labelled(faces, seed):
+    """The faces, of which only eight have labels."""
+    hidden = np.ones(faces.labelled.shape, dtype=bool)
+    hidden[np.random.default_rng(seed).choice(len(faces), 8, replace=False)] = False
+    return toy.hide_labels(faces, hidden)
+
+
+def test_folds_and_sides_of_partly_labelled_faces_all_have_labels(tmp_path, faces):
+    some = [partly_labelled(faces, seed) for seed in range(4)]
+    for k, each in enumerate(some):
+        train_faces, val_faces = load_sides(SMALL, each, None, AS_IT_SEEMS)
+        assert len(train_faces) == 6 and val_faces.labelled.any(axis=1).tolist() == [True, True]
+        path = write_table(tmp_path / f"table{k}", each)
+        sides = load_sides(SMALL, path, None, AS_IT_SEEMS)
+        assert [len(side) for side in sides] == [6, 2]
+        # Evaluation may ask for other points, and still gets the same sides.
+        own = load_faces(None, path, "val", whole_images=SMALL.spec.whole)
+        assert own.ids == sides[1].ids
+    short = replace(SMALL, epochs=1)
+    found = nasion.cross_validate(short, some[0], folds=4, run_folder=tmp_path / "run")
+    assert [len(fold.faces) for fold in found.folds] == [2, 2, 2, 2]
+
+
+def test_a_validation_side_without_labels_is_refused_before_training(tmp_path, faces):
+    hidden = toy.hide_labels(faces[20:], np.ones((10, 15), dtype=bool))
+    for val_faces in (hidden, faces[:0]):
+        text = rf"None of the {len(val_faces)} validation faces has a label of scheme fkd15"
+        with pytest.raises(DataError, match=text):
+            nasion.train(SMALL, (faces[:20], val_faces), run_folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

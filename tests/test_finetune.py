@@ -176,6 +176,33 @@ def test_another_network_than_the_recipes_is_refused(run, sides):
         starting_module(other, own_labels(sides[0]))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"codec": Coordinates(unit="pixels")}, "spec.codec .*relative.* recipe has .*pixels"),
+        ({"pixel_range": (-1.0, 1.0)}, r"spec.pixel_range \(0.0, 1.0\), .* has \(-1.0, 1.0\)"),
+        ({"input_size": (64, 64)}, r"spec.input_size \(32, 32\), the recipe has \(64, 64\)"),
+    ],
+)
+def test_weights_that_the_spec_gives_another_meaning_are_refused(sides, tmp_path, change, message):
+    numbers = changed(
+        RECIPE,
+        input_size=(32, 32),
+        codec=Coordinates(unit="relative"),
+        architecture=replace(RECIPE.architecture, widths=(4, 8, 8, 8)),
+        epochs=1,
+    )
+    run = train(numbers, sides, run_folder=tmp_path / "run").folder
+    with pytest.raises(SettingError, match=message):
+        starting_module(changed(numbers, init_from=str(run), **change), sides[0])
+
+
+def test_maps_of_another_size_start_from_the_same_weights(run, sides):
+    starting_module(changed(MAPS, init_from=str(run), input_size=(64, 64)), sides[0])
+    with pytest.raises(SettingError, match=r"spec.pixel_range \(0.0, 1.0\)"):
+        starting_module(changed(MAPS, init_from=str(run), pixel_range=(0, 255.0)), sides[0])
+
+
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
 def test_an_exported_file_becomes_the_network_again_with_norms_that_can_be_trained(
     run, sides, tmp_path, precision
@@ -269,6 +296,20 @@ def test_points_around_the_face_get_larger_crops_so_that_the_face_stays_as_large
     np.testing.assert_allclose(found["face_margins"], -0.35 / 1.7, atol=0.005)
     assert found["refine_steps"] == 1  # since points span less than the boxes
     assert around(9)["input_size"] == (256, 256)  # at most twice the sides
+
+
+def test_crops_do_not_depend_on_the_order_of_many_faces(monkeypatch):
+    start = open_starting_network("face68_light")
+    faces = toy.draw(24, ibug68, size=200, seed=7)
+    monkeypatch.setattr(fitting_crops_module, "predicted_points", lambda _, faces: faces.points)
+    monkeypatch.setattr(fitting_crops_module, "_FACES", 8)
+    middle, half = (faces.points.min(1) + faces.points.max(1)) / 2, np.ptp(faces.points, axis=1) / 2
+    # Sorted: a third of the boxes are larger than those that most faces have.
+    half[:8] *= 2
+    faces = replace(faces, boxes=np.concatenate([middle - half, middle + half], axis=1))
+    found = fitting_crops(start, faces)
+    assert found["box_scale"] == pytest.approx(1.15, rel=0.02)
+    assert found == fitting_crops(start, faces[::-1])
 
 
 def test_own_points_are_trained_evaluated_and_resumed_from_the_command_line(

@@ -13,7 +13,9 @@ from nasion.data.corrupt import Corrupt
 from nasion.discovery import RECIPES
 from nasion.errors import RunError, SettingError
 from nasion.inference.recipe_json import from_json, to_json
-from nasion.models.codecs import Coordinates
+from nasion.models.architectures.pyramid import Pyramid
+from nasion.models.codecs import Anchors, Coordinates, Heatmaps
+from nasion.models.losses import GaussianLikelihood, LaplaceLikelihood, huber, squared_error
 from nasion.models.optim import SGD, Adam, Cosine, Phase, Plateau, StepDecay
 from nasion.recipe import AugmentDecay
 from nasion.recipe_settings import override, settings
@@ -297,6 +299,46 @@ def test_augment_decay_scales_everything_but_flips_and_patch_size():
     assert recipe.in_epoch(8).augment == Augment(0.5, 15, 0.1, 0.05, 2, 0.1, 0.2, 0.05, 0.025, 0.05)
     assert recipe.in_epoch(8).corrupt == Corrupt(0.5, 0.025, 0.05, 0.2, 0.3)
     assert RECIPE.in_epoch(RECIPE.epochs - 1) is RECIPE
+
+
+def test_augment_decay_counts_the_epochs_of_all_phases():
+    decayed = dataclasses.replace(
+        TWO_PHASES, augment=Augment(rotate=10), augment_decay=AugmentDecay(after=0.5, to=0)
+    )
+    every = TWO_PHASES.epochs + SECOND.epochs
+    still = [epoch for epoch in range(every) if decayed.in_epoch(epoch).augment.rotate == 0]
+    assert still == list(range(-(-every // 2), every))
+    never = dataclasses.replace(decayed, augment_decay=AugmentDecay(after=1.0, to=0))
+    assert never.in_epoch(every - 1) is never
+
+
+@pytest.mark.parametrize(
+    ("codec", "loss", "message"),
+    [
+        (Coordinates(scale=True), squared_error, "has a log scale .* squared_error does not learn"),
+        (Anchors(), squared_error, "has a log scale .* squared_error does not learn"),
+        (Anchors(), huber, "has a log scale for each point, which loss huber does not learn"),
+        (Coordinates(), LaplaceLikelihood(), r"LaplaceLikelihood\(.* Coordinates\(.* not have"),
+        (Heatmaps(8), GaussianLikelihood(), r"GaussianLikelihood\(.* Heatmaps\(.* not have"),
+    ],
+)
+def test_losses_that_do_not_fit_the_codec_are_refused(codec, loss, message):
+    def recipe(codec, loss):
+        stride = codec.stride
+        parts = {} if stride is None else {"architecture": Pyramid(stride=stride)}
+        spec = dataclasses.replace(RECIPE.spec, codec=codec)
+        return dataclasses.replace(RECIPE, spec=spec, loss=loss, start_at_mean=False, **parts)
+
+    with pytest.raises(SettingError, match=message):
+        recipe(codec, loss)
+    fitting = LaplaceLikelihood() if loss in (squared_error, huber) else squared_error
+    recipe(codec, fitting)
+
+
+def test_distillation_needs_a_network_to_start_from():
+    with pytest.raises(SettingError, match=r"distillation=0\.3 .* set init_from, or distill"):
+        override(RECIPE, ["distillation=0.3"])
+    assert override(RECIPE, ["distillation=0.3", "init_from=face68"]).distillation == 0.3
 
 
 def test_all_settings_can_be_listed():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import changed
 
+from nasion.audit import networks
 from nasion.data.annotators import SeparateHeads, add_heads, merge_heads, split_heads
 from nasion.data.datasets import ibug68 as reader
 from nasion.data.datasets import toy
@@ -21,6 +22,7 @@ from nasion.training.train import train
 pytestmark = pytest.mark.slow
 
 FOUR = (SeparateHeads("four", ("nose_tip", "left_eye_center", "right_eye_center")),)
+FOUR_HEADS = (SeparateHeads("four", ("left_eye_center", "right_eye_center", "nose_tip")),)
 
 
 @pytest.fixture
@@ -43,6 +45,22 @@ def test_the_widened_scheme_has_the_sources_own_points_and_mirrors_them():
         add_heads(fkd15, (SeparateHeads("four", ("ear",)),))
     with pytest.raises(SettingError, match="separate_heads needs the name of a source"):
         SeparateHeads("")
+
+
+def test_a_head_of_one_point_of_a_mirror_pair_is_refused_with_its_partner():
+    """Mirrored, its left point would be learnt from right ones."""
+    text = "'left_eye_center' without its mirror partner 'right_eye_center' .*fkd15.* both or nei"
+    with pytest.raises(SettingError, match=text):
+        add_heads(fkd15, (SeparateHeads("four", ("nose_tip", "left_eye_center")),))
+
+
+def test_an_audit_gives_a_source_both_points_of_a_pair_of_which_it_labels_one(monkeypatch, faces):
+    monkeypatch.setattr(networks, "_HEADS", 4)
+    points = faces.points.copy()
+    points[6:] = np.nan
+    points[6:, fkd15.index(["nose_tip", "left_eye_center"])] = 5
+    heads = networks._separate_heads(replace(faces, points=points))
+    assert heads == FOUR_HEADS
 
 
 def test_labels_of_a_source_move_to_its_own_points_and_all_others_stay(faces):

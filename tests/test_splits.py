@@ -14,6 +14,7 @@ from nasion.data.augment import warp
 from nasion.data.datasets import toy
 from nasion.data.load import load_faces, load_train_val
 from nasion.data.splits import (
+    SimilarPair,
     clusters,
     connecting_pairs,
     honest_folds,
@@ -300,6 +301,37 @@ def test_as_many_folds_as_clusters_have_one_each_and_more_are_refused():
         honest_folds(faces, 7, pairs=[])
     with pytest.raises(SettingError, match="two folds or more; found 1"):
         honest_folds(faces, 1, pairs=[])
+
+
+def mostly_unlabelled(count, labelled, seed=0):
+    """Faces of which only some have a label, those by chance."""
+    points = np.full((count, 15, 2), np.nan, dtype=np.float32)
+    points[np.random.default_rng(seed).choice(count, labelled, replace=False)] = 1
+    return replace(plain([f"{i}.jpg" for i in range(count)]), points=points)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_sides_and_folds_count_labelled_faces_only(seed):
+    faces = mostly_unlabelled(60, 8, seed)
+    labelled = faces.labelled.any(axis=1)
+    train, val = honest_split(faces, pairs=[])
+    assert len(val) == 2 and set(train.ids + val.ids) == set(faces[labelled].ids)
+    fold = honest_folds(faces, 4, pairs=[])
+    assert (fold[~labelled] == -1).all() and np.bincount(fold[labelled]).tolist() == [2, 2, 2, 2]
+
+
+def test_labelled_faces_that_only_an_unlabelled_one_connects_stay_together():
+    faces = plain([f"{i}.jpg" for i in range(20)])
+    faces.points[1] = np.nan
+    fold = honest_folds(faces, 5, [SimilarPair(0, 1, 1.0, True), SimilarPair(1, 2, 1.0, True)])
+    assert fold[0] == fold[2] and fold[1] == -1
+
+
+def test_a_set_without_labels_cannot_be_divided():
+    faces = mostly_unlabelled(9, 0)
+    for divide in (honest_split, lambda faces, pairs: honest_folds(faces, 3, pairs)):
+        with pytest.raises(DataError, match=r"None of the 9 faces has a label of scheme fkd15"):
+            divide(faces, pairs=[])
 
 
 def test_a_photograph_on_both_sides_is_a_leak_under_any_name(toy_faces):

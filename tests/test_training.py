@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from dataclasses import replace
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import changed
+from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 import nasion
@@ -30,6 +32,7 @@ from nasion.models.losses import LaplaceLikelihood
 from nasion.models.optim import SGD, Adam
 from nasion.recipe import AugmentDecay
 from nasion.recipes.toy_demo import RECIPE
+from nasion.training import torch_loop
 from nasion.training.state import Interrupted, TrainingState
 from nasion.training.torch_loop import _optimizer, _update_average
 from nasion.training.train import train
@@ -490,6 +493,80 @@ def test_two_processes_under_torchrun_learn_nearly_the_same_as_one(tmp_path):
     one, two = (run_folder.read_history(tmp_path / name) for name in ("one", "two"))
     # Batch norm sees halves of each batch, so only nearly.
     assert len(two) == 2 and two[0]["loss"] == pytest.approx(one[0]["loss"], rel=0.3)
+
+
+def run_two_processes(script, folder, *words):
+    """Run a script under torchrun as two processes; what each of them left in ``rank-R``."""
+    file = folder / "script.py"
+    file.write_text(textwrap.dedent(script))
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [sys.executable, *launch, str(file), str(folder), *words]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return [(folder / f"rank-{rank}").read_text() for rank in range(2)]
+
+
+@pytest.mark.parametrize("ema_decay", ["0", "0.9"])
+def test_two_processes_have_the_same_validation_scores(tmp_path, ema_decay):
+    # Else one of them runs out of patience alone, and the other waits for it in vain.
+    script = """
+        import os, sys
+        from pathlib import Path
+        import nasion
+        from nasion.data.datasets import toy
+        faces, folder = toy.draw(60), Path(sys.argv[1])
+        changes = ["epochs=3", "batch_size=8", "architecture.widths=8,16", *sys.argv[2:]]
+        sides = faces[:40], faces[40:]
+        result = nasion.train("toy_demo", sides, run_folder=folder / "run", changes=changes)
+        scores = [(row["val"], row["val_loss"]) for row in result.state.history]
+        (folder / f"rank-{os.environ['RANK']}").write_text(str(scores))
+    """
+    first, second = run_two_processes(script, tmp_path, f"ema_decay={ema_decay}")
+    assert first == second
+
+
+def test_a_signal_to_one_of_two_processes_stops_both_after_the_same_step(tmp_path):
+    script = """
+        import os, signal, sys
+        from pathlib import Path
+        import nasion
+        from nasion.data.datasets import toy
+        from nasion.training import torch_loop
+        from nasion.training.state import Interrupted
+        faces, folder, rank = toy.draw(60), Path(sys.argv[1]), os.environ["RANK"]
+        step = torch_loop._step
+        def signalled(session, epoch, number, order):
+            if rank == "1" and number == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return step(session, epoch, number, order)
+        torch_loop._step = signalled
+        changes = ["epochs=3", "batch_size=8", "architecture.widths=8,16"]
+        sides = faces[:40], faces[40:]
+        try:
+            nasion.train("toy_demo", sides, run_folder=folder / "run", changes=changes)
+        except Interrupted as error:
+            (folder / f"rank-{rank}").write_text(str(error))
+    """
+    first, second = run_two_processes(script, tmp_path)
+    assert first == second and "in epoch 1 after step 3 of 5" in first
+
+
+def test_a_signal_between_two_steps_leaves_no_loss_behind(tmp_path, sides, monkeypatch):
+    signals, losses = [], iter(torch.arange(1.0, 100.0))
+
+    class Signalled:
+        def step(self, state, faces_per_second):
+            signals.extend([state.step] if state.step == 2 else [])
+
+        def epoch(self, state, row): ...
+
+    session = torch_loop._start_session(SMALL, sides, tmp_path, (Signalled(),), False)
+    # As on a GPU, where losses are read at the epoch's end.
+    monkeypatch.setattr(Fabric, "device", torch.device("cuda"))
+    monkeypatch.setattr(torch_loop, "_step", lambda *_: next(losses))
+    state = TrainingState()
+    torch_loop._run_epoch(session, state, lambda: bool(signals))
+    assert state.step == 3 and state.losses == [1.0, 2.0, 3.0]
 
 
 def test_training_starts_from_another_runs_weights_or_names_those_that_do_not_fit(tmp_path, sides):

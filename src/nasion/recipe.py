@@ -9,12 +9,16 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from nasion.data.augment import Augment
 from nasion.data.corrupt import Corrupt
 from nasion.data.missing_labels import MissingLabels
 from nasion.errors import require
+from nasion.landmarks.scheme import Scheme
 from nasion.model_spec import ModelSpec
 from nasion.models.architectures import Architecture, framework_of, has_features, stride_of
+from nasion.models.codecs import Codec
 from nasion.models.losses import Loss, squared_error
 from nasion.models.optim import SGD, Adam, Constant, Phase, Plateau, Schedule
 from nasion.models.precision import Precision
@@ -92,6 +96,7 @@ class Recipe:
         self._check_numbers()
         self._check_parts_fit()
         self._check_framework()
+        self._check_loss_fits()
 
     def _check_numbers(self) -> None:
         least = 1 if self.init_from is None else 0
@@ -112,6 +117,11 @@ class Recipe:
         for name in ("ema_decay", "distillation"):
             share = getattr(self, name)
             require(0 <= share < 1, f"{name} must be 0 to below 1; found {share}.")
+        require(
+            self.init_from is not None or not self.distillation,
+            f"distillation={self.distillation} moves labels towards the points of the network "
+            "that training starts from; set init_from, or distillation=0.",
+        )
 
     def _check_parts_fit(self) -> None:
         codec, stride = self.spec.codec, stride_of(self.architecture)
@@ -134,6 +144,21 @@ class Recipe:
             codec.stride is None or not self.start_at_mean,
             "start_at_mean is for networks that output coordinates; this one outputs maps, "
             "which start in the middle of the image.",
+        )
+
+    def _check_loss_fits(self) -> None:
+        codec, learns_scale = self.spec.codec, getattr(self.loss, "predicts_sigma", False)
+        has_scale = _has_log_scale(codec, self.spec.input_size)
+        name = getattr(self.loss, "__name__", self.loss)
+        require(
+            learns_scale or not has_scale,
+            f"{codec} has a log scale for each point, which loss {name} does not learn; take "
+            "LaplaceLikelihood or GaussianLikelihood, or a codec without a scale.",
+        )
+        require(
+            has_scale or not learns_scale,
+            f"Loss {name} learns a log scale for each point, which {codec} does not have; take a "
+            "codec with a scale (Coordinates(scale=True), Anchors), or a loss without one.",
         )
 
     def _check_framework(self) -> None:
@@ -173,9 +198,9 @@ class Recipe:
         return (first, self.second_phase)
 
     def in_epoch(self, epoch: int) -> Recipe:
-        """The recipe with the augmentation of this epoch, counted from 0."""
-        decay = self.augment_decay
-        if epoch < decay.after * self.epochs or decay.to == 1:
+        """The recipe with the augmentation of this epoch, counted from 0 over all phases."""
+        decay, epochs = self.augment_decay, sum(phase.epochs for phase in self.phases)
+        if epoch < decay.after * epochs or decay.to == 1:
             return self
         augment, corrupt = self.augment.scaled(decay.to), self.corrupt.scaled(decay.to)
         return dataclasses.replace(self, augment=augment, corrupt=corrupt)
@@ -189,3 +214,12 @@ class Recipe:
         if weights_follow and getattr(architecture, "pretrained", False):
             architecture = dataclasses.replace(architecture, pretrained=False)
         return architecture.build(self.spec.outputs, self.spec.input_size, self.spec.channels)
+
+
+def _has_log_scale(codec: Codec, size: tuple[int, int]) -> bool:
+    """Whether the codec's outputs have more numbers per point than its targets: a log scale."""
+    one = Scheme(name="one", points=("point",), mirror=())
+    cells = () if codec.stride is None else (size[1] // codec.stride, size[0] // codec.stride)
+    output = np.zeros((1, codec.outputs(one), *cells), dtype=np.float32)
+    target = codec.encode(np.zeros((1, 1, 2), dtype=np.float32), size)
+    return codec.activate(output, size).shape != target.shape

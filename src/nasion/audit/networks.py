@@ -166,6 +166,8 @@ def _separate_heads(faces: Faces) -> tuple[SeparateHeads, ...]:
     for value, count in counts.most_common()[1:]:
         if value and count >= _HEADS:
             labelled = faces.labelled[faces.group(GROUP) == value].sum(axis=0) >= _HEADS / 4
+            # A head holds both points of a mirror pair.
+            labelled |= labelled[faces.scheme.flip]
             points = [faces.scheme.points[k] for k in np.flatnonzero(labelled)]
             if points:
                 heads.append(SeparateHeads(value, tuple(points)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nasion.array_types import Float
-from nasion.errors import require
+from nasion.errors import SettingError, require
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 
@@ -39,13 +39,17 @@ class SeparateHeads:
 
 
 def add_heads(scheme: Scheme, heads: Sequence[SeparateHeads]) -> Scheme:
-    """The scheme followed by each source's own points."""
+    """The scheme followed by each source's own points.
+
+    Raises ``SettingError`` for unknown points, and for one of a mirror pair without the other.
+    """
     if not heads:
         return scheme
     points, mirror = list(scheme.points), list(scheme.mirror)
     for head in heads:
         own = set(head.of(scheme))
         scheme.index(own)  # raises for unknown points
+        _check_pairs(scheme, head, own)
         points += [_own_name(point, head) for point in scheme.points if point in own]
         mirror += [
             (_own_name(a, head), _own_name(b, head))
@@ -53,6 +57,18 @@ def add_heads(scheme: Scheme, heads: Sequence[SeparateHeads]) -> Scheme:
             if a in own and b in own
         ]
     return replace(scheme, points=tuple(points), mirror=tuple(mirror))
+
+
+def _check_pairs(scheme: Scheme, head: SeparateHeads, own: set[str]) -> None:
+    # In a mirrored face a point is its partner, which would have no output of this source.
+    for pair in scheme.mirror:
+        inside = [point for point in pair if point in own]
+        if len(inside) == 1:
+            (point,), (partner,) = inside, [other for other in pair if other not in own]
+            raise SettingError(
+                f"separate_heads of source {head.source!r} has {point!r} without its mirror "
+                f"partner {partner!r} (scheme {scheme.name}); give both or neither."
+            )
 
 
 def split_heads(faces: Faces, heads: Sequence[SeparateHeads]) -> Faces:

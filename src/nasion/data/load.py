@@ -50,7 +50,8 @@ def load_faces(
     """Load a dataset's faces: one of its published splits, or ``train`` or ``val``.
 
     ``name``: the dataset's or format's name; None to recognise it by the path. A dataset without
-    its own ``train`` and ``val`` is split by ``splits.honest_split``. ``scheme``: convert the faces
+    its own ``train`` and ``val`` is split by ``splits.honest_split``, which leaves out faces
+    without a label. ``scheme``: convert the faces
     to it. ``whole_images``: faces without a box are whole images; False: all get the box around
     their points; None: as the dataset says. ``box_scheme``: whose points are meant there, if it is
     another scheme than the faces'. ``reading``: what labels mean where the file leaves it open, as
@@ -99,7 +100,9 @@ def load_train_val(
         # Before boxes are estimated: whole photographs are compared, as the file gives them.
         pairs = _cached_pairs(module, path, faces, reading.skip_faults)
         boxed = _boxed(module, path, faces, whole_images, scheme, box_scheme)
-        train, val = honest_split(boxed, pairs=pairs)
+        # By labels of any point, so that training and evaluation in other schemes split alike.
+        sides = honest_split(faces, pairs=pairs)
+        train, val = (boxed.subset(side.ids) for side in sides)
     return train, val
 
 

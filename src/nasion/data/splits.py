@@ -21,7 +21,7 @@ import numpy as np
 from nasion.array_types import Float64, Int, Int64, UInt8
 from nasion.data.augment import warp
 from nasion.data.equal_images import equal_images, only_faces
-from nasion.data.sides import clusters_of, fold_numbers, validation_side
+from nasion.data.sides import Cluster, clusters_of, fold_numbers, validation_side
 from nasion.errors import DataError, require
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import NO_GROUP, Faces, join
@@ -200,9 +200,10 @@ def honest_split(
     """(training, validation) faces that share no photograph, duplicate or linked group.
 
     About ``fraction`` of the faces go to validation, also of each source and subset: see
-    ``sides.py``. Raises ``DataError`` if a side would be empty.
+    ``sides.py``. Faces without a label are on no side. Raises ``DataError`` if a side would be
+    empty.
     """
-    found = clusters_of(faces, linked_clusters(faces, pairs))
+    faces, found = _labelled_clusters(faces, pairs)
     if len(found) < 2:
         raise DataError(
             f"{len(faces)} faces in one cluster of linked or alike images cannot be split; "
@@ -217,16 +218,37 @@ def honest_folds(
 ) -> Int64[np.ndarray, " N"]:
     """The fold of each face, 0 to ``count - 1``; folds share no photograph, duplicate or group.
 
-    Raises ``SettingError`` if there are fewer than two folds, or fewer clusters than folds.
+    Faces without a label are in no fold: -1. Raises ``SettingError`` if there are fewer than two
+    folds, or fewer clusters than folds.
     """
     require(count >= 2, f"Cross-validation takes two folds or more; found {count}.")
-    found = clusters_of(faces, linked_clusters(faces, pairs))
+    labelled, found = _labelled_clusters(faces, pairs)
     require(
         len(found) >= count,
-        f"{len(faces)} faces in {len(found)} clusters of linked or alike images cannot be divided "
-        f"into {count} folds; ask for fewer, or give validation faces of their own (--val PATH).",
+        f"{len(labelled)} faces in {len(found)} clusters of linked or alike images cannot be "
+        f"divided into {count} folds; ask for fewer, or give validation faces of their own "
+        "(--val PATH).",
     )
-    return fold_numbers(found, count)
+    number = np.full(len(faces), -1, dtype=np.int64)
+    number[faces.labelled.any(axis=1)] = fold_numbers(found, count)
+    return number
+
+
+def _labelled_clusters(
+    faces: Faces, pairs: list[SimilarPair] | None
+) -> tuple[Faces, list[Cluster]]:
+    """The faces with a label, and their clusters. ``DataError`` if there are none."""
+    labelled = faces.labelled.any(axis=1)
+    if not labelled.any():
+        raise DataError(
+            f"None of the {len(faces)} faces has a label of scheme {faces.scheme.name}; training "
+            "needs labels of points that the recipe has."
+        )
+    # The others connect faces that are like them, but count on no side.
+    roots = linked_clusters(faces, pairs)
+    if not labelled.all():
+        faces, roots = faces[labelled], roots[labelled]
+    return faces, clusters_of(faces, roots)
 
 
 def linked_clusters(

@@ -146,7 +146,8 @@ def evaluate(
     if not threshold > 0:
         raise SettingError(f"The threshold must be above 0, as 0.08; found {threshold}.")
     shared = _shared_points(faces, predictions)
-    matched, missing, extra = match_by_id(predictions.to(faces.scheme), faces)
+    scored, missing, extra = match_by_id(predictions, faces)
+    matched = scored.to(faces.scheme)
     lacking = [point for point in faces.scheme.points if point not in shared]
     truth = faces.points.copy()
     # A point that the predictions' scheme lacks is left out, not counted as a failure.
@@ -172,8 +173,8 @@ def evaluate(
         faces=faces,
         predictions=matched,
         face_nme=metrics.face_nme(scorer.distances, length),
-        reliability=reliability(replace(faces, points=truth), matched),
-        reliability_by_occlusion=_reliability_by_occlusion(faces, truth, matched),
+        reliability=reliability(replace(faces, points=truth), scored),
+        reliability_by_occlusion=_reliability_by_occlusion(faces, truth, scored),
         warning=_warning(predictor, faces) if is_model else "",
         floor=people,
         without_suspects=None if audit is None else _without_suspects(scorer, faces, audit),

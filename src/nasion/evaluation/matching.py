@@ -157,7 +157,7 @@ def match_by_id(predictions: Predictions, faces: Faces) -> tuple[Predictions, li
     missing = [faces.ids[row] for row, name in enumerate(wanted) if name not in at]
     known = set(wanted)
     extra = [predictions.ids[i] for name, i in at.items() if name not in known]
-    return Predictions(scheme=faces.scheme, ids=faces.ids, **values), missing, extra
+    return Predictions(scheme=predictions.scheme, ids=faces.ids, **values), missing, extra
 
 
 def _image_keys(faces: Faces, predicted: Sequence[PredictedFace]) -> tuple[list[str], list[str]]:

@@ -50,14 +50,20 @@ class Reliability:
 
 
 def reliability(faces: Faces, predictions: Predictions) -> Reliability | None:
-    """Of predictions in the order of the faces; None without scores or labels."""
+    """Of predictions in the order of the faces; None without scores or labels.
+
+    Predictions are in the scheme that they were made in, since scores are of the size of a face by
+    all of its points; they are compared with labels of the points that both have.
+    """
     if predictions.scores is None or predictions.expected is None:
         return None
+    made, predictions = predictions, predictions.to(faces.scheme)
+    assert predictions.scores is not None and predictions.expected is not None
     distances = metrics.distances(faces.points, predictions.points)
     known = np.isfinite(distances) & np.isfinite(predictions.scores)
     if not known.any():
         return None
-    sizes = face_sizes(predictions.points, faces.images, faces.boxes)
+    sizes = face_sizes(made.points, faces.images, faces.boxes)
     within = distances / sizes[:, None] <= TOLERANCE
     columns = (predictions.scores, within, predictions.expected, distances)
     scores, within, expected, errors = (

@@ -25,7 +25,7 @@ def adapt(recipe: Recipe, faces: int, spec: ModelSpec, architecture: Architectur
         spec=spec,
         architecture=architecture,
         loss=_loss_for(spec.codec),
-        distillation=_DISTILLATION if faces < _LARGE else 0.0,
+        distillation=_DISTILLATION if faces < _LARGE and recipe.init_from else 0.0,
         batch_size=32 if faces >= _LARGE else 16,
         epochs=_EPOCHS,
         repeats=max(1, round(shown / (_EPOCHS * faces))),

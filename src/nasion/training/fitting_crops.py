@@ -14,7 +14,7 @@ from nasion.landmarks.boxes import iou
 from nasion.landmarks.face_extent import margins
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import points_box, shift_box
-from nasion.training.starting_network import StartingNetwork, predicted_points
+from nasion.training.starting_network import StartingNetwork, evenly, predicted_points
 
 _FACES = 256  # that are looked at
 _LEAST_SCALE = 1.05  # of boxes, so that all of a scheme's points are seen
@@ -37,7 +37,7 @@ def fitting_crops(start: StartingNetwork, faces: Faces) -> dict[str, Any]:
     their boxes are. Where labels do not tell how large a face is, boxes are the detector's; if it
     does not find most of the faces either, whole images are seen, and seen once.
     """
-    spec, some = start.spec, faces[:_FACES]
+    spec, some = start.spec, evenly(faces, _FACES)
     is_detected = not tell_size(some)
     if is_detected:
         own = detected_boxes(some)

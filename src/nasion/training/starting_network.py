@@ -99,8 +99,7 @@ def point_weights(start: StartingNetwork, faces: Faces) -> Float64[np.ndarray, "
     NaN for a point that has no label and no known name.
     """
     scheme, named = faces.scheme, _named(start, faces.scheme)
-    # Evenly from all faces: datasets are often sorted by person.
-    some = faces[np.linspace(0, len(faces) - 1, min(len(faces), _MAP_FACES)).astype(int)]
+    some = evenly(faces, _MAP_FACES)
     predicted = predicted_points(start, some)
     weights = combine_points(
         predicted.astype(np.float64), some.points.astype(np.float64), named, _groups(some)
@@ -115,6 +114,11 @@ def point_weights(start: StartingNetwork, faces: Faces) -> Float64[np.ndarray, "
         f", {unknown} have no labels" if unknown else "",
     )
     return weights
+
+
+def evenly(faces: Faces, most: int) -> Faces:
+    """As many faces, from all places of the set: datasets are often sorted, as by person."""
+    return faces[np.linspace(0, len(faces) - 1, min(len(faces), most)).astype(int)]
 
 
 def _named(start: StartingNetwork, scheme: Scheme) -> Int64[np.ndarray, " K"]:
@@ -183,6 +187,18 @@ def _check_same_network(recipe: Recipe, start: StartingNetwork) -> None:
             f"not the recipe's ({recipe.architecture}, {own.codec}); the recipe finetune takes the "
             "network of whatever it starts from."
         )
+    meanings = ["pixel_range"]
+    if own.codec.stride is None:
+        # Numbers mean places in an input of one size; maps lie over inputs of any.
+        meanings += ["codec", "input_size"]
+    for name in meanings:
+        mine, its = getattr(own, name), getattr(other, name)
+        if mine != its:
+            raise SettingError(
+                f"init_from={recipe.init_from}: its network was trained with spec.{name} {its}, "
+                f"the recipe has {mine}, which gives the weights another meaning; set it as it was "
+                "there, or train the recipe finetune, which takes the settings of its start."
+            )
 
 
 def _filled(start: StartingNetwork, faces: Faces) -> nn.Module:

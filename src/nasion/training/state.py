@@ -75,7 +75,7 @@ class Interrupted(RunError):
 def record_losses(
     state: TrainingState,
     losses: list[float],
-    at: list[Int64[np.ndarray, " B"]],
+    at: list[Int64[np.ndarray, " _"]],
     faces: Faces,
     first_step: int,
 ) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nasion.arrays import upload
@@ -92,7 +92,8 @@ def fit(
     if recipe.init_from and not resume:
         _keep_start(session, state)
         _save(session, state)
-    with stop_signal() as stopped:
+    with stop_signal() as signalled:
+        stopped = _in_any_process(session.fabric, signalled)
         while state.epoch < recipe.epochs and not out_of_patience(state.history, recipe.patience):
             _run_epoch(session, state, stopped)
             if stopped():
@@ -117,7 +118,9 @@ def _run_epoch(session: _Session, state: TrainingState, stopped: Callable[[], bo
     for step in range(state.step, len(order)):
         started = time.perf_counter()
         pending.append((order[step], _step(session, state.epoch, step, order)))
-        if len(pending) >= ahead or step == len(order) - 1 or stopped():
+        # Once a step: a signal after this is for the next one, and no loss stays pending.
+        stops = stopped()
+        if len(pending) >= ahead or step == len(order) - 1 or stops:
             losses = torch.stack([loss for _, loss in pending]).tolist()
             at = [faces for faces, _ in pending]
             record_losses(state, losses, at, session.faces, step + 1 - len(pending))
@@ -126,7 +129,7 @@ def _run_epoch(session: _Session, state: TrainingState, stopped: Callable[[], bo
         state.step, state.seconds = step + 1, state.seconds + seconds
         for observer in session.observers:
             observer.step(state, len(order[step]) / seconds)
-        if stopped():
+        if stops:
             return
 
 
@@ -186,6 +189,37 @@ def _over_processes(fabric: Fabric, value: Tensor, how: str) -> Tensor:
     return torch.as_tensor(fabric.all_reduce(value.clone(), reduce_op=how))
 
 
+def _in_any_process(fabric: Fabric, stopped: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether any process was told to stop, so that all of them stop after the same step.
+
+    All processes call it together.
+    """
+    if fabric.world_size == 1:
+        return stopped
+    # Over the CPU, so that no GPU is waited for.
+    group = distributed.new_group(backend="gloo")
+
+    def stopped_anywhere() -> bool:
+        flag = torch.tensor(int(stopped()))
+        distributed.all_reduce(flag, op=distributed.ReduceOp.MAX, group=group)
+        return bool(flag)
+
+    return stopped_anywhere
+
+
+def _share_buffers(session: _Session) -> None:
+    """Give every process the first one's buffers.
+
+    Each has the batch-norm statistics of its own part of the last batch. DDP shares them only at
+    the next forward pass, and never those of the average.
+    """
+    if session.fabric.world_size == 1:
+        return
+    for module in dict.fromkeys((session.module, session.kept)):
+        for buffer in module.buffers():
+            distributed.broadcast(buffer, src=0)
+
+
 def _keep_start(session: _Session, state: TrainingState) -> None:
     """Keep the starting weights until an epoch is better: with very few faces none may be."""
     state.best = _validate(session)["val"]
@@ -194,10 +228,14 @@ def _keep_start(session: _Session, state: TrainingState) -> None:
 
 
 def _validate(session: _Session) -> dict[str, float]:
+    """The validation scores, the same in every process: what follows from them is, too."""
     recipe, device = session.recipe, session.fabric.device
+    _share_buffers(session)
     bfloat16 = torch_uses_bfloat16(recipe.precision, device.type)
     network = TorchNetwork(session.kept, recipe.spec, device, bfloat16)
-    return validate(network, session.val_crops, session.val_faces, recipe)
+    scores = validate(network, session.val_crops, session.val_faces, recipe)
+    # The first one's: on unlike devices the last digits may differ.
+    return session.fabric.broadcast(scores)
 
 
 def _keep(session: _Session, state: TrainingState, val: float) -> None:

@@ -36,11 +36,20 @@ def load_sides(
     """(training, validation) faces. Raises ``DataError`` if the validation faces have no label."""
     if validation is not None:
         return _with_validation(recipe, data, validation, reading)
+    train_faces, val_faces = _divided(recipe, data, reading)
+    _check_labelled(val_faces, recipe.spec.scheme)
+    return train_faces, val_faces
+
+
+def _divided(recipe: Recipe, data: Data, reading: LabelReading) -> tuple[Faces, Faces]:
+    """The two sides of one set, of each dataset, or as they are given."""
     scheme, whole_images = recipe.spec.scheme, recipe.spec.whole
     if isinstance(data, (str, Path)):
         return load_train_val(None, data, scheme=scheme, whole_images=whole_images, reading=reading)
     if isinstance(data, Faces):
-        return splits.honest_split(data)
+        # By labels of the recipe's points; the faces keep all of their own.
+        sides = splits.honest_split(data.to(scheme))
+        return data.subset(sides[0].ids), data.subset(sides[1].ids)
     paths = [path for path in data if isinstance(path, (str, Path))]
     if paths:
         return load_joint_train_val(paths, scheme, whole_images=whole_images, reading=reading)
@@ -135,16 +144,20 @@ def _with_validation(
                 "faces, and validation=... is another; give one of them."
             )
     train_faces, val_faces = sides
-    if not val_faces.labelled.any():
-        raise DataError(
-            f"None of the {len(val_faces)} validation faces has a label of scheme "
-            f"{recipe.spec.scheme.name}; validate on labels of points that the recipe has."
-        )
+    _check_labelled(val_faces, recipe.spec.scheme)
     _warn_of_leaks(train_faces, val_faces)
     # Two paths may name their images alike.
     taken = set(train_faces.ids)
     ids = tuple(f"val/{face}" if face in taken else face for face in val_faces.ids)
     return train_faces, replace(val_faces, ids=ids)
+
+
+def _check_labelled(val_faces: Faces, scheme: Scheme) -> None:
+    if not val_faces.to(scheme).labelled.any():
+        raise DataError(
+            f"None of the {len(val_faces)} validation faces has a label of scheme {scheme.name}; "
+            "validate on labels of points that the recipe has."
+        )
 
 
 def _warn_of_leaks(train_faces: Faces, val_faces: Faces) -> None:
