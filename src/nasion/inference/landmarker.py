@@ -21,7 +21,7 @@ from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.smoothing import DEFAULT_SMOOTHING, OneEuro
 from nasion.inference.track_association import DEFAULT_PATIENCE
 from nasion.landmarks import geometry
-from nasion.landmarks.boxes import best_rotations, nms, overlaps_any
+from nasion.landmarks.boxes import best_rotations, face_boxes, nms, overlaps_any
 from nasion.landmarks.face import Face
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.media.addresses import is_stream, is_url
@@ -357,6 +357,8 @@ def _rotate(
 
 
 def _map_back(face: Face, back: Float64[np.ndarray, "2 3"]) -> Face:
-    points = geometry.apply(back, face.points.astype(np.float64))
-    box = geometry.points_box(points[None])[0]
-    return replace(face, points=points.astype(np.float32), box=box.astype(np.float32))
+    points = geometry.apply(back, face.points.astype(np.float64)).astype(np.float32)
+    x0, y0, x1, y1 = face.box.astype(np.float64)
+    corners = geometry.apply(back, np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]))
+    box = face_boxes(points[None], geometry.points_box(corners[None]))[0]
+    return replace(face, points=points, box=box)
