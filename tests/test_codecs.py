@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nasion.errors import SettingError
 from nasion.landmarks.catalog import fkd15
+from nasion.model_spec import ModelSpec
 from nasion.models import codecs
 
 CODECS = {
@@ -90,6 +92,19 @@ def test_a_heatmap_peaks_in_the_cell_of_its_point_and_falls_as_a_gaussian(kind):
     assert target.shape == (1, 1, 8, 10)
     np.testing.assert_allclose(target[0, 0, 2, 4], 1.0, rtol=1e-6)
     np.testing.assert_allclose(target[0, 0, 2, 7], np.exp(-9 / 4.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (4, 4), (40, 11)])
+def test_a_heatmap_of_fewer_than_three_cells_a_side_is_refused(size):
+    codec, cells = codecs.Heatmaps(stride=4), f"{size[0] // 4} x {size[1] // 4}"
+    message = rf"{size[0]},{size[1]} pixels have {cells} cells; .* an input_size of 12 or more"
+    with pytest.raises(SettingError, match=message):
+        ModelSpec(scheme=fkd15, input_size=size, codec=codec)
+    with pytest.raises(SettingError, match=message):
+        codec.encode(np.ones((1, 15, 2)), size)
+    points = np.random.default_rng(0).uniform(1, 10, (3, 15, 2))
+    size = ModelSpec(scheme=fkd15, input_size=(12, 12), codec=codec).input_size
+    np.testing.assert_allclose(codec.decode(codec.encode(points, size), size), points, atol=0.01)
 
 
 @KINDS

@@ -6,11 +6,20 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
 import nasion
+from nasion.data.datasets import toy
 from nasion.errors import MissingExtra, RunError, SettingError
+from nasion.inference.backends.onnx import OnnxNetwork
 from nasion.inference.backends.pytorch import TorchNetwork
+from nasion.inference.calibration import _QUANTILES, Calibration
 from nasion.inference.export import export_model
+from nasion.inference.predictor import Predictor
+from nasion.landmarks.catalog import fkd15
+from nasion.model_spec import ModelSpec
+from nasion.models.architectures.pyramid import Pyramid
+from nasion.models.codecs import Anchors, Coordinates, Heatmaps
 from nasion.training.train import train
 
 pytestmark = pytest.mark.slow
@@ -80,6 +89,60 @@ def test_a_file_that_differs_from_the_run_is_not_kept(folder, tmp_path, monkeypa
     ):
         export_model(replace(model, network=network), path)
     assert path.read_bytes() == b"an older file" and len(list(tmp_path.iterdir())) == 1
+
+
+def pyramid(codec, log_scales):
+    """A network with random weights whose learnt scales have about these logarithms."""
+    torch.manual_seed(0)
+    architecture = Pyramid(widths=(8, 8, 16), blocks=(0, 1, 1), stride=8, neck=16)
+    spec = ModelSpec(scheme=fkd15, input_size=(64, 64), codec=codec)
+    module = architecture.build(spec.outputs, spec.input_size, 1).eval()
+    if log_scales is not None:
+        with torch.no_grad():
+            module.get_parameter("head.bias")[3 * len(fkd15) :] = log_scales
+    known = Calibration(tuple(np.linspace(0, 0.05, len(_QUANTILES)).tolist()), 1.0, 1000, 100)
+    return Predictor(spec, TorchNetwork(module, spec, torch.device("cpu")), known)
+
+
+@pytest.mark.parametrize(
+    ("codec", "log_scales"),
+    [(Anchors(stride=8), torch.linspace(-5, 2.9, 15)), (Heatmaps(stride=8), None)],
+)
+def test_a_file_expects_the_errors_that_its_run_expects_however_large(codec, log_scales, tmp_path):
+    """Up to e^2.9 cells of 8 pixels, and of a heatmap without a peak more."""
+    model, faces = pyramid(codec, log_scales), toy.draw(3, fkd15, seed=2, size=64)
+    export_model(model, tmp_path / "model.onnx")
+    run, file = model.predict(faces), nasion.load_model(tmp_path / "model.onnx").predict(faces)
+    factor = model.calibration.expected(np.ones(1))[0]
+    assert run.expected.max() > 100 * factor
+    np.testing.assert_allclose(file.expected, run.expected, rtol=1e-3)
+    np.testing.assert_allclose(file.scores, run.scores, atol=1e-4)
+    assert run.scores.max() > 4 * run.scores.min()
+
+
+def test_a_file_that_expects_other_errors_than_the_run_is_not_kept(tmp_path, monkeypatch):
+    model = pyramid(Anchors(stride=8), torch.zeros(15))
+    sigma = Coordinates.sigma
+    monkeypatch.setattr(Coordinates, "sigma", lambda self, *given: sigma(self, *given) * 1.1)
+    with pytest.raises(
+        RunError, match=r"expects differ from the run's by 10\.\d%; 5% are allowed.*was not written"
+    ):
+        export_model(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_the_runtime_cannot_run_is_not_kept(folder, tmp_path, monkeypatch):
+    def fails(self, images):
+        raise RuntimeError("[ONNXRuntimeError] : 2 : Expand node failed")
+
+    monkeypatch.setattr(OnnxNetwork, "__call__", fails)
+    with pytest.raises(
+        RunError,
+        match=r"cannot run .* on 32 faces \(.*Expand node failed\)\. .*model\.onnx was not written"
+        r"; .*choose others, or other versions of the packages",
+    ):
+        export_model(nasion.load_model(folder), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_onnx_the_line_that_installs_it_is_named(folder, tmp_path, monkeypatch):

@@ -13,12 +13,15 @@ import nasion
 from nasion.errors import DataError, SettingError
 from nasion.inference import detectors
 from nasion.inference.detectors import Detector
-from nasion.inference.landmarker import Landmarker, _rotate
+from nasion.inference.landmarker import Landmarker, _map_back, _rotate
+from nasion.inference.predictor import Predictor
+from nasion.inference.tracking import Tracker
 from nasion.landmarks import geometry
 from nasion.landmarks.boxes import best_rotations, nms
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face
 from nasion.landmarks.face_extent import mean_shape
+from nasion.landmarks.scheme import Scheme
 
 
 @dataclass(frozen=True)
@@ -196,6 +199,68 @@ def test_no_face_is_found_twice_with_any_rotation(real_data, light):
     image = real_data / "samples" / "dlib_faces" / "2008_001009.jpg"
     assert len(Landmarker(light)(image)) == len(Landmarker(light, any_rotation=True)(image)) == 2
     assert len(Landmarker(light, min_score=0.3, any_rotation=True)(image)) == 2
+
+
+@dataclass(frozen=True)
+class ScoredDetector:
+    """A detector that finds the same boxes with the same scores in every image."""
+
+    boxes: list
+    scores: list
+
+    def __call__(self, image):
+        return np.array(self.boxes, np.float32), np.array(self.scores, np.float32)
+
+
+@pytest.mark.parametrize("any_rotation", [False, True])
+@pytest.mark.parametrize("scores", [(0.9, 0.8), (-0.3, -0.5)])
+def test_the_best_faces_are_those_that_the_network_finds_best(
+    light, astronaut, scores, any_rotation
+):
+    """The detector is surer of a place where no face is."""
+    (face,) = Landmarker(light)(astronaut)
+    detector = ScoredDetector([[20, 300, 170, 450], face.box], list(scores))
+    settings = {"detector": detector, "max_faces": 1, "any_rotation": any_rotation}
+    (found,) = Landmarker(light, **settings)(astronaut)
+    assert np.abs(found.points - face.points).mean() < 3
+    (tracked,) = Tracker(Landmarker(light, **settings))(np.asarray(astronaut), 0.0)
+    np.testing.assert_allclose(tracked.points, found.points, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("scores", "max_faces", "seen"),
+    [
+        ((0.98, 0.4, 0.3), 1, 1),
+        ((0.98, 0.6, 0.3), 1, 2),
+        ((0.9,) * 9, 1, 4),
+        ((0.9, 0.8, 0.5, 0.3), 2, 3),
+        ((0.9, 0.8), 5, 2),
+        ((0.9, 0.8, 0.1), None, 3),
+        ((), 1, 0),
+    ],
+)
+def test_few_more_boxes_than_faces_are_wanted_go_through_the_network(
+    light, monkeypatch, scores, max_faces, seen
+):
+    counts, face_of_each = [0], Predictor.face_of_each
+
+    def counted(self, images, *given):
+        counts.append(len(images))
+        return face_of_each(self, images, *given)
+
+    monkeypatch.setattr(Predictor, "face_of_each", counted)
+    boxes = [[30 * i, 10, 30 * i + 25, 35] for i in range(len(scores))]
+    detector = ScoredDetector(np.array(boxes).reshape(-1, 4), scores)
+    Landmarker(light, detector=detector, max_faces=max_faces)(np.zeros((60, 300), np.uint8))
+    assert sum(counts) == seen
+
+
+def test_a_single_point_found_in_a_rotated_image_keeps_a_box():
+    one = Scheme(name="tip", points=("nose_tip",), mirror=(), norm=None)
+    face = Face(one, np.float32([[50, 30]]), np.float32([20, 10, 80, 60]), 0.9)
+    # A quarter turn: x = 100 - y', y = x'.
+    back = _map_back(face, np.array([[0.0, -1, 100], [1, 0, 0]]))
+    assert back.points.tolist() == [[70, 50]] and back.box.tolist() == [40, 20, 90, 80]
 
 
 @pytest.mark.parametrize(("size", "mode"), [((1, 1), "L"), ((3, 500), "RGB"), ((40, 40), "L")])

@@ -84,6 +84,33 @@ def test_a_head_that_turns_round_and_round_is_followed_over_the_half_turn():
     assert np.abs(filtered(clip) - clip)[20:].max() < 10
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_points_without_extent_are_filtered_by_their_position_in_sides_of_the_box(count):
+    """A jump of a tenth of the box, as in the test of the speed above."""
+    settings = OneEuro(min_cutoff=1, beta=10, derivative_cutoff=1)
+    points = np.full((count, 2), 40.0)
+    first = smooth(points, 0.0, None, settings, box_side=110)
+    moved = smooth(points + [11, 0], 1 / RATE, first, settings, box_side=200)
+    speed = 0.1 * 30 * (2 * np.pi / 30) / (2 * np.pi / 30 + 1)
+    turn = 2 * np.pi * (1 + 10 * speed**2) / 30
+    np.testing.assert_allclose(moved.points - points, [[11 * turn / (turn + 1), 0]] * count)
+    still = smooth(points + [11, 0], 1 / RATE, moved, settings)  # time stands still
+    np.testing.assert_allclose(still.points, points + [11, 0])
+
+
+def test_a_face_whose_points_meet_for_some_frames_keeps_its_size_and_angle():
+    turned = FACE @ np.array([[0.0, 1], [-1, 0]])
+    point = np.broadcast_to(turned.mean(0), FACE.shape)
+    seen = filtered([FACE, *[turned] * 90, *[point] * 90, *[turned] * 90])
+    assert np.isfinite(seen).all()
+    for frame, points in ((90, turned), (180, point), (270, turned)):
+        np.testing.assert_allclose(seen[frame], points, atol=0.5)
+    # The other way round: without extent at first.
+    seen = filtered([*[point] * 3, *[FACE] * 90])
+    np.testing.assert_allclose(seen[2], point, atol=1e-9)
+    np.testing.assert_allclose(seen[-1], FACE, atol=0.5)
+
+
 def test_time_that_stands_still_begins_anew():
     calm = smooth(FACE, 1.0, None, OneEuro())
     np.testing.assert_array_equal(smooth(FACE + 5, 1.0, calm, OneEuro()).points, FACE + 5)

@@ -9,11 +9,16 @@ import pytest
 
 from nasion.data.datasets import toy
 from nasion.errors import SettingError
+from nasion.inference.calibration import uncalibrated
 from nasion.inference.landmarker import Landmarker
+from nasion.inference.predictor import Predictor
+from nasion.inference.smoothing import OneEuro
 from nasion.inference.track_association import Track, associate, trail_after
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face
+from nasion.landmarks.scheme import Scheme
+from nasion.model_spec import ModelSpec
 
 SIDE, HEIGHT = 160, 240
 
@@ -25,6 +30,7 @@ class ScriptedPredictor:
 
     def __init__(self, frames):
         self.frames, self.at = frames, 0
+        self.spec = ModelSpec(scheme=ibug68, input_size=(32, 32))
 
     def faces_in(self, pixels, boxes, detector_scores=None):
         there = [np.float32(box) for box in self.frames[self.at]]
@@ -118,6 +124,56 @@ def test_number_of_faces_is_limited_and_tracked_ones_stay():
         landmarker.predictor.at = i
         seen.append([face.track for face in tracker(np.zeros((400, 400), np.uint8), i / 30)])
     assert seen == [[1]] * 3
+
+
+class BrightestPixel:
+    """A network with one point: the brightest pixel."""
+
+    def __call__(self, images):
+        count, _, height, width = np.asarray(images).shape
+        at = np.asarray(images).reshape(count, height * width).argmax(1)
+        return np.stack([at % width, at // width], 1).astype(np.float32)
+
+    def in_float32(self):
+        return self
+
+    def first_filters(self):
+        raise NotImplementedError
+
+    def first_responses(self, images):
+        raise NotImplementedError
+
+    def export(self, path):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("is_calibrated", [False, True])
+def test_a_single_point_is_smoothed_and_keeps_the_box_that_it_was_found_in(is_calibrated):
+    scheme = Scheme(name="tip", points=("nose_tip",), mirror=(), norm=None)
+    spec = ModelSpec(scheme=scheme, input_size=(32, 32), whole_images=True)
+    known = uncalibrated() if is_calibrated else None
+    predictor, boxes = Predictor(spec, BrightestPixel(), known), []
+
+    def detector(image):
+        left = float(np.asarray(image).argmax() % image.shape[1]) - 30
+        boxes.append([left, 8, left + 48, 56])
+        return np.array(boxes[-1:], np.float32), np.ones(1, np.float32)
+
+    tracker = Tracker(Landmarker(predictor, detector=detector), OneEuro(min_cutoff=1, beta=0))
+    raw, smoothed = [], []
+    for i in range(12):
+        image = np.zeros((64, 128), np.uint8)
+        image[30, 40 + 2 * i] = 255
+        (face,) = tracker(image, i / 30)
+        # A box cannot follow a single point, so the detector says where it is in every frame.
+        assert face.track == 1 and face.box.tolist() == boxes[i]
+        raw.append(tracker.unsmoothed[0].points[0])
+        smoothed.append(face.points[0])
+    share = (2 * np.pi / 30) / (2 * np.pi / 30 + 1)
+    expected = [raw[0]]
+    for point in raw[1:]:
+        expected.append(expected[-1] + share * (point - expected[-1]))
+    np.testing.assert_allclose(smoothed, expected, atol=1e-4)
 
 
 def track(number, box, speed=(0, 0), seconds=0.0):

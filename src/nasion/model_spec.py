@@ -67,6 +67,9 @@ class ModelSpec:
             f"input_size must be at least 4,4 and at most {MAX_INPUT_SIDE},{MAX_INPUT_SIDE} "
             f"(width, height); found {self.input_size}.",
         )
+        check_size = getattr(self.codec, "check_size", None)
+        if check_size is not None:
+            check_size(self.input_size)
         require(
             MIN_BOX_SCALE <= self.box_scale <= MAX_BOX_SCALE,
             f"box_scale must be a number above 0, {MIN_BOX_SCALE:g} to {MAX_BOX_SCALE:g}; "

@@ -31,7 +31,7 @@ from nasion.inference.predictor import Predictor
 from nasion.landmarks import geometry, metrics
 from nasion.models import keras_backend
 from nasion.models.architectures.resnet import _convolve
-from nasion.models.codecs import Anchors, Coordinates
+from nasion.models.codecs import Anchors, Coordinates, Heatmaps
 from nasion.models.losses import LaplaceLikelihood, squared_error
 from nasion.recipes import load_recipe
 from nasion.training.train import train
@@ -160,19 +160,23 @@ def test_every_keras_architecture_has_the_requested_outputs_and_all_weights_lear
 
 
 @pytest.mark.usefixtures("timm_there")
-@pytest.mark.parametrize("unit", ["pixels", "relative"])
+@pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("name", CLASSES)
-def test_every_architecture_is_exported_and_the_file_alone_predicts_the_same(name, unit, tmp_path):
+def test_every_architecture_is_exported_and_the_file_alone_predicts_the_same(
+    name, number, tmp_path
+):
     """From pixel values 0 ..
 
     255 to points in pixels, whatever the recipe's pixel range and codec are.
     """
     stride = getattr(CLASSES[name](), "stride", None)
+    of_maps = (Anchors(stride), Heatmaps(stride)) if stride else ()
+    codec = (of_maps or (Coordinates("pixels"), Coordinates("relative")))[number]
     recipe = changed(
         load_recipe("imm_nose_khwaja"),
         architecture=CLASSES[name](),
-        codec=Anchors(stride) if stride else Coordinates(unit),
-        loss=LaplaceLikelihood() if stride else squared_error,
+        codec=codec,
+        loss=LaplaceLikelihood() if isinstance(codec, Anchors) else squared_error,
         input_size=(64, 48) if not stride else (64, 32),
         pixel_range=(-0.5, 0.5),
     )

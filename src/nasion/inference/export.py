@@ -16,9 +16,9 @@ import numpy as np
 import nasion
 from nasion.array_types import Float32
 from nasion.arrays import as_numpy
-from nasion.errors import MissingExtra, RunError, SettingError
+from nasion.errors import MissingExtra, RunError, SettingError, reason_of
 from nasion.inference import quantize, run_folder
-from nasion.inference.backends.onnx import FORMAT, open_session
+from nasion.inference.backends.onnx import FORMAT, open_file
 from nasion.inference.crops import crop_faces
 from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.recipe_json import to_json
@@ -29,6 +29,7 @@ from nasion.media.temporary_files import temporary_folder
 from nasion.models.keras_backend import keras
 
 MAX_DIFFERENCE = 0.05  # pixels of the input, between the file and the run in float32
+MAX_SIGMA_DIFFERENCE = 0.05  # of the expected error that the run says
 Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _CALIBRATION_FACES = 256  # about as many, for the value ranges of 8-bit layers
@@ -50,7 +51,7 @@ def export_model(
     with ranges from ``faces``, keeps the face head in float16, and is compared before it is
     quantized: evaluate it on faces. Raises
     ``SettingError`` for another suffix, and ``RunError`` if the difference exceeds
-    ``MAX_DIFFERENCE``; then no file is left.
+    ``MAX_DIFFERENCE``, or that of expected errors ``MAX_SIGMA_DIFFERENCE``; then no file is left.
     """
     _check(model, path, precision, faces)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,15 +64,9 @@ def export_model(
                 _write_metadata(temporary, metadata(model, licence))
             if precision == "float16":
                 quantize.to_float16(temporary)
-            difference = _difference(model, temporary)
+            difference = _checked_difference(model, temporary, path)
         except ImportError as error:
             raise MissingExtra(f"Writing {path.suffix} files", error, "export") from error
-        # Written as "not <=": NaN is refused too.
-        if not difference <= MAX_DIFFERENCE:
-            raise RunError(
-                f"The exported network differs from the run by {difference:.3g} pixels; "
-                f"{MAX_DIFFERENCE} are allowed. {path} was not written."
-            )
         if precision == "int8" and faces is not None:
             # Evenly from all faces: datasets are often sorted by subset or person.
             some = faces[:: max(1, len(faces) // _CALIBRATION_FACES)].to(model.spec.scheme)
@@ -182,8 +177,11 @@ def _write_metadata(path: Path, values: dict[str, str]) -> None:
     onnx.save(model, path)
 
 
-def _difference(model: Predictor, path: Path) -> float:
-    """The largest difference between the file and the run, in pixels of the input."""
+def _checked_difference(model: Predictor, file: Path, path: Path) -> float:
+    """The largest difference between the file and the run, in pixels of the input.
+
+    ``path``: what the file will be called. Raises ``RunError`` if they differ too much.
+    """
     spec, images = model.spec, _smooth_noise(model)
     low, high = spec.pixel_range
     # The run takes its own pixel range, the file 0 .. 255.
@@ -191,7 +189,24 @@ def _difference(model: Predictor, path: Path) -> float:
     # In float32: a run in bfloat16 differs by its own rounding, which is not the file's fault.
     output = model.network.in_float32()(scaled)
     points = as_numpy(spec.codec.decode(output, spec.input_size))[:, : len(spec.scheme)]
-    return float(np.abs(_run_file(path, images) - points).max())
+    found, found_sigma = _run_file(file, path, images)
+    difference = float(np.abs(found - points).max())
+    # Written as "not <=": NaN is refused too.
+    if not difference <= MAX_DIFFERENCE:
+        raise RunError(
+            f"The exported network differs from the run by {difference:.3g} pixels; "
+            f"{MAX_DIFFERENCE} are allowed. {path} was not written."
+        )
+    sigma = spec.codec.sigma(output, spec.input_size)
+    if sigma is not None and found_sigma is not None:
+        expected = as_numpy(sigma)[:, : len(spec.scheme)]
+        part = float(np.abs(found_sigma / expected - 1).max())
+        if not part <= MAX_SIGMA_DIFFERENCE:
+            raise RunError(
+                f"The errors that the exported network expects differ from the run's by {part:.1%};"
+                f" {MAX_SIGMA_DIFFERENCE:.0%} are allowed. {path} was not written."
+            )
+    return difference
 
 
 def _smooth_noise(model: Predictor) -> Float32[np.ndarray, "B C H W"]:
@@ -210,10 +225,22 @@ def _smooth_noise(model: Predictor) -> Float32[np.ndarray, "B C H W"]:
     return fine.astype(np.float32)
 
 
-def _run_file(path: Path, images: Float32[np.ndarray, "B C H W"]) -> Float32[np.ndarray, "B K 2"]:
-    """The file's points, from the program that users will read it with."""
-    if path.suffix == ".onnx":
-        session: Any = open_session(path)
-        return session.run(None, {session.get_inputs()[0].name: images})[0]
-    model = keras().saving.load_model(path)
-    return model.predict_on_batch(np.moveaxis(images, 1, -1))
+def _run_file(
+    file: Path, path: Path, images: Float32[np.ndarray, "B C H W"]
+) -> tuple[Float32[np.ndarray, "B K 2"], Float32[np.ndarray, "B K"] | None]:
+    """The file's points and sigmas, as users will read them."""
+    if file.suffix == ".keras":
+        model: Any = keras().saving.load_model(file)
+        return model.predict_on_batch(np.moveaxis(images, 1, -1)), None
+    exported = open_file(file)
+    codec, size = exported.spec.codec, exported.spec.input_size
+    try:
+        output = exported.network(images)
+    except Exception as error:  # ONNX Runtime's error classes are not public
+        raise RunError(
+            f"ONNX Runtime cannot run the exported network on {len(images)} faces "
+            f"({reason_of(error).splitlines()[0][:200]}). {path} was not written; an "
+            "operation of the network or of its codec cannot be exported: choose others, or other "
+            "versions of the packages (pip install -U 'nasion[export]')."
+        ) from error
+    return codec.decode(output, size), codec.sigma(output, size)

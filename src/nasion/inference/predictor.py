@@ -24,6 +24,7 @@ from nasion.inference.test_time_augmentation import other_views
 from nasion.inference.training_record import TrainingRecord
 from nasion.inference.whole_faces import in_seen_boxes
 from nasion.landmarks import geometry, metrics
+from nasion.landmarks.boxes import face_boxes
 from nasion.landmarks.face import Face
 from nasion.landmarks.faces import Faces, Images, Predictions, crop_boxes
 from nasion.media.addresses import is_url
@@ -189,7 +190,7 @@ class Predictor:
         # Which annotator would have labelled an image is not known: the shared outputs, which come
         # first.
         points = estimate.points[:, : len(scheme)].astype(np.float32)
-        around = _face_boxes(points, crop_boxes(images, boxes))
+        around = face_boxes(points, crop_boxes(images, boxes))
         known = np.ones(len(boxes)) if detector_scores is None else detector_scores
         visible, scores, expected = _visible(estimate, images), None, None
         if estimate.sigma is not None and self.calibration is not None:
@@ -339,15 +340,6 @@ def calibrate(predictor: Predictor, faces: Faces) -> Calibration:
     if sigma is None:
         sigma = np.full(truth.shape[:2], np.nan)  # then no point can be counted
     return calibration.fit(metrics.distances(truth, predictions.points), sigma)
-
-
-def _face_boxes(
-    points: Float32[np.ndarray, "N K 2"], searched: Float64[np.ndarray, "N 4"]
-) -> Float32[np.ndarray, "N 4"]:
-    """The boxes around faces' points; where points span no area, the boxes they were found in."""
-    found = geometry.points_box(points.astype(np.float64))
-    no_area = (found[:, 2:] - found[:, :2] < 1).any(axis=1, keepdims=True)
-    return np.where(no_area, searched, found).astype(np.float32)
 
 
 def _confidence(

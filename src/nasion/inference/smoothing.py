@@ -3,7 +3,8 @@
 It smooths what is still and lets through what moves. A face is filtered in two parts: its pose
 (position, size and rotation, four numbers that all points share, so they are known well), and its
 shape, the points within that pose. So jitter is smoothed strongly without the face lagging behind.
-The chances that points can be seen are filtered alike.
+Points without extent (a single one, or all at one place) have no size and no angle; their position
+alone is filtered. The chances that points can be seen are filtered alike.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _CHANCE_BETA = 1 / 400
 # Hysteresis: by how much a chance must pass VISIBLE before a point turns hidden or visible.
 _PAST = 0.05
 _JUST_HIDDEN = VISIBLE - 1e-4  # still below VISIBLE with the four digits of files
+_MIN_EXTENT = 1.0  # pixels: points that lie closer together say neither size nor angle
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ class _Chances:
 class SmoothedFace:
     """A face's smoothed points, and the filter's state.
 
-    ``mean``: the face around 0 that pose is measured against. ``chances``: that points can be seen;
-    None if the network does not predict it.
+    ``mean``: the face around 0 that pose is measured against; all 0 if its points had no extent.
+    ``size``: the unit of lengths, in pixels. ``chances``: that points can be seen; None if the
+    network does not predict it.
     """
 
     points: Float64[np.ndarray, "K 2"]
@@ -84,6 +87,7 @@ class SmoothedFace:
     pose: _FilterState
     shape: _FilterState
     mean: Float64[np.ndarray, "K 2"]
+    size: float
     chances: _Chances | None = None
 
     @property
@@ -106,24 +110,26 @@ def smooth(
     before: SmoothedFace | None,
     settings: OneEuro,
     visible: Float32[np.ndarray, " K"] | None = None,
+    box_side: float = 1.0,
 ) -> SmoothedFace:
     """Smooth a face's points at this time, and the chances that they can be seen.
 
-    ``before``: None for the first of a track.
+    ``before``: None for the first of a track. ``box_side``: of the face's box, the unit of lengths
+    if its first points have no extent.
     """
-    mean = points - points.mean(0) if before is None else before.mean
-    pose, shape = _split(points, mean)
+    mean, size = _reference(points, box_side) if before is None else (before.mean, before.size)
+    pose, shape = _split(points, mean, size, None if before is None else before.pose.raw)
     # Without time between two frames there is no speed, so the filter starts anew.
     if before is None or seconds <= before.seconds:
         chances = _smooth_chances(visible, None, 0.0, settings)
-        return SmoothedFace(points, seconds, _start(pose), _start(shape), mean, chances)
+        return SmoothedFace(points, seconds, _start(pose), _start(shape), mean, size, chances)
     elapsed = seconds - before.seconds
     poses = _filter(before.pose, _unwrap(pose, before.pose.raw), elapsed, settings)
     slower = replace(settings, beta=settings.beta * _SHAPE_BETA)
     shapes = _filter(before.shape, shape, elapsed, slower)
     chances = _smooth_chances(visible, before.chances, elapsed, settings)
-    smoothed = _join(poses.value, shapes.value, mean)
-    return SmoothedFace(smoothed, seconds, poses, shapes, mean, chances)
+    smoothed = _join(poses.value, shapes.value, size)
+    return SmoothedFace(smoothed, seconds, poses, shapes, mean, size, chances)
 
 
 def _smooth_chances(
@@ -167,17 +173,36 @@ def _low_pass(cutoff: Any, elapsed: float) -> Any:
     return ratio / (ratio + 1)
 
 
+def _reference(
+    points: Float64[np.ndarray, "K 2"], box_side: float
+) -> tuple[Float64[np.ndarray, "K 2"], float]:
+    """The face around 0 that a track's pose is measured against, and its longer side."""
+    mean = points - points.mean(0)
+    extent = float(np.ptp(mean, axis=0).max())
+    return (np.zeros_like(mean), box_side) if extent < _MIN_EXTENT else (mean, extent)
+
+
 def _split(
-    points: Float64[np.ndarray, "K 2"], mean: Float64[np.ndarray, "K 2"]
+    points: Float64[np.ndarray, "K 2"],
+    mean: Float64[np.ndarray, "K 2"],
+    size: float,
+    before: Float64[np.ndarray, "1 4"] | None,
 ) -> tuple[Float64[np.ndarray, "1 4"], Float64[np.ndarray, "K 2"]]:
-    """A face as pose (x, y in sizes of ``mean``, log of its size, angle) and shape, in sizes."""
-    size, center = _size(mean), points.mean(0)
+    """A face as pose (x, y in sizes of ``mean``, log of its size, angle) and shape, in sizes.
+
+    ``before``: the pose before, whose size and angle stay where the points say none.
+    """
+    center = points.mean(0)
     a, b = _fit(points - center, mean)
-    factor, angle = np.hypot(a, b), np.arctan2(b, a)
+    factor = np.hypot(a, b)
+    if factor * size >= _MIN_EXTENT:
+        log_size, angle = np.log(factor), np.arctan2(b, a)
+    else:
+        log_size, angle = (0.0, 0.0) if before is None else before[0, 2:]
     # All four in comparable units, as they share a cutoff: face sizes, a log, so that growing and
     # shrinking weigh alike, and radians.
-    pose = np.array([[center[0] / size, center[1] / size, np.log(factor), angle]])
-    return pose, (points - center) @ _rotation(-angle) / factor / size
+    pose = np.array([[center[0] / size, center[1] / size, log_size, angle]])
+    return pose, (points - center) @ _rotation(-angle) / np.exp(log_size) / size
 
 
 def _unwrap(
@@ -192,13 +217,10 @@ def _unwrap(
 
 
 def _join(
-    pose: Float64[np.ndarray, "1 4"],
-    shape: Float64[np.ndarray, "K 2"],
-    mean: Float64[np.ndarray, "K 2"],
+    pose: Float64[np.ndarray, "1 4"], shape: Float64[np.ndarray, "K 2"], size: float
 ) -> Float64[np.ndarray, "K 2"]:
     """The inverse of ``_split``."""
     x, y, log_size, angle = pose[0]
-    size = _size(mean)
     return shape * size * np.exp(log_size) @ _rotation(angle) + np.array([x, y]) * size
 
 
@@ -216,8 +238,3 @@ def _fit(
 def _rotation(angle: float) -> Float64[np.ndarray, "2 2"]:
     """Rotates rows of points clockwise in the image."""
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-
-
-def _size(mean: Float64[np.ndarray, "K 2"]) -> float:
-    """The longer side of a face."""
-    return max(float(np.ptp(mean, axis=0).max()), 1e-6)

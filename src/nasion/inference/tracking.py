@@ -19,9 +19,10 @@ from nasion.inference.track_association import (
     DEFAULT_PATIENCE,
     Track,
     associate,
+    box_side,
     trail_after,
 )
-from nasion.landmarks.boxes import nms, overlaps_any
+from nasion.landmarks.boxes import face_boxes, nms, overlaps_any
 from nasion.landmarks.face import Face
 
 _SAME_FACE = 0.3  # IoU from which two boxes are one face's
@@ -57,10 +58,11 @@ class Tracker:
         self.smoothing: OneEuro | None = smoothing
         self.detect_every: int = detect_every
         self.patience: float = patience
-        # Rotated faces need the detector, and a network without scores does not notice that a face
-        # has gone.
-        has_scores = landmarker.predictor.calibration is not None
-        self._can_follow = len(landmarker.rotations) == 1 and has_scores
+        # Rotated faces need the detector, a network without scores does not notice that a face has
+        # gone, and a single point does not say where the face's box has moved.
+        predictor = landmarker.predictor
+        has_scores, has_box = predictor.calibration is not None, len(predictor.spec.scheme) > 1
+        self._can_follow = len(landmarker.rotations) == 1 and has_scores and has_box
         # In view in the frame before, and lost within the patience.
         self._tracks: list[Track] = []
         self._lost: list[Track] = []
@@ -180,7 +182,8 @@ class Tracker:
             in_view = before is not None and before.lost_at in (None, seconds)
             state = before.smoothed if before is not None and in_view else None
             points = face.points.astype(np.float64)
-            smoothed = smooth(points, seconds, state, self.smoothing, face.visible)
+            side = box_side(face.box)
+            smoothed = smooth(points, seconds, state, self.smoothing, face.visible, side)
         return Track(number, face, seconds, smoothed, trail_after(before, face, seconds))
 
 
@@ -188,6 +191,6 @@ def _face_of(track: Track) -> Face:
     if track.smoothed is None:
         return replace(track.face, track=track.number)
     points = track.smoothed.points.astype(np.float32)
-    box = np.concatenate([points.min(0), points.max(0)])
+    box = face_boxes(points[None], track.face.box[None])[0]
     visible = track.smoothed.visible
     return replace(track.face, points=points, box=box, visible=visible, track=track.number)

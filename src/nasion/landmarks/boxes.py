@@ -6,8 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nasion.array_types import Float, Float64
+from nasion.array_types import Float, Float32, Float64
+from nasion.landmarks import geometry
 from nasion.landmarks.face import Face
+
+
+def face_boxes(
+    points: Float32[np.ndarray, "N K 2"], searched: Float[np.ndarray, "N 4"]
+) -> Float32[np.ndarray, "N 4"]:
+    """The boxes around faces' points; where points span no area, the boxes they were found in."""
+    found = geometry.points_box(points.astype(np.float64))
+    no_area = (found[:, 2:] - found[:, :2] < 1).any(axis=1, keepdims=True)
+    return np.where(no_area, searched, found).astype(np.float32)
 
 
 def iou(box: Float[np.ndarray, 4], boxes: Float[np.ndarray, "N 4"]) -> Float64[np.ndarray, " N"]:

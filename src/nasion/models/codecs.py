@@ -10,7 +10,8 @@ For NumPy arrays and PyTorch or Keras tensors alike. Every codec has
 - ``predicts_sigma`` and ``sigma``: the error that the network expects, in pixels of the input;
 - ``for_inference``: the same codec without what only training needs.
 ``decode`` and ``sigma`` take the raw output or what ``activate`` returned. A codec with
-``guided = True`` has cell weights among its targets, for losses that are guided too.
+``guided = True`` has cell weights among its targets, for losses that are guided too. One that needs
+maps of some size has ``check_size``, which raises ``SettingError`` for inputs that are too small.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ Size = tuple[int, int]  # width, height
 # Natural logarithm of a learnt scale in the codec's unit (pixels, sides or cells): 0.02 to 20.
 # Beyond these a learnt scale carries no information.
 _LOG_SCALE_RANGE = (-4.0, 3.0)
+_MIN_CELLS = 3  # a side of a heatmap: a parabola goes through a peak and its two neighbours
 
 
 @runtime_checkable
@@ -130,6 +132,16 @@ class Heatmaps:
     def predicts_sigma(self) -> bool:
         return True
 
+    def check_size(self, size: Size) -> None:
+        """Raise ``SettingError`` if a map of this input has too few cells to decode."""
+        width, height = (side // self.stride for side in size)
+        require(
+            min(width, height) >= _MIN_CELLS,
+            f"Heatmaps of stride {self.stride} on an input of {size[0]},{size[1]} pixels have "
+            f"{width} x {height} cells; at least {_MIN_CELLS} a side are needed. Take an "
+            f"input_size of {_MIN_CELLS * self.stride} or more a side, or a smaller stride.",
+        )
+
     def outputs(self, scheme: Scheme) -> int:
         return len(scheme)
 
@@ -137,6 +149,7 @@ class Heatmaps:
         return np.arange(count)[None]
 
     def encode(self, points: Float[Array, "B K 2"], size: Size) -> Float[Array, "B K h w"]:
+        self.check_size(size)
         cells = to_cells(points, self.stride)
         x, y = (like(np.arange(side // self.stride), cells) for side in size)
         # The squared distance is a sum over axes: (B, K, w) and (B, K, h) broadcast to (B, K, h,
@@ -353,4 +366,5 @@ def _at(flat: Float[Array, "B K n"], at: Array) -> Float[Array, "B K"]:
     """The value of each map at a position of its own."""
     if isinstance(flat, np.ndarray):
         return np.take_along_axis(flat, at[..., None], -1)[..., 0]
-    return array_namespace(flat).take_along_dim(flat, at[..., None], -1)[..., 0]
+    # Not take_along_dim: with it torch.export takes the number of faces for a constant.
+    return array_namespace(flat).gather(flat, -1, at[..., None])[..., 0]

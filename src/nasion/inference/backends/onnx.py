@@ -62,10 +62,11 @@ class OnnxNetwork:
         points, *more = self.session.run(None, {self.input_name: as_numpy(images)})
         if not more:
             return points.reshape(len(points), -1), None
-        # The row that `Coordinates` with a scale expects, so that its `decode` and `sigma` apply.
+        # What `Coordinates` with a scale makes of a network's row. Not the row itself: its scale
+        # would be clipped to the range of a learnt one, but this one is in pixels already.
         log_sigma = np.log(np.maximum(more[0], 1e-6))[..., None]
-        row = np.concatenate([points, log_sigma], -1).reshape(len(points), -1)
-        return row, Chances(more[1], more[2]) if len(more) > 1 else None
+        active = np.concatenate([points, log_sigma], -1)
+        return active, Chances(more[1], more[2]) if len(more) > 1 else None
 
     def in_float32(self) -> OnnxNetwork:
         return self
