@@ -24,6 +24,7 @@ from nasion.data.datasets._label_files import (
     box_for_tools,
     check_split,
     has_keys,
+    images_root,
     is_occluded,
     known_box,
     label_file,
@@ -73,7 +74,8 @@ def read(
     check_split(split, SPLITS, "label_studio")
     root = label_file(root, ".json")
     tasks = _tasks(root)
-    finder = ImageFinder(root.parent)
+    images = images_root(root)
+    finder = ImageFinder(images)
     shapes: list[Shape] = []
     several = 0
     for task in tasks:
@@ -82,7 +84,7 @@ def read(
             several += count > 1
             if regions:
                 image = finder.find(*image_names(task))
-                shapes += _shapes(regions, image, root.parent)
+                shapes += _shapes(regions, image, images)
         except DataError as error:
             report_error(faults, error, root)
         except ValueError as error:
@@ -99,7 +101,7 @@ def read(
             "when they are submitted in Label Studio."
         )
     faces = faces_of_shapes(shapes, root.name, faults)
-    return named_faces(faces, root, "label_studio", scheme, faults, images=root.parent)
+    return named_faces(faces, root, "label_studio", scheme, faults, images=images)
 
 
 def _shapes(regions: list[Region], image: str, folder: Path) -> Iterator[Shape]:
