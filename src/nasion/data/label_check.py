@@ -136,7 +136,9 @@ class _Inspection:
         boxes = label_places.absurd_boxes(faces, sizes)
         copies = _copies(faces, self.unreadable | missing)
         self._record("points at -1 -1 or 0 0", label_places.sentinels(faces))
-        scaled = "" if self.stated or unseen else label_places.other_scale(faces, sizes)
+        scaled = label_places.relative_places(faces)
+        if not (scaled or self.stated or unseen):
+            scaled = label_places.other_scale(faces, sizes)
         if scaled:
             self.result.suspects.append(Fault(f"{len(faces)} faces", scaled))
             outside = iter(())
