@@ -9,12 +9,14 @@ import pytest
 from helpers import run_command
 
 import nasion
+from nasion.app.label.label_data import open_data
 from nasion.data import convert as conversion
 from nasion.data.datasets import points_csv, toy
 from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.label_check import check
 from nasion.data.label_reading import LabelReading
 from nasion.errors import DataError, SettingError
+from nasion.landmarks.catalog import fkd15
 
 COUNT = 6
 
@@ -238,3 +240,19 @@ def test_images_lie_beside_the_folder_of_annotations(table, tmp_path, form, name
     if form != "label_studio":
         with pytest.raises(DataError, match=r"the image '../../0.png' is outside"):
             nasion.load_faces(None, labels)
+
+
+def test_pictures_beside_the_folder_of_annotations_can_be_labelled(table, tmp_path):
+    """They have one name each, from the folder above both."""
+    root = tmp_path / "set"
+    (root / "images").mkdir(parents=True)
+    (root / "annotations").mkdir()
+    for i in range(COUNT):
+        (table.parent / f"{i}.png").rename(root / "images" / f"{i}.png")
+    lines = table.read_text().splitlines()
+    labels = root / "annotations" / "labels.csv"
+    labels.write_text("\n".join([*lines[:-1], lines[1].replace("1", "2")]) + "\n")
+    data = open_data(str(labels), LabelReading(), fkd15)
+    last = f"images/{COUNT - 1}.png"
+    assert set(data.image_names) == {f"images/{i}.png" for i in range(COUNT - 1)}
+    assert data.pictures == (last,) and data.images[last] == root / last

@@ -9,7 +9,7 @@ import pytest
 import nasion
 from nasion.data import convert as conversion
 from nasion.data import datasets
-from nasion.data.datasets import ibug68, imm, toy
+from nasion.data.datasets import ibug68, imm, points_csv, toy
 from nasion.errors import SettingError
 from nasion.landmarks.catalog import imm58
 from nasion.prediction_formats import pts
@@ -60,7 +60,7 @@ def test_formats_are_read_with_suffixes_in_capitals(form, tmp_path):
     source.mkdir()
     for name, image in zip(faces.ids, faces.images, strict=True):
         Image.fromarray(np.asarray(image)).save(source / name)
-    datasets.points_csv.write(faces, source / "labels.csv")
+    points_csv.write(faces, source / "labels.csv")
     done = conversion.convert(source / "labels.csv", tmp_path / "done", form).data
     expected = nasion.load_faces(None, done)
     assert with_capitals(tmp_path / "done", ".json", ".xml", ".txt", ".yaml")

@@ -67,10 +67,12 @@ def label_file(root: Path, *suffixes: str) -> Path:
 def label_folder(root: Path) -> Path:
     """The folder in which a data folder's label files lie: itself, else COCO's ``annotations``."""
     inside = root / _ANNOTATIONS
+    if not inside.is_dir():
+        return root
     own = (path for path in root.iterdir() if path.suffix.lower() in LABEL_SUFFIXES)
     # A text is a README more often than labels.
     has_own = any(path.is_file() and path.suffix.lower() != ".txt" for path in own)
-    return inside if inside.is_dir() and not has_own else root
+    return root if has_own else inside
 
 
 def images_root(labels: Path) -> Path:
