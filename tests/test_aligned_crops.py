@@ -12,6 +12,7 @@ from nasion.landmarks.alignment import CropFrame, fit_similarity, five_points
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.landmarks.face import Face
 from nasion.landmarks.face_extent import mean_shape
+from nasion.landmarks.mean_face import mean_face
 from nasion.landmarks.scheme import Scheme
 
 # Published with ArcFace: eyes, nose tip, corners of the mouth in 112 x 112 pixels.
@@ -33,6 +34,15 @@ def face_of(points, scheme=ibug68):
 def placed(degrees=25.0, scale=2.3, move=(140.0, 90.0)):
     """A map from the template's frame to an image."""
     return geometry.similarity((56, 56), np.array(degrees), np.array(scale), np.array(move))
+
+
+def rotation(yaw, pitch, roll):
+    """The head's, as ``head_pose.py`` has it."""
+    y, x, z = np.radians([yaw, -pitch, roll])
+    turn_y = [[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]]
+    turn_x = [[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]]
+    turn_z = [[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]]
+    return np.array(turn_y) @ turn_x @ turn_z
 
 
 def gradient(width, height):
@@ -165,6 +175,51 @@ def test_the_eye_is_the_mean_of_its_contour_in_ibug68():
     np.testing.assert_allclose(five[0], points[36:42].mean(axis=0))
     np.testing.assert_allclose(five[1], points[42:48].mean(axis=0))
     np.testing.assert_allclose(five[2:], points[[30, 48, 54]])
+
+
+# Without any point on the inner side of an eye.
+OUTER = Scheme(
+    name="outer",
+    points=tuple(
+        name for name in ibug68.points if "_eye_" not in name or name.endswith("outer_corner")
+    ),
+    mirror=(),
+)
+
+
+@pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, 0, 0), (0, 0, 30), (25, 10, -15)])
+def test_eyes_with_outer_corners_only_are_where_the_mean_face_has_them(yaw, pitch, roll):
+    """Their mean is no centre: eyes so far apart make the face a quarter smaller in ffhq."""
+    whole = (rotation(yaw, pitch, roll) @ mean_face(ibug68).T).T[:, :2] * 140 + [250, 200]
+    five = five_points(whole[ibug68.index(OUTER.points)], OUTER)
+    np.testing.assert_allclose(five, five_points(whole, ibug68), atol=0.5)
+    for template in ("ffhq", "arcface"):
+        maps = [
+            CropFrame(template, 112).map_for(whole[ibug68.index(scheme.points)], scheme)
+            for scheme in (OUTER, ibug68)
+        ]
+        np.testing.assert_allclose(maps[0], maps[1], rtol=0.02, atol=0.5)
+
+
+def test_a_contour_of_which_only_the_outer_corner_is_there_is_not_its_mean():
+    whole = mean_face(ibug68)[:, :2] * 140 + [250, 200]
+    seen = whole.copy()
+    seen[[37, 38, 39, 40, 41]] = np.nan
+    np.testing.assert_allclose(five_points(seen, ibug68), five_points(whole, ibug68), atol=0.5)
+    few = np.full_like(whole, np.nan)
+    few[[36, 45, 30, 48, 54]] = whole[[36, 45, 30, 48, 54]]
+    assert np.isnan(five_points(few, ibug68)[:2]).all()
+
+
+def test_outer_corners_of_a_scheme_with_too_few_points_are_refused():
+    corners = ("right_eye_outer_corner", "left_eye_outer_corner")
+    few = Scheme(name="few", points=(*corners, *FIVE.points[2:]), mirror=(corners,))
+    message = r"few labels the right eye on one side only \(right_eye_outer_corner\), and 5 of .* 8"
+    for template in ("arcface", "ffhq"):
+        with pytest.raises(SettingError, match=message):
+            CropFrame(template).check_scheme(few)
+    CropFrame("ibug68").check_scheme(few)
+    CropFrame("ffhq").check_scheme(OUTER)
 
 
 @pytest.mark.parametrize(

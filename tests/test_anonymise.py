@@ -215,6 +215,16 @@ def test_names_kinds_and_inputs(anonymise, drawn, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_second_run_over_the_same_folder_takes_the_same_images(anonymise, drawn, tmp_path):
+    Image.fromarray(drawn.images[0]).save(tmp_path / "me.png")
+    for _ in range(2):
+        code, said = anonymise(".", "--out", ".")
+        assert code == 0 and "me.png: 1 face hidden" in said
+        names = sorted(path.name for path in tmp_path.glob("*.png"))
+        assert names == ["me-anonymised.png", "me.png"]
+
+
+@pytest.mark.slow
 def test_a_face_that_is_still_found_gives_exit_code_1(anonymise, drawn, tmp_path, monkeypatch):
     Image.fromarray(drawn.images[0]).save(tmp_path / "me.png")
     monkeypatch.setattr("nasion.app.anonymise_pipeline.hide", lambda pixels, *_: pixels.copy())

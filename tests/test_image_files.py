@@ -9,12 +9,14 @@ import pytest
 from helpers import run_command
 
 import nasion
+from nasion.app.label.label_data import open_data
 from nasion.data import convert as conversion
 from nasion.data.datasets import points_csv, toy
 from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.label_check import check
 from nasion.data.label_reading import LabelReading
-from nasion.errors import DataError
+from nasion.errors import DataError, SettingError
+from nasion.landmarks.catalog import fkd15
 
 COUNT = 6
 
@@ -186,3 +188,71 @@ def test_a_conversion_of_faulty_labels_lists_faults_in_one_line(table, monkeypat
             monkeypatch, capsys, "data", "show", table, "-o", table.parent.parent / "s.png"
         )[1]
     )
+
+
+def test_a_relative_path_is_found_beside_the_labels_if_its_folder_is_not_there(table, caplog):
+    """As a path of another machine is: an archive was unpacked without its folder."""
+    table.write_text(re.sub(r"\n(\d)\.png", r"\nimages/\1.png", table.read_text()))
+    with caplog.at_level("INFO", "nasion"):
+        found = paths(nasion.load_faces(None, table))
+    assert found == [table.parent / f"{i}.png" for i in range(COUNT)]
+    assert any("6 images are there under another name" in line for line in caplog.messages)
+    # Of a folder that is there, the pictures are others.
+    (table.parent / "images").mkdir()
+    (table.parent / "images" / "0.png").write_bytes((table.parent / "0.png").read_bytes())
+    there = [path.is_file() for path in paths(nasion.load_faces(None, table))]
+    assert there == [True] + [False] * (COUNT - 1)
+    table.write_text(table.read_text().replace("images/", "../images/"))
+    assert not (table.parent.parent / "images").exists()
+    (table.parent.parent / "9.png").write_bytes((table.parent / "0.png").read_bytes())
+    table.write_text(table.read_text().replace("../images/3", "../9"))
+    with pytest.raises(DataError, match=r"the image '../9.png' is outside"):
+        nasion.load_faces(None, table)
+
+
+@pytest.mark.parametrize("form", ["coco", "csv", "imglab", "label_studio"])
+@pytest.mark.parametrize("name", ["{}", "images/{}", "/home/jo/images/{}"])
+def test_images_lie_beside_the_folder_of_annotations(table, tmp_path, form, name):
+    """COCO's layout: ``annotations/faces.json`` beside ``images``."""
+    root = tmp_path / "set"
+    for folder in ("annotations", "images"):
+        (root / folder).mkdir(parents=True)
+    source = table if form == "csv" else conversion.convert(table, tmp_path / form, form).data
+    for i in range(COUNT):
+        (table.parent / f"{i}.png").rename(root / "images" / f"{i}.png")
+    text = re.sub(
+        r"(?:/?[\w/.?=-]*/)?\b(\d)\.png", lambda m: name.format(m[0][-5:]), source.read_text()
+    )
+    labels = root / "annotations" / source.name
+    labels.write_text(text)
+    wanted = [root / "images" / f"{i}.png" for i in range(COUNT)]
+    assert paths(nasion.load_faces(None, labels)) == wanted
+    assert check(labels).faults == []
+    if form != "imglab":  # its file is given, never its folder
+        assert paths(nasion.load_faces(None, root)) == wanted
+    (root / "annotations" / f"b{labels.suffix}").write_text(text)
+    with pytest.raises(SettingError, match=r"it holds .*; give the path of one of them, as .*anno"):
+        nasion.load_faces(None, root)
+    # Paths that lead out of the set are refused as before.
+    (tmp_path / "0.png").write_bytes(wanted[0].read_bytes())
+    wanted[0].unlink()
+    labels.write_text(re.sub(r"[\w/]*\b0\.png", "../../0.png", text))
+    if form != "label_studio":
+        with pytest.raises(DataError, match=r"the image '../../0.png' is outside"):
+            nasion.load_faces(None, labels)
+
+
+def test_pictures_beside_the_folder_of_annotations_can_be_labelled(table, tmp_path):
+    """They have one name each, from the folder above both."""
+    root = tmp_path / "set"
+    (root / "images").mkdir(parents=True)
+    (root / "annotations").mkdir()
+    for i in range(COUNT):
+        (table.parent / f"{i}.png").rename(root / "images" / f"{i}.png")
+    lines = table.read_text().splitlines()
+    labels = root / "annotations" / "labels.csv"
+    labels.write_text("\n".join([*lines[:-1], lines[1].replace("1", "2")]) + "\n")
+    data = open_data(str(labels), LabelReading(), fkd15)
+    last = f"images/{COUNT - 1}.png"
+    assert set(data.image_names) == {f"images/{i}.png" for i in range(COUNT - 1)}
+    assert data.pictures == (last,) and data.images[last] == root / last

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nasion.data import label_places
 from nasion.data.datasets import points_csv, toy
 from nasion.data.label_check import check
 from nasion.data.label_reading import LabelReading
@@ -264,6 +265,23 @@ def test_labels_of_images_of_another_size_are_noticed_without_stated_sizes(
     # Half as many faces are no set that is wrong.
     some = np.where(np.arange(COUNT)[:, None, None] % 3 == 0, np.float32(scale), np.float32(1))
     assert "12 faces" not in suspects(written(tmp_path, replace(faces, points=faces.points * some)))
+
+
+def test_coordinates_relative_to_the_image_are_called_so(tmp_path, faces):
+    """Not labels of images of half the size, whose points lie in the left upper quarter, too."""
+    height, width = faces.images.shape[1:3]
+    relative = faces.points / np.array([width, height], np.float32)
+    path = written(tmp_path, replace(faces, points=relative))
+    found = suspects(path)
+    assert "all coordinates are between 0 and 1 (0." in found["12 faces"]
+    assert "multiply x by the image's width and y by its height" in found["12 faces"]
+    assert "quarter" not in str(found)
+    # A missing image does not hide it.
+    for image in tmp_path.glob("*.png"):
+        image.unlink()
+    assert any("between 0 and 1" in each.problem for each in check(path).suspects)
+    # A single point in the corner of one image is a place.
+    assert label_places.relative_places(replace(faces[:1], points=faces.points[:1] * 0)) == ""
 
 
 def test_copies_of_a_file_with_other_labels_are_found(tmp_path, faces):

@@ -13,7 +13,7 @@ from nasion.data.datasets import ibug68 as ibug68_reader
 from nasion.data.datasets import points_csv, toy, udacity68
 from nasion.data.datasets._labelled_face import LabelledFace, as_faces
 from nasion.data.label_reading import LabelReading
-from nasion.data.missing_boxes import estimate_boxes, with_boxes
+from nasion.data.missing_boxes import estimate_boxes, with_boxes, with_tight_boxes
 from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry
 from nasion.landmarks.boxes import iou
@@ -101,8 +101,29 @@ def test_too_few_points_leave_the_box_unknown_and_the_log_says_so(caplog):
         boxed = with_boxes(replace(faces, points=points), "labels.csv")
     assert np.isnan(boxed.boxes[0]).all() and not np.isnan(boxed.boxes[1:]).any()
     assert caplog.messages == [
-        "labels.csv: 4 of 4 faces have no box: 3 are cropped around their labelled points; labels "
-        "at one place give the others none."
+        "labels.csv: 4 of 4 faces have no box: 3 are cropped around their labelled points; 1 with "
+        "a single label gets none."
+    ]
+
+
+def test_faces_without_a_box_are_counted_once_and_all(caplog, tmp_path):
+    """Also those without a label, which cannot be cropped around it."""
+    faces = photographs(8, fkd15)
+    points = faces.points.copy()
+    points[0, 1:] = points[1, 1:] = points[2] = np.nan
+    points[3] = points[3, 0]
+    lacking = replace(faces, points=points)
+    with caplog.at_level(logging.INFO, "nasion"):
+        with_tight_boxes(with_boxes(lacking, "labels.csv"), "labels.csv")
+    assert caplog.messages == [
+        "labels.csv: 8 of 8 faces have no box: 4 are cropped around their labelled points; 2 with "
+        "a single label, 1 with labels at one place, 1 without a label get none."
+    ]
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "nasion"):
+        with_boxes(lacking[:3], "labels.csv")
+    assert caplog.messages == [
+        "labels.csv: 3 of 3 faces have no box: 2 with a single label, 1 without a label get none."
     ]
 
 

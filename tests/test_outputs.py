@@ -30,9 +30,10 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import Face, ImageResult
 from nasion.media import temporary_files
-from nasion.media.drawn_marks import is_drawn
+from nasion.media.drawn_marks import WRITTEN_MARK, is_drawn
 from nasion.media.file_names import name_as_text, name_from_text
 from nasion.media.files import atomic_write, check_output_folder, write_text
+from nasion.media.images import jpeg_bytes, png_bytes
 from nasion.media.inputs import ImageInput, UnreadableInput, resolve_inputs
 from nasion.prediction_formats import TextContents, stems
 
@@ -420,6 +421,39 @@ def test_drawings_of_an_earlier_prediction_are_no_inputs(predict, photo, tmp_pat
     assert without_drawings(inputs, [str(drawn)]) == inputs
     with pytest.raises(DataError, match="2 files were drawn by nasion"):
         without_drawings(resolve_inputs([str(drawn.parent)]), [str(drawn.parent)])
+
+
+def test_results_of_anonymise_and_crop_are_no_inputs(tmp_path, caplog):
+    """A second run over the folder of the first would hide faces of its own results."""
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    written = {
+        "me.jpg": jpeg_bytes(pixels),
+        "other-anonymised.jpg": jpeg_bytes(pixels),  # the name alone is no mark
+        "me-anonymised.jpg": jpeg_bytes(pixels, WRITTEN_MARK),
+        "me.png": png_bytes(pixels, WRITTEN_MARK),
+    }
+    for name, data in written.items():
+        (tmp_path / name).write_bytes(data)
+
+    def kept(*words, results=None):
+        words = [str(tmp_path / word) for word in words]
+        found = without_drawings(resolve_inputs(words), words, results)
+        return sorted(Path(each.name).name for each in found)
+
+    with caplog.at_level("INFO", "nasion"):
+        assert kept("", results=tmp_path) == ["me.jpg", "other-anonymised.jpg"]
+    assert "1 file was anonymised by nasion and left out" in caplog.messages[0]
+    assert "1 file was written by nasion and left out" in caplog.messages[1]
+    # Crops are inputs like others where they are not overwritten, and what is named is wanted.
+    assert kept("", results=tmp_path / "out") == ["me.jpg", "me.png", "other-anonymised.jpg"]
+    assert kept("") == ["me.jpg", "me.png", "other-anonymised.jpg"]
+    assert kept("me.jpg", "me-anonymised.jpg", results=tmp_path) == ["me-anonymised.jpg", "me.jpg"]
+    # In a folder of its own all are what was asked for.
+    (tmp_path / "me.jpg").unlink()
+    (tmp_path / "other-anonymised.jpg").unlink()
+    assert kept("", results=tmp_path) == ["me.png"]
+    (tmp_path / "me.png").unlink()
+    assert kept("", results=tmp_path) == ["me-anonymised.jpg"]
 
 
 def test_points_do_not_depend_on_what_is_written(predict, photo, tmp_path):

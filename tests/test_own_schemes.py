@@ -69,7 +69,15 @@ def test_a_union_has_each_place_once_under_the_catalogs_name():
 
 def test_norms_by_name_find_points_by_their_aliases():
     assert OWN.norm_groups("outer_eye_corners") == (("eyeR",), ("eyeL",))
-    assert OWN.norm_groups("pupils") == (("eyeR",), ("eyeL",))
+    pupils = replace(OWN, aliases=(("eyeR", "right_pupil"), ("eyeL", "left_pupil")))
+    assert pupils.norm_groups("pupils") == (("eyeR",), ("eyeL",))
+
+
+def test_outer_corners_alone_are_no_pupils():
+    """Their distance is half as much again as that of the pupils."""
+    message = r"own3 labels the right eye on one side only \(eyeR\), so it has no norm 'pupils'"
+    with pytest.raises(SettingError, match=message):
+        OWN.norm_groups("pupils")
 
 
 @pytest.mark.parametrize(

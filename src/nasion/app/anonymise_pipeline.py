@@ -21,6 +21,7 @@ from nasion.inference.landmarker import Landmarker
 from nasion.inference.tracking import Tracker
 from nasion.landmarks.face import Face
 from nasion.landmarks.face_region import GROW, between, eye_band, face_region
+from nasion.media.drawn_marks import HIDDEN_ENDING as ENDING
 from nasion.media.drawn_marks import VIDEO_SUFFIXES, WRITTEN_MARK
 from nasion.media.hiding import MAX_STRENGTH, check_hiding, hide
 from nasion.media.images import identify, jpeg_bytes, png_bytes
@@ -29,7 +30,6 @@ from nasion.media.video import Draw, VideoInput
 from nasion.media.video_reading import Frame, VideoProblem
 
 PARTS = ("face", "eyes")
-ENDING = "anonymised"
 _QUALITY = 95  # of JPEG
 _STRONGER, _LARGER = 1.6, 0.15  # of the second try: times the strength, and added to `grow`
 # Seconds: a face that is lost for less is hidden in between too, and beyond its first and last

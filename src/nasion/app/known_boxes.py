@@ -78,7 +78,7 @@ def known_boxes(
         from nasion.data.datasets import imglab
         from nasion.data.datasets._points_table import read_boxes
 
-        is_xml = table.suffix == ".xml"
+        is_xml = table.suffix.lower() == ".xml"
         names, boxes = imglab.read_boxes(table) if is_xml else read_boxes(table)
         rows: dict[str, list[tuple[Path, Box]]] = {}
         for name, box in zip(names, boxes.tolist(), strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 
 from nasion.app import console
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from nasion.evaluation.evaluate import EvaluationResult
     from nasion.landmarks.scheme import Scheme
 
+# Characters of a column.
+_LONGEST_NUMBER, _LONGEST_WORD, _LEAST_TEXT, _LEAST_NAME = 16, 12, 10, 12
 _MAX_VALUES = 10  # of a group that are shown
 _MAX_POINTS = 30  # schemes with more points get no table by point
 _MAX_SUSPECTS, _MAX_SHIFTS, _MAX_NAMES = 30, 10, 3  # of an audit that are shown
@@ -185,15 +188,68 @@ def show_comparison(comparison: Comparison) -> None:
 
 
 def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """A table whose first column is on the left, all others on the right."""
+    """A table whose first column is on the left, all others on the right.
+
+    Numbers are shown whole. Where a terminal is too narrow, names in the first column lose their
+    middle; a table that is still too wide, or goes to a file, is wider.
+    """
+    columns, rows = tuple(map(printable, columns)), [tuple(map(printable, row)) for row in rows]
+    whole = [_whole_width(column, [row[i] for row in rows]) for i, column in enumerate(columns)]
+    terminal = console.rich_console()
+    names = [row[0] for row in rows]
+    # Its box has a blank on the left of a table and of each column, and one at the end.
+    others = sum(width or _LEAST_TEXT for width in whole[1:]) + len(columns) + 1
+    is_tight = others + len(columns) + max(map(cell_len, names), default=0) > terminal.width
+    if terminal.is_terminal:
+        names = _shortened_names(names, max(terminal.width - others, _LEAST_NAME))
+    longest = max(map(cell_len, (columns[0], *names)))
+    headings = sum(map(cell_len, columns[1:])) + 2 * len(columns) + 1
+    is_fixed = is_tight or longest + headings > terminal.width
     style = {"title_justify": "left", "title_style": "bold", "box": box.SIMPLE_HEAD}
-    table = Table(title=title, padding=(0, 1, 0, 0), **style)
+    table = Table(title=title, padding=(0, 0 if is_tight else 1, 0, 0), **style)
     for i, column in enumerate(columns):
         is_text = i == 0 or (column == "missing" and len(columns) == 2)
-        table.add_column(printable(column), justify="left" if is_text else "right", no_wrap=i == 0)
-    for cells in rows:
-        table.add_row(*map(printable, cells))
-    console.rich_console().print(table)
+        width = longest if i == 0 else whole[i]
+        table.add_column(
+            column,
+            justify="left" if is_text else "right",
+            no_wrap=i == 0,
+            width=width if is_fixed else None,
+            min_width=width or _LEAST_TEXT,
+        )
+    for name, row in zip(names, rows, strict=True):
+        table.add_row(name, *row[1:])
+    if longest + others > terminal.width:
+        table.width = longest + others
+    terminal.print(table, crop=False)
+
+
+def _whole_width(column: str, cells: Sequence[str]) -> int | None:
+    """The width in which no cell and no word of the heading is cut; None for a column of text."""
+    longest = max(map(cell_len, cells), default=0)
+    if longest > _LONGEST_NUMBER:
+        return None
+    words = max(map(cell_len, column.split()), default=0)
+    return max(longest, min(words, _LONGEST_WORD))
+
+
+def _shortened_names(names: Sequence[str], width: int) -> list[str]:
+    """Names without their middle where they are longer than ``width``.
+
+    The width grows until no two names are alike.
+    """
+    while True:
+        found = [_without_middle(name, width) for name in names]
+        if len(set(found)) == len(set(names)):
+            return found
+        width += 1
+
+
+def _without_middle(name: str, width: int) -> str:
+    if cell_len(name) <= width:
+        return name
+    start = (width - 1) // 2
+    return f"{name[:start]}…{name[len(name) - (width - 1 - start) :]}"
 
 
 def _describe(missing: tuple[str, ...], scheme: Scheme) -> str:

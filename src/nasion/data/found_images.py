@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.datasets._image_names import NUMBERED_FACE
+from nasion.data.datasets._label_files import images_root
 from nasion.data.image_faults import missing_files
 from nasion.data.record_faults import Fault, Faults, report_fault
 from nasion.landmarks.faces import Faces
@@ -27,7 +28,7 @@ def with_found_images(faces: Faces, root: Path, faults: Faults) -> tuple[Faces, 
     files are a fault.
     """
     missing = missing_files(faces)
-    folder = root if root.is_dir() else root.parent
+    folder = root if root.is_dir() else images_root(root)
     if not missing or not folder.is_dir():
         return faces, []
     found, unclear = _search(faces, missing, folder)

@@ -138,7 +138,9 @@ class _Inspection:
         copies = _copies(faces, self.unreadable | missing)
         sentinels = label_places.sentinels(faces, self.numbers.of(faces))
         self._record("points at -1 -1 or 0 0", sentinels)
-        scaled = "" if self.stated or unseen else label_places.other_scale(faces, sizes)
+        scaled = label_places.relative_places(faces)
+        if not (scaled or self.stated or unseen):
+            scaled = label_places.other_scale(faces, sizes)
         if scaled:
             self.result.suspects.append(Fault(f"{len(faces)} faces", scaled))
             outside = iter(())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nasion.data.datasets._label_files import any_case
 from nasion.errors import DataError
 from nasion.media.files import atomic_write
 
@@ -33,7 +34,9 @@ def write_frames(root: Path) -> list[Path]:
     Images that are there stay as they are. Returns the new ones. Raises ``DataError`` for files of
     no video, and for a damaged video, whose frames cannot be counted.
     """
-    labels = sorted(path for path in root.rglob("*.pts") if video_of(path) is not None)
+    labels = sorted(
+        path for path in root.rglob("*" + any_case(".pts")) if video_of(path) is not None
+    )
     if not labels:
         raise DataError(
             f"{root}: no .pts file here is of a frame: named by its number, as 000001.pts, with "

@@ -99,6 +99,23 @@ def outside_image(faces: Faces, sizes: Float64[np.ndarray, "N 2"]) -> Iterator[t
             yield i, f"{_name(faces, k)} {x:g} {y:g}{more}, far outside its image of {image}."
 
 
+def relative_places(faces: Faces) -> str:
+    """What is wrong if coordinates are fractions of the image's size; empty if they are pixels."""
+    points = faces.points.astype(np.float64)
+    several = faces.labelled.sum(axis=1) > 1
+    if not several.any():
+        return ""
+    low, high = np.nanmin(points[several]), np.nanmax(points[several])
+    # One pixel holds no face, and whole numbers are no fractions.
+    if low < 0 or high > 1 or not (points[several] % 1 > 0).any():
+        return ""
+    return (
+        f"all coordinates are between 0 and 1 ({low:.3g} to {high:.3g}), so they are relative to "
+        "the size of the image, and pixels are expected: multiply x by the image's width and y by "
+        "its height, and subtract 0.5 if 0 and 1 are its outer edges."
+    )
+
+
 def other_scale(faces: Faces, sizes: Float64[np.ndarray, "N 2"]) -> str:
     """What is wrong if labels are of smaller or larger images than these; empty if nothing is.
 

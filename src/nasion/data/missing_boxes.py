@@ -36,29 +36,39 @@ def with_boxes(faces: Faces, source: str = "", scheme: Scheme | None = None) -> 
     detector, ``inference/whole_faces.py``). ``source``: named in the log, which says how many boxes
     were estimated.
     """
+    faces, message = _estimated(faces, scheme)
+    if message:
+        _log.info("%s%s", f"{source}: " if source else "", message)
+    return faces
+
+
+def _estimated(faces: Faces, scheme: Scheme | None) -> tuple[Faces, str]:
+    """(the faces with boxes, what to say of those that had none)."""
     own = np.full((len(faces), 4), np.nan) if faces.boxes is None else faces.boxes
-    lacking = np.asarray(np.isnan(own).any(axis=1) & faces.labelled.any(axis=1))
+    without = np.asarray(np.isnan(own).any(axis=1))
+    lacking = without & faces.labelled.any(axis=1)
     if not lacking.any():
-        return faces
+        return faces, ""
     estimated = estimate_boxes(faces.points, faces.scheme)
     if scheme is not None:
         estimated = _larger(estimated, estimate_boxes(faces.to(scheme).points, scheme))
     boxes = np.where(lacking[:, None], estimated, own)
     found = lacking & ~np.isnan(boxes).any(axis=1)
-    if lacking.all() and found.all():
+    if found.all():
         message = f"{len(faces)} faces without boxes are cropped around their labelled points."
-    elif not found.any():
-        message = (
-            f"{lacking.sum()} of {len(faces)} faces have no box, and labels at one place give none."
-        )
     else:
-        others = "; labels at one place give the others none" if found.sum() < lacking.sum() else ""
-        message = (
-            f"{lacking.sum()} of {len(faces)} faces have no box: {found.sum()} are cropped around "
-            f"their labelled points{others}."
-        )
-    _log.info("%s%s", f"{source}: " if source else "", message)
-    return replace(faces, boxes=boxes.astype(np.float32)) if found.any() else faces
+        parts = [f"{found.sum()} are cropped around their labelled points"] if found.any() else []
+        count, rest = faces.labelled.sum(axis=1), without & ~found
+        kinds = {
+            "with a single label": rest & (count == 1),
+            "with labels at one place": rest & (count > 1),
+            "without a label": rest & (count == 0),
+        }
+        shown = [f"{those.sum()} {kind}" for kind, those in kinds.items() if those.any()]
+        if shown:
+            parts.append(f"{', '.join(shown)} {'gets' if rest.sum() == 1 else 'get'} none")
+        message = f"{without.sum()} of {len(faces)} faces have no box: {'; '.join(parts)}."
+    return replace(faces, boxes=boxes.astype(np.float32)) if found.any() else faces, message
 
 
 def _larger(
@@ -76,7 +86,8 @@ def with_tight_boxes(faces: Faces, source: str = "", scheme: Scheme | None = Non
     The own box of a face with missing points is changed as those of complete faces are.
     ``scheme``: whose points are meant; None: that of the faces.
     """
-    faces = with_boxes(faces, source, scheme)
+    # Which faces have no box was said when they were read.
+    faces = _estimated(faces, scheme)[0]
     if faces.boxes is None:
         return faces
     meant = faces if scheme is None else faces.to(scheme)

@@ -13,8 +13,10 @@ import numpy as np
 from nasion.array_types import Float, Float64, Int64
 from nasion.errors import DataError, SettingError, require
 from nasion.landmarks import geometry
-from nasion.landmarks.catalog import SCHEMES, scheme_named
+from nasion.landmarks.catalog import SCHEMES, ibug68, scheme_named
 from nasion.landmarks.face_extent import mean_shape
+from nasion.landmarks.head_pose import LEAST_POINTS, fit_head_poses
+from nasion.landmarks.mean_face import mean_face
 from nasion.landmarks.scheme import Scheme
 
 TEMPLATES = ("arcface", "ffhq")  # and the name of any scheme of the catalog
@@ -72,7 +74,7 @@ class CropFrame:
     def check_scheme(self, scheme: Scheme) -> None:
         """Raise ``SettingError`` for a scheme without the points that the template needs."""
         if self.template in TEMPLATES:
-            five_points(np.zeros((len(scheme), 2)), scheme)
+            _five_groups(scheme)
         else:
             _shared_points(scheme, self.template)
 
@@ -103,23 +105,55 @@ class CropFrame:
 def five_points(points: Float[np.ndarray, "K 2"], scheme: Scheme) -> Float64[np.ndarray, "5 2"]:
     """Eyes, nose tip, corners of the mouth, from the image's left to its right in an upright face.
 
-    An eye is its pupil, else its labelled centre, else the mean of its contour. NaN where a point
-    is missing. Raises ``SettingError`` for a scheme that does not have all five.
+    An eye is its pupil, else its labelled centre, else the mean of its contour; of one that is
+    labelled on one side only, the place on the mean face in the head's pose. NaN where a point is
+    missing. Raises ``SettingError`` for a scheme that does not tell all five.
     """
     points = np.asarray(points, dtype=np.float64)
+    found = []
+    # Only eyes have several points, of which some may be missing.
+    for side, group in zip(("right", "left", "", "", ""), _five_groups(scheme), strict=True):
+        at = scheme.index(group)
+        at = at[np.isfinite(points[at, 0])]
+        there = points[at]
+        if side and len(at) and not scheme.spans_eye([scheme.points[i] for i in at]):
+            there = there + _to_eye_centre(points, scheme, at, side)
+        found.append(there.mean(axis=0) if len(there) else np.full(2, np.nan))
+    return np.stack(found)
+
+
+def _to_eye_centre(
+    points: Float64[np.ndarray, "K 2"], scheme: Scheme, at: Int64[np.ndarray, " n"], side: str
+) -> Float64[np.ndarray, "n 2"]:
+    """The ways from points of an eye to its centre, on the mean face in the head's pose.
+
+    NaN if the face has too few points for a pose.
+    """
+    eye = tuple(name for name in ibug68.points if name.startswith(f"{side}_eye_"))
+    centre = mean_face(ibug68)[ibug68.index(eye)].mean(axis=0)
+    pose = fit_head_poses(points[None], scheme)[0]
+    return pose.scale * (centre - mean_face(scheme)[at]) @ pose.rotation[:2].T
+
+
+def _five_groups(scheme: Scheme) -> list[tuple[str, ...]]:
+    """The points of each of the five places. Raises ``SettingError`` for a scheme without them."""
     eyes = eye_groups(scheme)
     if eyes is None:
         raise SettingError(_lacks(scheme, "eyes"))
+    known = int(np.isfinite(mean_face(scheme)[:, 0]).sum())
+    for side, eye in zip(("right", "left"), eyes, strict=True):
+        if not scheme.spans_eye(eye) and known < LEAST_POINTS:
+            raise SettingError(
+                f"Scheme {scheme.name} labels the {side} eye on one side only ({', '.join(eye)}), "
+                f"and {known} of its points have a place on the mean face, of which {LEAST_POINTS} "
+                f"would tell the eye's centre; the templates {' and '.join(TEMPLATES)} need it. "
+                "Label both corners of each eye, or use a scheme's name as the template."
+            )
     named = dict(zip(scheme.known_as, scheme.points, strict=True))
     groups = [*eyes, (_own(scheme, named, ("nose_tip",)),)]
     for side in ("right", "left"):
         groups.append((_own(scheme, named, tuple(name.format(side) for name in _CORNERS)),))
-    found = []
-    for group in groups:
-        there = points[scheme.index(group)]
-        there = there[np.isfinite(there[:, 0])]
-        found.append(there.mean(axis=0) if len(there) else np.full(2, np.nan))
-    return np.stack(found)
+    return groups
 
 
 def _own(scheme: Scheme, named: dict[str, str], known: tuple[str, ...]) -> str:
@@ -138,10 +172,8 @@ def _lacks(scheme: Scheme, what: str) -> str:
 
 def eye_groups(scheme: Scheme) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     """The points that tell where the right and the left eye are; None if there are none."""
-    try:
-        return scheme.norm_groups("pupils")
-    except SettingError:
-        return None
+    right, left = scheme.eye_points("right"), scheme.eye_points("left")
+    return (right, left) if right and left else None
 
 
 def fit_similarity(

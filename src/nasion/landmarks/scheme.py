@@ -113,7 +113,8 @@ class Scheme:
         """The two groups of points whose distance a norm divides by; None for the box.
 
         ``norm``: None (the scheme's own), ``box``, ``outer_eye_corners``, ``pupils`` (pupils if
-        labelled, else eye centres, else the means of the eye contours), or two groups ``a,b:c,d``.
+        labelled, else eye centres, else the means of the eye contours, if these have points on both
+        sides of the eye), or two groups ``a,b:c,d``.
         """
         if norm is None:
             return self.norm
@@ -136,17 +137,39 @@ class Scheme:
 
     def _pupil(self, side: str) -> tuple[str, ...]:
         # The contour comes last: its mean is only an estimate of where the pupil is.
-        for name in (f"{side}_pupil", f"{side}_eye_center"):
-            if name in self.known_as:
-                return self._own(name)
-        named = zip(self.points, self.known_as, strict=True)
-        contour = tuple(point for point, known in named if known.startswith(f"{side}_eye_"))
+        contour = self.eye_points(side)
         if not contour:
             raise SettingError(
                 f"Scheme {self.name} labels neither pupils nor eyes, so it has no norm 'pupils'; "
                 "use 'box'."
             )
+        if not self.spans_eye(contour):
+            raise SettingError(
+                f"Scheme {self.name} labels the {side} eye on one side only "
+                f"({listed(contour, 200)}), so it has no norm 'pupils': that takes pupils, or both "
+                "corners of each eye. Use 'outer_eye_corners', 'box', or two groups of points."
+            )
         return contour
+
+    def eye_points(self, side: str) -> tuple[str, ...]:
+        """The points that tell where the ``right`` or ``left`` eye is; none if it is not labelled.
+
+        Its pupil, else its centre, else all of its points, which may be on one side of it.
+        """
+        for name in (f"{side}_pupil", f"{side}_eye_center"):
+            if name in self.known_as:
+                return self._own(name)
+        named = zip(self.points, self.known_as, strict=True)
+        return tuple(point for point, known in named if known.startswith(f"{side}_eye_"))
+
+    def spans_eye(self, points: Iterable[str]) -> bool:
+        """Whether the mean of these points of an eye is its centre.
+
+        They lie on both sides of it, or in its middle.
+        """
+        names = [self.known_as[i] for i in self.index(points).tolist()]
+        inner, outer = (any(side in name for name in names) for side in ("inner", "outer"))
+        return inner == outer
 
     def _own(self, known: str) -> tuple[str]:
         """The point that is known by this name; the name itself if there is none."""

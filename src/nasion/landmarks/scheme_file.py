@@ -58,7 +58,7 @@ def scheme_at(name: str) -> Scheme:
         if inside.is_file():
             return read_scheme(inside)
         raise SettingError(f"{path} is a folder without {FILE}; name a file, as {inside}.")
-    if path.is_file() or path.suffix == ".toml":
+    if path.is_file() or path.suffix.lower() == ".toml":
         return read_scheme(path)
     raise SettingError(
         f"No scheme {name!r}; there are {', '.join(SCHEMES)}, or name a {FILE} "
@@ -71,7 +71,7 @@ def read_scheme(path: Path) -> Scheme:
     root = Document(None, str(path), kind=SettingError, remedy=_REMEDY)
     if not path.is_file():
         raise SettingError(f"{path}: no such file; nasion scheme init DATA writes one.")
-    if path.suffix != ".toml":
+    if path.suffix.lower() != ".toml":
         raise SettingError(f"{path}: a scheme is a .toml file, or the name of one: {_names()}.")
     import tomllib  # few commands read one
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 DRAWN_MARK = "points drawn by nasion"
 WRITTEN_MARK = "written by nasion"  # in crops, and where faces are hidden
-DRAWN_ENDING = "points"  # of a drawing's stem, after a hyphen
+# Of stems, after a hyphen: of drawings, and of images and clips with faces hidden.
+DRAWN_ENDING, HIDDEN_ENDING = "points", "anonymised"
 VIDEO_SUFFIXES = (".mp4", ".mkv")
 DRAWN_SUFFIXES = (".jpg", ".png", *VIDEO_SUFFIXES)
 # A JPEG, PNG and Matroska have their comment at the start, MP4 at the end.
@@ -22,6 +23,13 @@ def is_drawn(path: Path) -> bool:
     if path.suffix.lower() not in DRAWN_SUFFIXES or not path.stem.endswith(f"-{DRAWN_ENDING}"):
         return False
     return _has_mark(path, (DRAWN_MARK,))
+
+
+def is_hidden(path: Path) -> bool:
+    """True for an image or a clip that nasion anonymised, by its name and its mark."""
+    if path.suffix.lower() not in DRAWN_SUFFIXES or not path.stem.endswith(f"-{HIDDEN_ENDING}"):
+        return False
+    return is_written(path)
 
 
 def is_written(path: Path) -> bool:

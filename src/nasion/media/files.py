@@ -117,13 +117,13 @@ def open_bytes(
         raise DataError(f"{path}: no such file.")
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty; download it again.")
-    if path.suffix == ".zip":
+    if path.suffix.lower() == ".zip":
         with _opened(path, lambda: zipfile.ZipFile(path)) as archive:
             with refusing_damage(path, remedy=_DAMAGED):
                 entry = _find_member(path, archive, member, limit)
             with _opened(path, lambda: _open_member(path, archive, entry)) as stream:
                 yield _LimitedStream(stream, path, limit)
-    elif path.suffix == ".gz":
+    elif path.suffix.lower() == ".gz":
         with _opened(path, lambda: gzip.open(path)) as stream:
             yield _LimitedStream(stream, path, limit)
     else:

@@ -102,7 +102,7 @@ def _annotation(face: Face, annotation_id: int, image_id: int) -> dict[str, Any]
 
 
 def recognises(path: Path) -> bool:
-    if path.suffix != ".json":
+    if path.suffix.lower() != ".json":
         return False
     from nasion.data.datasets._face_records import EITHER_FORMAT, read_text_document
 

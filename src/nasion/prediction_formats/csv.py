@@ -109,7 +109,7 @@ def _measured_cells(result: ImageResult, i: int) -> list[str]:
 
 
 def recognises(path: Path) -> bool:
-    return path.is_file() and path.suffix in (".csv", ".gz")
+    return path.is_file() and path.suffix.lower() in (".csv", ".gz")
 
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:

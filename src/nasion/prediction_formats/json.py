@@ -135,7 +135,7 @@ def face_value(face: Face, measures: bool = False) -> dict[str, Any]:
 
 
 def recognises(path: Path) -> bool:
-    if path.suffix != ".json":
+    if path.suffix.lower() != ".json":
         return False
     # Readers, here and below, take 6 ms to import, which writers need not wait for.
     from nasion.data.datasets._face_records import EITHER_FORMAT, read_text_document

@@ -44,7 +44,7 @@ class Text:
 
 
 def recognises(path: Path) -> bool:
-    return path.suffix == ".jsonl"
+    return path.suffix.lower() == ".jsonl"
 
 
 def read(path: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nasion.data.datasets._label_files import any_case
 from nasion.data.datasets._pts_text import read_points
 from nasion.errors import DataError
 from nasion.landmarks.face import ImageResult
@@ -38,7 +39,7 @@ def recognises(path: Path) -> bool:
 
 def read(folder: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
     """All ``.pts`` files of a folder; ``name#2.pts`` is the second face of ``name``."""
-    paths = sorted(folder.glob("*.pts"))
+    paths = sorted(folder.glob("*" + any_case(".pts")))
     if not paths:
         raise DataError(f"{folder}: no .pts files in this folder.")
     stems = {path.stem for path in paths}

@@ -124,7 +124,7 @@ def anonymise(
         given.refuse("with --part eyes, which leaves a face to be found", names=("verify",))
     options = HideOptions(folder, part, method, strength, grow)
     check_output_folder(folder)
-    images, videos = images_and_videos(inputs, seconds)
+    images, videos = images_and_videos(inputs, seconds, folder)
     given.refuse_without_videos(videos)
     stem_of = stems_of(images, videos)
     check_outputs(images, videos, folder, stem_of)

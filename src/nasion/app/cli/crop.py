@@ -121,7 +121,7 @@ def crop(
     if image_format not in FORMATS:
         raise SettingError(f"--format {image_format}: one of {', '.join(FORMATS)} expected.")
     check_output_folder(folder)
-    images, videos = images_and_videos(inputs, seconds)
+    images, videos = images_and_videos(inputs, seconds, folder)
     given.refuse_without_videos(videos)
     known = known_boxes(box or [], boxes, [each.name for each in (*images, *videos)])
     if known is not None and videos:

@@ -13,6 +13,8 @@ from nasion.app import console
 from nasion.app.stopping import StopSignals, exit_code
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nasion.media.inputs import ImageInput, UnreadableInput
     from nasion.media.video import VideoInput
     from nasion.media.video_reading import VideoProblem
@@ -93,16 +95,19 @@ class Outcome:
 
 
 def images_and_videos(
-    words: list[str], seconds: float | None
+    words: list[str], seconds: float | None, results: Path | None = None
 ) -> tuple[list[ImageInput], list[VideoInput]]:
-    """The images that the words name, and the videos, which end after ``seconds``."""
+    """The images that the words name, and the videos, which end after ``seconds``.
+
+    ``results``: the folder in which images that nasion wrote are earlier results, not inputs.
+    """
     from dataclasses import replace
 
     from nasion.app.own_drawings import without_drawings
     from nasion.media.inputs import ImageInput, resolve_inputs
     from nasion.media.video import VideoInput
 
-    resolved = without_drawings(resolve_inputs(words), words)
+    resolved = without_drawings(resolve_inputs(words), words, results)
     images = [each for each in resolved if isinstance(each, ImageInput)]
     videos = [each for each in resolved if isinstance(each, VideoInput)]
     return images, [replace(video, seconds=seconds) for video in videos]

@@ -151,10 +151,10 @@ def _show(result: Disagreement) -> None:
         "90 % px",
         "median %",
         "90 % %",
-        f"{first}: x px",
+        "x px",
         "y px",
-        f"only {first}",
-        f"only {second}",
+        "only first",
+        "only second",
     )
     rows = []
     for name, each in {"all": result.overall, **result.points}.items():
@@ -167,6 +167,7 @@ def _show(result: Disagreement) -> None:
     title = f"{first} and {second} on {console.count(result.faces, 'face')} (% of {result.norm})"
     tables.show_table(title, columns, rows)
     console.say(f"x and y: how far {first} is from the middle of both; {second} is as far beyond.")
+    console.say(f"Only first: points that only {first} placed; only second: only {second}.")
     for who, spread in result.repeats.items():
         console.say(
             f"{who} again, blind: {spread.pixels[0]:.2f} px median, {spread.pixels[1]:.2f} px for "

@@ -168,7 +168,7 @@ def _scheme_and_faces(subject: str, reading: LabelReading) -> tuple[Scheme, Face
     path = Path(subject)
     if subject in SCHEMES and not path.exists():
         return scheme_at(subject), None
-    if path.suffix != ".toml":
+    if path.suffix.lower() != ".toml":
         faces = load_faces(None, subject, scheme=reading.scheme, whole_images=True, reading=reading)
         return faces.scheme, faces
     scheme = scheme_at(subject)

@@ -11,6 +11,7 @@ import numpy as np
 
 from nasion.data import datasets
 from nasion.data.corrections.added_faces import picture_name
+from nasion.data.datasets._label_files import images_root
 from nasion.data.label_reading import LabelReading
 from nasion.data.load import load_faces
 from nasion.data.scheme_beside import scheme_beside
@@ -86,7 +87,7 @@ def _files(root: Path, faces: Faces, names: tuple[str, ...]) -> Iterator[tuple[s
 
     Of a file of labels: in the folders beside it in which its images lie.
     """
-    folder = root if root.is_dir() else root.parent
+    folder = root if root.is_dir() else images_root(root)
     if root.is_dir():
         starts = [folder]
     elif not root.is_file():

@@ -10,6 +10,7 @@ import numpy as np
 
 from nasion.data.corrections.combine import FaceChanges
 from nasion.data.corrections.gestures import OCCLUDED
+from nasion.data.datasets._label_files import images_root
 from nasion.data.record_faults import Fault
 from nasion.landmarks.faces import NO_GROUP, Faces, Image, join
 
@@ -55,7 +56,7 @@ def with_added(
 
 def picture_name(image: Image, face: str, root: Path) -> str:
     """What a list calls a picture: its name from the data's folder; else the face on it."""
-    folder = root if root.is_dir() else root.parent
+    folder = root if root.is_dir() else images_root(root)
     if isinstance(image, Path) and image.absolute().is_relative_to(folder.absolute()):
         return image.absolute().relative_to(folder.absolute()).as_posix()
     return face
@@ -65,7 +66,7 @@ class _Pictures:
     """Finds the picture that a list names."""
 
     def __init__(self, faces: Faces, root: Path) -> None:
-        self._folder = root if root.is_dir() else root.parent
+        self._folder = root if root.is_dir() else images_root(root)
         self._by_name: dict[str, int] = {face: i for i, face in enumerate(faces.ids)}
         for i, image in enumerate(faces.images):
             if isinstance(image, Path):

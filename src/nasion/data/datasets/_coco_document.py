@@ -17,6 +17,7 @@ from nasion.data.datasets._face_records import (
     read_text_document,
 )
 from nasion.data.datasets._image_names import with_slashes
+from nasion.data.datasets._label_files import any_case
 from nasion.data.face_record import FaceRecord
 from nasion.data.own_schemes import scheme_of_numbered
 from nasion.data.record_faults import Faults, report_error
@@ -83,7 +84,7 @@ def _image_id(value: Document) -> int | str:
 def _names_beside(path: Path, ids: set[int | str]) -> dict[int | str, str]:
     """The images' names by their ids, from the annotation files beside the results."""
     found: dict[int | str, str] = {}
-    for other in sorted(path.parent.glob("*.json")):
+    for other in sorted(path.parent.glob("*" + any_case(".json"))):
         if other == path:
             continue
         try:

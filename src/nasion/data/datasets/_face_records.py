@@ -11,6 +11,7 @@ import numpy as np
 
 from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.datasets._image_names import numbered_faces, photograph_group
+from nasion.data.datasets._label_files import images_root
 from nasion.data.datasets._points_table import image_folder
 from nasion.data.face_record import FaceRecord
 from nasion.data.own_schemes import is_numbered as is_numbered
@@ -124,7 +125,7 @@ def faces_of(
     names: list[str] = []
     kept: list[FaceRecord] = []
     seen: set[tuple[str, bytes]] = set()
-    finder = ImageFinder(images or path.parent)
+    finder = ImageFinder(images or images_root(path))
     for record in records:
         try:
             image = _from_working_folder(record.image, path) if predicted else record.image
@@ -179,12 +180,13 @@ def _image_files(path: Path, names: Sequence[str]) -> list[Path]:
     missing = [name for name, file in files.items() if not file.is_file()]
     if not 0 < len(missing) < len(names):
         return [files[name] for name in names]
-    beside = sorted(each for each in path.parent.iterdir() if each.is_dir())
+    root = images_root(path)
+    beside = sorted(each for each in root.iterdir() if each.is_dir())
     for name in missing:
         parts = Path(name).parts
         for start in range(max(1, len(parts) - 1)):
             end = Path(*parts[start:])
-            found = [each / end for each in (path.parent, *beside) if (each / end).is_file()]
+            found = [each / end for each in (root, *beside) if (each / end).is_file()]
             if found:
                 # Of several, it is unclear which one.
                 files[name] = found[0] if len(found) == 1 else files[name]

@@ -85,20 +85,23 @@ class ImageFinder:
     ) -> tuple[str, str] | None:
         """The file that a name means, relative to the folder, and in what the names differ.
 
-        ``least``: how many parts at its end the path must share, if the name has as many.
+        ``least``: how many parts at its end the path must share, if the name has as many. A file
+        in the folder itself has one, which is enough if the name's first folder is not there.
         ``taken``: files that other labels name, which are not meant. None if there is no such file;
         raises ``ValueError`` if several files fit equally.
         """
         parts = _parts(name)
         if not parts:
             return None
+        is_gone = not (self._folder / parts[0]).is_dir()
         for differs, spelling in _SPELLINGS.items():
             wanted = tuple(map(spelling, parts))
             fitting = [
                 path
                 for path in self._called(differs, wanted[-1])
                 if path.as_posix() not in taken
-                and _shared(path, wanted, spelling) >= min(least, len(parts))
+                and _shared(path, wanted, spelling)
+                >= min(least, len(parts), len(path.parts) if is_gone else least)
             ]
             if fitting:
                 return self._nearest(fitting, parts, spelling).as_posix(), differs

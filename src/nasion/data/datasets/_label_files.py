@@ -19,10 +19,16 @@ from nasion.media.file_names import name_as_text
 from nasion.media.files import utf16_of
 from nasion.media.images import image_size
 from nasion.media.quoted import quoted
+from nasion.media.signatures import IMAGE_SUFFIXES
 
 _LEAST_SIDE = 1.0  # pixels of a box around a single point
 _JSON_HEAD, _XML_HEAD = 1 << 26, 4096  # bytes in which keys and the first element are looked for
 _SHOWN = 3  # files in a message
+_ANNOTATIONS = "annotations"  # COCO's folder of label files, beside that of images
+TABLES, JSON, XML = (".csv", ".tsv", ".gz"), (".json", ".jsonl"), (".xml",)
+# Files of published sets, and of tools whose labels are in a folder of their own.
+_OTHERS = (".pts", ".asf", ".slp", ".yaml", ".tem", ".mat", ".txt")
+LABEL_SUFFIXES = (*TABLES, *JSON, *XML, *_OTHERS)
 
 
 def check_split(split: str, splits: Sequence[str], name: str) -> None:
@@ -34,7 +40,7 @@ def only_file(root: Path, *suffixes: str) -> Path | None:
     """The file at a path, if it has one of these suffixes, or the only such file of a folder."""
     if not root.is_dir():
         return root if root.is_file() and root.suffix.lower() in suffixes else None
-    found = _files_in(root, suffixes)
+    found = _files_in(label_folder(root), suffixes)
     return found[0] if len(found) == 1 else None
 
 
@@ -45,7 +51,7 @@ def label_file(root: Path, *suffixes: str) -> Path:
     """
     if not root.is_dir():
         return root
-    found = _files_in(root, suffixes)
+    found = _files_in(label_folder(root), suffixes)
     if len(found) == 1:
         return found[0]
     wanted = " or ".join(suffixes)
@@ -58,6 +64,32 @@ def label_file(root: Path, *suffixes: str) -> Path:
     )
 
 
+def label_folder(root: Path) -> Path:
+    """The folder in which a data folder's label files lie: itself, else COCO's ``annotations``."""
+    inside = root / _ANNOTATIONS
+    if not inside.is_dir():
+        return root
+    own = (path for path in root.iterdir() if path.suffix.lower() in LABEL_SUFFIXES)
+    # A text is a README more often than labels.
+    has_own = any(path.is_file() and path.suffix.lower() != ".txt" for path in own)
+    return root if has_own else inside
+
+
+def images_root(labels: Path) -> Path:
+    """The folder in or below which a label file's images lie: its own.
+
+    Of a file in ``annotations`` that has no images, the folder above, as COCO has ``images`` there.
+    """
+    folder = labels.parent
+    if folder.absolute().name != _ANNOTATIONS or not folder.is_dir():
+        return folder
+    inside = folder.iterdir()
+    if any(path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES for path in inside):
+        return folder
+    # Of `.` too, which has no folder above it in its name.
+    return folder.parent if folder.name else folder.absolute().parent
+
+
 def _files_in(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     found = (path for path in folder.iterdir() if path.suffix.lower() in suffixes)
     return sorted(path for path in found if path.is_file() and not is_resource_fork(path))
@@ -66,6 +98,11 @@ def _files_in(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 def is_resource_fork(path: Path) -> bool:
     """True for ``._labels.json``, as macOS writes beside ``labels.json`` on disks of others."""
     return path.name.startswith("._")
+
+
+def any_case(suffix: str) -> str:
+    """The pattern of a suffix in upper or lower case: ``*`` and it match ``A.PTS``, too."""
+    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in suffix)
 
 
 def has_keys(path: Path, *keys: str) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.datasets._image_names import image_of_face, numbered_faces
-from nasion.data.datasets._label_files import label_file, only_file
+from nasion.data.datasets._label_files import images_root, label_file, only_file
 from nasion.data.datasets._table_header import (
     BOX_COLUMNS,
     name_column,
@@ -54,12 +54,13 @@ def image_folder(table: Path, faces: Sequence[str]) -> Path:
 
     The first image may be missing, so a few are looked for.
     """
-    folders = [table.parent, *sorted(path for path in table.parent.iterdir() if path.is_dir())]
+    root = images_root(table)
+    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
     for face in faces[:_LOOKED_FOR]:
         for folder in folders:
             if (folder / image_of_face(face, folder)).is_file():
                 return folder
-    return table.parent
+    return root
 
 
 def read_table(
@@ -82,7 +83,7 @@ def read_table(
     faces: list[str] = []
     rows: list[list[float]] = []
     seen: set[tuple[str, str]] = set()
-    finder = ImageFinder(path.parent)
+    finder = ImageFinder(images_root(path))
     count = 0
     for line, found in lines:
         count += 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nasion.data.datasets._label_files import any_case
 from nasion.data.datasets._named_points import named_scheme
 from nasion.errors import DataError, reason_of
 from nasion.landmarks.scheme import Scheme
@@ -155,7 +156,7 @@ def find_config(root: Path) -> Path | None:
     """The YAML file of a pose dataset at this path; None if there is none or several."""
     suffixes = (".yaml", ".yml")
     if root.is_dir():
-        files = [path for suffix in suffixes for path in sorted(root.glob(f"*{suffix}"))]
+        files = [path for suffix in suffixes for path in sorted(root.glob("*" + any_case(suffix)))]
     else:
         files = [root] if root.suffix.lower() in suffixes and root.is_file() else []
     found = [path for path in files if "kpt_shape" in path.read_text("utf-8", "replace")]

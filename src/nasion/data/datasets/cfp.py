@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.datasets._label_files import check_split
+from nasion.data.datasets._label_files import any_case, check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._point_lines import points_of_lines, text_lines
 from nasion.data.record_faults import Faults
@@ -54,7 +54,9 @@ def read(
     """All faces; the half that a file does not have is missing. Groups: person (linked), pose."""
     check_split(split, SPLITS, "cfp")
     base = _base(root)
-    paths = sorted(p for pose in _POSES for p in (base / _LABELS).glob(f"*/{pose}/*.txt"))
+    paths = sorted(
+        p for pose in _POSES for p in (base / _LABELS).glob(f"*/{pose}/*{any_case('.txt')}")
+    )
     if not paths:
         raise DataError(
             f"{root}: no {_LABELS}/001/frontal/01.txt and the like here; give the folder that "

@@ -62,21 +62,23 @@ def recognises(root: Path) -> bool:
 def _tables(root: Path) -> list[Path]:
     if root.is_file():
         beside = root.with_suffix(".csv")
-        if root.suffix == ".h5" and beside.is_file() and _has_header(beside):
+        if root.suffix.lower() == ".h5" and beside.is_file() and _has_header(beside):
             return [beside]
-        return [root] if root.suffix in (".csv", ".h5") and _has_header(root) else []
+        return [root] if root.suffix.lower() in (".csv", ".h5") and _has_header(root) else []
     for depth in _DEPTHS:
         found = sorted(path for path in root.glob(f"{depth}{_PATTERN}") if path.is_file())
-        tables = [path for path in found if path.suffix == ".csv" and _has_header(path)]
+        tables = [path for path in found if path.suffix.lower() == ".csv" and _has_header(path)]
         # The same labels: DeepLabCut writes both.
-        alone = [p for p in found if p.suffix == ".h5" and p.with_suffix(".csv") not in tables]
+        known = {path.with_suffix("") for path in tables}
+        others = [path for path in found if path.suffix.lower() == ".h5"]
+        alone = [path for path in others if path.with_suffix("") not in known]
         if tables or alone:
             return sorted([*tables, *alone])
     return []
 
 
 def _has_header(path: Path) -> bool:
-    if path.suffix == ".h5":
+    if path.suffix.lower() == ".h5":
         return path.name.startswith(_PATTERN[:-1])
     with path.open("rb") as file:
         lines = file.read(_HEADER_BYTES).decode("utf-8", "replace").splitlines()[:_LINES]
@@ -103,7 +105,7 @@ def read(
 
 
 def _read_table(path: Path, folder: Path, faults: Faults) -> list[NamedFace]:
-    if path.suffix == ".h5":
+    if path.suffix.lower() == ".h5":
         remedy = f"give {path.stem}.csv, which DeepLabCut writes beside it with the same labels."
         header, cells = read_table(path, remedy)
         if "coords" not in header:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nasion.data.datasets._label_files import check_split
+from nasion.data.datasets._label_files import any_case, check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._pts_text import pts_text, read_points
 from nasion.data.datasets._set_folders import FGNET_NAME, is_fgnet
@@ -37,7 +37,9 @@ def read(
 ) -> Faces:
     """The faces of a folder. Groups: person (linked), age in decades as ``20-29``."""
     check_split(split, SPLITS, "fgnet")
-    paths = sorted(path for path in root.rglob("*.pts") if FGNET_NAME.fullmatch(path.stem))
+    paths = sorted(
+        path for path in root.rglob("*" + any_case(".pts")) if FGNET_NAME.fullmatch(path.stem)
+    )
     if not paths:
         raise DataError(f"{root}: no .pts files named as 001a02.pts here; give their folder.")
     images = ImagesByStem()

@@ -78,7 +78,7 @@ def read(
     check_split(split, SPLITS, "fkd")
     path = _table_file(root, split)
     # Named, so that other files in the archive do no harm.
-    member = f"{_STEMS[split]}.csv" if path.suffix == ".zip" else None
+    member = f"{_STEMS[split]}.csv" if path.suffix.lower() == ".zip" else None
     with open_bytes(path, member=member) as stream:
         table = PixelTable(stream, path, ("ImageId",) if split == "test" else COLUMNS)
         rows, numbers, images = table.read(faults)

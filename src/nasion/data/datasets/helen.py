@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nasion.data.datasets._image_names import image_name
-from nasion.data.datasets._label_files import check_split
+from nasion.data.datasets._label_files import any_case, check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._point_lines import headed_lines, points_of_lines
@@ -31,7 +31,7 @@ _HEAD = 4096  # bytes
 
 def recognises(root: Path) -> bool:
     """True for a folder with ``annotation`` whose files are a name and pairs with commas."""
-    first = next((root / _LABELS).glob("*.txt"), None)
+    first = next((root / _LABELS).glob("*" + any_case(".txt")), None)
     if first is None:
         return False
     with first.open("rb") as file:
@@ -44,7 +44,7 @@ def read(
 ) -> Faces:
     """The faces of a split. Group: photograph (linked), the number before a name's ``_``."""
     check_split(split, SPLITS, "helen")
-    paths = sorted((root / _LABELS).glob("*.txt"))
+    paths = sorted((root / _LABELS).glob("*" + any_case(".txt")))
     if not paths:
         raise DataError(f"{root}: no {_LABELS}/1.txt and the like here; give the folder above.")
     names = root / _TEST_NAMES

@@ -19,7 +19,12 @@ import numpy as np
 from PIL import Image
 
 from nasion.array_types import Float32
-from nasion.data.datasets._label_files import check_split, is_resource_fork, labelled_images
+from nasion.data.datasets._label_files import (
+    any_case,
+    check_split,
+    is_resource_fork,
+    labelled_images,
+)
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._pts_text import read_points
 from nasion.data.datasets._set_folders import is_fgnet, is_merl_rav
@@ -41,12 +46,13 @@ IMAGE_FOLDER = ""
 KEEPS: tuple[str, ...] = ()  # of what labels may have beside points
 PIXEL_ORIGIN = 1  # what the files call the first pixel
 _CHALLENGE = "ibug"
+_FILES = "*" + any_case(".pts")
 _NUMBERED = re.compile(r"(.+)[-#](\d+)$", re.S)  # NAME#2: the second face; NAME-2: older files
 
 
 def recognises(root: Path) -> bool:
     """True for a folder with ``.pts`` files that is not known as another set's."""
-    has_files = root.is_dir() and next(root.rglob("*.pts"), None) is not None
+    has_files = root.is_dir() and next(root.rglob(_FILES), None) is not None
     return has_files and not is_fgnet(root) and not is_merl_rav(root)
 
 
@@ -60,7 +66,7 @@ def read(
     of a video, as of 300-VW).
     """
     check_split(split, SPLITS, "ibug68")
-    paths = sorted(path for path in root.rglob("*.pts") if not is_resource_fork(path))
+    paths = sorted(path for path in root.rglob(_FILES) if not is_resource_fork(path))
     paths = [path for path in paths if _in_split(path.relative_to(root), split)]
     if not paths:
         raise SplitNotFound(

@@ -26,6 +26,7 @@ from nasion.data.datasets._label_files import (
     begins_with_element,
     box_for_tools,
     check_split,
+    images_root,
     labelled_images,
 )
 from nasion.data.datasets._photographs import photograph
@@ -83,7 +84,8 @@ def read(
     # All parts of all faces at once: face[i] and name[i] say where xy[i] belongs.
     points[face, column[name]] = np.frombuffer(reader.xy, dtype="f4").reshape(-1, 2)
     files = [reader.files[i] for i in reader.file]
-    paths = {file: root.parent / file for file in reader.files}
+    images = images_root(root)
+    paths = {file: images / file for file in reader.files}
     photographs = {file: photograph(file) for file in reader.files}
     groups = {"photograph": tuple(photographs[file] for file in files)}
     parts = {file: Path(file).parts for file in reader.files}
@@ -189,7 +191,7 @@ class _Reader(ContentHandler):
         super().__init__()
         self.root, self.faults, self.opens_images = root, faults, opens_images
         self.files: list[str] = []
-        self.finder = ImageFinder(root.parent)
+        self.finder = ImageFinder(images_root(root))
         self.names: dict[str, int] = {}
         self.ids: list[str] = []
         # Four bytes per number, where a list would hold an object each. file: of each face, its

@@ -18,7 +18,7 @@ from PIL import Image
 
 from nasion.array_types import Float32
 from nasion.data.datasets._image_names import image_name
-from nasion.data.datasets._label_files import check_split, labelled_images
+from nasion.data.datasets._label_files import any_case, check_split, labelled_images
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, SplitNotFound, require
 from nasion.landmarks import geometry
@@ -50,12 +50,16 @@ _CLOSED = (1, 2, 5)  # eyes and mouth
 
 
 def recognises(root: Path) -> bool:
-    return root.is_dir() and any(_NAME.match(path.stem) for path in root.glob("*.asf"))
+    return root.is_dir() and bool(_files(root))
+
+
+def _files(root: Path) -> list[Path]:
+    return sorted(path for path in root.glob("*" + any_case(".asf")) if _NAME.match(path.stem))
 
 
 def splits(root: Path) -> tuple[str, ...]:
     """Of a part of the set without persons of both sides, only ``all``."""
-    persons = {path.stem[:2] for path in root.glob("*.asf") if _NAME.match(path.stem)}
+    persons = {path.stem[:2] for path in _files(root)}
     both = persons & set(TRAINING_PERSONS) and persons - set(TRAINING_PERSONS)
     return SPLITS if both else ("all",)
 
@@ -68,7 +72,7 @@ def read(
     Groups: person (linked), view, gender. A file that breaks the format is a fault by its line.
     """
     check_split(split, SPLITS, "imm")
-    paths = sorted(path for path in root.glob("*.asf") if _NAME.match(path.stem))
+    paths = _files(root)
     if not paths:
         raise DataError(
             f"{root}: no .asf files named as 01-1m.asf here; give the folder that holds them."

@@ -24,6 +24,7 @@ from nasion.data.datasets._label_files import (
     box_for_tools,
     check_split,
     has_keys,
+    images_root,
     is_occluded,
     known_box,
     label_file,
@@ -76,7 +77,8 @@ def read(
     check_split(split, SPLITS, "label_studio")
     root = label_file(root, ".json")
     tasks = _tasks(root)
-    finder = ImageFinder(root.parent)
+    images = images_root(root)
+    finder = ImageFinder(images)
     shapes: list[Shape] = []
     several = 0
     for task in tasks:
@@ -86,7 +88,7 @@ def read(
             if regions:
                 image = finder.find(*image_names(task))
                 # All of a task or nothing: half a face would count as one with few labels.
-                shapes += list(_shapes(regions, image, root.parent))
+                shapes += list(_shapes(regions, image, images))
         except DataError as error:
             report_error(faults, error, root)
         except ValueError as error:
@@ -103,7 +105,7 @@ def read(
             "when they are submitted in Label Studio."
         )
     faces = faces_of_shapes(shapes, root.name, faults)
-    return named_faces(faces, root, "label_studio", scheme, faults, images=root.parent)
+    return named_faces(faces, root, "label_studio", scheme, faults, images=images)
 
 
 def _shapes(regions: list[Region], image: str, folder: Path) -> Iterator[Shape]:

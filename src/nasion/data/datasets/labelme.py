@@ -24,6 +24,7 @@ from nasion.data.datasets._image_files import ImageFinder
 from nasion.data.datasets._image_names import with_slashes
 from nasion.data.datasets._label_files import (
     LabelledImage,
+    any_case,
     check_split,
     has_keys,
     is_occluded,
@@ -67,7 +68,7 @@ def recognises(root: Path) -> bool:
 
 
 def _documents(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*.json") if not is_resource_fork(path))
+    return (path for path in folder.rglob("*" + any_case(".json")) if not is_resource_fork(path))
 
 
 def read(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nasion.data.datasets._label_files import check_split
+from nasion.data.datasets._label_files import any_case, check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._photographs import photograph
 from nasion.data.datasets._point_lines import headed_lines, points_of_lines
@@ -28,7 +28,7 @@ _LABELS, _IMAGES = "landmarks", "images"
 def recognises(root: Path) -> bool:
     return any(
         (root / side / _IMAGES).is_dir()
-        and next((root / side / _LABELS).glob("*.txt"), None) is not None
+        and next((root / side / _LABELS).glob("*" + any_case(".txt")), None) is not None
         for side in _SIDES
     )
 
@@ -39,7 +39,11 @@ def read(
     """The faces of a split. Group: photograph (linked), the number before a name's ``_``."""
     check_split(split, SPLITS, "lapa")
     sides = _SIDES if split == "all" else (split,)
-    paths = [path for side in sides for path in sorted((root / side / _LABELS).glob("*.txt"))]
+    paths = [
+        path
+        for side in sides
+        for path in sorted((root / side / _LABELS).glob("*" + any_case(".txt")))
+    ]
     if not paths:
         raise SplitNotFound(f"{root}: no label files {sides[0]}/{_LABELS}/NAME.txt here.")
     images = ImagesByStem()

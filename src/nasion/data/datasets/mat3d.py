@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.datasets._label_files import check_split
+from nasion.data.datasets._label_files import any_case, check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._mat5 import read_arrays
 from nasion.data.datasets._set_folders import first_file
@@ -46,7 +46,9 @@ def read(
     photograph (linked): all views that are made of one.
     """
     check_split(split, SPLITS, "mat3d")
-    paths = sorted(p for p in root.rglob("*.mat") if not p.stem.endswith(_POINTS_ONLY))
+    paths = sorted(
+        p for p in root.rglob("*" + any_case(".mat")) if not p.stem.endswith(_POINTS_ONLY)
+    )
     if not paths:
         raise DataError(f"{root}: no .mat files here; give the folder that holds them.")
     images = ImagesByStem()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasion.data.datasets._label_files import check_split
+from nasion.data.datasets._label_files import any_case, check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._pts_text import read_points
 from nasion.data.datasets._set_folders import MERL_RAV_SIDES, MERL_RAV_VIEWS, is_merl_rav
@@ -42,7 +42,7 @@ def read(
     check_split(split, SPLITS, "merl_rav")
     sides = [side for side, name in MERL_RAV_SIDES.items() if split in ("all", name)]
     folders = [root / view / side for view in MERL_RAV_VIEWS for side in sides]
-    paths = [path for folder in folders for path in sorted(folder.glob("*.pts"))]
+    paths = [path for folder in folders for path in sorted(folder.glob("*" + any_case(".pts")))]
     if not paths:
         raise SplitNotFound(
             f"{root}: no .pts files of split {split} in frontal/trainset, left/testset and so on."

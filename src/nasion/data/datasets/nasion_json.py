@@ -13,6 +13,7 @@ from typing import Any
 from nasion.data.datasets._coco_document import stated
 from nasion.data.datasets._face_records import faces_of, meant_scheme
 from nasion.data.datasets._label_files import (
+    any_case,
     check_split,
     has_keys,
     is_occluded,
@@ -29,13 +30,14 @@ from nasion.media.files import write_text
 SCHEME = None
 SPLITS = ("all",)
 IMAGE_FOLDER = "images"
+_SUFFIXES = (".json", ".jsonl")
 KEEPS: tuple[str, ...] = ("occluded", "boxes")  # of what labels may have beside points
 
 
 def recognises(root: Path) -> bool:
     """True for a file that predict wrote, or a folder with one such."""
     if root.is_dir():
-        files = [*root.glob("*.json"), *root.glob("*.jsonl")]
+        files = _files(root)
         return len(files) == 1 and recognises(files[0])
     if not root.is_file():
         return False
@@ -43,6 +45,10 @@ def recognises(root: Path) -> bool:
     if suffix == ".jsonl":
         return has_keys(root, "image", "faces", "points")
     return suffix == ".json" and has_keys(root, "point_names", "images", "faces", "points")
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for suffix in _SUFFIXES for path in folder.glob("*" + any_case(suffix))]
 
 
 def read(
@@ -54,7 +60,7 @@ def read(
     """
     check_split(split, SPLITS, "nasion_json")
     if root.is_dir():
-        root = next(iter([*root.glob("*.json"), *root.glob("*.jsonl")]), root)
+        root = next(iter(_files(root)), root)
     own, records = (read_json_lines if root.suffix.lower() == ".jsonl" else read_json)(root, scheme)
     return faces_of(records, meant_scheme(own, scheme, root), root, faults, predicted=True)
 

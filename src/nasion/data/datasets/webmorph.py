@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.array_types import Float32, Float64
-from nasion.data.datasets._label_files import check_split
+from nasion.data.datasets._label_files import any_case, check_split
 from nasion.data.datasets._labelled_face import ImagesByStem, LabelledFace, as_faces, read_each
 from nasion.data.datasets._point_lines import Line, points_of_lines, text_lines
 from nasion.data.datasets._set_folders import first_file
@@ -50,7 +50,7 @@ def read(
     name begins with.
     """
     check_split(split, SPLITS, "webmorph")
-    paths = sorted(root.rglob("*.tem"))
+    paths = sorted(root.rglob("*" + any_case(".tem")))
     if not paths:
         raise DataError(f"{root}: no .tem files here; give the folder that holds them.")
     images = ImagesByStem()

@@ -142,7 +142,9 @@ def _label_file(image: Path) -> Path:
     at = next((k for k in range(len(parts) - 2, -1, -1) if parts[k] == "images"), None)
     if at is not None:
         parts[at] = "labels"
-    return Path(*parts).with_suffix(".txt")
+    path = Path(*parts).with_suffix(".txt")
+    upper = path.with_suffix(".TXT")
+    return upper if upper.is_file() and not path.is_file() else path
 
 
 def _records(
