@@ -15,7 +15,7 @@ from nasion.arrays import as_numpy
 from nasion.data.augment import Augment
 from nasion.data.datasets import points_csv, toy
 from nasion.errors import RunError, SettingError
-from nasion.inference import pretrained, run_folder
+from nasion.inference import checkpoint, pretrained, run_folder
 from nasion.inference.backends import onnx_weights
 from nasion.inference.crops import epoch_order, input_images
 from nasion.inference.export import export_model
@@ -303,6 +303,8 @@ def test_the_starting_weights_are_kept_if_no_epoch_is_better(run, sides, tmp_pat
         done = train(wild, sides, run_folder=tmp_path / "wild")
     assert done.state.best_epoch == -1 and done.state.best < done.state.history[0]["val"]
     assert f"Before training: val {done.state.best:.4g}" in caplog.text
+    assert checkpoint.kept_start(done.folder) == done.state.best
+    assert checkpoint.kept_start(run) is None
     before, after = (load_file(each / run_folder.WEIGHTS) for each in (run, done.folder))
     assert all(torch.equal(before[name], after[name]) for name in before)
 

@@ -30,6 +30,7 @@ _MUCH_SEEN = 0.02  # of the photographs
 
 def show_scores(result: EvaluationResult) -> None:
     """Tables overall, by group and by point; what was left out."""
+    from nasion.evaluation import left_out
     from nasion.evaluation.floor import with_floor_column, with_floor_row
     from nasion.evaluation.reported_metrics import headings, table_row
 
@@ -59,7 +60,7 @@ def show_scores(result: EvaluationResult) -> None:
     if result.warning:
         warn(result.warning, stderr=False)
     for reason, ids in result.left_out.items():
-        say(left_out_line(reason, ids))
+        say(left_out_line(f"{reason}{left_out.remedy(reason, result)}", ids))
 
 
 def left_out_line(reason: str, ids: Sequence[str]) -> str:
@@ -190,7 +191,9 @@ def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]
     table = Table(title=title, padding=(0, 1, 0, 0), **style)
     for i, column in enumerate(columns):
         is_text = i == 0 or (column == "missing" and len(columns) == 2)
-        table.add_column(printable(column), justify="left" if is_text else "right", no_wrap=i == 0)
+        one_line = i == 0 or column == "faces"
+        justify = "left" if is_text else "right"
+        table.add_column(printable(column), justify=justify, no_wrap=one_line)
     for cells in rows:
         table.add_row(*map(printable, cells))
     console.rich_console().print(table)

@@ -15,10 +15,11 @@ from nasion.data.label_outliers import MIN_FACES, suspect_labels
 from nasion.data.suspects import Audit
 from nasion.errors import SettingError
 from nasion.evaluation.floor import Floor, read_floor
+from nasion.evaluation.left_out import NO_NORM
 from nasion.evaluation.matching import match_by_id
 from nasion.evaluation.reliability import Reliability, reliability
 from nasion.evaluation.reported_metrics import Errors, Scores, rounded
-from nasion.inference.fold_runs import is_fold_folder, predict_held_out
+from nasion.inference.fold_runs import check_finished, is_fold_folder, predict_held_out
 from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.whole_faces import detected_boxes, tell_size
 from nasion.landmarks import metrics
@@ -225,7 +226,10 @@ def _shared_points(faces: Faces, predictions: Predictions) -> Mapping[str, str]:
 
 def _opened(model: str | Path, faces: Faces) -> Predictor | Predictions:
     folder = Path(model)
-    return predict_held_out(folder, faces) if is_fold_folder(folder) else load_model(model)
+    if not is_fold_folder(folder):
+        return load_model(model)
+    check_finished(folder)
+    return predict_held_out(folder, faces)
 
 
 def default_norm(faces: Faces) -> str:
@@ -275,8 +279,7 @@ def _left_out(faces: Faces, scorer: _Scorer, norm: str) -> dict[str, list[str]]:
     partly = np.isinf(scorer.distances).any(axis=1) & predicted
     reasons = {
         "faces without a label": ~labelled,
-        f"faces whose norm ({norm}) is not labelled or has no length, "
-        "counted in RMSE only": no_norm,
+        NO_NORM.format(norm=norm): no_norm,
         "faces with a labelled point not predicted, counted as failures": partly,
     }
     return {

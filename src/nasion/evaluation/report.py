@@ -11,7 +11,7 @@ import numpy as np
 
 from nasion.array_types import Float
 from nasion.data.datasets import points_csv
-from nasion.evaluation import face_tiles, html_rendering, plots
+from nasion.evaluation import face_tiles, html_rendering, left_out, plots
 from nasion.evaluation.evaluate import THRESHOLDS, EvaluationResult
 from nasion.evaluation.floor import with_floor_column, with_floor_row
 from nasion.evaluation.reliability import Reliability
@@ -45,11 +45,15 @@ class FaceSheet:
 
 @dataclass(frozen=True)
 class RunDetails:
-    """What a report of a run shows beside the errors: history, settings, and figures."""
+    """What a report of a run shows beside the errors: history, settings, and figures.
+
+    ``start``: the score of the starting weights, if no epoch was better.
+    """
 
     history: list[dict[str, float]] = field(default_factory=list)
     settings: str = ""
     figures: tuple[html_rendering.Figure, ...] = ()
+    start: float | None = None
 
 
 def write(
@@ -78,7 +82,7 @@ def page(result: EvaluationResult, *, title: str, run: RunDetails) -> str:
         tiles=_tiles(result),
         warning=result.warning,
         left_out=_left_out(result),
-        history=plots.svg(plots.history_plot({"run": run.history})) if run.history else "",
+        history=_history(run) if run.history else "",
         cumulative=plots.svg(curves),
         reliability=plots.svg(plots.reliability_plot(known, tolerance)) if known else "",
         reliability_note=_reliability_note(result) if known else "",
@@ -94,12 +98,21 @@ def page(result: EvaluationResult, *, title: str, run: RunDetails) -> str:
     )
 
 
+def _history(run: RunDetails) -> str:
+    starts = {} if run.start is None else {"run": run.start}
+    return plots.svg(plots.history_plot({"run": run.history}, starts))
+
+
 def _tiles(result: EvaluationResult) -> list[tuple[str, str, str]]:
     """(name, value, note) of the numbers at the top of the page."""
     overall, threshold = result.overall, f"{100 * result.threshold:g} %"
     shown = {m.key: m.shown(overall.metrics[m.key]) for m in METRICS}
     return [
-        ("RMSE, all coordinates pooled", f"{shown['rmse']} px", f"{overall.coordinates} values"),
+        (
+            "RMSE, all coordinates pooled",
+            f"{shown['rmse']} px",
+            f"{overall.coordinates} values of {overall.rmse_faces} faces",
+        ),
         ("NME", f"{shown['nme']} %", f"mean of {overall.faces} faces"),
         ("Failures", f"{shown['fr']} %", f"faces above {threshold}"),
         ("AUC", f"{shown['auc']} %", f"up to {threshold}"),
@@ -136,7 +149,8 @@ def _suspects_tile(result: EvaluationResult) -> list[tuple[str, str, str]]:
 def _left_out(result: EvaluationResult) -> list[tuple[str, int, str]]:
     rows = []
     for reason, ids in result.left_out.items():
-        rows.append((reason, len(ids), ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")))
+        names = ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")
+        rows.append((f"{reason}{left_out.remedy(reason, result)}", len(ids), names))
     return rows
 
 
