@@ -19,6 +19,7 @@ import numpy as np
 
 from nasion.array_types import Float64, Int, Int64, UInt8
 from nasion.data.augment import warp
+from nasion.data.image_faults import require_images
 from nasion.data.sides import clusters_of, fold_numbers, validation_side
 from nasion.errors import DataError, require
 from nasion.landmarks import geometry
@@ -52,6 +53,7 @@ def thumbnails(faces: Faces) -> UInt8[np.ndarray, "N 1024"]:
     """Each image (its box, if it has one) at 32 x 32, grey; the same bytes on every machine."""
     from PIL import Image
 
+    require_images(faces)
     small = np.empty((len(faces), THUMBNAIL**2), dtype=np.uint8)
     for i, source in enumerate(faces.images):
         image = Image.fromarray(np.ascontiguousarray(as_pixels(source, colour=False))).convert("L")
@@ -146,6 +148,7 @@ def aligned_thumbnails(
     faces: Faces, eyes: Float64[np.ndarray, "N 2 2"]
 ) -> UInt8[np.ndarray, "N 1024"]:
     """Faces at 32 x 32, grey, with the eyes level, 15 pixels apart, in the upper third."""
+    require_images(faces)
     # At twice the size, then averaged 2 x 2: the warp looks at four neighbours only, and shrinking
     # with it skips the pixels between.
     wide = 2 * THUMBNAIL
