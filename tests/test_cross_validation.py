@@ -237,7 +237,7 @@ def test_a_person_on_both_sides_is_said(tmp_path, faces, caplog):
     train, val = slice(0, 21), slice(21, 26)
     with caplog.at_level(logging.WARNING, logger="nasion"):
         nasion.train(SMALL, of(train), validation=of(val), run_folder=tmp_path / "a")
-    assert "1 of 5 validation faces are of a person that training faces are of" in caplog.text
+    assert "1 of 5 validation faces is of a person that training faces are of" in caplog.text
     assert "(10 first)" in caplog.text
     assert shared_persons(of(train), of(val)) == {"person": [("10", 1)]}
     assert shared_persons(of(train), of(slice(18, 26))) == {"person": [("09", 2), ("10", 2)]}

@@ -285,7 +285,7 @@ def test_own_points_are_trained_evaluated_and_resumed_from_the_command_line(
     words = ("train", "--data", data, "--from", run, "--run", out)
     code, printed = run_command(monkeypatch, capsys, *words, "--set", "epochs=1")
     assert code == 0, printed
-    assert "1 of 2 points are known to" in printed and "1 start as means" in printed
+    assert "1 of 2 points is known to" in printed and "1 starts as mean" in printed
     record = json.loads((out / "run.json").read_text())
     assert record["name"] == "finetune"
     recipe = run_folder.read_recipe(out)

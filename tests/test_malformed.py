@@ -449,10 +449,11 @@ def test_damaged_images_are_faults_and_can_be_left_out(labelled_photographs):
 
 
 def test_training_on_missing_images_says_how_many_and_how_to_go_on(labelled_photographs):
+    run = labelled_photographs.parent / "run"
     for name in ("1.jpg", "2.jpg", "3.jpg"):
         (labelled_photographs.parent / name).unlink()
     with pytest.raises(DataError) as refused:
-        nasion.train("finetune", labelled_photographs)
+        nasion.train("finetune", labelled_photographs, run_folder=run)
     said = str(refused.value)
     assert re.match(
         r"The image of face '1.jpg' is not at .*1.jpg, nor are those of 3 more of 6", said
@@ -461,7 +462,7 @@ def test_training_on_missing_images_says_how_many_and_how_to_go_on(labelled_phot
     for path in labelled_photographs.parent.glob("*.jpg"):
         path.unlink()
     with pytest.raises(DataError, match=r"nor are those of 5 more .* Put images where") as all_gone:
-        nasion.train("finetune", labelled_photographs)
+        nasion.train("finetune", labelled_photographs, run_folder=run)
     assert "--skip-faults" not in str(all_gone.value)
 
 

@@ -101,7 +101,7 @@ def test_too_few_points_leave_the_box_unknown_and_the_log_says_so(caplog):
         boxed = with_boxes(replace(faces, points=points), "labels.csv")
     assert np.isnan(boxed.boxes[0]).all() and not np.isnan(boxed.boxes[1:]).any()
     assert caplog.messages == [
-        "labels.csv: 4 of 4 faces have no box: 3 are cropped around their labelled points; labels "
+        "labels.csv: 4 of 4 faces have no box: 3 are cropped around the labelled points; labels "
         "at one place give the others none."
     ]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasion.errors import DataError
+from nasion.media.counted import counted
 from nasion.media.drawn_marks import is_drawn
 from nasion.media.inputs import ImageInput
 from nasion.media.video import VideoInput
@@ -31,7 +32,7 @@ def without_drawings(
             kept.append(each)
     if drawn:
         names = ", ".join(drawn[:3]) + (", ..." if len(drawn) > 3 else "")
-        what = "1 file was" if len(drawn) == 1 else f"{len(drawn)} files were"
+        what = counted(len(drawn), "file was", "files were")
         message = (
             f"{what} drawn by nasion and left out ({names}); name such a file itself to use it."
         )

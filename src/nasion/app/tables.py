@@ -10,6 +10,7 @@ from rich.table import Table
 
 from nasion.app import console
 from nasion.app.console import count, line, printable, say, warn
+from nasion.media.counted import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +86,7 @@ def show_audit(audit: Audit, listed: Sequence[Suspect], folder: Path, start: str
         along = f"{abs(down):.1f} % {'down' if down > 0 else 'up'}"
         say(
             f"{shift.group} {shift.source}: {shift.point} is {across} and {along} of where others "
-            f"have it, in % of the face's size ({shift.faces} labels)"
+            f"have it, in % of the face's size ({count(shift.faces, 'label')})"
         )
     if audit.seen > _MUCH_SEEN:
         warn(
@@ -134,13 +135,17 @@ def show_summary(summary: Summary) -> None:
     if summary.sizes is not None:
         sizes = [f"{size} ({n})" for size, n in list(summary.sizes.items())[:5]]
         images = f"images: {', '.join(sizes)}"
-    complete = f"{int(faces.complete.sum())} have all {len(faces.scheme)} points"
-    say(f"{len(faces)} faces of scheme {faces.scheme.name}; {complete}; {images}")
+    complete = counted(int(faces.complete.sum()), "has", "have")
+    say(
+        f"{count(len(faces), 'face')} of scheme {faces.scheme.name}; {complete} all "
+        f"{count(len(faces.scheme), 'point')}; {images}"
+    )
     for name, values in summary.groups.items():
         shown = [f"{value} ({n})" for value, n in list(values.items())[:_MAX_VALUES]]
         say(f"{name}: {', '.join(shown)}")
     exact = len({pair.second for pair in summary.exact})
-    say(f"duplicates: {exact} images are exact copies, {len(summary.near)} more pairs nearly so")
+    copies = counted(exact, "image is an exact copy", "images are exact copies")
+    say(f"duplicates: {copies}, {count(len(summary.near), 'more pair')} nearly so")
     total = max(len(faces), 1)
     if not any(summary.missing.values()):
         return

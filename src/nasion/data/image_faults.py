@@ -13,6 +13,7 @@ from nasion.data import cache
 from nasion.data.record_faults import Fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
+from nasion.media.counted import counted
 from nasion.media.images import image_problem
 
 
@@ -57,7 +58,7 @@ def require_images(faces: Faces) -> None:
     missing = missing_files(faces)
     if not missing:
         return
-    first, others, count = missing[0], len(missing) - 1, f"of {len(faces)} faces"
+    first, others, count = missing[0], len(missing) - 1, f"of {counted(len(faces), 'face')}"
     more = f", nor are those of {others} more {count}" if others else f" (1 {count})"
     remedy = "Put images where the labels say"
     # Without any image --skip-faults keeps all faces, for tables of points are usable so.

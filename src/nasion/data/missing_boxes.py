@@ -18,6 +18,7 @@ from nasion.landmarks.face_extent import mean_shape
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.half_faces import is_half, with_other_half
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted, part_of
 
 _LEAST_LABELLED = 2  # points that fix position, size and rotation of a face
 _MOSTLY = 0.5  # of a scheme's points with catalog names, from which the mean face is used
@@ -39,17 +40,17 @@ def with_boxes(faces: Faces, source: str = "") -> Faces:
         return faces
     boxes = np.where(lacking[:, None], estimate_boxes(faces.points, faces.scheme), own)
     found = lacking & ~np.isnan(boxes).any(axis=1)
+    without = part_of(int(lacking.sum()), len(faces), "face", "has", "have")
     if lacking.all() and found.all():
-        message = f"{len(faces)} faces without boxes are cropped around their labelled points."
+        what = counted(len(faces), "face without a box is", "faces without boxes are")
+        message = f"{what} cropped around the labelled points."
     elif not found.any():
-        message = (
-            f"{lacking.sum()} of {len(faces)} faces have no box, and labels at one place give none."
-        )
+        message = f"{without} no box, and labels at one place give none."
     else:
         others = "; labels at one place give the others none" if found.sum() < lacking.sum() else ""
         message = (
-            f"{lacking.sum()} of {len(faces)} faces have no box: {found.sum()} are cropped around "
-            f"their labelled points{others}."
+            f"{without} no box: "
+            f"{counted(int(found.sum()), 'is', 'are')} cropped around the labelled points{others}."
         )
     _log.info("%s%s", f"{source}: " if source else "", message)
     return replace(faces, boxes=boxes.astype(np.float32)) if found.any() else faces
@@ -72,10 +73,10 @@ def with_tight_boxes(faces: Faces, source: str = "") -> Faces:
     change = np.median((tight - own)[sure] / size[sure], axis=0)
     if np.abs(change).max() > _LOOSE:
         _log.info(
-            "%sthe boxes of %d faces are not tight around their points (their sides are %.2f times "
+            "%sthe boxes of %s are not tight around the points (their sides are %.2f times "
             "as long); they are cropped around their points.",
             f"{source}: " if source else "",
-            sure.sum(),
+            counted(int(sure.sum()), "face"),
             1 / np.mean(1 + change[2:] - change[:2]),
         )
     boxes = np.where(sure[:, None], tight, own + change * size)

@@ -24,6 +24,7 @@ from nasion.data.sides import clusters_of, fold_numbers, validation_side
 from nasion.errors import DataError, require
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import NO_GROUP, Faces, join
+from nasion.media.counted import counted
 from nasion.media.images import as_pixels
 
 # Correlations of thumbnails. From ALIKE on nearly every pair is one photograph or one film shot;
@@ -199,8 +200,8 @@ def honest_split(
     found = clusters_of(faces, linked_clusters(faces, pairs))
     if len(found) < 2:
         raise DataError(
-            f"{len(faces)} faces in one cluster of linked or alike images cannot be split; "
-            "give validation faces of their own (--val PATH, or validation=...)."
+            f"{counted(len(faces), 'face')} in one cluster of linked or alike images cannot be "
+            "split; give validation faces of their own (--val PATH, or validation=...)."
         )
     validation = validation_side(found, fraction)
     return faces[~validation], faces[validation]
@@ -217,8 +218,9 @@ def honest_folds(
     found = clusters_of(faces, linked_clusters(faces, pairs))
     require(
         len(found) >= count,
-        f"{len(faces)} faces in {len(found)} clusters of linked or alike images cannot be divided "
-        f"into {count} folds; ask for fewer, or give validation faces of their own (--val PATH).",
+        f"{counted(len(faces), 'face')} in {counted(len(found), 'cluster')} of linked or alike "
+        f"images cannot be divided into {count} folds; ask for fewer, or give validation faces of "
+        "their own (--val PATH).",
     )
     return fold_numbers(found, count)
 

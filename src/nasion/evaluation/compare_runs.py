@@ -11,6 +11,7 @@ from nasion.evaluation import html_rendering, plots
 from nasion.evaluation.reported_metrics import METRICS
 from nasion.inference import run_folder
 from nasion.inference.checkpoint import kept_start
+from nasion.media.counted import counted
 from nasion.media.json_document import read_document
 
 _EVALUATED = ("rmse", "nme", "mse_relative")  # metrics shown of a run's evaluation
@@ -68,7 +69,7 @@ def page(comparison: Comparison) -> str:
     """The HTML page of a comparison."""
     return html_rendering.render(
         "comparison",
-        title=f"{len(comparison.names)} runs side by side",
+        title=f"{counted(len(comparison.names), 'run')} side by side",
         subtitle=", ".join(comparison.names),
         columns=COLUMNS,
         rows=comparison.rows,

@@ -24,6 +24,7 @@ from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.whole_faces import detected_boxes, tell_size
 from nasion.landmarks import metrics
 from nasion.landmarks.faces import NO_GROUP, Faces, Predictions
+from nasion.media.counted import counted
 from nasion.media.images import image_size
 
 # Usual thresholds of failure rate and AUC by norm, as fractions of it.
@@ -47,8 +48,7 @@ class WithoutSuspects:
 
     def sentence(self) -> str:
         """How many labels are suspect, and how much of the error they are."""
-        labels = f"{self.labels} suspect label{'' if self.labels == 1 else 's'}"
-        faces = f"{self.faces} face{'' if self.faces == 1 else 's'}"
+        labels, faces = counted(self.labels, "suspect label"), counted(self.faces, "face")
         part = f"{100 * self.share:.0f} % of all squared errors"
         return f"{labels} in {faces} {'makes' if self.labels == 1 else 'make'} {part}"
 
@@ -367,9 +367,12 @@ def _warning(predictor: Predictor, faces: Faces) -> str:
     seen = int(predictor.trained_on.seen(faces).sum())
     if seen <= WARN_FRACTION * len(faces):
         return ""
-    count = "All" if seen == len(faces) else f"At least {seen} of"
+    those = f"At least {seen} of these {len(faces)} faces"
+    if seen == len(faces):
+        those = "This face" if seen == 1 else f"All these {seen} faces"
+    are = "is" if seen == 1 else "are"
     return (
-        f"{count} these {len(faces)} faces are from photographs that this network was "
+        f"{those} {are} from photographs that this network was "
         "trained on; errors on them say nothing about new faces."
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nasion.media.counted import counted
+
 if TYPE_CHECKING:
     from nasion.evaluation.evaluate import EvaluationResult
 
@@ -22,4 +24,4 @@ def remedy(reason: str, result: EvaluationResult) -> str:
     own, by_box = result.overall.faces, result.norms["box"].faces
     if dropped < _MANY * labelled or by_box <= own:
         return ""
-    return f"; --norm box counts {by_box} faces instead of {own}"
+    return f"; --norm box counts {counted(by_box, 'face')} instead of {own}"

@@ -18,6 +18,7 @@ from nasion.evaluation.reliability import Reliability
 from nasion.evaluation.reported_metrics import METRICS, headings, table_row
 from nasion.inference.calibration import TOLERANCE
 from nasion.landmarks import geometry, metrics
+from nasion.media.counted import counted
 from nasion.media.files import write_text
 
 ERROR_COLUMNS = ("face", "NME %", "worst point, px", "which")
@@ -77,7 +78,7 @@ def page(result: EvaluationResult, *, title: str, run: RunDetails) -> str:
     return html_rendering.render(
         "evaluation",
         title=title,
-        subtitle=f"{len(faces)} faces of scheme {faces.scheme.name}; "
+        subtitle=f"{counted(len(faces), 'face')} of scheme {faces.scheme.name}; "
         f"relative errors in % of {result.norm}.",
         tiles=_tiles(result),
         warning=result.warning,
@@ -111,9 +112,9 @@ def _tiles(result: EvaluationResult) -> list[tuple[str, str, str]]:
         (
             "RMSE, all coordinates pooled",
             f"{shown['rmse']} px",
-            f"{overall.coordinates} values of {overall.rmse_faces} faces",
+            f"{overall.coordinates} values of {counted(overall.rmse_faces, 'face')}",
         ),
-        ("NME", f"{shown['nme']} %", f"mean of {overall.faces} faces"),
+        ("NME", f"{shown['nme']} %", f"mean of {counted(overall.faces, 'face')}"),
         ("Failures", f"{shown['fr']} %", f"faces above {threshold}"),
         ("AUC", f"{shown['auc']} %", f"up to {threshold}"),
         (
@@ -242,7 +243,7 @@ def best_and_worst(result: EvaluationResult, count: int = _MAX_SHOWN) -> list[Fa
                 face_tiles.tile(faces, i, marks, f"{faces.ids[i]}  {unit * errors[i]:.1f}")
             )
         if tiles:
-            note = f"{len(tiles)} faces with labels and predictions"
+            note = f"{counted(len(tiles), 'face')} with labels and predictions"
             sheets.append(FaceSheet(heading, note, tiles))
     return sheets
 

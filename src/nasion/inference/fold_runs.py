@@ -17,6 +17,7 @@ from nasion.errors import RunError, SettingError
 from nasion.inference.predictor import load_model
 from nasion.inference.run_folder import FOLDS, KERAS_WEIGHTS, WEIGHTS
 from nasion.landmarks.faces import Faces, Predictions
+from nasion.media.counted import part_of
 from nasion.media.files import write_text
 from nasion.media.json_document import read_document
 from nasion.model_spec import TTA
@@ -103,8 +104,8 @@ def predict_held_out(
     unknown = [face for face in faces.ids if face not in number]
     if unknown:
         raise SettingError(
-            f"{len(unknown)} of {len(faces)} faces are in no fold of {folder}, {unknown[0]!r} "
-            f"first; evaluate on the data that it was trained on, or one run of it "
+            f"{part_of(len(unknown), len(faces), 'face', 'is', 'are')} in no fold of {folder}, "
+            f"{unknown[0]!r} first; evaluate on the data that it was trained on, or one run of it "
             f"({fold_folder(folder, 1)})."
         )
     fold = np.array([number[face] for face in faces.ids], dtype=np.int64)

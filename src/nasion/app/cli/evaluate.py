@@ -159,7 +159,7 @@ def evaluate(
         folder = out_folder or run / f"evaluation-{split}"
     title = f"{subject.name} on {Path(data).name}, {split}"
     message = _write_report(result, folder, title, None if is_folds else run, model, recipe)
-    console.say(f"{len(faces)} faces of {Path(data).name}, split {split}")
+    console.say(f"{console.count(len(faces), 'face')} of {Path(data).name}, split {split}")
     tables.show_scores(result)
     console.say(message)
 
@@ -236,4 +236,4 @@ def submit(
     from nasion.evaluation import submission
 
     rows = submission.write(model, Path(data), form, output)
-    console.say(f"{rows} rows written to {output}")
+    console.say(f"{console.count(rows, 'row')} written to {output}")

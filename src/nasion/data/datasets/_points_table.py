@@ -24,6 +24,7 @@ from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
 from nasion.landmarks.geometry import has_area
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.csv_rows import column_positions, csv_rows, delimiter_of
 from nasion.media.files import read_text
 from nasion.media.number_text import check_file_name, parse_coordinate
@@ -120,7 +121,7 @@ def _of_width(cells: list[str], width: int) -> list[str]:
     while used > 0 and not cells[used - 1].strip():
         used -= 1
     if used > width or len(cells) < width:
-        raise ValueError(f"has {len(cells)} columns, {width} expected")
+        raise ValueError(f"has {counted(len(cells), 'column')}, {width} expected")
     return cells[:width]
 
 

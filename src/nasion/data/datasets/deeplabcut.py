@@ -25,6 +25,7 @@ from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.csv_rows import csv_rows
 from nasion.media.files import read_text, write_text
 from nasion.media.number_text import check_file_name, parse_coordinate
@@ -137,7 +138,9 @@ def _faces_of_rows(
         place = f"{path.name} {unit} {line}"
         try:
             if len(cells) < len(header["coords"]):
-                raise ValueError(f"has {len(cells)} columns, {len(header['coords'])} expected")
+                raise ValueError(
+                    f"has {counted(len(cells), 'column')}, {len(header['coords'])} expected"
+                )
             name = "/".join(cell.strip() for cell in cells[: columns[0].at] if cell.strip())
             parts = with_slashes(check_file_name(name)).split("/")
             image = finder.find(*("/".join(parts[k:]) for k in range(len(parts))))

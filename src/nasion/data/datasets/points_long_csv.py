@@ -24,6 +24,7 @@ from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.csv_rows import csv_rows, delimiter_of
 from nasion.media.files import read_text, write_text
 from nasion.media.number_text import check_file_name
@@ -109,7 +110,7 @@ def read(
         place = f"{root.name} line {line}"
         try:
             if len(cells) < len(header):
-                raise ValueError(f"has {len(cells)} columns, {len(header)} expected")
+                raise ValueError(f"has {counted(len(cells), 'column')}, {len(header)} expected")
             _add_point(cells, columns, marks, "2" in seen, faces, place)
         except ValueError as error:
             report_fault(faults, place, f"{error}.")
