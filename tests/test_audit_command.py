@@ -78,7 +78,7 @@ def test_an_audit_says_what_it_cannot_look_at(tmp_path, monkeypatch, capsys):
     Image.fromarray(faces.images[0]).save(tmp_path / "0.png")
     points_csv.write(replace(faces[:1], ids=("0.png",)), tmp_path / "one.csv")
     code, said = run_command(monkeypatch, capsys, "data", "audit", tmp_path / "one.csv")
-    assert code == 1 and "1 faces are of one person or photograph" in said
+    assert code == 1 and "1 face is of one person or photograph" in said
     words = ("train", "--data", tmp_path / "one.csv", "--audited")
     code, said = run_command(monkeypatch, capsys, *words)
     assert code == 1 and "there is no audit; make one with `nasion data audit DATA`" in said
