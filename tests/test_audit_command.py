@@ -60,7 +60,7 @@ def test_wrong_labels_are_found_listed_drawn_and_left_out(labels, monkeypatch, c
     text[4] = text[5].replace("4.png", "3.png")  # still wrong, but otherwise
     labels.write_text("\n".join(text))
     code, said = run_command(monkeypatch, capsys, *audit)
-    assert code == 0 and "The networks are those of before 1 faces got other labels." in said
+    assert code == 0 and "The networks are those of before 1 face got other labels." in said
     assert read_audit(folder) != found
 
     code, said = run_command(
@@ -70,7 +70,7 @@ def test_wrong_labels_are_found_listed_drawn_and_left_out(labels, monkeypatch, c
     run = labels.parent / "run"
     words = ("train", "--data", labels, "--run", run, "--set", "epochs=0", "--audited")
     code, said = run_command(monkeypatch, capsys, *words)
-    assert code == 0 and "are left out as suspect" in said
+    assert code == 0 and "Left out as suspect: " in said
 
 
 def test_an_audit_says_what_it_cannot_look_at(tmp_path, monkeypatch, capsys):
@@ -78,7 +78,7 @@ def test_an_audit_says_what_it_cannot_look_at(tmp_path, monkeypatch, capsys):
     Image.fromarray(faces.images[0]).save(tmp_path / "0.png")
     points_csv.write(replace(faces[:1], ids=("0.png",)), tmp_path / "one.csv")
     code, said = run_command(monkeypatch, capsys, "data", "audit", tmp_path / "one.csv")
-    assert code == 1 and "1 faces are of one person or photograph" in said
+    assert code == 1 and "1 face is of one person or photograph" in said
     words = ("train", "--data", tmp_path / "one.csv", "--audited")
     code, said = run_command(monkeypatch, capsys, *words)
     assert code == 1 and "there is no audit; make one with `nasion data audit DATA`" in said

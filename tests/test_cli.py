@@ -133,6 +133,11 @@ def test_evaluate_wants_a_run_or_predictions(nasion, kaggle_folder):
     code, said = nasion("evaluate", "nowhere", "--data", kaggle_folder)
     assert code == 1 and "nowhere is not a run folder" in said
     assert "pretrained model (face68, face68_light)" in said
+    both = ("face68", "--predictions", "p.csv")
+    code, said = nasion("evaluate", *both, "--data", kaggle_folder)
+    assert code == 1 and "face68 and --predictions p.csv exclude each other" in said
+    code, said = nasion("evaluate", "face68", "--data", kaggle_folder, "--threshold", "0")
+    assert code == 1 and "--threshold is in % of the norm and must be above 0, as 8; found" in said
 
 
 def test_data_show_counts_and_draws(nasion, kaggle_folder):

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import changed
+from helpers import changed, run_command
 from PIL import Image
 
 import nasion
@@ -109,6 +110,21 @@ def test_evaluating_the_folder_gives_the_pooled_score_again(result, faces):
         nasion.load_model(result.folder)
 
 
+def test_evaluating_an_unfinished_cross_validation_is_refused(
+    tmp_path, faces, result, monkeypatch, capsys
+):
+    data = write_table(tmp_path / "data", faces)
+    for what, state in {"cross_validation.json": "fold-3 was stopped", "fold-2": "fold-2"}.items():
+        folder = tmp_path / f"without {what}"
+        shutil.copytree(result.folder, folder, ignore=shutil.ignore_patterns(what))
+        with pytest.raises(RunError, match="the cross-validation is unfinished") as refused:
+            nasion.evaluate(folder, faces)
+        assert state in str(refused.value)
+        assert f"--folds 3 --run '{folder}' --resume" in str(refused.value)
+        code, printed = run_command(monkeypatch, capsys, "evaluate", folder, "--data", data)
+        assert code == 1 and state in printed, printed
+
+
 def test_folds_that_were_stopped_go_on_as_if_they_had_not_been(tmp_path, faces, result):
     class Stop:
         def step(self, state, faces_per_second):
@@ -125,6 +141,8 @@ def test_folds_that_were_stopped_go_on_as_if_they_had_not_been(tmp_path, faces, 
     with pytest.raises(Interrupted):
         nasion.cross_validate(SMALL, faces, folds=3, run_folder=folder, observers=observers)
     assert not (folder / "fold-3").exists()
+    with pytest.raises(RunError, match=r"\(no network in fold-3\).* --folds 3 .*--resume"):
+        nasion.evaluate(folder, faces)
     with pytest.raises(RunError, match="already holds a cross-validation"):
         nasion.cross_validate(SMALL, faces, folds=3, run_folder=folder)
     with pytest.raises(RunError, match="already holds a cross-validation"):
@@ -222,7 +240,7 @@ def test_a_person_on_both_sides_is_said(tmp_path, faces, caplog):
     train, val = slice(0, 21), slice(21, 26)
     with caplog.at_level(logging.WARNING, logger="nasion"):
         nasion.train(SMALL, of(train), validation=of(val), run_folder=tmp_path / "a")
-    assert "1 of 5 validation faces are of a person that training faces are of" in caplog.text
+    assert "1 of 5 validation faces is of a person that training faces are of" in caplog.text
     assert "(10 first)" in caplog.text
     assert shared_persons(of(train), of(val)) == {"person": [("10", 1)]}
     assert shared_persons(of(train), of(slice(18, 26))) == {"person": [("09", 2), ("10", 2)]}

@@ -86,6 +86,16 @@ def test_every_command_and_option_shown_exists(path):
                 assert word.split("=")[0] in options()[name], f"nasion {name} {word}"
 
 
+def test_the_page_of_formats_names_every_command_that_takes_what_labels_mean():
+    page = (ROOT / "docs" / "reference" / "file_formats.md").read_text()
+    (sentence,) = re.findall(r"`--missing` and `--exif` are options of .*?\. ", page, re.S)
+    named = {words.split()[0] for words in re.findall(r"`([a-z][a-z ]*)`", sentence)}
+    takes = {
+        name.split()[0] for name, known in options().items() if {"--missing", "--exif"} <= known
+    }
+    assert named == takes
+
+
 @pytest.mark.parametrize("path", PAGES, ids=IDS)
 def test_every_link_and_image_is_there(path):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):

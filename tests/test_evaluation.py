@@ -11,11 +11,13 @@ import torch
 from PIL import Image
 
 import nasion
+from nasion.app import tables
 from nasion.data.datasets import fkd, imglab, points_csv, toy
 from nasion.errors import DataError, RunError, SettingError
 from nasion.evaluation import inspect_network, report, submission
 from nasion.evaluation.evaluate import evaluate
 from nasion.evaluation.matching import read_predictions
+from nasion.evaluation.reported_metrics import table_row
 from nasion.inference.backends.pytorch import TorchNetwork
 from nasion.inference.predictor import Predictor
 from nasion.landmarks import geometry
@@ -132,6 +134,37 @@ def test_faces_left_out_are_named_and_a_missing_prediction_is_a_failure(toy_face
     }
     assert found.overall.fr == pytest.approx(1 / 118) and found.overall.rmse == 0
     assert json.dumps(found.to_json()) and found.to_json()["p99"] is not None
+
+
+def test_rows_say_how_many_faces_the_rmse_counts_beside_those_with_a_norm(toy_faces, capsys):
+    hidden = np.zeros((120, 15), bool)
+    hidden[:90, 0] = True
+    hidden[:3] = True
+    faces = replace(toy_faces, boxes=np.float32(geometry.points_box(toy_faces.points)))
+    found = evaluate(predicted(faces), toy.hide_labels(faces, hidden))
+    assert (found.overall.faces, found.overall.rmse_faces) == (30, 117)
+    assert found.to_json()["faces"] == 30 and found.to_json()["rmse_faces"] == 117
+    assert found.to_json()["points"]["nose_tip"]["rmse_faces"] == 117
+    assert table_row("all", found.overall)[1] == "30 (RMSE 117)"
+    tables.show_scores(found)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "nose_tip 30 (RMSE 117)" in printed
+    assert "counted in RMSE only; --norm box counts 117 faces instead of 30 (" in printed
+    page = report.page(found, title="", run=report.RunDetails())
+    assert "30 (RMSE 117)" in page and "--norm box counts 117 faces instead of 30" in page
+    assert f"{found.overall.coordinates} values of 117 faces" in page
+
+
+def test_one_count_is_shown_where_all_numbers_are_of_the_same_faces(toy_faces, capsys):
+    hidden = np.zeros((120, 15), bool)
+    hidden[0, 0] = True
+    faces = replace(toy_faces, boxes=np.float32(geometry.points_box(toy_faces.points)))
+    few = evaluate(predicted(faces), toy.hide_labels(faces, hidden))
+    tables.show_scores(few)
+    # One face of 120 is not much: no other norm is proposed.
+    assert "--norm" not in capsys.readouterr().out
+    everyone = evaluate(predicted(toy_faces), toy_faces)
+    assert table_row("all", everyone.overall)[1] == "120"
 
 
 def test_ids_that_are_no_file_names_are_not_matched_by_their_last_part(toy_faces):

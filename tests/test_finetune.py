@@ -15,7 +15,7 @@ from nasion.arrays import as_numpy
 from nasion.data.augment import Augment
 from nasion.data.datasets import points_csv, toy
 from nasion.errors import RunError, SettingError
-from nasion.inference import pretrained, run_folder
+from nasion.inference import checkpoint, pretrained, run_folder
 from nasion.inference.backends import onnx_weights
 from nasion.inference.crops import epoch_order, input_images
 from nasion.inference.export import export_model
@@ -326,7 +326,7 @@ def test_own_points_are_trained_evaluated_and_resumed_from_the_command_line(
     words = ("train", "--data", data, "--from", run, "--run", out)
     code, printed = run_command(monkeypatch, capsys, *words, "--set", "epochs=1")
     assert code == 0, printed
-    assert "1 of 2 points are known to" in printed and "1 start as means" in printed
+    assert "1 of 2 points is known to" in printed and "1 starts as mean" in printed
     record = json.loads((out / "run.json").read_text())
     assert record["name"] == "finetune"
     recipe = run_folder.read_recipe(out)
@@ -344,6 +344,8 @@ def test_the_starting_weights_are_kept_if_no_epoch_is_better(run, sides, tmp_pat
         done = train(wild, sides, run_folder=tmp_path / "wild")
     assert done.state.best_epoch == -1 and done.state.best < done.state.history[0]["val"]
     assert f"Before training: val {done.state.best:.4g}" in caplog.text
+    assert checkpoint.kept_start(done.folder) == done.state.best
+    assert checkpoint.kept_start(run) is None
     before, after = (load_file(each / run_folder.WEIGHTS) for each in (run, done.folder))
     assert all(torch.equal(before[name], after[name]) for name in before)
 

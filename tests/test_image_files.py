@@ -139,7 +139,7 @@ def test_paths_of_another_machine_are_found_by_their_end(table, tmp_path, form, 
         faces = nasion.load_faces(None, done)
     assert [image.name for image in paths(faces)] == [f"{i}.png" for i in range(COUNT)]
     assert all(image.is_file() for image in paths(faces))
-    said = f"{done.name}: {COUNT} images are named by paths outside its folder, and were found"
+    said = f"{done.name}: {COUNT} images are named by paths outside its folder, and found"
     assert [line for line in caplog.messages if said in line], caplog.messages
     expected = nasion.load_faces(None, table, scheme=faces.scheme) if form == "csv" else faces
     np.testing.assert_allclose(faces.points, expected.points)

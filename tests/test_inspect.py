@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from nasion.data.datasets import toy
 from nasion.errors import MissingExtra, RunError, SettingError
 from nasion.evaluation import compare_runs, face_tiles, inspect_network, plots, report
 from nasion.evaluation.evaluate import evaluate
+from nasion.inference import checkpoint, run_folder
 from nasion.inference.backends.pytorch import TorchNetwork
 from nasion.models.architectures.convnet import ConvNet
 from nasion.recipes.toy_demo import RECIPE
@@ -140,6 +142,44 @@ def test_a_comparison_lists_the_settings_that_differ(runs):
         and "b, validation" in page
         and not re.findall(r"(?:src|href)=\"(?!data:|#)", page)
     )
+
+
+def _with_start(run: Path, folder: Path, epochs: int | None = None) -> Path:
+    """A copy of a run none of whose epochs was better than its start; of so many epochs."""
+    shutil.copytree(run, folder)
+    tensors, facts = checkpoint.load_tensors(folder / "checkpoint.safetensors")
+    facts |= {"best": 0.125, "best_epoch": -1}
+    checkpoint.save_tensors(folder / "checkpoint.safetensors", tensors, facts)
+    rows = json.loads((folder / "history.json").read_text())[:epochs]
+    (folder / "history.json").write_text(json.dumps(rows))
+    return folder
+
+
+def test_a_comparison_names_the_start_as_best_if_no_epoch_was_better(runs, tmp_path):
+    started = _with_start(runs[0] / "a", tmp_path / "started")
+    untrained = _with_start(runs[0] / "a", tmp_path / "untrained", epochs=0)
+    found = compare_runs.compare([runs[0] / "a", started, untrained])
+    rows = [dict(zip(compare_runs.COLUMNS, row, strict=True)) for row in found.rows]
+    assert rows[0]["best"] == "2" and found.starts == {"started": 0.125, "untrained": 0.125}
+    assert (rows[1]["epochs"], rows[1]["best"], rows[1]["score"]) == ("2", "start", "0.125")
+    assert rows[1]["val loss"] == "-" and rows[1]["val loss, last"] == rows[0]["val loss, last"]
+    assert (rows[2]["epochs"], rows[2]["best"], rows[2]["loss"]) == ("0", "start", "-")
+    assert "untrained" in compare_runs.page(found)
+    axes = plots.history_plot({"run": run_folder.read_history(started)}, {"run": 0.125}).axes[1]
+    stars = [line for line in axes.lines if line.get_marker() == "*"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in stars] == [(0, 0.125)]
+
+
+def test_a_comparison_says_which_epoch_is_kept_where_that_is_not_the_best(runs, tmp_path):
+    shutil.copytree(runs[0] / "a", tmp_path / "last")
+    record = json.loads((tmp_path / "last" / "run.json").read_text())
+    record["recipe"]["keep"] = "last"
+    (tmp_path / "last" / "run.json").write_text(json.dumps(record))
+    rows = json.loads((tmp_path / "last" / "history.json").read_text())
+    rows[0]["val"] = rows[1]["val"] / 2
+    (tmp_path / "last" / "history.json").write_text(json.dumps(rows))
+    (row,) = compare_runs.compare([tmp_path / "last"]).rows
+    assert dict(zip(compare_runs.COLUMNS, row, strict=True))["best"] == "1 (2 is kept)"
 
 
 def test_runs_of_one_name_are_reported_apart_by_their_folders(runs, tmp_path):

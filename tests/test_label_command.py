@@ -87,6 +87,17 @@ def test_it_says_where_it_is_and_where_changes_go_and_ctrl_c_stops_it(tmp_path):
     assert [path.name for path in list_path(table, "anna").parent.iterdir()] == ["anna.jsonl"]
 
 
+def test_stopped_without_a_change_it_names_no_list(tmp_path):
+    table = write_labels(tmp_path / "mine", drawn())
+    with served(table, "--who", "anna") as (process, port):
+        assert ask(port, "/api/session")["who"] == "anna"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        said = process.stdout.read()
+    assert "Stopped. Nothing was changed." in said and "Your changes are in" not in said
+    assert not list_path(table, "anna").exists()
+
+
 def test_all_acknowledged_gestures_survive_kills_at_random_moments(tmp_path):
     table = write_labels(tmp_path / "mine", drawn())
     path = list_path(table, "anna")

@@ -188,7 +188,7 @@ def test_labels_of_stored_images_are_noticed_and_turned(tmp_path, points, orient
     with caplog.at_level(logging.INFO, "nasion"):
         found = nasion.load_faces(None, path)
     np.testing.assert_allclose(found.points, points, atol=1e-4)
-    assert "labels.csv: 6 of 6 images are turned by their EXIF tag" in caplog.text
+    assert "labels.csv: 6 of 6 images are turned by an EXIF tag" in caplog.text
     found = nasion.load_faces(None, path, reading=LabelReading(exif="ignore"))
     np.testing.assert_allclose(found.points, points, atol=1e-4)
     found = nasion.load_faces(None, path, reading=LabelReading(exif="apply"))

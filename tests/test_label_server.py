@@ -468,7 +468,7 @@ def test_labels_that_changed_since_are_said(table, caplog):
     cells[at] = "12.5"
     table.write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]) + "\n")
     with caplog.at_level(logging.WARNING, "nasion"), labelling(table):
-        assert "1 changes do not fit the labels (labels.csv changed since)" in caplog.text
+        assert "1 change does not fit the labels (labels.csv changed since)" in caplog.text
 
 
 def test_learning_ends_and_proposes_by_another_network(tmp_path):

@@ -1,6 +1,7 @@
 """Files with one thing wrong: read as a person would, or refused with place, value and rule."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from fuzz.readers import FIXTURES, READERS
 from PIL import Image
 
+import nasion
 from nasion import prediction_formats
 from nasion.data import cache, label_check
 from nasion.data.datasets import fkd, ibug68, toy
@@ -444,6 +446,24 @@ def test_damaged_images_are_faults_and_can_be_left_out(labelled_photographs):
     assert load_faces(None, labelled_photographs).ids == tuple(f"{i}.jpg" for i in range(6))
     kept = load_faces(None, labelled_photographs, reading=LabelReading(skip_faults=True))
     assert kept.ids == ("0.jpg", "5.jpg")
+
+
+def test_training_on_missing_images_says_how_many_and_how_to_go_on(labelled_photographs):
+    run = labelled_photographs.parent / "run"
+    for name in ("1.jpg", "2.jpg", "3.jpg"):
+        (labelled_photographs.parent / name).unlink()
+    with pytest.raises(DataError) as refused:
+        nasion.train("finetune", labelled_photographs, run_folder=run)
+    said = str(refused.value)
+    assert re.match(
+        r"The image of face '1.jpg' is not at .*1.jpg, nor are those of 3 more of 6", said
+    )
+    assert "--skip-faults" in said and "nasion data check lists all faults" in said
+    for path in labelled_photographs.parent.glob("*.jpg"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"nor are those of 5 more .* Put images where") as all_gone:
+        nasion.train("finetune", labelled_photographs, run_folder=run)
+    assert "--skip-faults" not in str(all_gone.value)
 
 
 def test_a_table_without_any_image_is_read_all_the_same(labelled_photographs):

@@ -101,7 +101,7 @@ def test_too_few_points_leave_the_box_unknown_and_the_log_says_so(caplog):
         boxed = with_boxes(replace(faces, points=points), "labels.csv")
     assert np.isnan(boxed.boxes[0]).all() and not np.isnan(boxed.boxes[1:]).any()
     assert caplog.messages == [
-        "labels.csv: 4 of 4 faces have no box: 3 are cropped around their labelled points; 1 with "
+        "labels.csv: 4 of 4 faces have no box: 3 are cropped around the labelled points; 1 with "
         "a single label gets none."
     ]
 
@@ -116,7 +116,7 @@ def test_faces_without_a_box_are_counted_once_and_all(caplog, tmp_path):
     with caplog.at_level(logging.INFO, "nasion"):
         with_tight_boxes(with_boxes(lacking, "labels.csv"), "labels.csv")
     assert caplog.messages == [
-        "labels.csv: 8 of 8 faces have no box: 4 are cropped around their labelled points; 2 with "
+        "labels.csv: 8 of 8 faces have no box: 4 are cropped around the labelled points; 2 with "
         "a single label, 1 with labels at one place, 1 without a label get none."
     ]
     caplog.clear()

@@ -111,7 +111,7 @@ def test_training_goes_without_suspect_labels_also_of_several_datasets(found, fa
     caplog.set_level("INFO")
     left = without_suspects(faces, [found])
     assert np.argwhere(faces.labelled & ~left.labelled).tolist() == [[1, 3]]
-    assert "1 labels in 1 of 6 faces are left out as suspect." in caplog.text
+    assert "Left out as suspect: 1 label in 1 of 6 faces." in caplog.text
     prefixed = replace(faces, ids=tuple(f"csv/{face}" for face in faces.ids))
     assert np.argwhere(~without_suspects(prefixed, [found]).labelled).tolist() == [[1, 3]]
 

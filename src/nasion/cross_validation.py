@@ -21,6 +21,7 @@ from nasion.evaluation.evaluate import EvaluationResult, evaluate
 from nasion.evaluation.reported_metrics import METRICS, rounded
 from nasion.inference import run_folder as runs
 from nasion.inference.fold_runs import (
+    SUMMARY,
     Folds,
     fold_folder,
     is_fold_folder,
@@ -38,8 +39,6 @@ from nasion.training.processes import process_count
 from nasion.training.state import Observer
 from nasion.training.train import requested_settings, train
 from nasion.training.training_faces import Data, faces_key, paths_of, scheme_of
-
-SUMMARY = "cross_validation.json"
 
 
 @dataclass(frozen=True, eq=False)

@@ -229,7 +229,7 @@ def test_a_missing_image_is_a_fault_and_stops_commands_that_need_it(example):
     (path.parent / "afw" / "0_1.png").unlink()
     found = check(path, LabelReading(dataset="imglab")).faults
     assert len(found) == 1 and "afw/0_1.png: its image is not at" in str(found[0])
-    with pytest.raises(NasionError, match=r"The image of face 'afw/0_1.png' is not at"):
+    with pytest.raises(NasionError, match=r"The image of face 'afw/0_1.png' is not at .*1 of"):
         cut(load_faces(None, path), load_recipe("ibug_resnet18"))
 
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from nasion.media.counted import counted
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Task
@@ -165,4 +167,4 @@ def _print(
 
 def count(number: int, noun: str) -> str:
     """``1 face``, ``2 faces``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return counted(number, noun)

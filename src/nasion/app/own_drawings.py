@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nasion.errors import DataError
+from nasion.media.counted import counted
 from nasion.media.drawn_marks import DRAWN_SUFFIXES, is_drawn, is_hidden, is_written
 from nasion.media.inputs import ImageInput
 from nasion.media.video import VideoInput
@@ -60,7 +61,7 @@ def _without(
     if not own or not (kept or needed):
         return list(inputs)
     names = ", ".join(own[:3]) + (", ..." if len(own) > 3 else "")
-    what = "1 file was" if len(own) == 1 else f"{len(own)} files were"
+    what = counted(len(own), "file was", "files were")
     message = f"{what} {done} by nasion and left out ({names}); name such a file itself to use it."
     if not kept:
         raise DataError(message)

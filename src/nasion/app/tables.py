@@ -11,6 +11,7 @@ from rich.table import Table
 
 from nasion.app import console
 from nasion.app.console import count, line, printable, say, warn
+from nasion.media.counted import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,7 @@ _MUCH_SEEN = 0.02  # of the photographs
 
 def show_scores(result: EvaluationResult) -> None:
     """Tables overall, by group and by point; what was left out."""
+    from nasion.evaluation import left_out
     from nasion.evaluation.floor import with_floor_column, with_floor_row
     from nasion.evaluation.reported_metrics import headings, table_row
 
@@ -62,7 +64,7 @@ def show_scores(result: EvaluationResult) -> None:
     if result.warning:
         warn(result.warning, stderr=False)
     for reason, ids in result.left_out.items():
-        say(left_out_line(reason, ids))
+        say(left_out_line(f"{reason}{left_out.remedy(reason, result)}", ids))
 
 
 def left_out_line(reason: str, ids: Sequence[str]) -> str:
@@ -87,7 +89,7 @@ def show_audit(audit: Audit, listed: Sequence[Suspect], folder: Path, start: str
         along = f"{abs(down):.1f} % {'down' if down > 0 else 'up'}"
         say(
             f"{shift.group} {shift.source}: {shift.point} is {across} and {along} of where others "
-            f"have it, in % of the face's size ({shift.faces} labels)"
+            f"have it, in % of the face's size ({count(shift.faces, 'label')})"
         )
     if audit.seen > _MUCH_SEEN:
         warn(
@@ -136,13 +138,17 @@ def show_summary(summary: Summary) -> None:
     if summary.sizes is not None:
         sizes = [f"{size} ({n})" for size, n in list(summary.sizes.items())[:5]]
         images = f"images: {', '.join(sizes)}"
-    complete = f"{int(faces.complete.sum())} have all {len(faces.scheme)} points"
-    say(f"{len(faces)} faces of scheme {faces.scheme.name}; {complete}; {images}")
+    complete = counted(int(faces.complete.sum()), "has", "have")
+    say(
+        f"{count(len(faces), 'face')} of scheme {faces.scheme.name}; {complete} all "
+        f"{count(len(faces.scheme), 'point')}; {images}"
+    )
     for name, values in summary.groups.items():
         shown = [f"{value} ({n})" for value, n in list(values.items())[:_MAX_VALUES]]
         say(f"{name}: {', '.join(shown)}")
     exact = len({pair.second for pair in summary.exact})
-    say(f"duplicates: {exact} images are exact copies, {len(summary.near)} more pairs nearly so")
+    copies = counted(exact, "image is an exact copy", "images are exact copies")
+    say(f"duplicates: {copies}, {count(len(summary.near), 'more pair')} nearly so")
     total = max(len(faces), 1)
     if not any(summary.missing.values()):
         return
@@ -213,7 +219,7 @@ def show_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]
         table.add_column(
             column,
             justify="left" if is_text else "right",
-            no_wrap=i == 0,
+            no_wrap=i == 0 or column == "faces",
             width=width if is_fixed else None,
             min_width=width or _LEAST_TEXT,
         )

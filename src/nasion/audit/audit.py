@@ -26,6 +26,7 @@ from nasion.data.pool import load_pool
 from nasion.data.suspects import Audit, Suspect, suspect_of
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces, Predictions
+from nasion.media.counted import counted
 from nasion.media.file_names import name_bytes
 from nasion.training.state import Observer
 from nasion.training.training_faces import scheme_of
@@ -124,7 +125,10 @@ def _held_out(
     if (~same).mean() > _STALE:
         arrays, value = cache.cached(f"{key}-{cache.digest_of(faces.points)}", make)
     elif not same.all():
-        _log.info("The networks are those of before %d faces got other labels.", int((~same).sum()))
+        _log.info(
+            "The networks are those of before %s other labels.",
+            counted(int((~same).sum()), "face got", "faces got"),
+        )
     predictions = Predictions(
         scheme=faces.scheme,
         ids=faces.ids,

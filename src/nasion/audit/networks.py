@@ -27,6 +27,7 @@ from nasion.inference.whole_faces import whole_face_boxes
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.geometry import points_box
+from nasion.media.counted import counted
 from nasion.media.images import image_size
 from nasion.recipe import Recipe
 from nasion.recipes import face68_light, finetune
@@ -78,8 +79,8 @@ def held_out_predictions(
     parts = len(np.unique(linked_clusters(faces)))
     require(
         parts >= 2,
-        f"The {len(faces)} faces are of one person or photograph; an audit trains on some and "
-        "looks at others: label faces of two or more.",
+        f"{counted(len(faces), 'face is', 'faces are')} of one person or photograph; an audit "
+        "trains on some and looks at others: label faces of two or more.",
     )
     network = open_starting_network(start or START)
     placed = replace(faces, boxes=face_boxes(network, faces))

@@ -25,6 +25,7 @@ from nasion.discovery import DATASETS
 from nasion.errors import DataError, SettingError, require
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme_file import write_scheme
+from nasion.media.counted import counted
 from nasion.media.files import atomic_write, check_output_folder
 from nasion.media.images import open_image, stored_orientation
 from nasion.media.signatures import IMAGE_SUFFIXES
@@ -131,7 +132,7 @@ def _read(source: Path, split: str, reading: LabelReading) -> tuple[Faces, list[
     faults += by_face.values()
     if faults and not reading.skip_faults:
         shown = " ".join(map(str, faults[:_SHOWN]))
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        count = counted(len(faults), "fault")
         more = " ..." if len(faults) > _SHOWN else ""
         raise DataError(
             f"{source}: {count}. {shown}{more} Correct them (nasion data check lists all), or "

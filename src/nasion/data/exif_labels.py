@@ -19,6 +19,7 @@ from nasion.data.missing_boxes import reference_shape
 from nasion.data.stated_sizes import StatedSizes
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
+from nasion.media.counted import counted, part_of
 from nasion.media.images import stored_orientation
 
 ExifReading = Literal["apply", "ignore"]
@@ -61,18 +62,18 @@ def upright_labels(
             return faces
         if stored < _MOSTLY * (stored + upright):
             raise DataError(
-                f"{source}: {len(at)} images are turned by their EXIF tag; {stored} of their faces "
-                f"stand upright if the labels are of the image as it is stored, as "
+                f"{source}: {counted(len(at), 'image is', 'images are')} turned by an EXIF tag; "
+                f"{stored} of their faces stand upright if the labels are of the image as it is "
+                f"stored, as "
                 f"{faces.ids[at[int(np.argmax(side))]]}, {upright} if they "
                 f"are of the turned one, as {faces.ids[at[int(np.argmin(side))]]}. Say which: "
                 "--exif ignore (as stored) or --exif apply."
             )
     _log.info(
-        "%s: %d of %d images are turned by their EXIF tag; their labels are taken as made on the "
-        "image as it is stored%s.",
+        "%s: %s turned by an EXIF tag; their labels are taken as made on the image as it is "
+        "stored%s.",
         source,
-        len(at),
-        len(faces),
+        part_of(len(at), len(faces), "image", "is", "are"),
         _WHY["size" if by_size else "vote" if reading is None else "option"],
     )
     return moved

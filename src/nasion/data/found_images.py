@@ -14,6 +14,7 @@ from nasion.data.datasets._label_files import images_root
 from nasion.data.image_faults import missing_files
 from nasion.data.record_faults import Fault, Faults, report_fault
 from nasion.landmarks.faces import Faces
+from nasion.media.counted import counted
 from nasion.media.quoted import quoted
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def with_found_images(faces: Faces, root: Path, faults: Faults) -> tuple[Faces, 
 def tell_found(notes: Sequence[Fault], source: str) -> None:
     """Log how many images were found under another spelling, with an example."""
     if notes:
-        count = "1 image is" if len(notes) == 1 else f"{len(notes)} images are"
+        count = counted(len(notes), "image is", "images are")
         _log.info(
             "%s: %s there under another name than in the labels, as %s", source, count, notes[0]
         )

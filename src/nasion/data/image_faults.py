@@ -13,6 +13,7 @@ from nasion.data import cache
 from nasion.data.record_faults import Fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
+from nasion.media.counted import counted
 from nasion.media.images import image_problem
 
 
@@ -50,6 +51,26 @@ def without_image_faults(faces: Faces) -> Faces:
     if len(faults) == len(faces):
         raise DataError(f"None of the {len(faces)} images can be read; the first: {faults[0]}")
     return faces[[i for i in range(len(faces)) if i not in faults]] if faults else faces
+
+
+def require_images(faces: Faces) -> None:
+    """Raise ``DataError`` if image files are missing: how many, and what to do about it."""
+    missing = missing_files(faces)
+    if not missing:
+        return
+    first, others, count = missing[0], len(missing) - 1, f"of {counted(len(faces), 'face')}"
+    more = f", nor are those of {others} more {count}" if others else f" (1 {count})"
+    remedy = "Put images where the labels say"
+    # Without any image --skip-faults keeps all faces, for tables of points are usable so.
+    if len(missing) < len(faces):
+        remedy += (
+            ", or leave such faces out with --skip-faults (in Python: "
+            "reading=LabelReading(skip_faults=True))"
+        )
+    raise DataError(
+        f"The image of face {faces.ids[first]!r} is not at {faces.images[first]}{more}. {remedy}; "
+        "nasion data check lists all faults."
+    )
 
 
 def missing_files(faces: Faces) -> list[int]:

@@ -31,6 +31,7 @@ from nasion.data.stated_sizes import (
 from nasion.data.swapped_pairs import LEAST_PAIRS, swapped_pairs, told_pairs
 from nasion.errors import DataError, SettingError, SplitNotFound, refusing_damage
 from nasion.landmarks.faces import Faces
+from nasion.media.counted import counted
 from nasion.media.several_images import note_several
 
 _MAX_DISAGREEMENT = 0.1  # of the labels' extent, between two copies of one image
@@ -142,7 +143,7 @@ class _Inspection:
         if not (scaled or self.stated or unseen):
             scaled = label_places.other_scale(faces, sizes)
         if scaled:
-            self.result.suspects.append(Fault(f"{len(faces)} faces", scaled))
+            self.result.suspects.append(Fault(counted(len(faces), "face"), scaled))
             outside = iter(())
         if self.stated:
             told = told_sizes(others, len(set(map(str, faces.images))))

@@ -12,6 +12,7 @@ from nasion.data.label_shapes import reference_face, swapped_faces
 from nasion.data.mirror_check import mirror_faults
 from nasion.data.swapped_pairs import swapped_pairs
 from nasion.landmarks.faces import Faces
+from nasion.media.counted import counted
 from nasion.media.signatures import IMAGE_SUFFIXES
 
 _RARE = 0.5  # of the labels of the point that most faces have, below which a point is rare
@@ -67,7 +68,9 @@ def _rare_points(faces: Faces) -> list[str]:
     if not len(rare):
         return []
     order = rare[np.argsort(counts[rare], kind="stable")][:_SHOWN]
-    shown = ", ".join(f"{faces.scheme.points[k]} ({counts[k]} faces)" for k in order)
+    shown = ", ".join(
+        f"{faces.scheme.points[k]} ({counted(int(counts[k]), 'face')})" for k in order
+    )
     more = f" and {len(rare) - _SHOWN} more" if len(rare) > _SHOWN else ""
     return [f"points that few faces have: {shown}{more}"]
 
@@ -93,5 +96,5 @@ def _unlabelled_images(faces: Faces) -> list[str]:
     if not left:
         return []
     shown = ", ".join(left[:_SHOWN])
-    noun = "image" if len(left) == 1 else "images"
-    return [f"{len(left)} {noun} without labels: {shown}{' ...' if len(left) > _SHOWN else ''}"]
+    images, more = counted(len(left), "image"), " ..." if len(left) > _SHOWN else ""
+    return [f"{images} without labels: {shown}{more}"]

@@ -18,6 +18,7 @@ from nasion.landmarks.face_extent import mean_shape
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.half_faces import is_half, with_other_half
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted, part_of
 
 _LEAST_LABELLED = 2  # points that fix position, size and rotation of a face
 _MOSTLY = 0.5  # of a scheme's points with catalog names, from which the mean face is used
@@ -55,9 +56,11 @@ def _estimated(faces: Faces, scheme: Scheme | None) -> tuple[Faces, str]:
     boxes = np.where(lacking[:, None], estimated, own)
     found = lacking & ~np.isnan(boxes).any(axis=1)
     if found.all():
-        message = f"{len(faces)} faces without boxes are cropped around their labelled points."
+        what = counted(len(faces), "face without a box is", "faces without boxes are")
+        message = f"{what} cropped around the labelled points."
     else:
-        parts = [f"{found.sum()} are cropped around their labelled points"] if found.any() else []
+        cropped = counted(int(found.sum()), "is", "are")
+        parts = [f"{cropped} cropped around the labelled points"] if found.any() else []
         count, rest = faces.labelled.sum(axis=1), without & ~found
         kinds = {
             "with a single label": rest & (count == 1),
@@ -67,7 +70,8 @@ def _estimated(faces: Faces, scheme: Scheme | None) -> tuple[Faces, str]:
         shown = [f"{those.sum()} {kind}" for kind, those in kinds.items() if those.any()]
         if shown:
             parts.append(f"{', '.join(shown)} {'gets' if rest.sum() == 1 else 'get'} none")
-        message = f"{without.sum()} of {len(faces)} faces have no box: {'; '.join(parts)}."
+        lead = part_of(int(without.sum()), len(faces), "face", "has", "have")
+        message = f"{lead} no box: {'; '.join(parts)}."
     return replace(faces, boxes=boxes.astype(np.float32)) if found.any() else faces, message
 
 
@@ -100,10 +104,10 @@ def with_tight_boxes(faces: Faces, source: str = "", scheme: Scheme | None = Non
     change = np.median((tight - own)[sure] / size[sure], axis=0)
     if np.abs(change).max() > _LOOSE:
         _log.info(
-            "%sthe boxes of %d faces are not tight around their points (their sides are %.2f times "
+            "%sthe boxes of %s are not tight around the points (their sides are %.2f times "
             "as long); they are cropped around their points.",
             f"{source}: " if source else "",
-            sure.sum(),
+            counted(int(sure.sum()), "face"),
             1 / np.mean(1 + change[2:] - change[:2]),
         )
     boxes = np.where(sure[:, None], tight, own + change * size)

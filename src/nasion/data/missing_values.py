@@ -21,6 +21,7 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.number_text import parse_number
 
 _USUAL = (0.0, -1.0)  # stand-ins that people use; a single one is looked at
@@ -245,12 +246,10 @@ def _say(source: str, which: Chosen, what: str, remedy: str = "--missing none") 
     if which.any():
         points, count = int(which.sum()), int(which.any(axis=1).sum())
         _log.info(
-            "%s: %d %s of %d %s %s; the other reading: %s.",
+            "%s: %s of %s %s; the other reading: %s.",
             source,
-            points,
-            "point" if points == 1 else "points",
-            count,
-            "face" if count == 1 else "faces",
+            counted(points, "point"),
+            counted(count, "face"),
             what.format(**_WORDS[points == 1]),
             remedy,
         )

@@ -11,6 +11,7 @@ from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import FILE, read_scheme
+from nasion.media.counted import part_of
 from nasion.media.quoted import listed
 
 _log = logging.getLogger(__name__)
@@ -47,9 +48,11 @@ def in_own_scheme(faces: Faces, own: Scheme, data: Path) -> Faces:
         shown = listed(lacking[:_SHOWN])
         raise SettingError(
             f"{path} points: {shown} {'is' if len(lacking) == 1 else 'are'} not in {data}, whose "
-            f"{len(theirs)} points are {listed(theirs.points[:_SHOWN])}, ...; correct the "
+            f"points are {listed(theirs.points[:_SHOWN])}, ...; correct the "
             "names there, or name another scheme (--scheme)."
         )
     if len(own) < len(theirs):
-        _log.info("%s: %d of the %d points are taken, as it says.", path, len(own), len(theirs))
+        _log.info(
+            "%s: %s taken, as it says.", path, part_of(len(own), len(theirs), "point", "is", "are")
+        )
     return faces.to(own)

@@ -12,6 +12,7 @@ from nasion.landmarks.catalog import SCHEMES
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import toml_key
+from nasion.media.counted import counted, part_of
 
 _SHOWN = 6  # pairs of a comment's line
 
@@ -88,7 +89,10 @@ def _mirror(proposal: SchemeProposal, faces: Faces) -> None:
         kept = len(pairs) - len(added)
         proposal.note("mirror", f"{kept} of {len(named)} pairs by name agree with the labels.")
     if added:
-        proposal.said.append(f"{len(added)} mirror pairs are from the labels: look at them.")
+        proposal.said.append(
+            f"{counted(len(added), 'mirror pair is', 'mirror pairs are')} from the labels, "
+            "to be looked at."
+        )
         proposal.note("mirror", "From the labels only, please look at them:")
         _listed(proposal, "mirror", [f"{a} - {b}" for a, b in added])
     proposal.scheme = replace(scheme, mirror=tuple(pairs))
@@ -100,8 +104,8 @@ def _links(proposal: SchemeProposal, faces: Faces, like: Scheme) -> None:
     proposal.scheme = replace(proposal.scheme, aliases=found.aliases)
     same = sum(point in like for point in faces.scheme.points)
     proposal.said.append(
-        f"{same + len(found.aliases)} of {len(faces.scheme)} points are linked to {like.name}, "
-        f"{same} by the very name."
+        f"{part_of(same + len(found.aliases), len(faces.scheme), 'point', 'is', 'are')} linked to "
+        f"{like.name}, {same} by the very name."
     )
     if found.viewers_sides:
         proposal.say(
@@ -113,8 +117,9 @@ def _links(proposal: SchemeProposal, faces: Faces, like: Scheme) -> None:
         proposal.say("aliases", f"Not linked: {point} is named as {name}, but lies elsewhere.")
     if found.proposed:
         proposal.said.append(
-            f"{len(found.proposed)} more points lie near points of {like.name}: see the comments "
-            "below [aliases], and uncomment those that are the same places."
+            f"{counted(len(found.proposed), 'more point lies', 'more points lie')} near points of "
+            f"{like.name}: see the comments below [aliases], and uncomment those that are the "
+            "same places."
         )
         proposal.note("aliases", "Near these places (distance of the face's size); the same ones?")
         for point, name, distance in found.proposed:

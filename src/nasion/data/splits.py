@@ -21,10 +21,12 @@ import numpy as np
 from nasion.array_types import Float64, Int, Int64, UInt8
 from nasion.data.augment import warp
 from nasion.data.equal_images import equal_images, only_faces
+from nasion.data.image_faults import require_images
 from nasion.data.sides import Cluster, clusters_of, fold_numbers, validation_side
 from nasion.errors import DataError, require
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import NO_GROUP, Faces, join
+from nasion.media.counted import counted
 from nasion.media.images import as_pixels
 
 # Correlations of thumbnails. From ALIKE on nearly every pair is one photograph or one film shot;
@@ -54,6 +56,7 @@ def thumbnails(faces: Faces) -> UInt8[np.ndarray, "N 1024"]:
     """Each image (its box, if it has one) at 32 x 32, grey; the same bytes on every machine."""
     from PIL import Image
 
+    require_images(faces)
     small = np.empty((len(faces), THUMBNAIL**2), dtype=np.uint8)
     for i, source in enumerate(faces.images):
         image = Image.fromarray(np.ascontiguousarray(as_pixels(source, colour=False))).convert("L")
@@ -155,6 +158,7 @@ def aligned_thumbnails(
     faces: Faces, eyes: Float64[np.ndarray, "N 2 2"]
 ) -> UInt8[np.ndarray, "N 1024"]:
     """Faces at 32 x 32, grey, with the eyes level, 15 pixels apart, in the upper third."""
+    require_images(faces)
     # At twice the size, then averaged 2 x 2: the warp looks at four neighbours only, and shrinking
     # with it skips the pixels between.
     wide = 2 * THUMBNAIL
@@ -206,8 +210,8 @@ def honest_split(
     faces, found = _labelled_clusters(faces, pairs)
     if len(found) < 2:
         raise DataError(
-            f"{len(faces)} faces in one cluster of linked or alike images cannot be split; "
-            "give validation faces of their own (--val PATH, or validation=...)."
+            f"{counted(len(faces), 'face')} in one cluster of linked or alike images cannot be "
+            "split; give validation faces of their own (--val PATH, or validation=...)."
         )
     validation = validation_side(found, fraction)
     return faces[~validation], faces[validation]
@@ -225,9 +229,9 @@ def honest_folds(
     labelled, found = _labelled_clusters(faces, pairs)
     require(
         len(found) >= count,
-        f"{len(labelled)} faces in {len(found)} clusters of linked or alike images cannot be "
-        f"divided into {count} folds; ask for fewer, or give validation faces of their own "
-        "(--val PATH).",
+        f"{counted(len(labelled), 'face')} in {counted(len(found), 'cluster')} of linked or alike "
+        f"images cannot be divided into {count} folds; ask for fewer, or give validation faces of "
+        "their own (--val PATH).",
     )
     number = np.full(len(faces), -1, dtype=np.int64)
     number[faces.labelled.any(axis=1)] = fold_numbers(found, count)

@@ -15,6 +15,7 @@ from nasion.array_types import Bool
 from nasion.data.corrections.confirmed import confirmed_labels
 from nasion.errors import DataError, require
 from nasion.landmarks.faces import Faces, Predictions
+from nasion.media.counted import counted
 from nasion.media.files import write_text
 from nasion.media.json_document import Document, read_document
 
@@ -184,7 +185,11 @@ def unconfirmed(audit: Audit, data: str | Path) -> Audit:
     found = audit.without(confirmed)
     gone = len(audit.suspects) - len(found.suspects)
     if gone:
-        _log.info("%s: %d suspect faces were looked at and confirmed.", Path(data).name, gone)
+        _log.info(
+            "%s: %s looked at and confirmed.",
+            Path(data).name,
+            counted(gone, "suspect face was", "suspect faces were"),
+        )
     return found
 
 
@@ -200,8 +205,10 @@ def without_suspects(faces: Faces, audits: Sequence[Audit]) -> Faces:
         ids = [face if face in known else face.partition("/")[2] for face in faces.ids]
         wrong |= audit.wrong(faces, ids=ids)
     _log.info(
-        "%d labels in %d of %d faces are left out as suspect.",
-        *(int(wrong.sum()), int(wrong.any(axis=1).sum()), len(faces)),
+        "Left out as suspect: %s in %d of %s.",
+        counted(int(wrong.sum()), "label"),
+        int(wrong.any(axis=1).sum()),
+        counted(len(faces), "face"),
     )
     points = np.where(wrong[..., None], np.float32(np.nan), faces.points)
     return replace(faces, points=points)

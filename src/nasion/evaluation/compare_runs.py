@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from nasion.errors import RunError, SettingError
 from nasion.evaluation import html_rendering, plots
 from nasion.evaluation.reported_metrics import METRICS
 from nasion.inference import run_folder
+from nasion.inference.checkpoint import kept_start
+from nasion.media.counted import counted
 from nasion.media.json_document import read_document
 
 _EVALUATED = ("rmse", "nme", "mse_relative")  # metrics shown of a run's evaluation
@@ -17,20 +20,24 @@ COLUMNS = (
     *(metric.heading for metric in METRICS if metric.key in _EVALUATED),
 )  # fmt: skip
 NOTES = (
-    "best: the epoch with the best validation score; score and val loss are of that epoch, loss is "
-    "of the last. RMSE, NME and relative MSE: from nasion evaluate on the validation split, "
-    "if it was run."
+    "best: the epoch with the best validation score, or start if none was better than the starting "
+    "weights; score and val loss are of it, loss is of the last epoch. RMSE, NME and relative MSE: "
+    "from nasion evaluate on the validation split, if it was run."
 )
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row per run in the order of ``COLUMNS``; each setting that differs, by run."""
+    """A row per run in the order of ``COLUMNS``; each setting that differs, by run.
+
+    ``starts``: the scores of starting weights that no epoch was better than.
+    """
 
     names: tuple[str, ...]
     rows: list[tuple[str, ...]]
     settings: list[tuple[str, ...]]
     histories: dict[str, list[dict[str, float]]]
+    starts: dict[str, float]
 
 
 def compare(folders: list[Path]) -> Comparison:
@@ -39,32 +46,37 @@ def compare(folders: list[Path]) -> Comparison:
         raise SettingError("Name one run folder or more.")
     names = _short_names(folders)
     settings = [run_folder.settings_of(folder) for folder in folders]
-    histories = {}
+    histories, starts = {}, {}
     for name, folder in zip(names, folders, strict=True):
         histories[name] = run_folder.read_history(folder)
-        if not histories[name]:
+        start = kept_start(folder)
+        if start is not None:
+            starts[name] = start
+        elif not histories[name]:
             raise RunError(f"{folder} has not finished an epoch, so there is nothing to compare.")
     differing = []
     for key in dict.fromkeys(key for values in settings for key in values):
         row = [values.get(key, "-") for values in settings]
         if len(set(row)) > 1:
             differing.append((key, *row))
-    rows = [_row(n, folder, histories[n]) for n, folder in zip(names, folders, strict=True)]
-    return Comparison(names=names, rows=rows, settings=differing, histories=histories)
+    rows = []
+    for name, folder, values in zip(names, folders, settings, strict=True):
+        rows.append(_row(name, folder, histories[name], starts.get(name), values.get("keep")))
+    return Comparison(names, rows, differing, histories, starts)
 
 
 def page(comparison: Comparison) -> str:
     """The HTML page of a comparison."""
     return html_rendering.render(
         "comparison",
-        title=f"{len(comparison.names)} runs side by side",
+        title=f"{counted(len(comparison.names), 'run')} side by side",
         subtitle=", ".join(comparison.names),
         columns=COLUMNS,
         rows=comparison.rows,
         notes=NOTES,
         setting_columns=("", *comparison.names),
         settings=comparison.settings,
-        history=plots.svg(plots.history_plot(comparison.histories)),
+        history=plots.svg(plots.history_plot(comparison.histories, comparison.starts)),
     )
 
 
@@ -75,19 +87,28 @@ def _short_names(folders: list[Path]) -> tuple[str, ...]:
     return tuple(str(folder) if names.count(name) > 1 else name for folder, name in pairs)
 
 
-def _row(name: str, folder: Path, history: list[dict[str, float]]) -> tuple[str, ...]:
-    best, last, nothing = min(history, key=lambda row: row["val"]), history[-1], float("nan")
-    losses = (last["loss"], best.get("val_loss", nothing), last.get("val_loss", nothing))
+def _row(
+    name: str,
+    folder: Path,
+    history: list[dict[str, float]],
+    start: float | None,
+    keep: str | None,
+) -> tuple[str, ...]:
+    last = history[-1] if history else {}
+    best = {} if start is not None else min(history, key=lambda row: row["val"])
+    kept, score = "start" if start is not None else f"{best['epoch']:.0f}", best.get("val", start)
+    if keep == "last" and last is not best and history:
+        kept += f" ({last['epoch']:.0f} is kept)"
+    losses = (last.get("loss"), best.get("val_loss"), last.get("val_loss"))
     parameters = "-"
     if (folder / run_folder.CHECKPOINT).is_file():
         parameters = f"{run_folder.count_parameters(folder):,}"
     return (
         name,
         str(len(history)),
-        f"{best['epoch']:.0f}",
-        f"{best['val']:.4g}",
-        # Only NaN differs from itself.
-        *(f"{loss:.2e}" if loss == loss else "-" for loss in losses),
+        kept,
+        f"{score:.4g}",
+        *("-" if loss is None or math.isnan(loss) else f"{loss:.2e}" for loss in losses),
         parameters,
         f"{sum(row['seconds'] for row in history):.0f}",
         *_evaluated(folder),

@@ -15,14 +15,16 @@ from nasion.data.label_outliers import MIN_FACES, suspect_labels
 from nasion.data.suspects import Audit
 from nasion.errors import SettingError
 from nasion.evaluation.floor import Floor, read_floor
+from nasion.evaluation.left_out import NO_NORM
 from nasion.evaluation.matching import match_by_id
 from nasion.evaluation.reliability import Reliability, reliability
 from nasion.evaluation.reported_metrics import Errors, Scores, rounded
-from nasion.inference.fold_runs import is_fold_folder, predict_held_out
+from nasion.inference.fold_runs import check_finished, is_fold_folder, predict_held_out
 from nasion.inference.predictor import Predictor, load_model
 from nasion.inference.whole_faces import detected_boxes, tell_size
 from nasion.landmarks import metrics
 from nasion.landmarks.faces import NO_GROUP, Faces, Predictions
+from nasion.media.counted import counted
 from nasion.media.images import image_size
 
 # Usual thresholds of failure rate and AUC by norm, as fractions of it.
@@ -46,8 +48,7 @@ class WithoutSuspects:
 
     def sentence(self) -> str:
         """How many labels are suspect, and how much of the error they are."""
-        labels = f"{self.labels} suspect label{'' if self.labels == 1 else 's'}"
-        faces = f"{self.faces} face{'' if self.faces == 1 else 's'}"
+        labels, faces = counted(self.labels, "suspect label"), counted(self.faces, "face")
         part = f"{100 * self.share:.0f} % of all squared errors"
         return f"{labels} in {faces} {'makes' if self.labels == 1 else 'make'} {part}"
 
@@ -226,7 +227,10 @@ def _shared_points(faces: Faces, predictions: Predictions) -> Mapping[str, str]:
 
 def _opened(model: str | Path, faces: Faces) -> Predictor | Predictions:
     folder = Path(model)
-    return predict_held_out(folder, faces) if is_fold_folder(folder) else load_model(model)
+    if not is_fold_folder(folder):
+        return load_model(model)
+    check_finished(folder)
+    return predict_held_out(folder, faces)
 
 
 def default_norm(faces: Faces) -> str:
@@ -276,8 +280,7 @@ def _left_out(faces: Faces, scorer: _Scorer, norm: str) -> dict[str, list[str]]:
     partly = np.isinf(scorer.distances).any(axis=1) & predicted
     reasons = {
         "faces without a label": ~labelled,
-        f"faces whose norm ({norm}) is not labelled or has no length, "
-        "counted in RMSE only": no_norm,
+        NO_NORM.format(norm=norm): no_norm,
         "faces with a labelled point not predicted, counted as failures": partly,
     }
     return {
@@ -365,9 +368,12 @@ def _warning(predictor: Predictor, faces: Faces) -> str:
     seen = int(predictor.trained_on.seen(faces).sum())
     if seen <= WARN_FRACTION * len(faces):
         return ""
-    count = "All" if seen == len(faces) else f"At least {seen} of"
+    those = f"At least {seen} of these {len(faces)} faces"
+    if seen == len(faces):
+        those = "This face" if seen == 1 else f"All these {seen} faces"
+    are = "is" if seen == 1 else "are"
     return (
-        f"{count} these {len(faces)} faces are from photographs that this network was "
+        f"{those} {are} from photographs that this network was "
         "trained on; errors on them say nothing about new faces."
     )
 

@@ -77,7 +77,10 @@ def _scores(value: Document) -> Scores:
         known = value.get(metric.key)
         number = float("nan") if known is None else known.number(low=0)
         metrics[metric.key] = number / metric.scale
-    return Scores(value["faces"].whole(), value["coordinates"].whole(), metrics)
+    faces, pooled = value["faces"].whole(), value.get("rmse_faces")
+    # Files of earlier versions have one count of faces.
+    pooled_faces = faces if pooled is None else pooled.whole()
+    return Scores(faces, pooled_faces, value["coordinates"].whole(), metrics)
 
 
 def with_floor_row(rows: list[tuple[str, ...]], floor: Floor | None) -> list[tuple[str, ...]]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000
 _LABELLED_POINTS = 30  # schemes with more points have no numbers in the plot of the mean face
 
 
-def history_plot(histories: dict[str, list[dict[str, float]]]) -> Any:
+def history_plot(
+    histories: Mapping[str, list[dict[str, float]]], starts: Mapping[str, float] | None = None
+) -> Any:
     """Losses and validation score by epoch of one run or several.
 
-    The best epoch is a star; changes of phase are dotted lines.
+    The best epoch is a star; changes of phase are dotted lines. ``starts``: scores of starting
+    weights that no epoch was better than, which have the star at epoch 0.
     """
     figure, (left, right) = _figure(2, 9.5)
     alone = len(histories) == 1
@@ -42,10 +46,11 @@ def history_plot(histories: dict[str, list[dict[str, float]]]) -> Any:
             losses = [row["val_loss"] for row in history]
             left.plot(epochs, losses, "--", color=colour, label=f"{prefix}validation")
         right.plot(epochs, scores, "-", color=colour, label=name)
-        best = int(np.argmin(scores))
-        right.plot(epochs[best], scores[best], "*", color=colour, markersize=11)
+        best = min(zip(scores, epochs, strict=True), default=(math.nan, 0))
+        score, epoch = (starts[name], 0) if starts and name in starts else best
+        right.plot(epoch, score, "*", color=colour, markersize=11)
         if alone:
-            _annotate_above(right, f"{scores[best]:.3g}", (epochs[best], scores[best]))
+            _annotate_above(right, f"{score:.3g}", (epoch, score))
         for axes, (epoch, phase) in itertools.product((left, right), _phases(history)):
             line = {"color": "0.5" if alone else colour, "linestyle": ":", "linewidth": 1.2}
             axes.axvline(epoch - 0.5, **line)

@@ -11,13 +11,14 @@ import numpy as np
 
 from nasion.array_types import Float
 from nasion.data.datasets import points_csv
-from nasion.evaluation import face_tiles, html_rendering, plots
+from nasion.evaluation import face_tiles, html_rendering, left_out, plots
 from nasion.evaluation.evaluate import THRESHOLDS, EvaluationResult
 from nasion.evaluation.floor import with_floor_column, with_floor_row
 from nasion.evaluation.reliability import Reliability
 from nasion.evaluation.reported_metrics import METRICS, headings, table_row
 from nasion.inference.calibration import TOLERANCE
 from nasion.landmarks import geometry, metrics
+from nasion.media.counted import counted
 from nasion.media.files import write_text
 
 ERROR_COLUMNS = ("face", "NME %", "worst point, px", "which")
@@ -45,11 +46,15 @@ class FaceSheet:
 
 @dataclass(frozen=True)
 class RunDetails:
-    """What a report of a run shows beside the errors: history, settings, and figures."""
+    """What a report of a run shows beside the errors: history, settings, and figures.
+
+    ``start``: the score of the starting weights, if no epoch was better.
+    """
 
     history: list[dict[str, float]] = field(default_factory=list)
     settings: str = ""
     figures: tuple[html_rendering.Figure, ...] = ()
+    start: float | None = None
 
 
 def write(
@@ -73,12 +78,12 @@ def page(result: EvaluationResult, *, title: str, run: RunDetails) -> str:
     return html_rendering.render(
         "evaluation",
         title=title,
-        subtitle=f"{len(faces)} faces of scheme {faces.scheme.name}; "
+        subtitle=f"{counted(len(faces), 'face')} of scheme {faces.scheme.name}; "
         f"relative errors in % of {result.norm}.",
         tiles=_tiles(result),
         warning=result.warning,
         left_out=_left_out(result),
-        history=plots.svg(plots.history_plot({"run": run.history})) if run.history else "",
+        history=_history(run) if run.history else "",
         cumulative=plots.svg(curves),
         reliability=plots.svg(plots.reliability_plot(known, tolerance)) if known else "",
         reliability_note=_reliability_note(result) if known else "",
@@ -94,13 +99,22 @@ def page(result: EvaluationResult, *, title: str, run: RunDetails) -> str:
     )
 
 
+def _history(run: RunDetails) -> str:
+    starts = {} if run.start is None else {"run": run.start}
+    return plots.svg(plots.history_plot({"run": run.history}, starts))
+
+
 def _tiles(result: EvaluationResult) -> list[tuple[str, str, str]]:
     """(name, value, note) of the numbers at the top of the page."""
     overall, threshold = result.overall, f"{100 * result.threshold:g} %"
     shown = {m.key: m.shown(overall.metrics[m.key]) for m in METRICS}
     return [
-        ("RMSE, all coordinates pooled", f"{shown['rmse']} px", f"{overall.coordinates} values"),
-        ("NME", f"{shown['nme']} %", f"mean of {overall.faces} faces"),
+        (
+            "RMSE, all coordinates pooled",
+            f"{shown['rmse']} px",
+            f"{overall.coordinates} values of {counted(overall.rmse_faces, 'face')}",
+        ),
+        ("NME", f"{shown['nme']} %", f"mean of {counted(overall.faces, 'face')}"),
         ("Failures", f"{shown['fr']} %", f"faces above {threshold}"),
         ("AUC", f"{shown['auc']} %", f"up to {threshold}"),
         (
@@ -136,7 +150,8 @@ def _suspects_tile(result: EvaluationResult) -> list[tuple[str, str, str]]:
 def _left_out(result: EvaluationResult) -> list[tuple[str, int, str]]:
     rows = []
     for reason, ids in result.left_out.items():
-        rows.append((reason, len(ids), ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")))
+        names = ", ".join(ids[:5]) + (" ..." if len(ids) > 5 else "")
+        rows.append((f"{reason}{left_out.remedy(reason, result)}", len(ids), names))
     return rows
 
 
@@ -228,7 +243,7 @@ def best_and_worst(result: EvaluationResult, count: int = _MAX_SHOWN) -> list[Fa
                 face_tiles.tile(faces, i, marks, f"{faces.ids[i]}  {unit * errors[i]:.1f}")
             )
         if tiles:
-            note = f"{len(tiles)} faces with labels and predictions"
+            note = f"{counted(len(tiles), 'face')} with labels and predictions"
             sheets.append(FaceSheet(heading, note, tiles))
     return sheets
 

@@ -125,12 +125,14 @@ METRICS: tuple[Metric, ...] = (
 class Scores:
     """The metrics of a set of faces.
 
-    ``faces``: how many have an NME. ``coordinates``: how many x and y values were counted. Each
-    metric of ``METRICS`` is an attribute, as ``scores.nme``: pixels, or fractions of the norm; NaN
-    if nothing was counted.
+    ``faces``: how many have an NME. ``rmse_faces``, ``coordinates``: how many faces, and how many x
+    and y values, errors in pixels count; the norm is not asked for there. Each metric of
+    ``METRICS`` is an attribute, as ``scores.nme``: pixels, or fractions of the norm; NaN if nothing
+    was counted.
     """
 
     faces: int
+    rmse_faces: int
     coordinates: int
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -138,9 +140,16 @@ class Scores:
     def of(cls, errors: Errors) -> Scores:
         """All metrics of these errors."""
         values = {metric.key: metric.compute(errors).value for metric in METRICS}
-        counted = metrics.rmse(errors.truth, errors.predicted).count
+        counted = ~np.isnan(errors.predicted - errors.truth)
         # Infinite errors are counted: faces without a prediction belong to the failures.
-        return cls(int((~np.isnan(errors.face_nme)).sum()), counted, values)
+        faces = int((~np.isnan(errors.face_nme)).sum())
+        return cls(faces, int(counted.any(axis=(1, 2)).sum()), int(counted.sum()), values)
+
+    @property
+    def shown_faces(self) -> str:
+        """``5 (RMSE 23)`` where errors in pixels count other faces than relative ones do."""
+        also = "" if self.rmse_faces == self.faces else f" (RMSE {self.rmse_faces})"
+        return f"{self.faces}{also}"
 
     def __getattr__(self, name: str) -> float:
         # Also called while unpickling or copying, before there are any fields.
@@ -152,7 +161,8 @@ class Scores:
     def to_json(self) -> dict[str, float | int | None]:
         """As shown: relative numbers in per cent, None for what was not counted."""
         shown = {m.key: rounded(m.scale * self.metrics[m.key], m.digits) for m in METRICS}
-        return {"faces": self.faces, "coordinates": self.coordinates, **shown}
+        counts = ("faces", "rmse_faces", "coordinates")
+        return {name: getattr(self, name) for name in counts} | shown
 
 
 def headings(brief: bool = False) -> tuple[str, ...]:
@@ -163,7 +173,7 @@ def headings(brief: bool = False) -> tuple[str, ...]:
 def table_row(name: str, scores: Scores, brief: bool = False) -> tuple[str, ...]:
     """One row of a table, in the order of ``headings``."""
     shown = (m.shown(scores.metrics[m.key]) for m in METRICS if m.brief or not brief)
-    return (name, str(scores.faces), *shown)
+    return (name, scores.shown_faces, *shown)
 
 
 def rounded(value: float, digits: int) -> float | None:

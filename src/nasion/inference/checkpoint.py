@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from nasion.arrays import Array
 from nasion.errors import RunError, refusing_damage
-from nasion.inference.run_folder import missing_weights
+from nasion.inference.run_folder import CHECKPOINT, missing_weights
 from nasion.media.files import atomic_write
 from nasion.media.json_document import parse_document
 
@@ -79,6 +80,24 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     with refusing_damage(path, RunError, _REMEDY), safe_open(path, "np") as file:
         names = list(file.keys())
         return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+
+
+def kept_start(folder: Path) -> float | None:
+    """The validation score of a run's starting weights, if no epoch was better; else None.
+
+    From the header of the checkpoint. None as well without one, and before the start is judged.
+    """
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return None
+    with refusing_damage(path, RunError, _REMEDY), safe_open(path, "np") as file:
+        text = (file.metadata() or {}).get("facts", "")
+    facts = parse_document(text, f"{path} facts", kind=RunError, remedy=_REMEDY)
+    best, epoch = facts.get("best"), facts.get("best_epoch")
+    if best is None or epoch is None or epoch.whole(low=-1) >= 0:
+        return None
+    score = best.number(infinite=True)
+    return score if math.isfinite(score) else None
 
 
 def _all_finite(tensor: Any) -> bool:

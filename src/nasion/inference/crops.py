@@ -23,6 +23,7 @@ from nasion.arrays import Array, as_float32, like, on_device_of
 from nasion.data import cache
 from nasion.data.augment import Augment, grey, relight, warp
 from nasion.data.corrupt import Corrupt
+from nasion.data.image_faults import require_images
 from nasion.errors import DataError
 from nasion.inference.whole_faces import in_seen_boxes
 from nasion.landmarks import geometry
@@ -82,7 +83,7 @@ class Batch:
 
 def crop_faces(faces: Faces, spec: ModelSpec, augment: Augment | None = None) -> Crops:
     """Crop labelled faces. ``augment``: with the margin and colour that it needs."""
-    _require_files(faces)
+    require_images(faces)
     faces = in_seen_boxes(faces, spec, to_learn=True)
     margin, colour = (0, 0), spec.colour
     if augment is not None:
@@ -239,15 +240,6 @@ def _to_range(images: Float32[Array, "B C H W"], spec: ModelSpec) -> Float32[Arr
     images *= (high - low) / 255
     images += low
     return images
-
-
-def _require_files(faces: Faces) -> None:
-    for name, image in zip(faces.ids, faces.images, strict=True):
-        if isinstance(image, Path) and not image.is_file():
-            raise DataError(
-                f"The image of face {name!r} is not at {image}; "
-                "put it there, or leave its record out of the dataset."
-            )
 
 
 def _cut_all(

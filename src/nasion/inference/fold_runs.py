@@ -8,19 +8,22 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from shlex import quote
 from types import ModuleType
 
 import numpy as np
 
 from nasion.errors import RunError, SettingError
 from nasion.inference.predictor import load_model
-from nasion.inference.run_folder import FOLDS
+from nasion.inference.run_folder import FOLDS, KERAS_WEIGHTS, WEIGHTS
 from nasion.landmarks.faces import Faces, Predictions
+from nasion.media.counted import part_of
 from nasion.media.files import write_text
 from nasion.media.json_document import read_document
 from nasion.model_spec import TTA
 
 FORMAT = 1
+SUMMARY = "cross_validation.json"  # written when all folds are trained and evaluated
 
 
 def is_fold_folder(folder: Path) -> bool:
@@ -69,6 +72,26 @@ def read_folds(folder: Path) -> Folds:
     )
 
 
+def check_finished(folder: Path) -> None:
+    """Raise ``RunError`` if folds are still to be trained, or are gone."""
+    count = len(read_folds(folder).ids)
+    runs = [fold_folder(folder, k) for k in range(1, count + 1)]
+    trained = [run.name for run in runs if _has_weights(run)]
+    lacking = [run.name for run in runs if run.name not in trained]
+    if (folder / SUMMARY).is_file() and not lacking:
+        return
+    state = f"no network in {', '.join(lacking)}" if lacking else f"{trained[-1]} was stopped"
+    raise RunError(
+        f"{folder}: the cross-validation is unfinished ({state}), so not every face has a network "
+        "that held it out. Continue it with the recipe, data and options that it was begun with: "
+        f"nasion train RECIPE --data DATA --folds {count} --run {quote(str(folder))} --resume"
+    )
+
+
+def _has_weights(run: Path) -> bool:
+    return any((run / name).is_file() for name in (WEIGHTS, KERAS_WEIGHTS))
+
+
 def predict_held_out(
     folder: Path, faces: Faces, recipe: ModuleType | None = None, tta: TTA | None = None
 ) -> Predictions:
@@ -81,8 +104,8 @@ def predict_held_out(
     unknown = [face for face in faces.ids if face not in number]
     if unknown:
         raise SettingError(
-            f"{len(unknown)} of {len(faces)} faces are in no fold of {folder}, {unknown[0]!r} "
-            f"first; evaluate on the data that it was trained on, or one run of it "
+            f"{part_of(len(unknown), len(faces), 'face', 'is', 'are')} in no fold of {folder}, "
+            f"{unknown[0]!r} first; evaluate on the data that it was trained on, or one run of it "
             f"({fold_folder(folder, 1)})."
         )
     fold = np.array([number[face] for face in faces.ids], dtype=np.int64)

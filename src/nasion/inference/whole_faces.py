@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.array_types import Float, Float32, Float64
+from nasion.data.image_faults import require_images
 from nasion.data.missing_boxes import estimate_boxes
 from nasion.inference import detectors
 from nasion.inference.detectors import Detections, Detector
@@ -73,6 +74,7 @@ def detected_boxes(faces: Faces) -> Float64[np.ndarray, "N 4"]:
     A face that is not found gets a box as large a part of its image as the others', with its points
     at the same place in it; NaN if fewer than three are found.
     """
+    require_images(faces)
     found = _detected(faces)
     known = np.asarray(np.isfinite(found).all(axis=1))
     if known.all() or known.sum() < _LEAST_FOUND:

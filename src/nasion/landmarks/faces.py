@@ -20,6 +20,7 @@ from nasion.array_types import Bool, Float32, Float64
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.geometry import grow_box, image_box, shift_box
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.images import image_size
 from nasion.media.quoted import quoted, shortened
 
@@ -161,7 +162,7 @@ class Faces:
         unknown = [name for name in ids if name not in position]
         if unknown:
             raise SettingError(
-                f"{len(unknown)} ids are not among these {len(self)} faces, "
+                f"{counted(len(unknown), 'id is', 'ids are')} not among these {len(self)} faces, "
                 f"{quoted(unknown[0])} first."
             )
         return self[np.array([position[name] for name in ids], dtype=np.int64)]

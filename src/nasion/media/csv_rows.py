@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nasion.errors import DataError
+from nasion.media.counted import counted
 from nasion.media.quoted import listed, shortened
 
 # Excel's hint of its delimiter, before the header.
@@ -73,7 +74,7 @@ def of_width(cells: list[str], width: int) -> list[str]:
     while used > 0 and not cells[used - 1].strip():
         used -= 1
     if used > width or len(cells) < width:
-        raise ValueError(f"has {len(cells)} columns, {width} expected")
+        raise ValueError(f"has {counted(len(cells), 'column')}, {width} expected")
     return cells[:width]
 
 

@@ -16,6 +16,7 @@ from nasion.data.datasets._pts_text import read_points
 from nasion.errors import DataError
 from nasion.landmarks.face import ImageResult
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.prediction_formats import DrawStyle, PredictedFace
 
 MEDIA_TYPE = "text/plain"
@@ -51,7 +52,7 @@ def read(folder: Path, scheme: Scheme) -> tuple[Scheme, list[PredictedFace]]:
         image = base if base in stems else path.stem
         if len(points) != len(scheme):
             raise DataError(
-                f"{path}: {len(points)} points; {len(scheme)} expected, "
+                f"{path}: {counted(len(points), 'point')}; {len(scheme)} expected, "
                 f"as scheme {scheme.name} has."
             )
         faces.append(PredictedFace(image, points.astype(np.float64), path.name))

@@ -19,6 +19,7 @@ import numpy as np
 
 from nasion.data.splits import honest_folds, linked_clusters
 from nasion.landmarks.faces import Faces
+from nasion.media.counted import counted
 from nasion.recipe import Recipe
 from nasion.training.state import TrainingState
 
@@ -46,9 +47,8 @@ def trained_or_not(recipe: Recipe, faces: Faces, fit: Callable[..., TrainingStat
     count = min(FOLDS, len(np.unique(clusters)))
     if count < 2:
         _log.warning(
-            "The %d training faces are of one person or photograph: whether training helps on "
-            "others cannot be told.",
-            len(labelled),
+            "%s of one person or photograph: whether training helps on others cannot be told.",
+            counted(len(labelled), "training face is", "training faces are"),
         )
         return recipe
     whole, untrained = replace(recipe, keep="last"), replace(recipe, epochs=0)

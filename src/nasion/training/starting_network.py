@@ -27,6 +27,7 @@ from nasion.inference.whole_faces import whole_face_boxes
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted, part_of
 from nasion.media.json_document import parse_document
 from nasion.model_spec import ModelSpec
 from nasion.models.architectures import Architecture
@@ -106,12 +107,11 @@ def point_weights(start: StartingNetwork, faces: Faces) -> Float64[np.ndarray, "
     )
     unknown = int(np.isnan(weights).any(axis=1).sum())
     _log.info(
-        "%d of %d points are known to %s by name, %d start as means of known points%s",
-        int((named >= 0).sum()),
-        len(scheme),
+        "%s known to %s by name, %s of known points%s",
+        part_of(int((named >= 0).sum()), len(scheme), "point", "is", "are"),
         start.source,
-        int((named < 0).sum()) - unknown,
-        f", {unknown} have no labels" if unknown else "",
+        counted(int((named < 0).sum()) - unknown, "starts as mean", "start as means"),
+        f", {counted(unknown, 'has', 'have')} no labels" if unknown else "",
     )
     return weights
 

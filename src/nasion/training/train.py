@@ -21,6 +21,7 @@ from nasion.inference.run_folder import check_unused
 from nasion.inference.run_folder_lock import locked
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.faces import Faces, join
+from nasion.media.counted import counted
 from nasion.recipe import Recipe
 from nasion.recipe_settings import override
 from nasion.recipes import load_recipe, recipe_module
@@ -251,8 +252,8 @@ def _calibrate(folder: Path, recipe: Recipe, val_faces: Faces) -> None:
         found = load_model(recipe.init_from).calibration if recipe.init_from else None
         if recipe.hold_out:
             _log.warning(
-                "%d labelled validation points are too few to calibrate scores (%d at least); %s.",
-                labels,
+                "Scores are not calibrated by %s (it takes %d); %s.",
+                counted(labels, "labelled validation point"),
                 calibration.MIN_POINTS,
                 f"those of {recipe.init_from} are taken" if found else "predictions have none",
             )

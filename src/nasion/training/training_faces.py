@@ -17,6 +17,7 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import union
 from nasion.landmarks.faces import Faces, join
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted, part_of
 from nasion.media.file_names import name_bytes
 from nasion.recipe import Recipe
 
@@ -68,9 +69,9 @@ def warn_of_few(val_faces: Faces) -> None:
     if 1 < parts < len(labelled):
         different = f" of {parts} different persons or photographs"
     _log.warning(
-        "%d validation faces%s: scores of two runs that differ by less than %.0f %% may do so by "
+        "%s%s: scores of two runs that differ by less than %.0f %% may do so by "
         "chance; compare runs by cross-validation (--folds 5), or validate on more faces.",
-        len(labelled),
+        counted(len(labelled), "validation face"),
         different,
         100 * limit,
     )
@@ -102,9 +103,9 @@ def _with_mirror(scheme: Scheme, faces: Sequence[Faces]) -> Scheme:
     if not pairs:
         return scheme
     _log.info(
-        "%d mirror pairs of points were found on the labels; nasion scheme init writes them into a "
-        "file, to be checked.",
-        len(pairs),
+        "%s of points found on the labels; nasion scheme init writes them into a file, to be "
+        "checked.",
+        counted(len(pairs), "mirror pair"),
     )
     return replace(scheme, mirror=pairs)
 
@@ -163,11 +164,12 @@ def _check_labelled(val_faces: Faces, scheme: Scheme) -> None:
 def _warn_of_leaks(train_faces: Faces, val_faces: Faces) -> None:
     for group, values in splits.shared_persons(train_faces, val_faces).items():
         _log.warning(
-            "%d of %d validation faces are of a %s that training faces are of, too (%s first): the "
+            "%s of a %s that training faces are of, too (%s first): the "
             "validation score will be too good. Leave them out of one side, unless the two "
             "datasets call others so.",
-            sum(count for _, count in values),
-            len(val_faces),
+            part_of(
+                sum(count for _, count in values), len(val_faces), "validation face", "is", "are"
+            ),
             group,
             values[0][0],
         )
@@ -176,10 +178,9 @@ def _warn_of_leaks(train_faces: Faces, val_faces: Faces) -> None:
         return
     first, second = pairs[0]
     _log.warning(
-        "%d of %d validation faces show the same photograph as a training face (%s and %s first): "
+        "%s the same photograph as a training face (%s and %s first): "
         "the validation score will be too good. Leave them out of one side.",
-        len({val for _, val in pairs}),
-        len(val_faces),
+        part_of(len({val for _, val in pairs}), len(val_faces), "validation face", "shows", "show"),
         train_faces.ids[first],
         val_faces.ids[second],
     )

@@ -62,8 +62,9 @@ def check(path: DataPath, *, reading: LabelReading) -> None:
     console.say(f"Looked for: {', '.join(result.looked_for)}.")
     for what, reason in result.not_looked_for.items():
         console.say(f"Not looked for: {what} ({reason}).")
-    found = f"{console.count(len(result.faults), 'fault')}, {len(result.suspects)} suspect labels"
-    console.say(f"{found} (readable, but look at them)")
+    faults = console.count(len(result.faults), "fault")
+    suspects = console.count(len(result.suspects), "suspect label")
+    console.say(f"{faults}, {suspects} (readable, but look at them)")
     raise typer.Exit(1 if result.faults else 0)
 
 

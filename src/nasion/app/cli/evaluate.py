@@ -100,16 +100,32 @@ def evaluate(
     from nasion.data.suspects import existing_audit
     from nasion.evaluation.judged_split import default_split
     from nasion.evaluation.matching import read_predictions
-    from nasion.inference.fold_runs import fold_folder, is_fold_folder, predict_held_out
+    from nasion.inference.fold_runs import (
+        check_finished,
+        fold_folder,
+        is_fold_folder,
+        predict_held_out,
+    )
     from nasion.media.files import write_text
 
     subject = run or predictions
-    if subject is None or (run and predictions):
+    if subject is None:
         raise SettingError("Say what to evaluate: a run folder, or --predictions FILE.")
+    if run and predictions:
+        raise SettingError(
+            f"{run} and --predictions {predictions} exclude each other: points come from a network "
+            "or from a file; leave out one of the two."
+        )
+    if threshold is not None and not threshold > 0:
+        raise SettingError(
+            f"--threshold is in % of the norm and must be above 0, as 8; found {threshold:g}."
+        )
     if predictions:
         reason = "with --predictions, which need no network"
         given.refuse(reason, names=("tta", "recipe"))
     is_folds = run is not None and is_fold_folder(run)
+    if run and is_folds:
+        check_finished(run)
     # The runs of all folds are of one kind.
     opened = fold_folder(run, 1) if run and is_folds else run
     model = open_model(opened, recipe, tta) if opened else None
@@ -145,7 +161,7 @@ def evaluate(
         folder = out_folder or run / f"evaluation-{split}"
     title = f"{subject.name} on {Path(data).name}, {split}"
     message = _write_report(result, folder, title, None if is_folds else run, model, recipe)
-    console.say(f"{len(faces)} faces of {Path(data).name}, split {split}")
+    console.say(f"{console.count(len(faces), 'face')} of {Path(data).name}, split {split}")
     tables.show_scores(result)
     console.say(message)
 
@@ -161,6 +177,7 @@ def _write_report(
     """Write the evaluation's files; returns a line that says where they are."""
     from nasion.evaluation import inspect_network, report
     from nasion.inference import run_folder
+    from nasion.inference.checkpoint import kept_start
 
     try:
         details = report.RunDetails()
@@ -170,6 +187,7 @@ def _write_report(
                 history=run_folder.read_history(run),
                 settings=run_folder.settings_text(run),
                 figures=inspect_network.report_figures(model, value, result.faces),
+                start=kept_start(run),
             )
         page = report.write(result, folder, title=title, run=details)
     except MissingExtra as error:
@@ -220,4 +238,4 @@ def submit(
     from nasion.evaluation import submission
 
     rows = submission.write(model, Path(data), form, output)
-    console.say(f"{rows} rows written to {output}")
+    console.say(f"{console.count(rows, 'row')} written to {output}")

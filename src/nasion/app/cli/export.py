@@ -95,4 +95,5 @@ def _evaluate_both(model: Predictor, output: Path, faces: Faces) -> None:
     run, file = evaluate(model, faces).overall, evaluate(output, faces).overall
     shown = [f"RMSE {s.rmse:.3f} pixels, NME {100 * s.nme:.3f} %" for s in (run, file)]
     count = run.faces or len(faces)
-    console.say(f"On {count} validation faces the run has {shown[0]}; the file {shown[1]}.")
+    on = console.count(count, "validation face")
+    console.say(f"On {on} the run has {shown[0]}; the file {shown[1]}.")

@@ -78,7 +78,7 @@ def label(
         # However it is stopped, all that was acknowledged is on disk.
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
-    console.say(f"Stopped. Your changes are in {server.list_path}")
+    console.say(f"Stopped. {_outcome(server.list_path)}")
 
 
 def _say_where(path: Path, read_only: str | None, address: str) -> None:
@@ -87,6 +87,11 @@ def _say_where(path: Path, read_only: str | None, address: str) -> None:
         console.warn(f"Nothing can be saved: {read_only}")
     else:
         console.say(f"Changes are saved in {path}")
+
+
+def _outcome(path: Path) -> str:
+    """Where changes are, if there are any: the list is written with the first one."""
+    return f"Your changes are in {path}" if path.is_file() else "Nothing was changed."
 
 
 def _login_name() -> str:

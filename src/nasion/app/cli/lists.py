@@ -40,4 +40,6 @@ def schemes() -> None:
     from nasion.landmarks.catalog import SCHEMES
 
     for scheme in SCHEMES.values():
-        console.line(scheme.name, f"{len(scheme)} points, {len(scheme.mirror)} mirror pairs")
+        points = console.count(len(scheme), "point")
+        pairs = console.count(len(scheme.mirror), "mirror pair")
+        console.line(scheme.name, f"{points}, {pairs}")

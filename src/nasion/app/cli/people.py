@@ -171,10 +171,12 @@ def _show(result: Disagreement) -> None:
     for who, spread in result.repeats.items():
         console.say(
             f"{who} again, blind: {spread.pixels[0]:.2f} px median, {spread.pixels[1]:.2f} px for "
-            f"90 %; {spread.percent[0]:.2f} % and {spread.percent[1]:.2f} % ({spread.count} points)"
+            f"90 %; {spread.percent[0]:.2f} % and {spread.percent[1]:.2f} % "
+            f"({console.count(spread.count, 'point')})"
         )
     if result.untouched:
-        console.say(f"Not compared: {result.untouched} points that both left as they were given.")
+        untouched = console.count(result.untouched, "point")
+        console.say(f"Not compared: {untouched} that both left as they were given.")
     for who, ids in result.alone.items():
         if ids:
             shown = ", ".join(ids[:3]) + (" ..." if len(ids) > 3 else "")

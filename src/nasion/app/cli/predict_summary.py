@@ -97,7 +97,7 @@ class PredictionSummary:
             for line in self._lines:
                 say(line)
             if self._images > len(self._lines):
-                say(f"... and {self._images - len(self._lines)} more images")
+                say(f"... and {console.count(self._images - len(self._lines), 'more image')}")
         seconds = perf_counter() - self._started
         for name, video in self._videos.items():
             rate = ""
@@ -125,7 +125,7 @@ class PredictionSummary:
             at = f" at {times}{more} s" if blinks else ""
             lines.append(f"  face {track}: {console.count(len(blinks), 'blink')}{at}")
         if len(found) > _MAX_LINES:
-            lines.append(f"  ... and {len(found) - _MAX_LINES} more faces")
+            lines.append(f"  ... and {console.count(len(found) - _MAX_LINES, 'more face')}")
         return lines
 
     def _summary(self, folder: Path | None) -> list[str]:

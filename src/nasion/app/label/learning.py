@@ -28,6 +28,7 @@ from nasion.inference.landmarker import Landmarker
 from nasion.inference.predictor import load_model
 from nasion.labelling.proposals import proposer
 from nasion.landmarks.faces import Faces
+from nasion.media.counted import counted
 from nasion.media.files import atomic_write, write_text
 from nasion.media.images import as_pixels
 
@@ -137,7 +138,7 @@ class Learning:
         done = [face for face in done if store.labelled(face)]
         if len(done) < FEWEST:
             raise CannotLearn(
-                f"{len(done)} faces are done; {FEWEST} at least are needed to learn from."
+                f"{counted(len(done), 'face is', 'faces are')} done; at least {FEWEST} are needed."
             )
         suspects = {each.face for each in self.audit.suspects} if self.audit else set()
         data = store.data.faces

@@ -25,6 +25,7 @@ from nasion.data.suspects import existing_audit
 from nasion.errors import SettingError, require
 from nasion.inference.landmarker import Landmarker
 from nasion.labelling.proposals import proposer
+from nasion.media.counted import counted
 from nasion.media.files import check_output_folder
 
 _SHOWN = 5  # changes that do not fit
@@ -105,8 +106,8 @@ def _warn_of_changed_labels(store: LabelStore, target: Path) -> None:
     lines = "\n  ".join(str(fault) for fault in left_out[:_SHOWN])
     more = f"\n  and {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
     _log.warning(
-        "%s: %d changes do not fit the labels%s and are applied by no command:\n  %s%s",
-        *(target, len(left_out), why, lines, more),
+        "%s: %s not fit the labels%s; no command applies them:\n  %s%s",
+        *(target, counted(len(left_out), "change does", "changes do"), why, lines, more),
     )
 
 

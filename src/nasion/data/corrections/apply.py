@@ -22,6 +22,7 @@ from nasion.data.corrections.sources import changed_sources
 from nasion.data.record_faults import Fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
+from nasion.media.counted import counted
 from nasion.media.quoted import listed
 
 _SAME = 1e-3  # pixels, between a label and what it was when it was changed
@@ -243,11 +244,11 @@ def _say_open_conflicts(each: ChangeList) -> None:
     count, faces = sum(counts), sum(map(bool, counts))
     if count:
         _log.warning(
-            "%s: people disagree on %d points or boxes of %d faces, and nobody has decided; these "
+            "%s: people disagree on %s of %s, and nobody has decided; these "
             "stay as the labels have them.",
             each.path.name,
-            count,
-            faces,
+            counted(count, "point or box", "points or boxes"),
+            counted(faces, "face"),
         )
 
 
@@ -259,7 +260,7 @@ def _warn(left_out: list[Fault], names: str, sources: list[str]) -> None:
     _log.warning(
         "%s: %s not fit the labels; left out:%s\n%s%s",
         names,
-        "1 change does" if len(left_out) == 1 else f"{len(left_out)} changes do",
+        counted(len(left_out), "change does", "changes do"),
         why,
         shown_ones,
         rest,

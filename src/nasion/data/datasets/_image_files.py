@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from unicodedata import combining, normalize
 
 from nasion.data.datasets._image_names import image_name, is_inside, shared_end, with_slashes
+from nasion.media.counted import counted
 from nasion.media.quoted import quoted
 from nasion.media.signatures import IMAGE_SUFFIXES
 
@@ -72,10 +73,10 @@ class ImageFinder:
             return
         name, found = next(iter(self._elsewhere.items()))
         _log.info(
-            "%s: %d images are named by paths outside its folder, and were found in it by the end "
-            "of these, as %s at %s.",
+            "%s: %s named by paths outside its folder, and found in it by the end of these, "
+            "as %s at %s.",
             source,
-            len(self._elsewhere),
+            counted(len(self._elsewhere), "image is", "images are"),
             quoted(name, _SHOWN),
             quoted(found, _SHOWN),
         )

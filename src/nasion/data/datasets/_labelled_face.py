@@ -17,6 +17,7 @@ from nasion.errors import DataError
 from nasion.landmarks import geometry
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.signatures import IMAGE_SUFFIXES
 
 
@@ -50,7 +51,9 @@ def read_each(
         except DataError as error:
             report_fault(faults, place, str(error).removeprefix(place).lstrip(": "))
     if not found:
-        raise DataError(f"{root}: no face is left of {len(paths)} {paths[0].suffix} files.")
+        raise DataError(
+            f"{root}: no face is left of {counted(len(paths), f'{paths[0].suffix} file')}."
+        )
     return found
 
 

@@ -12,6 +12,7 @@ from nasion.array_types import Float64, UInt8
 from nasion.data.datasets import _pixel_text
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
+from nasion.media.counted import counted
 from nasion.media.csv_rows import column_positions
 from nasion.media.files import ByteStream
 from nasion.media.number_text import parse_coordinate, parse_whole
@@ -61,7 +62,7 @@ class PixelTable:
     def _parse_row(self, text: bytes, image: UInt8[np.ndarray, " n"]) -> list[float]:
         cells = text.split(b",")
         if len(cells) != self._width:
-            raise ValueError(f"has {len(cells)} columns, {self._width} expected.")
+            raise ValueError(f"has {counted(len(cells), 'column')}, {self._width} expected.")
         try:
             _pixel_text.parse(cells[self._image], image)
         except ValueError as error:

@@ -18,6 +18,7 @@ from nasion.errors import DataError, SettingError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_tables.fgnet import fgnet68
+from nasion.media.counted import counted
 from nasion.media.files import write_text
 
 SCHEME: Scheme = fgnet68
@@ -47,7 +48,7 @@ def read(
     def read_one(path: Path, place: str) -> LabelledFace:
         points = read_points(path, place)
         if len(points) != len(SCHEME):
-            raise DataError(f"{place}: {len(points)} points, {len(SCHEME)} expected.")
+            raise DataError(f"{place}: {counted(len(points), 'point')}, {len(SCHEME)} expected.")
         folder = path.parent
         if folder.name == "points" and (folder.parent / "images").is_dir():
             folder = folder.parent / "images"

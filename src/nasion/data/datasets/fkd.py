@@ -23,6 +23,7 @@ from nasion.errors import DataError, require
 from nasion.landmarks.catalog import fkd15
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.csv_rows import column_positions, csv_rows
 from nasion.media.files import atomic_write, open_bytes, read_text, write_text
 from nasion.media.images import as_pixels
@@ -127,7 +128,7 @@ def read_lookup(path: Path, faults: Faults = None) -> Lookup:
     for line, cells in lines:
         try:
             if len(cells) <= max(at):
-                raise ValueError(f"has {len(cells)} columns, {len(header)} expected.")
+                raise ValueError(f"has {counted(len(cells), 'column')}, {len(header)} expected.")
             row_id, image_id, feature = (cells[k] for k in at)
             if feature not in COLUMNS:
                 known = ", ".join(COLUMNS)

@@ -56,7 +56,7 @@ def read(
         raise DataError(f"{path}: none of its {len(people)} people has a labelled face.")
     if len(labelled) < len(people):
         lacking = len(people) - len(labelled)
-        _log.info("%s: %d of %d people have no labelled face.", path.name, lacking, len(people))
+        _log.info("%s: %d of %d people without a labelled face.", path.name, lacking, len(people))
     return faces_of(labelled, SCHEME, path, faults)
 
 

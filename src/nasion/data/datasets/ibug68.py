@@ -36,6 +36,7 @@ from nasion.landmarks import geometry
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.files import atomic_write, write_text
 from nasion.media.signatures import IMAGE_SUFFIXES
 
@@ -145,7 +146,11 @@ def _of_one_scheme(
     for path, points in files.items():
         if len(points) != count:
             place = str(path.relative_to(root))
-            report_fault(faults, place, f"{len(points)} points, {count} expected as in the others.")
+            report_fault(
+                faults,
+                place,
+                f"{counted(len(points), 'point')}, {count} expected as in the others.",
+            )
     return scheme, {path: points for path, points in files.items() if len(points) == count}
 
 

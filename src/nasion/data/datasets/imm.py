@@ -25,6 +25,7 @@ from nasion.landmarks import geometry
 from nasion.landmarks.catalog import imm58
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.files import atomic_write, open_bytes, write_text
 from nasion.media.images import image_size
 from nasion.media.number_text import check_file_name, is_whole, parse_number, parse_whole
@@ -119,7 +120,9 @@ def _read_shape(path: Path) -> tuple[Path, Float32[np.ndarray, "K 2"]]:
     except ValueError as error:
         raise DataError(f"{path.name}: {error}.") from None
     if len(shape.points) != len(imm58):
-        raise DataError(f"{path.name}: {len(shape.points)} points, {len(imm58)} expected.")
+        raise DataError(
+            f"{path.name}: {counted(len(shape.points), 'point')}, {len(imm58)} expected."
+        )
     if not image.is_file():
         raise DataError(
             f"{path.name}: it names the image {quoted(shape.image)}, which is not beside it."

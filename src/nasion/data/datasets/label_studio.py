@@ -44,6 +44,7 @@ from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.landmarks.geometry import to_relative
 from nasion.landmarks.scheme import Scheme
+from nasion.media.counted import counted
 from nasion.media.files import write_text
 from nasion.media.images import image_size
 from nasion.media.json_document import Document
@@ -95,9 +96,9 @@ def read(
             report_fault(faults, task.place, f"{error}.")
     if several:
         _log.info(
-            "%s: %d tasks have several annotations; the ground truth counts, else the last one.",
+            "%s: %s several annotations; the ground truth counts, else the last one.",
             root.name,
-            several,
+            counted(several, "task has", "tasks have"),
         )
     if not shapes and any(map(is_only_predicted, tasks)):
         raise DataError(

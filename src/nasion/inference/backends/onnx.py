@@ -24,6 +24,7 @@ from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks.catalog import scheme_of_points
 from nasion.landmarks.scheme import Scheme
 from nasion.landmarks.scheme_file import from_document
+from nasion.media.counted import counted
 from nasion.media.json_document import Document, parse_document
 from nasion.media.number_text import parse_number, parse_whole
 from nasion.model_spec import ModelSpec
@@ -196,7 +197,9 @@ def _spec(
     points = tuple(name.text() for name in names.elements())
     outputs = session.get_outputs()[0].shape[1:]
     if outputs != [len(points), 2]:
-        raise names.error(f"{len(points)} points are named, the network outputs {outputs}")
+        raise names.error(
+            f"{counted(len(points), 'point is', 'points are')} named, the network outputs {outputs}"
+        )
     _, channels, height, width = session.get_inputs()[0].shape
     try:
         return ModelSpec(
