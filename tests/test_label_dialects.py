@@ -81,7 +81,7 @@ def test_every_dialect_reads_as_the_plain_table(table, dialect):
         ("a.csv", "", "the file is empty"),
         ("a.json", "{}", "COCO's images, annotations and keypoints, the keys of"),
         ("a.xml", "<a/>", "imglab's <dataset> or CVAT's <annotations> is not"),
-        ("a.pts", "1 2", "labels in .pts files are given by their folder"),
+        ("a.pts", "1 2", "a .pts file is given by its folder"),
         ("a.xlsx", "PK", "files of labels end in .csv, .tsv, .gz, .json"),
     ],
 )

@@ -77,7 +77,7 @@ def test_a_file_of_pts_names_the_folder_and_a_folder_is_not_told_to_be_one(tmp_p
     assert nasion.load_faces(None, tmp_path).ids == ("A.PNG",)
     scheme, found = pts.read(tmp_path, faces.scheme)
     assert [face.image for face in found] == ["A"] and scheme == faces.scheme
-    with pytest.raises(SettingError, match=r"labels in \.pts files are given by their folder"):
+    with pytest.raises(SettingError, match=r"a \.pts file is given by its folder"):
         nasion.load_faces(None, tmp_path / "A.PTS")
 
 

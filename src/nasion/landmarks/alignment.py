@@ -145,8 +145,8 @@ def _five_groups(scheme: Scheme) -> list[tuple[str, ...]]:
         if not scheme.spans_eye(eye) and known < LEAST_POINTS:
             raise SettingError(
                 f"Scheme {scheme.name} labels the {side} eye on one side only ({', '.join(eye)}), "
-                f"and {known} of its points have a place on the mean face, of which {LEAST_POINTS} "
-                f"would tell the eye's centre; the templates {' and '.join(TEMPLATES)} need it. "
+                f"and the mean face has {known} of its points, of which {LEAST_POINTS} would "
+                f"tell the eye's centre; the templates {' and '.join(TEMPLATES)} need it. "
                 "Label both corners of each eye, or use a scheme's name as the template."
             )
     named = dict(zip(scheme.known_as, scheme.points, strict=True))

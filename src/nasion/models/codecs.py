@@ -137,8 +137,8 @@ class Heatmaps:
         width, height = (side // self.stride for side in size)
         require(
             min(width, height) >= _MIN_CELLS,
-            f"Heatmaps of stride {self.stride} on an input of {size[0]},{size[1]} pixels have "
-            f"{width} x {height} cells; at least {_MIN_CELLS} a side are needed. Take an "
+            f"Heatmaps of stride {self.stride} have {width} x {height} cells on an input of "
+            f"{size[0]},{size[1]} pixels; at least {_MIN_CELLS} a side are needed. Take an "
             f"input_size of {_MIN_CELLS * self.stride} or more a side, or a smaller stride.",
         )
 

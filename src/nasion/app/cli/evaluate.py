@@ -108,18 +108,7 @@ def evaluate(
     )
     from nasion.media.files import write_text
 
-    subject = run or predictions
-    if subject is None:
-        raise SettingError("Say what to evaluate: a run folder, or --predictions FILE.")
-    if run and predictions:
-        raise SettingError(
-            f"{run} and --predictions {predictions} exclude each other: points come from a network "
-            "or from a file; leave out one of the two."
-        )
-    if threshold is not None and not threshold > 0:
-        raise SettingError(
-            f"--threshold is in % of the norm and must be above 0, as 8; found {threshold:g}."
-        )
+    subject = _subject(run, predictions, threshold)
     if predictions:
         reason = "with --predictions, which need no network"
         given.refuse(reason, names=("tta", "recipe"))
@@ -156,14 +145,30 @@ def evaluate(
     # Files first: what is printed may go to a pipe that closes.
     if json:
         write_text(json, dumps(result.to_json(), indent=1))
-    folder = out_folder or Path(f"{subject.stem}-evaluation")
-    if run and run.is_dir():
-        folder = out_folder or run / f"evaluation-{split}"
+    own = run / f"evaluation-{split}" if run and run.is_dir() else f"{subject.stem}-evaluation"
+    folder = out_folder or Path(own)
     title = f"{subject.name} on {Path(data).name}, {split}"
     message = _write_report(result, folder, title, None if is_folds else run, model, recipe)
     console.say(f"{console.count(len(faces), 'face')} of {Path(data).name}, split {split}")
     tables.show_scores(result)
     console.say(message)
+
+
+def _subject(run: Path | None, predictions: Path | None, threshold: float | None) -> Path:
+    """What is evaluated. Raises ``SettingError`` unless it is one thing, and for a threshold."""
+    subject = run or predictions
+    if subject is None:
+        raise SettingError("Say what to evaluate: a run folder, or --predictions FILE.")
+    if run and predictions:
+        raise SettingError(
+            f"{run} and --predictions {predictions} exclude each other: points come from a network "
+            "or from a file; leave out one of the two."
+        )
+    if threshold is not None and not threshold > 0:
+        raise SettingError(
+            f"--threshold is in % of the norm and must be above 0, as 8; found {threshold:g}."
+        )
+    return subject
 
 
 def _write_report(

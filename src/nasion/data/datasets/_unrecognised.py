@@ -42,7 +42,7 @@ def why_unrecognised(path: Path) -> str:
     if suffix in XML:
         return "imglab's <dataset> or CVAT's <annotations> is not at its beginning"
     if suffix in (".pts", ".tem", ".asf", ".mat"):
-        return f"labels in {suffix} files are given by their folder"
+        return f"a {suffix} file is given by its folder"
     return f"files of labels end in {', '.join(LABEL_SUFFIXES)}"
 
 
