@@ -214,7 +214,10 @@ def test_a_contour_of_which_only_the_outer_corner_is_there_is_not_its_mean():
 def test_outer_corners_of_a_scheme_with_too_few_points_are_refused():
     corners = ("right_eye_outer_corner", "left_eye_outer_corner")
     few = Scheme(name="few", points=(*corners, *FIVE.points[2:]), mirror=(corners,))
-    message = r"few labels the right eye on one side only \(right_eye_outer_corner\), and 5 of .* 8"
+    message = (
+        r"few labels the right eye on one side only \(right_eye_outer_corner\), and the mean face "
+        r"has 5 of .* 8"
+    )
     for template in ("arcface", "ffhq"):
         with pytest.raises(SettingError, match=message):
             CropFrame(template).check_scheme(few)

@@ -97,7 +97,7 @@ def test_a_heatmap_peaks_in_the_cell_of_its_point_and_falls_as_a_gaussian(kind):
 @pytest.mark.parametrize("size", [(8, 8), (4, 4), (40, 11)])
 def test_a_heatmap_of_fewer_than_three_cells_a_side_is_refused(size):
     codec, cells = codecs.Heatmaps(stride=4), f"{size[0] // 4} x {size[1] // 4}"
-    message = rf"{size[0]},{size[1]} pixels have {cells} cells; .* an input_size of 12 or more"
+    message = rf"{cells} cells on an input of {size[0]},{size[1]} pixels; .* 12 or more a side"
     with pytest.raises(SettingError, match=message):
         ModelSpec(scheme=fkd15, input_size=size, codec=codec)
     with pytest.raises(SettingError, match=message):

@@ -11,12 +11,12 @@ import nasion
 from nasion.data.datasets import toy
 from nasion.data.missing_boxes import estimate_boxes, with_tight_boxes
 from nasion.errors import RunError, SettingError
-from nasion.inference import predictor, run_folder, whole_faces
+from nasion.inference import run_folder, whole_faces
 from nasion.inference.export import export_model
 from nasion.inference.predictor import load_model
 from nasion.inference.training_record import TrainingRecord
 from nasion.landmarks import geometry
-from nasion.landmarks.boxes import iou
+from nasion.landmarks.boxes import face_boxes, iou
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face_extent import boxes_of_points
 from nasion.landmarks.faces import join
@@ -389,5 +389,5 @@ def test_no_epochs_need_a_network_to_start_from():
 def test_faces_whose_points_span_no_area_keep_the_box_they_were_found_in():
     searched = np.array([[10.0, 20, 50, 70]] * 3)
     points = np.array([[[30.0, 40], [30, 40]], [[20, 40], [45, 40]], [[20, 30], [45, 60]]])
-    found = predictor._face_boxes(points.astype(np.float32), searched)
+    found = face_boxes(points.astype(np.float32), searched)
     np.testing.assert_array_equal(found, [searched[0], searched[1], [20, 30, 45, 60]])

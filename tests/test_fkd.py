@@ -147,7 +147,7 @@ FAULTS = {
         row(range(30), nose_tip_x=""),
         "line 2: nose_tip_x is empty but nose_tip_y is 21",
     ),
-    "too few columns": (GOOD, "line 2: has 1 columns, 31 expected"),
+    "too few columns": (GOOD, "line 2: has 1 column, 31 expected"),
 }
 
 
@@ -276,7 +276,7 @@ def test_the_lookup_table_is_read_with_any_line_endings(tmp_path, end):
     [
         ("1,1,left_ear_x,", "line 2: unknown feature 'left_ear_x'; known: left_eye_center_x"),
         ("1,one,nose_tip_x,", "line 2: ImageId is 'one', a whole number from 0"),
-        ("1", "line 2: has 1 columns, 4 expected"),
+        ("1", "line 2: has 1 column, 4 expected"),
     ],
 )
 def test_a_bad_lookup_row_is_refused_with_its_line(tmp_path, line, message):

@@ -102,7 +102,7 @@ def test_a_stripped_file_reads_as_one_with_a_header(folder):
             "afw/1_1.pts: line 4: '1 2 3', two numbers x y expected",
         ),
         (lambda text: text.replace("{\n", "{\nnan 2\n"), "line 4: 'nan 2', two numbers"),
-        (lambda text: "version: 1\nn_points: 1\n{\n1 1\n}", "afw/1_1.pts: 1 points, 68 expected"),
+        (lambda text: "version: 1\nn_points: 1\n{\n1 1\n}", "afw/1_1.pts: 1 point, 68 expected"),
         (lambda text: "version: 1", "afw/1_1.pts: it holds no points"),
     ],
 )

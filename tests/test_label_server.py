@@ -475,7 +475,7 @@ def test_learning_ends_and_proposes_by_another_network(tmp_path):
     table = write_labels(tmp_path / "mine", drawn(10))
     with labelling(table, changes=("epochs=1", "repeats=1")) as page:
         few = page.post("/api/learn", json={})
-        assert few.status_code == 400 and "5 at least" in few.json()["error"]
+        assert few.status_code == 400 and "at least 5 are needed" in few.json()["error"]
         for i in range(6):
             page.send(f"face{i}.png", "done", done=True)
         page.ready("face0.png")

@@ -92,6 +92,7 @@ def connecting_pairs(faces: Faces, threshold: float = ALIKE) -> list[SimilarPair
     Of frames of one shot nearly all pairs are similar, more than memory holds. All faces of one
     image are connected, and those of its copies.
     """
+    require_images(faces)
     groups = equal_images(faces)
     pairs = [SimilarPair(at[0], i, 1.0, True) for at in groups for i in at[1:]]
     cluster = clusters(len(faces), [(pair.first, pair.second) for pair in pairs])
