@@ -94,8 +94,9 @@ def first_epochs(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", golden.TRAINED_RECIPES)
 def test_the_first_epoch_of_every_recipe_stays(name, first_epochs):
-    # Kinds of processors round differently: by 2.6e-4 after an epoch of the wide ResNet.
-    assert first_epochs[name] == pytest.approx(golden.stored("first_epoch")[name], rel=5e-4)
+    # Kinds of processors round differently: by 2.6e-4 after an epoch of these two.
+    rel = 5e-4 if name in ("ibug_blur_resnet50", "ibug_wide_resnet50") else 2e-4
+    assert first_epochs[name] == pytest.approx(golden.stored("first_epoch")[name], rel=rel)
 
 
 def test_every_output_format_keeps_its_content(tmp_path):

@@ -13,7 +13,6 @@ import numpy as np
 
 from nasion.data import cache, datasets
 from nasion.data.annotators import GROUP
-from nasion.data.equal_images import equal_images
 from nasion.data.found_images import tell_found, with_found_images
 from nasion.data.image_faults import without_image_faults
 from nasion.data.label_reading import AS_IT_SEEMS, LabelReading, read_labels
@@ -22,10 +21,10 @@ from nasion.data.record_faults import Fault
 from nasion.data.scheme_beside import scheme_beside
 from nasion.data.splits import (
     SimilarPair,
+    alike_across,
     connecting_pairs,
     honest_split,
     same_photographs,
-    similar_pairs,
 )
 from nasion.data.stated_sizes import warn_of_other_sizes
 from nasion.errors import SettingError, refusing_damage
@@ -145,13 +144,7 @@ def load_joint_train_val(
 
 def _leaking(train: Faces, val: Faces) -> set[int]:
     """Positions of training faces that show a validation face, also of another dataset."""
-    border = len(train)
-    both = join(train, val)
-    # Joined, so a training face has a position below the border and a validation face one above.
-    leaking = {pair.first for pair in similar_pairs(both) if pair.first < border <= pair.second}
-    leaking |= {
-        i for group in equal_images(both) if group[-1] >= border for i in group if i < border
-    }
+    leaking = {first for first, _ in alike_across(train, val)}
     of_train, of_val = ([face.partition("/")[0] for face in side.ids] for side in (train, val))
     pairs = same_photographs(train, val)
     # Only across datasets: within one, its own split decides.

@@ -277,15 +277,24 @@ def leaks(train: Faces, val: Faces) -> list[tuple[int, int]]:
 
     Both are of one scheme.
     """
-    border = len(train)
     # Both sides may have the same ids.
     sides = (("train", train), ("val", val))
     renamed = [replace(s, ids=tuple(f"{name}/{face}" for face in s.ids)) for name, s in sides]
-    both = join(*renamed)
-    pairs = [(pair.first, pair.second) for pair in similar_pairs(both)]
-    pairs += [pair for group in equal_images(both) for pair in combinations(group, 2)]
-    across = {(a, b - border) for a, b in pairs if a < border <= b}
-    return sorted(across | set(same_photographs(train, val)))
+    return sorted(alike_across(*renamed) | set(same_photographs(train, val)))
+
+
+def alike_across(train: Faces, val: Faces) -> set[tuple[int, int]]:
+    """Pairs (position in ``train``, position in ``val``) of similar or equal images.
+
+    Both are of one scheme, and no id occurs in both.
+    """
+    both, border = join(train, val), len(train)
+    alike = _alike(both, ALIKE, lambda a, b: (a < border) & (b >= border))
+    pairs = {(pair.first, pair.second - border) for pair in alike}
+    for group in equal_images(both):
+        first = [i for i in group if i < border]
+        pairs.update((a, b - border) for a in first for b in group[len(first) :])
+    return pairs
 
 
 def shared_persons(train: Faces, val: Faces) -> dict[str, list[tuple[str, int]]]:
