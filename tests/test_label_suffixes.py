@@ -69,6 +69,14 @@ def test_formats_are_read_with_suffixes_in_capitals(form, tmp_path):
     assert_same(nasion.load_faces(None, renamed), expected)
 
 
+@pytest.mark.parametrize("suffix", [".Jpg", ".JPEG", ".Png"])
+def test_images_beside_pts_files_have_suffixes_in_any_case(tmp_path, suffix):
+    faces = toy.draw(1, nasion.scheme_named("ibug68"), size=64)
+    ibug68.write(replace(faces, ids=("a.png",)), tmp_path)
+    (tmp_path / "a.png").rename(tmp_path / f"a{suffix}")
+    assert nasion.load_faces(None, tmp_path).ids == (f"a{suffix}",)
+
+
 def test_a_file_of_pts_names_the_folder_and_a_folder_is_not_told_to_be_one(tmp_path):
     faces = toy.draw(1, nasion.scheme_named("ibug68"), size=64)
     ibug68.write(replace(faces, ids=("A.png",)), tmp_path)

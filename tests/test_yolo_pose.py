@@ -1,6 +1,7 @@
 """YOLO's pose labels: fractions, visibility, names, mirror pairs, splits, and what is refused."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from nasion.data.datasets import recognise, yolo_pose
 from nasion.data.label_check import check
+from nasion.data.label_reading import LabelReading
 from nasion.data.load import load_faces, load_train_val
 from nasion.errors import DataError, SettingError
 from nasion.landmarks.catalog import fkd15, ibug68
@@ -116,9 +118,22 @@ def test_a_line_of_a_list_that_names_no_file_is_refused_with_its_number(tmp_path
     path = write(tmp_path, {"images/a": f"0 {BOX} 0.3 0.3 2 0.5 0.1 2"}, splits="train: train.txt")
     (tmp_path / "train.txt").write_text(f"images/a.jpg\n{line}\n")
     words = f"train.txt line 2: .*{problem}.*the name of an image expected"
-    for reads in (yolo_pose.read, check):
-        with pytest.raises(DataError, match=words):
-            reads(path)
+    with pytest.raises(DataError, match=words):
+        yolo_pose.read(path)
+    (fault,) = check(path).faults
+    assert re.search(words, str(fault))
+
+
+def test_lines_of_a_list_that_name_no_file_are_left_out_on_request(tmp_path):
+    labels = {f"images/{k}": f"0 {BOX} 0.3 0.3 2 0.{k} 0.1 2" for k in (1, 2)}
+    path = write(tmp_path, labels, splits="train: train.txt\nval: val.txt")
+    (tmp_path / "train.txt").write_text(f"images/1.jpg\n{'x' * 300}\n")
+    (tmp_path / "val.txt").write_text("images/2.jpg\n")
+    faults = []
+    assert yolo_pose.read(path, faults=faults).ids == ("images/1.jpg", "images/2.jpg")
+    assert [fault.place for fault in faults] == [f"{tmp_path}/train.txt line 2"]
+    train, val = load_train_val("yolo_pose", path, reading=LabelReading(skip_faults=True))
+    assert (train.ids, val.ids) == (("images/1.jpg",), ("images/2.jpg",))
 
 
 @pytest.mark.parametrize("key", ["train", "path"])

@@ -9,6 +9,7 @@ from typing import Any
 
 from nasion.data.datasets._label_files import any_case
 from nasion.data.datasets._named_points import named_scheme
+from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError, reason_of
 from nasion.landmarks.scheme import Scheme
 from nasion.media.files import read_text
@@ -34,34 +35,43 @@ class Config:
     count: int
     numbers: int
 
-    def split_images(self, split: str) -> list[Path] | None:
-        """The images of a split, sorted; None if the file does not name it."""
+    def split_images(self, split: str, faults: Faults = None) -> list[Path] | None:
+        """The images of a split, sorted; None if the file does not name it.
+
+        Lines of a list that name no file are added to ``faults``; ``DataError`` without.
+        """
         value = self.document.get(*NAMES[split])
         if value is None or value.value == "":
             return None
         entries = value.elements() if isinstance(value.value, list) else [value]
         images: list[Path] = []
         for entry in entries:
-            images += self._images_at(entry)
+            images += self._images_at(entry, faults)
         return sorted(dict.fromkeys(images))
 
-    def _images_at(self, entry: Document) -> list[Path]:
+    def _images_at(self, entry: Document, faults: Faults) -> list[Path]:
         place = self._existing(entry)
         if place.is_dir():
             return [path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
-        lines = enumerate(read_text(place).splitlines(), start=1)
-        return [self._listed(line, place, number) for number, line in lines if line.strip()]
+        images: list[Path] = []
+        for number, line in enumerate(read_text(place).splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                images.append(self._listed(line, place.parent))
+            except (ValueError, OSError) as error:
+                problem = f"{reason_of(error)}; the name of an image expected."
+                report_fault(faults, f"{place} line {number}", problem)
+        return images
 
-    def _listed(self, line: str, place: Path, number: int) -> Path:
-        """The image on a line of a list: beside the list or in the folder. ``DataError``."""
-        try:
-            name = check_file_name(line.strip().replace("\\", "/"))
-            beside, inside = place.parent / name, self.folder / name
-            return next((path for path in (beside, inside) if path.is_file()), inside)
-        except (ValueError, OSError) as error:
-            raise DataError(
-                f"{place} line {number}: {reason_of(error)}; the name of an image expected."
-            ) from error
+    def _listed(self, line: str, beside: Path) -> Path:
+        """The image on a line of a list: beside the list or in the folder.
+
+        Raises ``ValueError`` or ``OSError`` for what can be no file's name.
+        """
+        name = check_file_name(line.strip().replace("\\", "/"))
+        paths = (beside / name, self.folder / name)
+        return next((path for path in paths if path.is_file()), paths[1])
 
     def _existing(self, entry: Document) -> Path:
         """The folder or list that an entry means. Raises ``DataError`` for one that is not there.

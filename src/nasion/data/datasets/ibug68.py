@@ -48,6 +48,9 @@ KEEPS: tuple[str, ...] = ()  # of what labels may have beside points
 PIXEL_ORIGIN = 1  # what the files call the first pixel
 _CHALLENGE = "ibug"
 _FILES = "*" + any_case(".pts")
+_SPELLED_SUFFIXES = [
+    spelled for suffix in IMAGE_SUFFIXES for spelled in (suffix, suffix.upper(), suffix.title())
+]
 _NUMBERED = re.compile(r"(.+)[-#](\d+)$", re.S)  # NAME#2: the second face; NAME-2: older files
 
 
@@ -185,8 +188,7 @@ def image_of(path: Path) -> tuple[Path, str]:
 
 def _image_beside(path: Path) -> Path | None:
     """The image with the same name as a label file."""
-    suffixes = [case for suffix in IMAGE_SUFFIXES for case in (suffix, suffix.upper())]
-    files = (path.with_suffix(suffix) for suffix in suffixes)
+    files = (path.with_suffix(suffix) for suffix in _SPELLED_SUFFIXES)
     return next((file for file in files if file.is_file()), None)
 
 

@@ -54,7 +54,8 @@ def recognises(root: Path) -> bool:
 def splits(root: Path) -> tuple[str, ...]:
     """The splits that the file names; ``train`` and ``val`` only if they are different images."""
     config = _config(root)
-    found = {name: images for name in NAMES if (images := config.split_images(name))}
+    # What cannot be read is told of by `read`.
+    found = {name: images for name in NAMES if (images := config.split_images(name, faults=[]))}
     if found.get("train") == found.get("val"):
         # As of files that had to name a validation set and had none.
         found = {name: found[name] for name in found if name == "test"}
@@ -71,7 +72,7 @@ def read(
     check_split(split, SPLITS, "yolo_pose")
     config = _config(root)
     named = config.scheme(scheme)
-    sides = [config.split_images(name) for name in ([split] if split != "all" else NAMES)]
+    sides = [config.split_images(name, faults) for name in ([split] if split != "all" else NAMES)]
     if not any(sides):
         raise SplitNotFound(f"{config.path}: no images of split {split}.")
     images = sorted({image for side in sides if side for image in side})
