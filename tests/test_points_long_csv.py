@@ -61,6 +61,10 @@ def test_faces_of_one_image_are_told_apart_by_a_column(tmp_path):
         ("visible", ("2.0", "0.0", "1.0"), [True, False, True], [False, False, True]),
         ("visible", ("1.0", "0.0", ""), [True, True, True], [False, True, False]),
         ("occluded", ("1.00", "0.", ""), [True, True, True], [True, False, False]),
+        # As R writes it, and pandas with na_rep.
+        ("visible", ("TRUE", "FALSE", "NA"), [True, True, True], [False, True, False]),
+        ("v", ("2", "1", "NA"), [True, True, True], [False, True, False]),
+        ("occluded", ("True", "False", "nan"), [True, True, True], [True, False, False]),
     ],
 )
 def test_visibility_in_its_three_forms(tmp_path, column, values, labelled, occluded):

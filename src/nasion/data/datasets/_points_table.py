@@ -37,6 +37,11 @@ _NO_VALUE = ("na", "n/a", "#n/a", "<na>", "none", "null", "-")
 _EXCEL_OVERFLOW = re.compile(r"#{2,}$")  # what Excel shows for a number wider than its column
 
 
+def says_nothing(cell: str) -> bool:
+    """Whether a cell is empty, or has what programs write for none, as ``NA``."""
+    return cell.strip().lower() in ("", *_NO_VALUE)
+
+
 def table_at(root: Path) -> Path | None:
     """The table at a path, plain or packed, or the only one of a folder; None for an empty one."""
     is_packed = root.is_file() and root.suffix.lower() == ".gz"
@@ -136,7 +141,7 @@ class DecimalMarks:
 
     def coordinate(self, cell: str) -> float:
         """The number in a cell, NaN for what programs write for none. ``ValueError`` for others."""
-        cell = "" if cell.strip().lower() in _NO_VALUE else cell
+        cell = "" if says_nothing(cell) else cell
         try:
             return parse_coordinate(self.with_point(cell), missing=True)
         except ValueError:

@@ -18,7 +18,12 @@ from pathlib import Path
 
 from nasion.data.datasets._label_files import check_split, is_occluded, labelled_images
 from nasion.data.datasets._named_points import NamedFace, named_faces
-from nasion.data.datasets._points_table import DecimalMarks, given_table, table_at
+from nasion.data.datasets._points_table import (
+    DecimalMarks,
+    given_table,
+    says_nothing,
+    table_at,
+)
 from nasion.data.datasets._table_header import read_header
 from nasion.data.record_faults import Faults, report_fault
 from nasion.errors import DataError
@@ -158,7 +163,9 @@ def _add_point(
 
 
 def _flag_text(cell: str) -> str:
-    return without_decimals(cell.strip().lower())
+    """The cell in small letters; empty for what says nothing, also ``nan``, as pandas writes."""
+    text = cell.strip().lower()
+    return "" if says_nothing(text) or text == "nan" else without_decimals(text)
 
 
 def _is_hidden(text: str) -> bool:
