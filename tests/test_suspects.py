@@ -8,7 +8,7 @@ import pytest
 
 import nasion
 from nasion.data.corrections.change_list import list_path, new_header
-from nasion.data.corrections.gestures import Change, Gesture
+from nasion.data.corrections.gestures import Change, Gesture, point_changes
 from nasion.data.corrections.writer import open_change_list
 from nasion.data.datasets import toy
 from nasion.data.suspects import (
@@ -21,6 +21,7 @@ from nasion.data.suspects import (
     existing_audit,
     read_audit,
     suspect_of,
+    unconfirmed,
     without_suspects,
 )
 from nasion.errors import DataError, SettingError
@@ -150,3 +151,36 @@ def test_labels_confirmed_in_a_change_list_stay_in_training(found, faces, tmp_pa
         changes.append(Gesture(faces.ids[1], "confirm", confirmed, 1))
     audit = audit_of(data)
     assert without_suspects(faces, [audit]).labelled.all()
+
+
+def test_a_label_that_a_list_has_moved_is_right_there_alone(found, faces, tmp_path):
+    data, point = tmp_path / "mine", faces.scheme.points[3]
+    found.write(audit_beside(data) / FILE)
+    x, y = map(float, faces.points[1, 3])
+    before, after = (x, y, "visible"), (x + 9, y, "visible")
+    path = list_path(data, "anna")
+    with open_change_list(path, new_header("anna", faces.scheme, {})) as changes:
+        move = Gesture(faces.ids[1], "move", point_changes({point: (before, after)}), 1)
+        changes.append(move)
+        changes.append(Gesture(faces.ids[1], "done", {("done", ""): Change(False, True)}, 2))
+    # Read without the list, the label is still the wrong one.
+    assert not without_suspects(faces, [audit_of(data)]).labelled[1, 3]
+    corrected = faces.points.copy()
+    corrected[1, 3] = after[:2]
+    as_listed = replace(faces, points=corrected)
+    assert without_suspects(as_listed, [audit_of(data)]).labelled.all()
+    # An audit of the corrected labels that suspects it once more is told that it is right.
+    (suspect,) = (each for each in found.suspects if each.face == faces.ids[1])
+    at = suspect.points.index(point)
+    labels = (*suspect.labels[:at], after[:2], *suspect.labels[at + 1 :])
+    again = replace(found, suspects=(replace(suspect, labels=labels),))
+    assert not unconfirmed(again, data).suspects
+
+
+@pytest.mark.parametrize("path", [".", "../mine", "../mine/sub/..", "./"])
+def test_an_audit_lies_beside_the_working_folder_too(tmp_path, monkeypatch, path):
+    (tmp_path / "mine" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "mine")
+    assert audit_beside(path).resolve() == (tmp_path / "mine.audit").resolve()
+    assert audit_beside("..").resolve() == tmp_path.with_name(f"{tmp_path.name}.audit").resolve()
+    assert existing_audit(path) is None

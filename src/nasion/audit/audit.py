@@ -27,7 +27,7 @@ from nasion.data.suspects import Audit, Suspect, suspect_of
 from nasion.errors import SettingError
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.media.counted import counted
-from nasion.media.file_names import name_bytes
+from nasion.media.file_names import name_bytes, named_path
 from nasion.training.state import Observer
 from nasion.training.training_faces import scheme_of
 
@@ -55,7 +55,7 @@ def audit_labels(
     only.
     """
     faces = data if isinstance(data, Faces) else labelled_faces(data, reading)
-    name = faces.scheme.name if isinstance(data, Faces) else Path(data).name
+    name = faces.scheme.name if isinstance(data, Faces) else named_path(data).name
     faces = _usable(faces)
     networks = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="nasion-audit-"))
     held_out = _held_out(faces, networks, folds, start, observers)

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from nasion.array_types import Bool
-from nasion.data.corrections.confirmed import confirmed_labels
+from nasion.data.corrections.confirmed import Confirmed, confirmed_labels
 from nasion.errors import DataError, require
 from nasion.landmarks.faces import Faces, Predictions
 from nasion.media.counted import counted
+from nasion.media.file_names import named_path
 from nasion.media.files import write_text
 from nasion.media.json_document import Document, read_document
 
@@ -88,7 +89,7 @@ class Audit:
 
     def without(self, confirmed: Mapping[str, frozenset[str] | None]) -> Audit:
         """Without labels that somebody has found right: points by face, or None for all of them."""
-        kept = [_without(suspect, confirmed) for suspect in self.suspects]
+        kept = [_without(each, confirmed.get(each.face, frozenset())) for each in self.suspects]
         return replace(self, suspects=tuple(suspect for suspect in kept if suspect))
 
     def wrong(self, faces: Faces, *, ids: Sequence[str] | None = None) -> Bool[np.ndarray, "N K"]:
@@ -180,14 +181,19 @@ def audit_of(data: str | Path) -> Audit:
 
 
 def unconfirmed(audit: Audit, data: str | Path) -> Audit:
-    """An audit without labels that the change lists beside the data confirm. The log says it."""
-    confirmed = confirmed_labels(data)
-    found = audit.without(confirmed)
+    """An audit without labels that the change lists beside the data confirm. The log says it.
+
+    A label that a list has moved is confirmed where the list has it: labels that are read without
+    the list stay suspect.
+    """
+    known = confirmed_labels(data)
+    kept = [_without(each, _confirmed(each, known.get(each.face, ()))) for each in audit.suspects]
+    found = replace(audit, suspects=tuple(suspect for suspect in kept if suspect))
     gone = len(audit.suspects) - len(found.suspects)
     if gone:
         _log.info(
             "%s: %s looked at and confirmed.",
-            Path(data).name,
+            named_path(data).name,
             counted(gone, "suspect face was", "suspect faces were"),
         )
     return found
@@ -216,13 +222,23 @@ def without_suspects(faces: Faces, audits: Sequence[Audit]) -> Faces:
 
 def audit_beside(data: str | Path) -> Path:
     """Where the audit of a dataset is: the folder ``DATA.audit`` beside its file or folder."""
-    path = Path(data)
+    path = named_path(data)
     return path.with_name(f"{path.name.replace(':', '-')}.audit")
 
 
-def _without(suspect: Suspect, confirmed: Mapping[str, frozenset[str] | None]) -> Suspect | None:
-    """The suspect's points that nobody has confirmed; None if there are none."""
-    known = confirmed.get(suspect.face, frozenset())
+def _confirmed(suspect: Suspect, lists: Sequence[Confirmed]) -> frozenset[str] | None:
+    """The suspect's points whose labels lists say are right; None: the whole face is."""
+    labels = tuple(zip(suspect.points, suspect.labels, strict=True))
+    for each in lists:
+        if each.points is None and all(each.says_right(*label) for label in labels):
+            return None
+    return frozenset(
+        point for point, at in labels if any(each.says_right(point, at) for each in lists)
+    )
+
+
+def _without(suspect: Suspect, known: frozenset[str] | None) -> Suspect | None:
+    """The suspect's points that are not known to be right; None if there are none."""
     if known is None:
         return None
     left = [i for i, point in enumerate(suspect.points) if point not in known]

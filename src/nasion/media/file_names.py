@@ -8,10 +8,17 @@ like that already gets ``\u005c`` for its backslash, so that each text means one
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 _SURROGATE = "[dD][89a-fA-F][0-9a-fA-F]{2}"
 _LOOKS_ESCAPED = re.compile(rf"\\(?=u(?:{_SURROGATE}|005[cC]))")
 _ESCAPED = re.compile(rf"\\u({_SURROGATE}|005[cC])")
+
+
+def named_path(path: str | Path) -> Path:
+    """The path as one with a name, which `.` and `..` are not."""
+    found = Path(path)
+    return found if found.name not in ("", "..") else found.resolve()
 
 
 def name_bytes(text: str) -> bytes:

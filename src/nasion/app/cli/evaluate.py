@@ -106,6 +106,7 @@ def evaluate(
         is_fold_folder,
         predict_held_out,
     )
+    from nasion.media.file_names import named_path
     from nasion.media.files import write_text
 
     subject = _subject(run, predictions, threshold)
@@ -147,9 +148,9 @@ def evaluate(
         write_text(json, dumps(result.to_json(), indent=1))
     own = run / f"evaluation-{split}" if run and run.is_dir() else f"{subject.stem}-evaluation"
     folder = out_folder or Path(own)
-    title = f"{subject.name} on {Path(data).name}, {split}"
+    title = f"{named_path(subject).name} on {named_path(data).name}, {split}"
     message = _write_report(result, folder, title, None if is_folds else run, model, recipe)
-    console.say(f"{console.count(len(faces), 'face')} of {Path(data).name}, split {split}")
+    console.say(f"{console.count(len(faces), 'face')} of {named_path(data).name}, split {split}")
     tables.show_scores(result)
     console.say(message)
 

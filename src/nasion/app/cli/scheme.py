@@ -57,6 +57,7 @@ def init(
     from nasion.errors import SettingError
     from nasion.landmarks.catalog import scheme_named
     from nasion.landmarks.scheme_file import write_scheme
+    from nasion.media.file_names import named_path
 
     data = Path(path)
     target = output or scheme_path(data)
@@ -66,7 +67,8 @@ def init(
         )
     linked = None if like is None else scheme_named(like)
     faces = load_faces(None, path, scheme=reading.scheme, whole_images=True, reading=reading)
-    proposal = propose_scheme(faces, data.stem or data.name or "own", linked)
+    named = named_path(data)
+    proposal = propose_scheme(faces, named.stem or "own", linked)
     write_scheme(target, proposal.scheme, proposal.notes)
     scheme = proposal.scheme
     console.say(
@@ -76,10 +78,10 @@ def init(
     )
     for line in proposal.said:
         console.say(line)
-    named = path if output is None else f"{path} --scheme {output}"
+    subject = path if output is None else f"{path} --scheme {output}"
     console.say(
-        f"Look at it: nasion scheme show {named} -o scheme.png; check it: "
-        f"nasion scheme check {named}"
+        f"Look at it: nasion scheme show {subject} -o scheme.png; check it: "
+        f"nasion scheme check {subject}"
     )
 
 

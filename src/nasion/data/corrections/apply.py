@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nasion.data.corrections.added_faces import with_added
-from nasion.data.corrections.change_list import ChangeList, data_of, read_change_list
+from nasion.data.corrections.change_list import ChangeList, data_of, folder_of, read_change_list
 from nasion.data.corrections.combine import FaceChanges, combined, shown
 from nasion.data.corrections.gestures import OCCLUDED, VISIBLE, Change, Point
 from nasion.data.corrections.sources import changed_sources
@@ -23,6 +23,7 @@ from nasion.data.record_faults import Fault
 from nasion.errors import DataError
 from nasion.landmarks.faces import Faces
 from nasion.media.counted import counted
+from nasion.media.file_names import named_path
 from nasion.media.quoted import listed
 
 _SAME = 1e-3  # pixels, between a label and what it was when it was changed
@@ -68,7 +69,8 @@ def corrected_labels(
         what = ", ".join(
             f"{n} {_OF_ONE[what] if n == 1 else what}" for what, n in done.counts.items()
         )
-        _log.info("%s: %s, as %s.", root.name, what, f"{names} has it")
+        has = "has" if len(lists) == 1 else "have"
+        _log.info("%s: %s, as %s %s it.", named_path(root).name, what, names, has)
     if done.left_out and faults is None:
         _warn(done.left_out, names, changed_sources(lists, root))
     elif faults is not None:
@@ -223,7 +225,7 @@ def _is_of(path: Path, root: Path) -> bool:
         path,
         own.name,
         root,
-        f"{root.name}.changes",
+        folder_of(root),
     )
     return False
 

@@ -18,6 +18,7 @@ from nasion.data.corrections.gestures import checked_object, from_line, with_che
 from nasion.data.corrections.replay import ListState
 from nasion.errors import DataError, reason_of
 from nasion.landmarks.scheme import Scheme
+from nasion.media.file_names import named_path
 from nasion.media.quoted import quoted
 
 FORMAT, VERSION = "nasion-changes", 1
@@ -56,9 +57,7 @@ class ChangeList:
 
 def folder_of(data: str | Path) -> Path:
     """The folder of the change lists of these data, beside them: ``mine.changes``."""
-    path = Path(data)
-    # Of `.` and `..` too, which have no name to put the ending on.
-    path = path if path.name not in ("", "..") else path.resolve()
+    path = named_path(data)
     return path.with_name(f"{path.name}.changes")
 
 
