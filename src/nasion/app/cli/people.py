@@ -13,6 +13,8 @@ from nasion.app.cli.label_options import reads_labels
 from nasion.app.cli.options import DataPath
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nasion.data.corrections.merge import Merged
     from nasion.data.corrections.people import PersonLabels
     from nasion.data.label_reading import LabelReading
@@ -49,11 +51,12 @@ def compare(
     """
     from nasion.data.corrections.people import as_given
     from nasion.evaluation.disagreement import compare_labels
+    from nasion.media.file_names import named_path
     from nasion.media.files import write_text
 
     faces = _faces(path, reading)
     one = _person(first, path, faces, reading)
-    other = as_given(Path(path).name, faces) if second is None else None
+    other = as_given(named_path(path).name, faces) if second is None else None
     other = other or _person(second or first, path, faces, reading)
     for person in (one, other):
         _say_left_out(person)
@@ -98,7 +101,11 @@ def merge(
 
     faces, root = _faces(path, reading), Path(path)
     found = [change_list.read_change_list(each) for each in lists]
-    merged = merge.merge(found, faces, root, tolerances(faces, tolerance, norm))
+
+    def limits(faces: Faces) -> np.ndarray:
+        return tolerances(faces, tolerance, norm)
+
+    merged = merge.merge(found, faces, root, limits(faces), limits)
     target = output or change_list.list_path(root, merged.header.who)
     writer.write_change_list(target, merged.header, merged.gestures)
     if json:
@@ -108,9 +115,18 @@ def merge(
 
 
 def _faces(path: str, reading: LabelReading) -> Faces:
-    """All faces of the data, with the boxes that their files give."""
-    from nasion.data.load import load_faces
+    """All faces of the data, with the boxes that their files give.
 
+    None of pictures without labels, whose faces are in the lists.
+    """
+    from nasion.data import datasets
+    from nasion.data.load import load_faces
+    from nasion.data.scheme_beside import scheme_beside
+
+    module = datasets.module_at(path, reading.dataset)
+    if module is datasets.PICTURES and not reading.change_lists:
+        root = Path(path)
+        return module.read(root, scheme=reading.scheme or scheme_beside(root))
     return load_faces(None, path, scheme=reading.scheme, whole_images=True, reading=reading)
 
 

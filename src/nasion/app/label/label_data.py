@@ -12,6 +12,7 @@ import numpy as np
 from nasion.data import datasets
 from nasion.data.corrections.added_faces import picture_name
 from nasion.data.datasets._label_files import images_root
+from nasion.data.datasets._pictures import no_faces, scheme_of_list
 from nasion.data.label_reading import LabelReading
 from nasion.data.load import load_faces
 from nasion.data.scheme_beside import scheme_beside
@@ -44,8 +45,13 @@ class LabelData:
         return self.faces.scheme
 
 
-def open_data(path: str, reading: LabelReading, network_scheme: Scheme) -> LabelData:
-    """Labels and pictures at a path. ``network_scheme``: of pictures, if nothing else says.
+def open_data(
+    path: str, reading: LabelReading, network_scheme: Scheme, own_list: Path | None = None
+) -> LabelData:
+    """Labels and pictures at a path. ``own_list``: that is to be written, if it exists already.
+
+    Pictures without labels have the scheme that is asked for, else that of this list, else of other
+    lists beside them, else of a ``scheme.toml``, else ``network_scheme``.
 
     Raises ``DataError`` for faulty labels, ``SettingError`` for a path with nothing to label.
     """
@@ -54,8 +60,12 @@ def open_data(path: str, reading: LabelReading, network_scheme: Scheme) -> Label
         # With the boxes that the files give, which changes are made from.
         faces = load_faces(None, path, scheme=reading.scheme, whole_images=True, reading=reading)
     else:
-        scheme = reading.scheme or scheme_beside(root) or network_scheme
-        faces = datasets.module_at(root, "pictures").read(root, scheme=scheme)
+        known = scheme_beside(root) or network_scheme
+        scheme = reading.scheme
+        if scheme is None and own_list is not None and own_list.is_file():
+            scheme = scheme_of_list(own_list, known)
+        # Other people may label other points on the same pictures.
+        faces = datasets.PICTURES.read(root, scheme=known) if scheme is None else no_faces(scheme)
     names = tuple(
         picture_name(image, face, root) for image, face in zip(faces.images, faces.ids, strict=True)
     )

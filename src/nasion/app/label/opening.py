@@ -60,7 +60,7 @@ def opened(
     target = list_path(path, who)
     check_list_name(target)
     landmarker = Landmarker(run)
-    data = open_data(path, reading, landmarker.predictor.spec.scheme)
+    data = open_data(path, reading, landmarker.predictor.spec.scheme, target)
     with _opened_list(data, target, who) as store:
         _warn_of_changed_labels(store, target)
         suggestions = Suggestions(store, proposer(landmarker, data.scheme), Path(run).stem)

@@ -282,10 +282,17 @@ def _point_versions(value: Any) -> dict[str, Point] | None:
     return None if versions is None else {who: _point(each) for who, each in versions.items()}
 
 
+def _field_versions(value: Any) -> dict[str, Any] | None:
+    versions = _versions(value)
+    # Boxes are tuples, as everywhere.
+    as_values = {w: tuple(v) if isinstance(v, list) else v for w, v in (versions or {}).items()}
+    return None if versions is None else as_values
+
+
 _PARSERS = {
     "points": _point,
     "conflicts": _point_versions,
-    "field_conflicts": _versions,
+    "field_conflicts": _field_versions,
     "image": _image,
     "box": _box,
     "removed": _flag,

@@ -1,12 +1,13 @@
 """Several people's change lists as one: what they agree on, and what somebody must decide.
 
 Positions within a tolerance become their median (of two: the middle). Nothing else is decided: what
-people disagree on stays as the labels have it, with everybody's version in the merged list.
+people disagree on stays as the labels have it, with everybody's version in the merged list. What is
+open in a list that is a merge itself stays open, with the versions of its people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,10 @@ def merge(
     data: Faces,
     root: Path,
     tolerance: Float64[np.ndarray, " N"],
+    of_added: Callable[[Faces], Float64[np.ndarray, " N"]] | None = None,
 ) -> Merged:
-    """One list of these. ``tolerance``: in pixels, for each face of ``data``.
+    """One list of these. ``tolerance``: in pixels, for each face of ``data``. ``of_added``: gives
+    the same for faces that lists add; None: they get the middle one of ``data``.
 
     Raises ``SettingError`` for fewer than two lists, or two of one person.
     """
@@ -79,9 +82,13 @@ def merge(
         f"Two lists are of one person ({', '.join(people)}), and versions are told apart by "
         "people; compare them instead (nasion data compare).",
     )
-    states = _aligned(lists, data, root)
-    usual = float(np.nanmedian(tolerance)) if np.isfinite(tolerance).any() else 0.0
-    limits = dict(zip(data.ids, np.nan_to_num(tolerance, nan=usual).tolist(), strict=True))
+    labels = [apply_changes(data, [each], root).faces for each in lists]
+    called = _names_of_added(labels, set(data.ids))
+    states = _aligned(lists, called, set(data.ids))
+    limits = dict(zip(data.ids, tolerance.tolist(), strict=True))
+    limits |= {} if of_added is None else _limits_of_added(labels, called, of_added)
+    known = [limit for limit in limits.values() if np.isfinite(limit)]
+    usual = float(np.median(known)) if known else 0.0
     header = replace(
         lists[0].header,
         who="+".join(people),
@@ -91,20 +98,42 @@ def merge(
     )
     merged = Merged(header)
     for face, versions in states.items():
-        _merge_face(merged, face, versions, limits.get(face, usual))
+        limit = limits.get(face, usual)
+        _merge_face(merged, face, versions, limit if np.isfinite(limit) else usual)
     return merged
 
 
-def _aligned(
-    lists: Sequence[ChangeList], data: Faces, root: Path
-) -> dict[str, dict[str, FaceState]]:
-    """The states of each face by person; faces that several add are one face under one name."""
-    fixed = set(data.ids)
-    people = [apply_changes(data, [each], root).faces for each in lists]
+_Added = Mapping[tuple[int, str], str]  # names of added faces by (position of a list, own name)
+
+
+def _names_of_added(labels: Sequence[Faces], fixed: set[str]) -> _Added:
+    """Faces that several people add are one face under one name."""
     taken, called = set(fixed), dict[tuple[int, str], str]()
-    for same in same_faces(people, fixed):
-        owns = [(person, people[person].ids[i]) for person, i in sorted(same.items())]
+    for same in same_faces(labels, fixed):
+        owns = [(person, labels[person].ids[i]) for person, i in sorted(same.items())]
         called |= dict.fromkeys(owns, _free(owns[0][1], taken))
+    return called
+
+
+def _limits_of_added(
+    labels: Sequence[Faces], called: _Added, of_added: Callable[[Faces], np.ndarray]
+) -> dict[str, float]:
+    """The tolerance of each added face: the middle one of those of its versions."""
+    found: dict[str, list[float]] = {}
+    for person, faces in enumerate(labels):
+        at = [i for i, face in enumerate(faces.ids) if (person, face) in called]
+        values = of_added(faces[np.array(at)]).tolist() if at else []
+        for i, value in zip(at, values, strict=True):
+            found.setdefault(called[person, faces.ids[i]], []).append(value)
+    known = {name: [v for v in values if np.isfinite(v)] for name, values in found.items()}
+    return {name: float(np.median(values)) for name, values in known.items() if values}
+
+
+def _aligned(
+    lists: Sequence[ChangeList], called: _Added, fixed: set[str]
+) -> dict[str, dict[str, FaceState]]:
+    """The states of each face by person. ``called``: the names that added faces get."""
+    taken = fixed | set(called.values())
     found: dict[str, dict[str, FaceState]] = {}
     for person, each in enumerate(lists):
         for face, whole in each.state.faces.items():
@@ -139,7 +168,8 @@ def _merge_face(
 ) -> None:
     changes: dict[Key, Change] = {}
     conflicts: list[Conflict] = []
-    gone = {who: state.removed for who, state in states.items() if _says_something(state)}
+    saying = {who: state for who, state in states.items() if _says_something(state)}
+    gone = _versions_of("removed", saying)
     if gone and all(gone.values()):
         changes["removed", ""] = Change(False, True)
     else:
@@ -162,7 +192,16 @@ def _merge_face(
 
 def _says_something(state: FaceState) -> bool:
     labels = state.changed("points") or state.changed("box") or state.confirmed
-    return state.removed or state.done or bool(labels)
+    is_open = state.open_conflicts or state.open_field_conflicts
+    return state.removed or state.done or bool(labels or is_open)
+
+
+def _versions_of(name: str, states: Mapping[str, FaceState]) -> dict[str, Any]:
+    """Everybody's value of a field; of a merge that leaves it open, those of its people."""
+    found: dict[str, Any] = {}
+    for who, state in states.items():
+        found |= state.open_field_conflicts.get(name, {who: state.value(name)})
+    return found
 
 
 def _merge_points(
@@ -173,17 +212,21 @@ def _merge_points(
     conflicts: list[Conflict],
     merged: Merged,
 ) -> None:
-    for name in dict.fromkeys(name for state in states.values() for name in state.points):
+    named = [(*state.points, *state.open_conflicts) for state in states.values()]
+    for name in dict.fromkeys(name for names in named for name in names):
         known = {w: s.values["points", name] for w, s in states.items() if name in s.points}
         before = {change.before for change in known.values()}
         versions: dict[str, Point] = {who: change.after for who, change in known.items()}
-        original = next(iter(before))
+        opened = [s.open_conflicts[name] for s in states.values() if name in s.open_conflicts]
+        original = next(iter(before), None)
         for who, state in states.items():
             # Who was done with the face and left the point alone found it right.
-            if state.done or name in state.confirmed:
+            if known and (state.done or name in state.confirmed):
                 versions.setdefault(who, original)
+        for each in opened:
+            versions = {**each, **versions}
         agreed = _consensus(list(versions.values()), tolerance)
-        if len(before) > 1 or agreed is _OPEN:
+        if opened or len(before) > 1 or agreed is _OPEN:
             conflicts.append(Conflict(face, name, versions))
         elif agreed != original:
             changes["points", name] = Change(original, agreed)
@@ -215,6 +258,11 @@ def _merge_box(
     conflicts: list[Conflict],
 ) -> None:
     known = {w: s.values["box", ""] for w, s in states.items() if ("box", "") in s.values}
+    opened = {w: s for w, s in states.items() if "box" in s.open_field_conflicts}
+    if opened:
+        versions = _versions_of("box", opened) | {who: each.after for who, each in known.items()}
+        conflicts.append(Conflict(face, "box", versions, True))
+        return
     if not known:
         return
     versions = {who: change.after for who, change in known.items()}
@@ -248,13 +296,14 @@ def _merge_rest(
     conflicts: list[Conflict],
 ) -> None:
     """Pictures of added faces, pictures without a face, notes, and what was confirmed."""
-    images = {who: state.image for who, state in states.items() if state.is_added}
+    placing = {w: s for w, s in states.items() if s.is_added or "image" in s.open_field_conflicts}
+    images = _versions_of("image", placing)
     if images and len(set(images.values())) == 1:
         changes["image", ""] = Change(None, next(iter(images.values())))
     elif images:
         conflicts.append(Conflict(face, "image", images, True))
     saying = {w: s for w, s in states.items() if s.no_face or s.is_added or _says_something(s)}
-    empty = {who: state.no_face for who, state in saying.items()}
+    empty = _versions_of("no_face", saying)
     if empty and all(empty.values()):
         changes["no_face", ""] = Change(False, True)
     elif any(empty.values()):

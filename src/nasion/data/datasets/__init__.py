@@ -25,6 +25,8 @@ from nasion.data.datasets._unrecognised import why_unrecognised
 from nasion.discovery import DATASETS
 from nasion.errors import SettingError
 
+PICTURES: ModuleType = _pictures  # folders without labels, whose faces are in change lists
+
 
 def recognise(path: Path) -> str:
     """The name of the dataset at this path.

@@ -42,19 +42,32 @@ def lists_beside(path: Path) -> list[Path]:
 def read(
     root: Path, split: str = "all", *, scheme: Scheme | None = None, faults: Faults = None
 ) -> Faces:
-    """No face, in the scheme of the lists beside the folder; else in ``scheme``."""
+    """No face, in ``scheme`` if a list beside the folder is of its points or there is no list.
+
+    Else in the scheme of the first list.
+    """
     check_split(split, SPLITS, NAME)
     if not root.is_dir():
         raise DataError(f"{root}: a folder of pictures expected.")
-    lists = lists_beside(root)
-    if lists:
-        header = read_change_list(lists[0], tell=False).header
-        if scheme is None or set(scheme.points) != set(header.points):
-            scheme = scheme_from_data(header.scheme, header.points)
+    found = [scheme_of_list(each, scheme) for each in lists_beside(root)]
+    scheme = scheme if scheme in found or not found else found[0]
     if scheme is None:
         raise SettingError(f"{root}: pictures without labels; name their scheme (--scheme).")
+    return no_faces(scheme)
+
+
+def no_faces(scheme: Scheme) -> Faces:
+    """Faces of a scheme, none yet."""
     none = np.zeros((0, len(scheme), 2), dtype=np.float32)
     return Faces(scheme=scheme, ids=(), images=(), points=none)
+
+
+def scheme_of_list(path: Path, known: Scheme | None) -> Scheme:
+    """The scheme of a change list; ``known``, which says more of it, if it has the same points."""
+    header = read_change_list(path, tell=False).header
+    if known is not None and set(known.points) == set(header.points):
+        return known
+    return scheme_from_data(header.scheme, header.points)
 
 
 def _has_image(folder: Path) -> bool:
