@@ -252,6 +252,49 @@ def test_boxes_are_drawn_by_a_drag_and_by_two_clicks(browser, images):
         assert tab.locator("#no-face").is_disabled()
 
 
+def add_face(tab, first, second):
+    tab.click("#add-face")
+    for place in (first, second):
+        tab.mouse.click(*on_screen(tab, place))
+
+
+def test_a_face_is_added_again_after_it_was_undone(browser, images):
+    with shown(browser, images, "wall.png") as tab:
+        tab.click("#faces-section summary")
+        add_face(tab, (30, 20), (90, 100))
+        until(tab, "nasionLabel.labelling.doc.face === 'wall.png#2'")
+        tab.evaluate("nasionLabel.labelling.undo()")
+        saved(tab)
+    assert not images.state("wall.png#2").is_added
+    with shown(browser, images, "wall.png") as tab:
+        tab.click("#faces-section summary")
+        add_face(tab, (100, 30), (150, 90))
+        until(tab, "nasionLabel.labelling.doc.face === 'wall.png#2'")
+        assert not tab.locator("#conflict-dialog").is_visible()
+        assert images.state("wall.png#2").value("box") == pytest.approx((100, 30, 150, 90), abs=0.5)
+
+
+def test_a_face_that_is_added_takes_back_that_there_is_none(browser, images):
+    with shown(browser, images, "wall.png") as tab:
+        tab.click("#faces-section summary")
+        tab.click("#no-face")
+        saved(tab)
+        assert images.state("wall.png").no_face
+        until(tab, "nasionLabel.tools.mode === 'box'")
+        drag(tab, on_screen(tab, (30, 20)), on_screen(tab, (90, 100)))
+        saved(tab)
+        state = images.state("wall.png")
+        assert state.is_added and not state.no_face
+        tab.evaluate("nasionLabel.labelling.undo()")
+        saved(tab)
+        tab.click("#no-face")
+        saved(tab)
+        assert images.state("wall.png").no_face
+        add_face(tab, (100, 30), (150, 90))
+        until(tab, "nasionLabel.labelling.doc.face === 'wall.png#2'")
+        assert not images.state("wall.png").no_face and images.state("wall.png#2").is_added
+
+
 def test_shape_mode_moves_turns_and_scales_by_handles_and_buttons(browser, page):
     with shown(browser, page, "0.png") as tab:
         before = np.array([place[:2] for place in points(tab)])

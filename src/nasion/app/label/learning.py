@@ -14,6 +14,7 @@ from dataclasses import replace as changed
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -75,7 +76,6 @@ class Learning:
     _process: subprocess.Popen[str] | None = field(default=None, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _number: int = 0
 
     @property
     def impossible(self) -> str | None:
@@ -105,8 +105,9 @@ class Learning:
             if self.impossible:
                 raise CannotLearn(self.impossible)
             faces = self.training_faces()
-            self._number += 1
-            folder = self.folder / f"{os.getpid()}-{self._number}"
+            # Not by the process's number, which in a container is the same each time: the folder
+            # of the network that proposes now may have it.
+            folder = self.folder / uuid4().hex
             self._write_request(folder, faces)
             self._process = self._started(folder)
             self.state = LearningState(RUNNING, faces=len(faces), message="Preparing the faces.")

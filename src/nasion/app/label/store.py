@@ -314,6 +314,8 @@ class LabelStore:
                     f"{quoted(gesture.face)} cannot be added to {quoted(named and named.after)}: "
                     "it names another picture, or there is such a face."
                 )
+            if self.state.of(image).no_face:
+                raise DataError(f"{quoted(image)} is said to have no face; take that back first.")
         elif is_new and gesture.op not in ("no_face", "note"):
             raise DataError(f"{quoted(gesture.face)} is not added yet; op add comes first.")
 

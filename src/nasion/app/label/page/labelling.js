@@ -1,6 +1,7 @@
 // The work on one face after another: which is in view, what is changed, undone and proposed.
 // Tells its listeners of: face, points, selection, queue, saved, models.
 
+import { freeName, revisionOf } from "./added_faces.js";
 import { get, post, ServerError } from "./api.js";
 import { announce } from "./dom.js";
 import { FaceDocument, sameValue } from "./face_document.js";
@@ -211,13 +212,17 @@ export class Labelling {
     });
   }
 
+  #canSave() {
+    const { read_only: reason } = this.session;
+    if (!reason) return true;
+    announce(`Nothing can be saved: ${reason}`, { isError: true });
+    this.tell("points");
+    return false;
+  }
+
   #record(op, fields, origin = "hand") {
     const doc = this.doc;
-    if (this.session.read_only) {
-      announce(`Nothing can be saved: ${this.session.read_only}`, { isError: true });
-      this.tell("points");
-      return false;
-    }
+    if (!this.#canSave()) return false;
     if (doc.is_new) {
       const box = fields.box?.to ?? doc.box;
       if (!box) {
@@ -225,6 +230,8 @@ export class Labelling {
         this.tell("needs-box");
         return false;
       }
+      // Whoever adds a face to a picture that is said to have none takes that back.
+      if (doc.no_face) this.#setNoFace(false);
       const added = { image: { from: null, to: doc.image.name }, box: { from: null, to: box } };
       if (fields.points || fields.box) return this.#send("add", { ...fields, ...added }, origin);
       this.#send("add", added, "hand");
@@ -252,6 +259,7 @@ export class Labelling {
   }
 
   #setNoFace(to) {
+    if (!this.#canSave()) return false;
     const doc = this.doc, picture = doc.image.name;
     if (picture === doc.face) return this.#send("no_face", { no_face: { from: doc.no_face, to } });
     doc.picture_revision = (doc.picture_revision ?? 0) + 1;
@@ -269,22 +277,19 @@ export class Labelling {
   async addFace(box) {
     this.commit();
     await this.#busy;
-    const { image } = this.doc;
-    const face = this.#freeName(image.name);
+    if (!this.#canSave()) return false;
+    const { image, no_face: hasNone } = this.doc;
+    const face = freeName(this.queue, image.name);
+    const revision = await revisionOf(face) + 1;
+    if (hasNone) this.#setNoFace(false);
     this.outbox.add({
-      id: newId(), face, repeat: 0, revision: 1, op: "add", origin: "hand",
+      id: newId(), face, repeat: 0, revision, op: "add", origin: "hand",
       seconds: this.#seconds(), image: { from: null, to: image.name }, box: { from: null, to: box },
     });
     if (!(await this.outbox.settled())) return false;
     await this.loadQueue(this.order);
     await this.open(this.find(face));
     return true;
-  }
-
-  #freeName(picture) {
-    const numbers = this.queue.filter((it) => it.image === picture)
-      .map((it) => Number(/#(\d+)$/.exec(it.face)?.[1] ?? 0));
-    return `${picture}#${Math.max(1, ...numbers) + 1}`;
   }
 
   #seconds() {
