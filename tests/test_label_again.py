@@ -3,9 +3,11 @@
 import os
 
 import pytest
+from corrected_table import NAMES, load, write_table
 from label_page import drawn, labelling, write_labels, write_photos
 
 from nasion.app.label.learning import Learning
+from nasion.data.corrections.change_list import list_path
 from nasion.landmarks.scheme import Scheme
 
 pytestmark = pytest.mark.slow
@@ -73,3 +75,32 @@ def test_no_learning_takes_the_folder_of_another(tmp_path, monkeypatch):
                     page.send(f"face{i}.png", "done", done=True)
             page.post("/api/learn", json={})
     assert len(set(taken)) == 2, taken
+
+
+def test_a_removal_takes_no_other_face_after_the_labels_have_changed(tmp_path, caplog):
+    labels = write_table(tmp_path)
+    labels.write_text(labels.read_text().replace("c.png#2", "c.png"))
+    gone = list_path(labels, "anna")
+    with labelling(labels) as page:
+        body = page.gesture("c.png", "remove", removed=True)
+        for _ in range(2):  # sent again, it is acknowledged again
+            assert page.post("/api/gesture", json=body).status_code == 200
+        assert page.post("/api/undo", json={"face": "c.png", "revision": 1}).status_code == 200
+        assert page.post("/api/redo", json={"face": "c.png", "revision": 2}).status_code == 200
+        page.send("c.png", "restore", removed=False)
+        assert page.send("c.png", "remove", removed=True).status_code == 200
+    assert load(labels, gone).ids == ("a.png", NAMES[1], "c.png#2")
+    table = labels.read_text().splitlines()
+    # The label is corrected in another tool; it is still this face.
+    labels.write_text("\n".join([*table[:3], table[3].replace("42,82", "45,79"), table[4]]) + "\n")
+    assert load(labels, gone).ids == ("a.png", NAMES[1], "c.png#2")
+    # Its row is taken out there, and the second face of the image gets its name.
+    labels.write_text("\n".join([*table[:3], table[4]]) + "\n")
+    caplog.clear()
+    assert load(labels, gone).ids == ("a.png", NAMES[1], "c.png")
+    assert "c.png: it was removed at 21.5 31.5 62.5 82.5, and lies at 30.5 40.5" in caplog.text
+    with labelling(labels) as page:
+        assert "1 change does not fit the labels" in caplog.text
+        page.send("c.png", "restore", removed=False)
+        assert page.send("c.png", "remove", removed=True).status_code == 200
+    assert load(labels, gone).ids == ("a.png", NAMES[1])

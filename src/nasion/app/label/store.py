@@ -12,8 +12,9 @@ import numpy as np
 
 from nasion.app.label.label_data import LabelData
 from nasion.data.corrections.added_faces import PHOTOGRAPH
+from nasion.data.corrections.apply import place_of_labels
 from nasion.data.corrections.change_list import now
-from nasion.data.corrections.gestures import OCCLUDED, VISIBLE, Gesture, Point, check
+from nasion.data.corrections.gestures import OCCLUDED, VISIBLE, Change, Gesture, Point, check
 from nasion.data.corrections.replay import FaceState, ListState
 from nasion.data.corrections.writer import ChangeListWriter, StaleRevision
 from nasion.data.datasets._image_names import NUMBERED_FACE
@@ -210,6 +211,7 @@ class LabelStore:
         """
         with self.lock:
             writer = self._writer()
+            gesture = self._with_place(gesture)
             if gesture.id in self.state.gestures:
                 return writer.append(gesture)
             try:
@@ -223,6 +225,19 @@ class LabelStore:
             recorded = writer.append(gesture)
             self._note(recorded)
             return recorded
+
+    def _with_place(self, gesture: Gesture) -> Gesture:
+        """A removal with the place of the labels; as it was recorded, if it is sent again."""
+        i = self.data.position.get(gesture.face)
+        if gesture.op != "remove" or i is None:
+            return gesture
+        faces, known = self.data.faces, self.state.gestures.get(gesture.id)
+        place = place_of_labels(faces.points[i], None if faces.boxes is None else faces.boxes[i])
+        before = self.state.of(gesture.face, gesture.repeat).value("where")
+        where = None if place is None else Change(before, place)
+        where = where if known is None else known.changes.get(("where", ""))
+        changes = dict(gesture.changes) | ({} if where is None else {("where", ""): where})
+        return replace(gesture, changes=changes)
 
     def step(self, face: str, repeat: int, revision: int, *, forward: bool) -> Gesture | None:
         """Undo (or redo, ``forward``) the last gesture on a face; None if there is none.

@@ -27,6 +27,7 @@ from nasion.media.file_names import named_path
 from nasion.media.quoted import listed
 
 _SAME = 1e-3  # pixels, between a label and what it was when it was changed
+_NEAR = 8.0  # pixels, in which labels are of one face however small it is
 _SHOWN = 20  # changes that a warning lists
 _OF_ONE = {
     "points": "point",
@@ -128,6 +129,9 @@ class _Editor:
         """Change one face where its labels still are what they were."""
         i = self._position[changes.face]
         if changes.removed:
+            if problem := self._lies_elsewhere(i, changes):
+                self._fault(changes.face, changes.values["removed", ""][1], problem)
+                return
             self._kept[i] = False
             self.counts["faces removed"] += 1
             return
@@ -166,6 +170,20 @@ class _Editor:
         faces = faces if self._kept.all() else faces[self._kept]
         return Corrected(faces, self.left_out, +self.counts)
 
+    def _lies_elsewhere(self, i: int, changes: FaceChanges) -> str:
+        """What is wrong if another face has the name of the one that was removed; else empty.
+
+        Faces of one image are numbered by their order in the file.
+        """
+        place = place_of_labels(self._points[i], self._boxes[i])
+        if changes.where is None or place is None:
+            return ""
+        then, now = np.array(changes.where), np.array(place)
+        apart = np.linalg.norm((then[:2] + then[2:] - now[:2] - now[2:]) / 2)
+        if apart <= max((then[2:] - then[:2]).mean() / 4, _NEAR):
+            return ""
+        return f"it was removed at {shown(changes.where)}, and lies at {shown(place)} now"
+
     def _own(self, i: int, kind: str, name: str) -> Point | tuple[float, ...]:
         if kind == "box":
             box = self._boxes[i]
@@ -187,6 +205,18 @@ class _Editor:
 
     def _fault(self, face: str, path: Path, problem: str) -> None:
         self.left_out.append(Fault(f"{path.name} {face}", f"{problem}."))
+
+
+def place_of_labels(points: np.ndarray, box: np.ndarray | None) -> tuple[float, ...] | None:
+    """The box around a face's labels, half a pixel larger; else its own; None without either."""
+    labelled = points[~np.isnan(points).any(axis=1)]
+    if len(labelled):
+        corners = (*(labelled.min(axis=0) - 0.5), *(labelled.max(axis=0) + 0.5))
+    elif box is not None and not np.isnan(box).any():
+        corners = tuple(box)
+    else:
+        return None
+    return tuple(round(float(each), 2) for each in corners)
 
 
 def _fits(own: Point | tuple[float, ...], value: Point | tuple[float, ...]) -> bool:

@@ -21,12 +21,14 @@ class FaceChanges:
     """What lists change of one face in the end.
 
     ``values``: by (field, name), with the list that has it: points, the box, and whether the face
-    is removed. ``image``: of a face that a list adds.
+    is removed. ``image``: of a face that a list adds. ``where``: the box around the labels of a
+    face when it was removed, if the list has it.
     """
 
     face: str
     image: str | None = None
     values: dict[tuple[str, str], tuple[Change, Path]] = field(default_factory=dict)
+    where: tuple[float, ...] | None = None
 
     @property
     def removed(self) -> bool:
@@ -53,6 +55,7 @@ def combined(lists: Sequence[ChangeList]) -> dict[str, FaceChanges]:
                 problems.append(f"{quoted(face)} is removed by one list, and changed by another")
             problems += _disagreements(other, changes)
             other.values |= changes.values
+            other.where = other.where or changes.where
     if problems:
         names = " and ".join(each.path.name for each in lists)
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
@@ -70,7 +73,7 @@ def _changes_of(state: FaceState, path: Path) -> FaceChanges:
         for kind in fields
         for name, change in state.changed(kind).items()
     }
-    return FaceChanges(state.face, state.image, values)
+    return FaceChanges(state.face, state.image, values, state.value("where"))
 
 
 def _disagreements(known: FaceChanges, other: FaceChanges) -> list[str]:

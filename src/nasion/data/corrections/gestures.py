@@ -29,13 +29,16 @@ class Change(NamedTuple):
 
 # Fields with a value for each name, and with a single value.
 BY_NAME: tuple[str, ...] = ("points", "conflicts", "field_conflicts")
-SINGLE: tuple[str, ...] = ("image", "box", "removed", "no_face", "done", "note", "confirmed")
+SINGLE: tuple[str, ...] = (
+    *("image", "box", "removed", "where", "no_face", "done", "note", "confirmed"),
+)
 # What a field holds before anybody has changed it. Points and boxes have those of the labels.
 UNTOUCHED: dict[str, Any] = {
     "conflicts": None,
     "field_conflicts": None,
     "image": None,
     "removed": False,
+    "where": None,
     "no_face": False,
     "done": False,
     "note": "",
@@ -56,8 +59,9 @@ OPS: dict[str, frozenset[str]] = {
     "swap": _POINTS,  # left and right
     "box": frozenset({"box"}),
     "add": frozenset({"image", "box", "points"}),
-    "remove": frozenset({"removed"}),
-    "restore": frozenset({"removed"}),
+    # With the place that the labels have, by which the face is known again if their file changes.
+    "remove": frozenset({"removed", "where"}),
+    "restore": frozenset({"removed", "where"}),
     "no_face": frozenset({"no_face"}),
     "done": frozenset({"done"}),
     "note": frozenset({"note"}),
@@ -296,6 +300,7 @@ _PARSERS = {
     "image": _image,
     "box": _box,
     "removed": _flag,
+    "where": _box,
     "no_face": _flag,
     "done": _flag,
     "note": _note,

@@ -172,6 +172,8 @@ def _merge_face(
     gone = _versions_of("removed", saying)
     if gone and all(gone.values()):
         changes["removed", ""] = Change(False, True)
+        if places := [place for state in states.values() if (place := state.value("where"))]:
+            changes["where", ""] = Change(None, places[0])
     else:
         if any(gone.values()):
             conflicts.append(Conflict(face, "removed", gone, True))
