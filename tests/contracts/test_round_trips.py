@@ -162,6 +162,17 @@ def test_a_folder_with_files_is_not_written_into(labels, tmp_path):
         convert.convert(labels, tmp_path / "out", "xlsx")
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_refused_conversion_leaves_nothing_behind(labels, tmp_path, is_there):
+    target = tmp_path / "out"
+    if is_there:
+        target.mkdir()
+    with pytest.raises(NasionError, match="58"):
+        convert.convert(labels, target, "imm")
+    assert target.exists() == is_there and not (is_there and any(target.iterdir()))
+    assert convert.convert(labels, target, "coco").faces == 3
+
+
 def test_every_fault_of_the_source_is_listed(labels, tmp_path):
     lines = labels.read_text().splitlines()
     for i in (1, 2):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -70,7 +72,7 @@ def convert(
 
     ``target`` must be empty or not exist. Images that an EXIF tag turns are written upright, so
     that every program sees the labels' image. Raises ``DataError`` that lists the faults of the
-    source, unless ``reading.skip_faults``.
+    source, unless ``reading.skip_faults``. What has failed leaves nothing in ``target``.
     """
     require(to in formats(), f"No format {to!r} can be written; there are {', '.join(formats())}.")
     require(
@@ -80,14 +82,28 @@ def convert(
     check_output_folder(target)
     faces, faults = _read(source, split, reading)
     module = DATASETS.load(to)
-    folder = target / module.IMAGE_FOLDER
-    images, turned = _place(faces, folder)
-    written = replace(faces, images=images)
-    data = getattr(module, WRITE)(written, target)
-    lost = _lost(written, module.read(data, "all", scheme=faces.scheme))
-    has_own = (reading.scheme or scheme_beside(source)) == faces.scheme
-    said = _write_scheme(written, module, data, has_own)
+    with _emptied_after_failure(target):
+        images, turned = _place(faces, target / module.IMAGE_FOLDER)
+        written = replace(faces, images=images)
+        data = getattr(module, WRITE)(written, target)
+        lost = _lost(written, module.read(data, "all", scheme=faces.scheme))
+        has_own = (reading.scheme or scheme_beside(source)) == faces.scheme
+        said = _write_scheme(written, module, data, has_own)
     return Conversion(data, len(faces), len(set(images)), lost, turned, tuple(faults), said)
+
+
+@contextmanager
+def _emptied_after_failure(folder: Path) -> Iterator[None]:
+    """Remove all that was written into an empty or new folder if what writes into it fails."""
+    is_new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        for path in list(folder.iterdir()) if folder.is_dir() else []:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if is_new and folder.is_dir():
+            folder.rmdir()
+        raise
 
 
 def _write_scheme(written: Faces, module: ModuleType, data: Path, has_own: bool) -> Path | None:
