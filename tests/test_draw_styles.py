@@ -57,6 +57,13 @@ def test_marks_are_drawn_together_and_order_in_the_list_does_not_matter():
     assert (both == changed("points", "boxes")).all()
 
 
+def test_a_face_far_larger_than_its_image_is_drawn_without_letters_or_lines_of_its_size():
+    # A known box may have any size. Before, letters took gigabytes and box lines half a minute.
+    result = result_of(face_at(400, 300, scale=3e6), size=(300, 200))
+    for mark in ("scores", "names", "numbers", "boxes", "points"):
+        assert draw(result, DrawStyle((mark,)), enlarge=False).shape == (200, 300, 3)
+
+
 def test_track_numbers_need_a_track():
     tracked = result_of(face_at(400, 300, track=7))
     assert not changed("tracks").any() and changed("tracks", result=tracked).any()

@@ -45,7 +45,8 @@ def draw_marks(image: Any, marked: MarkedFace, factor: int) -> None:
     """Draw a face into a Pillow image that was enlarged by ``factor``."""
     from PIL import Image, ImageDraw
 
-    side = marked.side * factor
+    # Marks of a face that is far larger than its image would take seconds each.
+    side = min(marked.side * factor, 2 * max(image.size))
     # On a finer layer around the face that is averaged down: Pillow's own lines are jagged.
     # Bounds the layer of a very large face.
     fine = _SUPERSAMPLING if side * _SUPERSAMPLING <= _LARGEST else 1
