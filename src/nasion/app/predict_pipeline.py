@@ -100,15 +100,19 @@ def output_stems(
 ) -> dict[str, str]:
     """The name of each input's output files, without suffix.
 
-    Raises ``SettingError`` if one would overwrite an input, or an image that nasion did not write.
+    Raises ``SettingError`` if one would overwrite an input, labels beside it, or an image that
+    nasion did not write.
     """
     video_names = [video.name for video in videos]
     video_stems = stems(video_names)
     names = [image.name for image in images]
     stem_of = dict(zip(names, stems(names, video_stems), strict=True))
     stem_of |= dict(zip(video_names, video_stems, strict=True))
+    check = OutputCheck([*images, *videos])
+    for name in options.formats:
+        if suffix := getattr(FORMATS.load(name), "LABELS_SUFFIX", None):
+            check.labels(images, stem_of, options.folder, suffix)
     if any(map(needs_pixels, options.formats)):
-        check = OutputCheck([*images, *videos])
         drawn = f"-{DRAWN_ENDING}"
         kind = options.style.suffix
         check(options.folder / f"{stem_of[image.name]}{drawn}{kind}" for image in images)
