@@ -63,6 +63,9 @@ def test_other_formats_and_a_form_with_the_clip_s_name(server):
     [
         ("/v1/clips", b"", 422, "No video"),
         ("/v1/clips", b"no video", 422, "video: not a readable video; MP4"),
+        ("/v1/clips?min_cutoff=inf", b"x", 422, "min_cutoff: Input should be a finite"),
+        ("/v1/clips?beta=inf", b"x", 422, "beta: Input should be a finite number"),
+        ("/v1/clips?smooth=false&beta=1", b"x", 422, "beta: has no effect with smooth"),
         ("/v1/clips", b"ffconcat version 1.0\nfile /etc/passwd\n", 422, "not a readable video"),
         ("/v1/clips", b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", 422, "not a readable video"),
         ("/v1/clips", sample_image(), 422, "an image; send it to /v1/landmarks"),
@@ -85,7 +88,7 @@ def test_other_formats_and_a_form_with_the_clip_s_name(server):
         ("/v1/clips?format=video", written(frames(60, SIDE), 100), 413, "more than 40 frames"),
         ("/v1/clips?format=video", written(frames(1, 1500)), 422, "1500 x 240 pixels; the limit"),
     ],
-    ids=range(23),
+    ids=range(26),
 )
 def test_what_is_no_clip_or_too_long_is_refused_with_a_reason(server, path, body, status, words):
     refuses(server, path, body, status, words, "video/mp4")

@@ -36,6 +36,7 @@ from nasion.app.serve.settings import (
     MinScore,
     Number,
     refuse_measures,
+    refuse_together,
 )
 from nasion.app.serve.uploads import CLIP_BODY, Upload, read_uploads
 from nasion.discovery import FORMATS
@@ -87,6 +88,8 @@ class _Settings(DrawingSettings):
 
     def style(self, scheme: Scheme) -> DrawStyle | None:
         """What is drawn; None for texts. Raises ``Rejected`` (422)."""
+        if not self.smooth:
+            refuse_together(self, ("min_cutoff", "beta"), "smooth=false")
         style = self.drawn() if self.format == VIDEO else None
         if style is None:
             self.refuse_unused(("draw", "labels"), f"format={VIDEO}")
