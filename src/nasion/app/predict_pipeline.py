@@ -213,6 +213,9 @@ def frame_result(
     """The faces of a frame, which is an image named ``name@number``; with its pixels."""
     height, width = frame.pixels.shape[:2]
     faces = tracker(frame.pixels, frame.seconds)
+    measured = None
+    if measures:
+        measured = measure(faces, tracker.unsmoothed, float(frame.pixel_aspect))
     return ImageResult(
         name=f"{name}@{frame.number}",
         stem=f"{stem}@{frame.number}",
@@ -221,7 +224,7 @@ def frame_result(
         image=frame.pixels,
         seconds=frame.seconds,
         dropped=tracker.dropped,
-        measured=measure(faces, tracker.unsmoothed) if measures else None,
+        measured=measured,
     )
 
 

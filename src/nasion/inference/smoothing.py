@@ -170,7 +170,7 @@ def _low_pass(cutoff: Any, elapsed: float) -> Any:
     """The weight of a new value in a low-pass filter of this cutoff."""
     # A first-order filter's time constant is 1 / (2 pi cutoff), and its weight for a value after
     # `elapsed` is elapsed / (elapsed + constant).
-    # Far below the largest cutoff the weight is 1 to the last digit; infinity over infinity is no number.
+    # Far below the largest cutoff it is 1 to the last digit; infinity over infinity is no number.
     ratio = 2 * np.pi * np.minimum(cutoff, _MAX_CUTOFF) * elapsed
     return ratio / (ratio + 1)
 

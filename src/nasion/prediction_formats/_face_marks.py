@@ -66,7 +66,7 @@ def draw_marks(image: Any, marked: MarkedFace, factor: int) -> None:
     if "lines" in marked.marks:
         _draw_lines(pen, marked, points, radius)
     if "axes" in marked.marks and marked.measured is not None:
-        draw_head_axes(pen, marked.measured.pose, to_layer, factor * fine)
+        draw_head_axes(pen, marked.measured, to_layer, factor * fine)
     if "points" in marked.marks:
         _draw_points(pen, marked, points, radius, fine)
     seen = layer.reduce(fine) if fine > 1 else layer
@@ -80,7 +80,7 @@ def _area(image: Any, marked: MarkedFace, factor: int) -> list[int]:
     """x0 y0 x1 y1 of what is drawn, clipped to the image, in its pixels."""
     box = marked.face.box.astype(np.float64)
     if "axes" in marked.marks and marked.measured is not None:
-        ends = axis_ends(marked.measured.pose)
+        ends = axis_ends(marked.measured)
         if np.isfinite(ends).all():
             low, high = np.minimum(box[:2], ends.min(0)), np.maximum(box[2:], ends.max(0))
             box = np.concatenate([low, high])
