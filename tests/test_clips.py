@@ -15,7 +15,7 @@ from test_serve import Server, encoded, wait_until
 
 from nasion.app import serve
 from nasion.app.predict_pipeline import PredictOptions, predict_videos
-from nasion.app.serve.responses import sample_image
+from nasion.app.serve.responses import respond, sample_image
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
 from nasion.media.clip_process import ClipDecoder
@@ -273,6 +273,20 @@ def test_the_server_answers_while_it_draws_a_clip():
             assert server.ask("/healthz")[0] == 200
             times.append(time.perf_counter() - started)
         assert job.result()[0] == 200 and len(times) > 5 and np.median(times) < 0.1
+
+
+def test_texts_are_written_in_a_thread_so_that_others_are_answered_meanwhile(server, monkeypatch):
+    threads = []
+
+    def noted(*arguments, **settings):
+        threads.append(threading.current_thread().name)
+        return respond(*arguments, **settings)
+
+    for name in ("clips.respond", "responses.respond"):
+        monkeypatch.setattr(f"nasion.app.serve.{name}", noted)
+    assert server.ask("/v1/clips", written(frames(2)), "video/mp4")[0] == 200
+    assert server.ask("/v1/landmarks", sample_image())[0] == 200
+    assert len(threads) == 2 and all(name.startswith("nasion") for name in threads)
 
 
 def test_a_drawn_clip_that_takes_too_long_is_given_up():
