@@ -12,6 +12,7 @@ from nasion.data.datasets import toy
 from nasion.errors import DataError
 from nasion.landmarks.catalog import ibug68
 from nasion.media.animation import is_animation
+from nasion.media.images import open_image
 from nasion.media.inputs import ImageInput, resolve_inputs
 from nasion.media.video import VideoInput
 
@@ -108,6 +109,19 @@ def test_transparent_pixels_are_white_in_each_frame(tmp_path):
     for i, frame in enumerate(VideoInput(path).frames()):
         assert frame.pixels[15, 10 * i + 5].tolist() == [10, 20, 30]
         assert frame.pixels[35, 55].tolist() == [255] * 3
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.png"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_frames_are_turned_as_the_exif_tag_says(tmp_path, name, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = animated(tmp_path / name, list(shades()), DURATIONS, exif=exif)
+    frames = list(VideoInput(path).frames())
+    # The first one is what is read of the file where it is an image, as over HTTP.
+    assert (frames[0].pixels == open_image(path, colour=True)).all()
+    expected = (40, 60, 3) if orientation < 5 else (60, 40, 3)
+    assert {frame.pixels.shape for frame in frames} == {expected}
 
 
 def test_a_cut_animation_is_read_up_to_the_cut_and_that_is_said(tmp_path):

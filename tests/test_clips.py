@@ -15,7 +15,7 @@ from test_serve import Server, encoded, wait_until
 
 from nasion.app import serve
 from nasion.app.predict_pipeline import PredictOptions, predict_videos
-from nasion.app.serve.responses import sample_image
+from nasion.app.serve.responses import respond, sample_image
 from nasion.errors import DataError
 from nasion.inference.landmarker import Landmarker
 from nasion.media.clip_process import ClipDecoder
@@ -63,6 +63,9 @@ def test_other_formats_and_a_form_with_the_clip_s_name(server):
     [
         ("/v1/clips", b"", 422, "No video"),
         ("/v1/clips", b"no video", 422, "video: not a readable video; MP4"),
+        ("/v1/clips?min_cutoff=inf", b"x", 422, "min_cutoff: Input should be a finite"),
+        ("/v1/clips?beta=inf", b"x", 422, "beta: Input should be a finite number"),
+        ("/v1/clips?smooth=false&beta=1", b"x", 422, "beta: has no effect with smooth"),
         ("/v1/clips", b"ffconcat version 1.0\nfile /etc/passwd\n", 422, "not a readable video"),
         ("/v1/clips", b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", 422, "not a readable video"),
         ("/v1/clips", sample_image(), 422, "an image; send it to /v1/landmarks"),
@@ -85,7 +88,7 @@ def test_other_formats_and_a_form_with_the_clip_s_name(server):
         ("/v1/clips?format=video", written(frames(60, SIDE), 100), 413, "more than 40 frames"),
         ("/v1/clips?format=video", written(frames(1, 1500)), 422, "1500 x 240 pixels; the limit"),
     ],
-    ids=range(23),
+    ids=range(26),
 )
 def test_what_is_no_clip_or_too_long_is_refused_with_a_reason(server, path, body, status, words):
     refuses(server, path, body, status, words, "video/mp4")
@@ -270,6 +273,20 @@ def test_the_server_answers_while_it_draws_a_clip():
             assert server.ask("/healthz")[0] == 200
             times.append(time.perf_counter() - started)
         assert job.result()[0] == 200 and len(times) > 5 and np.median(times) < 0.1
+
+
+def test_texts_are_written_in_a_thread_so_that_others_are_answered_meanwhile(server, monkeypatch):
+    threads = []
+
+    def noted(*arguments, **settings):
+        threads.append(threading.current_thread().name)
+        return respond(*arguments, **settings)
+
+    for name in ("clips.respond", "responses.respond"):
+        monkeypatch.setattr(f"nasion.app.serve.{name}", noted)
+    assert server.ask("/v1/clips", written(frames(2)), "video/mp4")[0] == 200
+    assert server.ask("/v1/landmarks", sample_image())[0] == 200
+    assert len(threads) == 2 and all(name.startswith("nasion") for name in threads)
 
 
 def test_a_drawn_clip_that_takes_too_long_is_given_up():

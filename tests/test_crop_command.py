@@ -127,6 +127,7 @@ def test_a_known_box_needs_no_detector(crop, face, tmp_path):
         (("--padding", "white"), "No padding 'white'"),
         (("--format", "gif"), "--format gif: one of png, jpg expected"),
         (("--no-detect", "--min-face", "40"), "--min-face has no effect with --no-detect"),
+        (("--no-detect", "--max-faces", "2"), "--max-faces has no effect with --no-detect"),
         (("--seconds", "0"), "--seconds is above 0"),
     ],
 )

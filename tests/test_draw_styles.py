@@ -57,6 +57,13 @@ def test_marks_are_drawn_together_and_order_in_the_list_does_not_matter():
     assert (both == changed("points", "boxes")).all()
 
 
+def test_a_face_far_larger_than_its_image_is_drawn_without_letters_or_lines_of_its_size():
+    # A known box may have any size. Before, letters took gigabytes and box lines half a minute.
+    result = result_of(face_at(400, 300, scale=3e6), size=(300, 200))
+    for mark in ("scores", "names", "numbers", "boxes", "points"):
+        assert draw(result, DrawStyle((mark,)), enlarge=False).shape == (200, 300, 3)
+
+
 def test_track_numbers_need_a_track():
     tracked = result_of(face_at(400, 300, track=7))
     assert not changed("tracks").any() and changed("tracks", result=tracked).any()
@@ -115,7 +122,7 @@ def test_axes_point_where_the_head_does():
     """Red to the subject's left, green down, blue to where the nose points."""
     for yaw in (-60, 0, 60):
         (measured,) = measure([face_at(400, 300, yaw=yaw)])
-        start, left, down, ahead = axis_ends(measured.pose)
+        start, left, down, ahead = axis_ends(measured)
         length = 0.6 * measured.pose.scale
         np.testing.assert_allclose(down - start, [0, length], atol=0.05 * length)
         sine, cosine = np.sin(np.radians(yaw)), np.cos(np.radians(yaw))
@@ -127,6 +134,18 @@ def test_axes_point_where_the_head_does():
         for end, channel in ends if yaw > 0 else [*ends, (left, 0)]:
             x, y = end.round().astype(int)
             assert drawn[y, x].argmax() == channel
+
+
+def test_a_head_in_pixels_that_are_not_square_is_measured_as_it_is_shown():
+    shown = face_at(400, 300, yaw=30)
+    # As DV stores it: pixels twice as wide as high.
+    stored = replace(shown, points=shown.points / np.float32([2, 1]))
+    (expected,), (found,) = measure([shown]), measure([stored], pixel_aspect=2.0)
+    assert found.pose.yaw == pytest.approx(expected.pose.yaw, abs=0.01)
+    assert found.measures.eyes == pytest.approx(expected.measures.eyes, abs=1e-3)
+    assert measure([stored])[0].pose.yaw > 40
+    # The axes are drawn where the face is stored.
+    np.testing.assert_allclose(axis_ends(found), axis_ends(expected) / [2, 1], atol=0.01)
 
 
 def test_a_face_without_a_pose_has_neither_axes_nor_angles():

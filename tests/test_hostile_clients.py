@@ -344,6 +344,9 @@ def test_parameters_that_do_not_exist_are_refused_with_those_that_do(server):
     assert status == 422 and "'detect' is given twice" in json.loads(data)["error"]
     with pytest.raises(Exception, match="422"):
         connect(f"ws://127.0.0.1:{server.port}/v1/live?smoth=false")
+    for query in ("min_cutoff=inf", "beta=x", "smooth=false&beta=1"):
+        with pytest.raises(Exception, match="422"):
+            connect(f"ws://127.0.0.1:{server.port}/v1/live?{query}")
 
 
 @pytest.mark.parametrize("prefix", [b"", b"data:image/jpeg;base64,"])
@@ -380,6 +383,8 @@ def test_known_boxes_and_the_smallest_face_over_http(server):
     for query, words in (
         ("min_face=3", "min_face: "),
         ("min_face=40&detect=false", "leave one out"),
+        ("min_score=0.9&detect=false", "min_score: has no effect with detect=false"),
+        ("any_rotation=true&detect=false", "any_rotation: has no effect with detect=false"),
         ("boxes=1,2,3", "'1,2,3' is no box"),
         ("boxes=1,2,0,9", "x0 < x1"),
         ("boxes=1,2,nan,9", "is no box"),

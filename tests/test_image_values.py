@@ -144,6 +144,7 @@ def test_pillow_images_of_every_mode_are_as_the_file_by_its_path(tmp_path):
         "alpha.png": see_through,
         "grey_alpha.png": see_through.convert("LA"),
         "cmyk.tiff": IMAGE.convert("CMYK"),
+        "lab.tiff": IMAGE.convert("LAB"),
         "black_white.png": IMAGE.convert("1"),
         "grey.jpg": IMAGE.convert("L"),
         "float.tiff": Image.fromarray(GREY / np.float32(255)),
@@ -156,6 +157,7 @@ def test_pillow_images_of_every_mode_are_as_the_file_by_its_path(tmp_path):
         assert image_size(path) == (24, 36), name
         by_path = pixels_of(path, colour=True)
         assert by_path.shape == (36, 24, 3), name
+        assert pixels_of(path, colour=False).shape == (36, 24), name
         with Image.open(path) as lazy:
             np.testing.assert_array_equal(pixels_of(lazy, colour=True), by_path, name)
         with Image.open(io.BytesIO(path.read_bytes())) as lazy:

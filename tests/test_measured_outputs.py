@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from dataclasses import fields, replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from PIL import Image
 
 import nasion
 from nasion import prediction_formats
+from nasion.app.predict_pipeline import frame_result
 from nasion.data.datasets import toy
+from nasion.inference.tracking import Tracker
 from nasion.landmarks.catalog import fkd15, ibug68
 from nasion.landmarks.eyes_and_mouth import FaceMeasures
 from nasion.landmarks.face import Face, ImageResult
 from nasion.landmarks.head_pose import rotation_of
 from nasion.landmarks.mean_face import mean_face
 from nasion.landmarks.measures import measure
+from nasion.media.video_reading import Frame
 from nasion.prediction_formats import to_text
 from nasion.prediction_formats._measures import COLUMNS
 from nasion.prediction_formats.json import face_value
@@ -66,6 +70,25 @@ def test_eyes_are_measured_on_points_before_smoothing_and_poses_after():
     (found,) = measure([smoothed], [replace(level, points=points)])
     assert found.pose.yaw == pytest.approx(20, abs=0.5)
     assert found.measures.eyes < 0.02 < 0.2 < level.measures().eyes
+
+
+def test_faces_of_a_frame_are_measured_with_its_pixel_aspect():
+    face = turned(20, 0, 0)
+
+    class Found(Tracker):
+        def __init__(self):
+            self.dropped = ()
+
+        def __call__(self, pixels, seconds):
+            return self.unsmoothed
+
+        @property
+        def unsmoothed(self):
+            return [replace(face, points=face.points / np.float32([2, 1]))]
+
+    frame = Frame(np.zeros((300, 150, 3), np.uint8), 0.0, 0, pixel_aspect=Fraction(2))
+    (measured,) = frame_result("clip", "clip", frame, Found(), measures=True).measured
+    assert measured.pose.yaw == pytest.approx(20, abs=0.01)
 
 
 def test_json_and_json_lines_tell_angles_and_measures():

@@ -67,3 +67,17 @@ def test_only_results_of_nasion_are_replaced(run, face, tmp_path, words, output)
     first = (tmp_path / output).stat().st_mtime_ns
     assert run(*words, "--out", ".")[0] == 0
     assert (tmp_path / output).stat().st_mtime_ns > first
+
+
+def test_points_never_replace_the_labels_beside_an_image(run, face, tmp_path):
+    Image.fromarray(face).save(tmp_path / "x.jpg")
+    labels = tmp_path / "x.pts"
+    labels.write_text("version: 1\nn_points: 1\n{\n5 6\n}\n")
+    before = labels.read_text()
+    code, printed = run("predict", "x.jpg", "--format", "pts", "--out", ".")
+    assert code
+    assert "x.pts lies beside x.jpg" in printed
+    assert labels.read_text() == before
+    # Elsewhere results replace those of an earlier run.
+    for _ in range(2):
+        assert run("predict", "x.jpg", "--format", "pts", "--out", "points")[0] == 0

@@ -1,10 +1,12 @@
 """What the server answers with, made from results, without a server or a network."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from starlette.responses import JSONResponse
 
-from nasion.app.serve.responses import Processed, process_each, respond
+from nasion.app.serve.responses import Processed, answered, process_each, respond
 from nasion.app.serve.uploads import Upload
 from nasion.landmarks.catalog import ibug68
 from nasion.landmarks.face import ImageResult
@@ -31,6 +33,22 @@ def test_uploads_of_one_name_are_numbered_in_texts_as_in_files(sent, names, stem
     assert given == [
         (name, stem, bytes([k])) for k, (name, stem) in enumerate(zip(names, stems, strict=True))
     ]
+
+
+def test_json_written_image_by_image_is_as_at_once():
+    done = Processed([ImageResult(f'{k} ü"', "a", (3, 2), ()) for k in range(3)])
+    for results in (done.results, []):
+        response = respond(replace(done, results=results), "json", ibug68)
+        value = json.loads(bytes(response.body))
+        assert bytes(response.body) == bytes(JSONResponse(value).body)
+        assert len(value["images"]) == len(results) and value["errors"] == []
+        assert response.headers["content-type"] == "application/json"
+
+
+def test_nothing_is_written_for_a_client_that_has_gone():
+    result = ImageResult("a", "a", (3, 2), ())
+    process = answered(lambda cancelled: Processed([result]), lambda done: pytest.fail("written"))
+    assert process(lambda: True)[0].results == [result]
 
 
 def test_errors_name_the_numbered_upload():

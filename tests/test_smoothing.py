@@ -46,6 +46,11 @@ def test_the_speed_raises_the_cutoff_by_beta_times_its_square():
     np.testing.assert_allclose(seen[1, 0, 0], 11 * turn / (turn + 1), rtol=1e-6)
 
 
+def test_the_largest_cutoff_passes_everything():
+    seen = filtered([FACE, FACE + [11, 0]], OneEuro(min_cutoff=1e308, beta=0))
+    np.testing.assert_allclose(seen[1], FACE + [11, 0])
+
+
 def test_trembling_falls_threefold_and_a_moving_face_lags_less_than_half_a_frame():
     random = np.random.default_rng(0)
     clip = FACE + random.normal(0, 0.3, (90, *FACE.shape)) + random.normal(0, 0.2, (90, 1, 2))

@@ -396,6 +396,7 @@ def test_boxes_are_refused_for_clips(clip, monkeypatch, capsys):
         (["--no-detect", "--box", "1,1,9,9"], "give one of them"),
         (["--no-detect", "--min-face", "40"], "--min-face has no effect with --no-detect"),
         (["--no-detect", "--detector", "dlib"], "--detector has no effect with --no-detect"),
+        (["--no-detect", "--min-score", "0.9"], "--min-score has no effect with --no-detect"),
         (["--box", "1,1,9,9", "--any-rotation"], "--any-rotation has no effect with --box"),
         (["--box", "1,1,9,9", "--min-score", "0.1"], "--min-score has no effect with --box"),
         (["--boxes", "b.csv", "--max-faces", "1"], "--max-faces has no effect with --box or"),

@@ -14,6 +14,7 @@ from nasion.app.cli import main
 from nasion.data.datasets import toy
 from nasion.errors import DataError
 from nasion.landmarks.catalog import ibug68
+from nasion.media.clip_process import ClipDecoder
 from nasion.media.video import VideoInput
 from nasion.media.video_reading import turn
 
@@ -231,6 +232,9 @@ def test_a_turned_or_mirrored_clip_is_read_as_it_is_shown(tmp_path, matrix):
     assert first.pixels.shape == expected.shape
     assert np.abs(first.pixels.astype(int) - expected).mean() < 6
     assert first.pixel_aspect == (Fraction(4, 3) if matrix[0] else Fraction(3, 4))
+    served = ClipDecoder(20, 300_000)(bytes(data), "shot.mp4", lambda _: None)
+    assert next(served).pixel_aspect == first.pixel_aspect
+    served.close()
     path, _, _ = rewritten(source, tmp_path / "out")
     with av.open(str(path)) as clip:
         assert clip.streams.video[0].sample_aspect_ratio == first.pixel_aspect

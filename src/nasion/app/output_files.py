@@ -1,9 +1,9 @@
-"""Which files a command may replace: results of nasion, no inputs and no other images."""
+"""Which files a command may replace: results of nasion, no inputs, no labels, no other images."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nasion.errors import SettingError
@@ -25,6 +25,22 @@ class OutputCheck:
         """Raise ``SettingError`` for the first of these files that must stay as it is."""
         for path in paths:
             self._check(path)
+
+    def labels(
+        self, images: Iterable[ImageInput], stem_of: Mapping[str, str], folder: Path, suffix: str
+    ) -> None:
+        """Raise ``SettingError`` if points of an image would replace its label file beside it."""
+        own = os.path.realpath(folder)
+        for image in images:
+            path = folder / f"{stem_of[image.name]}{suffix}"
+            is_beside = (
+                isinstance(image.source, Path) and os.path.realpath(image.source.parent) == own
+            )
+            if is_beside and path.exists():
+                raise SettingError(
+                    f"{path} lies beside {image.name}, so it may hold its labels, and would be "
+                    "overwritten; name another folder with --out, or move that file."
+                )
 
     def _check(self, path: Path) -> None:
         if os.path.realpath(path) in self._sources:

@@ -100,15 +100,19 @@ def output_stems(
 ) -> dict[str, str]:
     """The name of each input's output files, without suffix.
 
-    Raises ``SettingError`` if one would overwrite an input, or an image that nasion did not write.
+    Raises ``SettingError`` if one would overwrite an input, labels beside it, or an image that
+    nasion did not write.
     """
     video_names = [video.name for video in videos]
     video_stems = stems(video_names)
     names = [image.name for image in images]
     stem_of = dict(zip(names, stems(names, video_stems), strict=True))
     stem_of |= dict(zip(video_names, video_stems, strict=True))
+    check = OutputCheck([*images, *videos])
+    for name in options.formats:
+        if suffix := getattr(FORMATS.load(name), "LABELS_SUFFIX", None):
+            check.labels(images, stem_of, options.folder, suffix)
     if any(map(needs_pixels, options.formats)):
-        check = OutputCheck([*images, *videos])
         drawn = f"-{DRAWN_ENDING}"
         kind = options.style.suffix
         check(options.folder / f"{stem_of[image.name]}{drawn}{kind}" for image in images)
@@ -209,6 +213,9 @@ def frame_result(
     """The faces of a frame, which is an image named ``name@number``; with its pixels."""
     height, width = frame.pixels.shape[:2]
     faces = tracker(frame.pixels, frame.seconds)
+    measured = None
+    if measures:
+        measured = measure(faces, tracker.unsmoothed, float(frame.pixel_aspect))
     return ImageResult(
         name=f"{name}@{frame.number}",
         stem=f"{stem}@{frame.number}",
@@ -217,7 +224,7 @@ def frame_result(
         image=frame.pixels,
         seconds=frame.seconds,
         dropped=tracker.dropped,
-        measured=measure(faces, tracker.unsmoothed) if measures else None,
+        measured=measured,
     )
 
 

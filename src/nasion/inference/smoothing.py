@@ -25,6 +25,7 @@ _CHANCE_BETA = 1 / 400
 # Hysteresis: by how much a chance must pass VISIBLE before a point turns hidden or visible.
 _PAST = 0.05
 _JUST_HIDDEN = VISIBLE - 1e-4  # still below VISIBLE with the four digits of files
+_MAX_CUTOFF = 1e100  # Hz
 _MIN_EXTENT = 1.0  # pixels: points that lie closer together say neither size nor angle
 
 
@@ -169,7 +170,8 @@ def _low_pass(cutoff: Any, elapsed: float) -> Any:
     """The weight of a new value in a low-pass filter of this cutoff."""
     # A first-order filter's time constant is 1 / (2 pi cutoff), and its weight for a value after
     # `elapsed` is elapsed / (elapsed + constant).
-    ratio = 2 * np.pi * cutoff * elapsed
+    # Far below the largest cutoff it is 1 to the last digit; infinity over infinity is no number.
+    ratio = 2 * np.pi * np.minimum(cutoff, _MAX_CUTOFF) * elapsed
     return ratio / (ratio + 1)
 
 

@@ -93,10 +93,15 @@ class Face:
 
 @dataclass(frozen=True, eq=False)
 class PoseAndMeasures:
-    """How one face's head is turned, and how far its eyes and mouth are open."""
+    """How one face's head is turned, and how far its eyes and mouth are open.
+
+    ``pixel_aspect``: width over height of the image's pixels; ``pose`` is in square pixels of their
+    height.
+    """
 
     pose: HeadPose
     measures: FaceMeasures
+    pixel_aspect: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

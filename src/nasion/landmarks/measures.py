@@ -40,21 +40,29 @@ def measure_faces(faces: Faces | Predictions | Sequence[Face]) -> MeasuredFaces:
 
 
 def measure(
-    faces: Sequence[Face], unsmoothed: Sequence[Face] | None = None
+    faces: Sequence[Face],
+    unsmoothed: Sequence[Face] | None = None,
+    pixel_aspect: float = 1.0,
 ) -> tuple[PoseAndMeasures, ...]:
     """Poses, eyes and mouths of an image's faces, of one scheme, in one fit for all.
 
     ``unsmoothed``: the same faces of a video's frame as they were found. Eyes and mouth are then
-    measured on these, since smoothing flattens blinks.
+    measured on these, since smoothing flattens blinks. ``pixel_aspect``: width over height of a
+    pixel as it is shown; faces are measured as they are shown.
     """
     if not faces:
         return ()
     count = len(faces)
     every = [*faces, *(unsmoothed or ())]
     scheme, points, columns = _columns(every)
+    if pixel_aspect != 1:
+        points = points * np.array([pixel_aspect, 1.0], dtype=points.dtype)
     poses = fit_weighted(points, scheme, **columns)
     measures = measure_eyes_and_mouth(points, scheme, poses, columns["hidden"])
-    return tuple(PoseAndMeasures(poses[i], measures[len(every) - count + i]) for i in range(count))
+    return tuple(
+        PoseAndMeasures(poses[i], measures[len(every) - count + i], pixel_aspect)
+        for i in range(count)
+    )
 
 
 def require_pose(scheme: Scheme) -> None:

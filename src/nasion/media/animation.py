@@ -17,6 +17,7 @@ from nasion.media.video_reading import Colours, Frame, VideoProblem
 
 SUFFIXES = (".gif", ".webp", ".png", ".apng")
 _FORMATS = ("GIF", "WEBP", "PNG")  # Pillow opens nothing else here, whatever a file holds
+_ORIENTATION = 0x0112  # of EXIF
 _HEAD, _WEBP_ANIMATION = 4096, 0x02  # bytes that tell; the flag in WebP's extended header
 _SHOWN = 0.1  # seconds for which browsers show a frame that names a hundredth or less
 _SHORTEST = 0.011
@@ -86,12 +87,17 @@ class AnimationReader:
         return Fraction(25)
 
     def packets(self) -> Iterator[tuple[Any, Frame | None]]:
-        """(None, frame) for each frame; transparent pixels are white, as in other images."""
-        seconds = 0.0
+        """(None, frame) for each frame, upright and on white, as other images."""
+        from PIL import ImageOps
+
+        seconds, orientation = 0.0, self._orientation()
         for number in range(self.file.n_frames):
             try:
                 self.file.seek(number)
                 image = self.file.convert("RGBA")
+                # The file has one tag for all of its frames.
+                image.getexif()[_ORIENTATION] = orientation
+                ImageOps.exif_transpose(image, in_place=True)
             except Exception as error:
                 if not number:
                     reason = str(error) or type(error).__name__
@@ -106,6 +112,12 @@ class AnimationReader:
             left = shown if self.until is None else min(shown, self.until - seconds)
             yield None, Frame(_on_white(image), seconds, number, duration=left)
             seconds += shown
+
+    def _orientation(self) -> int:
+        try:
+            return self.file.getexif().get(_ORIENTATION, 1)
+        except Exception:  # of any type, as where images are opened
+            return 1
 
     def problems(self) -> list[VideoProblem]:
         return [VideoProblem(self.name, self._damage)] if self._damage else []

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -141,7 +142,8 @@ class _Clip:
 
 def _frame(answer: dict[str, Any], content: bytes) -> Frame:
     pixels = np.frombuffer(content, np.uint8).reshape(answer["shape"])
-    return Frame(pixels, answer["seconds"], answer["number"])
+    aspect = Fraction(*answer["pixel_aspect"])
+    return Frame(pixels, answer["seconds"], answer["number"], pixel_aspect=aspect)
 
 
 class _LimitedFile(BytesIO):
@@ -174,7 +176,12 @@ class _Connection:
         send_answer(self.target, answer, content)
 
     def send_frame(self, frame: Frame) -> None:
-        answer = {"shape": frame.pixels.shape, "seconds": frame.seconds, "number": frame.number}
+        answer = {
+            "shape": frame.pixels.shape,
+            "seconds": frame.seconds,
+            "number": frame.number,
+            "pixel_aspect": frame.pixel_aspect.as_integer_ratio(),
+        }
         self.send(answer, frame.pixels)
 
 

@@ -182,6 +182,8 @@ def _to_array(image: Any, mode: str) -> np.ndarray:
 
 
 def _in_mode(image: Any, mode: str) -> Any:
+    if image.mode == "LAB":  # which Pillow converts to RGB only
+        image = image.convert("RGB")
     return image if image.mode == mode else image.convert(mode)
 
 

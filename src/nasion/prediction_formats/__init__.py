@@ -4,7 +4,8 @@ A format is one text (``Text``, with ``SUFFIX``), or several files per image
 (``files(result, style)``, which may draw in a ``DrawStyle``); ``MEDIA_TYPE`` is what one of its
 files is over HTTP.
 Optional:
-``NEEDS_PIXELS`` of a format that shows the image; ``recognises(path)`` and ``read(path, scheme)``,
+``NEEDS_PIXELS`` of a format that shows the image; ``LABELS_SUFFIX`` of one whose first file of an
+image has the name that a label file beside it has; ``recognises(path)`` and ``read(path, scheme)``,
 to evaluate files of this format.
 Coordinates are pixels of the upright image, the centre of its top-left pixel at (0, 0), in all
 formats but ``pts``, which counts from 1. Names of images are written as ``media/file_names.py``

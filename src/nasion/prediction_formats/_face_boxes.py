@@ -36,8 +36,8 @@ def draw_face_boxes(image: Any, faces: Sequence[MarkedFace], factor: int = 1) ->
     boxes = [_box(each, factor) for each in faces]
     for each, box in zip(faces, boxes, strict=True):
         if "boxes" in each.marks:
-            width = max(1, round(each.side * factor * _LINE))
-            pen.rectangle(box, outline=_colour(each.face), width=width)
+            width = max(1, round(min(each.side * factor, max(image.size)) * _LINE))
+            pen.rectangle(_near(box, image.size, width), outline=_colour(each.face), width=width)
     captions: list[_Caption] = []
     taken: list[Place] = []
     for i, (each, box) in enumerate(zip(faces, boxes, strict=True)):
@@ -79,6 +79,17 @@ def _box(marked: MarkedFace, factor: int) -> Place:
     x0, y0, x1, y1 = ((marked.face.box + 0.5) * factor).tolist()
     margin = _MARGIN * marked.side * factor
     return (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
+
+
+def _near(box: Place, size: tuple[int, int], width: int) -> Place:
+    """The box with edges far outside the image moved to just outside it: it looks the same.
+
+    Pillow takes half a minute for a box of 600,000 pixels.
+    """
+    (x0, x1), (y0, y1) = (
+        np.clip(box[axis::2], -width - 1, size[axis] + width).tolist() for axis in (0, 1)
+    )
+    return (x0, y0, x1, y1)
 
 
 def _colour(face: Face) -> tuple[int, int, int]:
@@ -125,7 +136,9 @@ def _placed(
     from PIL import ImageFont
 
     is_long = len(lines) > 1
-    font = ImageFont.load_default(max((box[3] - box[1]) * _TEXT_SIZE[is_long], _MIN_TEXT[is_long]))
+    # A box may be far larger than its image; letters of that size would take minutes and gigabytes.
+    height = min(box[3] - box[1], max(size))
+    font = ImageFont.load_default(max(height * _TEXT_SIZE[is_long], _MIN_TEXT[is_long]))
     text = "\n".join(lines)
     left, top, right, bottom = pen.multiline_textbbox((0, 0), text, font=font)
     pad = max(2.0, (bottom - top) / len(lines) / 5)

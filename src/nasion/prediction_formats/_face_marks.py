@@ -45,7 +45,8 @@ def draw_marks(image: Any, marked: MarkedFace, factor: int) -> None:
     """Draw a face into a Pillow image that was enlarged by ``factor``."""
     from PIL import Image, ImageDraw
 
-    side = marked.side * factor
+    # Marks of a face that is far larger than its image would take seconds each.
+    side = min(marked.side * factor, 2 * max(image.size))
     # On a finer layer around the face that is averaged down: Pillow's own lines are jagged.
     # Bounds the layer of a very large face.
     fine = _SUPERSAMPLING if side * _SUPERSAMPLING <= _LARGEST else 1
@@ -65,7 +66,7 @@ def draw_marks(image: Any, marked: MarkedFace, factor: int) -> None:
     if "lines" in marked.marks:
         _draw_lines(pen, marked, points, radius)
     if "axes" in marked.marks and marked.measured is not None:
-        draw_head_axes(pen, marked.measured.pose, to_layer, factor * fine)
+        draw_head_axes(pen, marked.measured, to_layer, factor * fine)
     if "points" in marked.marks:
         _draw_points(pen, marked, points, radius, fine)
     seen = layer.reduce(fine) if fine > 1 else layer
@@ -79,7 +80,7 @@ def _area(image: Any, marked: MarkedFace, factor: int) -> list[int]:
     """x0 y0 x1 y1 of what is drawn, clipped to the image, in its pixels."""
     box = marked.face.box.astype(np.float64)
     if "axes" in marked.marks and marked.measured is not None:
-        ends = axis_ends(marked.measured.pose)
+        ends = axis_ends(marked.measured)
         if np.isfinite(ends).all():
             low, high = np.minimum(box[:2], ends.min(0)), np.maximum(box[2:], ends.max(0))
             box = np.concatenate([low, high])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nasion.array_types import Float64
-from nasion.landmarks.head_pose import HeadPose
+from nasion.landmarks.face import PoseAndMeasures
 from nasion.landmarks.mean_face import mean_face
 from nasion.landmarks.scheme import Scheme
 
@@ -20,20 +20,23 @@ _WIDTH = 1 / 36  # of that distance
 _NOSE_TIP = mean_face(Scheme(name="nose", points=("nose_tip",), mirror=()))[0]
 
 
-def axis_ends(pose: HeadPose) -> Float64[np.ndarray, "4 2"]:
+def axis_ends(measured: PoseAndMeasures) -> Float64[np.ndarray, "4 2"]:
     """Where the axes begin, and where x, y and z end, in pixels of the image."""
+    pose = measured.pose
     places = np.concatenate([_NOSE_TIP[None], _NOSE_TIP + _LENGTH * np.eye(3)])
-    return pose.scale * places @ pose.rotation[:2].T + pose.shift
+    ends = pose.scale * places @ pose.rotation[:2].T + pose.shift
+    return ends / np.array([measured.pixel_aspect, 1.0])
 
 
-def draw_head_axes(pen: Any, pose: HeadPose, to_layer: Any, scale: float) -> None:
+def draw_head_axes(pen: Any, measured: PoseAndMeasures, to_layer: Any, scale: float) -> None:
     """Draw them with a Pillow pen; nothing if the pose is not known.
 
     ``to_layer``: from pixels of the image to those of the pen; ``scale``: how much larger they are.
     """
+    pose = measured.pose
     if not np.isfinite(pose.scale):
         return
-    start, *ends = [tuple(to_layer(end).tolist()) for end in axis_ends(pose)]
+    start, *ends = [tuple(to_layer(end).tolist()) for end in axis_ends(measured)]
     width = max(2, round(pose.scale * scale * _WIDTH))
     # What points away from the viewer first, so that it does not cover the others.
     for i in np.argsort(pose.rotation[2], kind="stable").tolist():

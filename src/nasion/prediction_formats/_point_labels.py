@@ -73,6 +73,8 @@ def _draw_face_labels(
     """Write one face's labels; returns where they are."""
     from PIL import ImageDraw, ImageFont
 
+    # Of a face that is larger than its image, labels have the size and reach that fit the image.
+    side = min(side, max(image.size))
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(max(side / _SIZE[labels], _MIN_SIZE))
     texts = [str(k) for k in range(len(points))] if labels == "numbers" else list(face.names)

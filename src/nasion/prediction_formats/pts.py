@@ -20,6 +20,7 @@ from nasion.media.counted import counted
 from nasion.prediction_formats import DrawStyle, PredictedFace
 
 MEDIA_TYPE = "text/plain"
+LABELS_SUFFIX = ".pts"  # label files beside images have the names of these files
 
 
 def files(result: ImageResult, style: DrawStyle | None = None) -> dict[str, bytes]:

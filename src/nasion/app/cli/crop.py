@@ -41,8 +41,7 @@ if TYPE_CHECKING:
     from nasion.media.video import VideoInput
 
 _MAX_LINES = 20  # images with a line of their own in the terminal
-_OF_SEARCH = ("any_rotation", "detector", "min_face")
-_OF_CANDIDATES = (*_OF_SEARCH, "min_score", "max_faces")
+_OF_CANDIDATES = ("any_rotation", "detector", "min_face", "min_score", "max_faces")
 
 
 @stops_on_sigterm
@@ -157,7 +156,7 @@ def _check_options(given: GivenOptions, seconds: float | None) -> None:
     if known:
         given.refuse("with --box or --boxes: no face is searched for", names=_OF_CANDIDATES)
     if "no_detect" in given.flags:
-        given.refuse("with --no-detect: no face is searched for", names=_OF_SEARCH)
+        given.refuse("with --no-detect: every image is one face", names=_OF_CANDIDATES)
     require(
         seconds is None or (math.isfinite(seconds) and seconds > 0),
         f"--seconds is above 0, and finite; found {seconds}.",

@@ -67,8 +67,7 @@ _OF_ENGINES = (
     *("run", "folder", "no_detect", "any_rotation", "detector"),
     *("min_face", "min_score", "engine", "workers", "tta", "hide_occluded", "measures"),
 )
-_OF_SEARCH = ("any_rotation", "detector", "min_face")
-_OF_CANDIDATES = (*_OF_SEARCH, "min_score", "max_faces")
+_OF_CANDIDATES = ("any_rotation", "detector", "min_face", "min_score", "max_faces")
 _OF_SMOOTHING = ("min_cutoff", "beta")
 Formats = Annotated[
     list[str] | None,
@@ -229,7 +228,7 @@ def _check_options(
         reason = "with --box or --boxes: no face is searched for"
         given.refuse(reason, names=_OF_CANDIDATES)
     if "no_detect" in given.flags:
-        given.refuse("with --no-detect: no face is searched for", names=_OF_SEARCH)
+        given.refuse("with --no-detect: every image is one face", names=_OF_CANDIDATES)
     if not smooth:
         given.refuse("with --no-smooth", names=_OF_SMOOTHING)
     require(

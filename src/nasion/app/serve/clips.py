@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -24,6 +25,7 @@ from nasion.app.serve.responses import (
     MAX_FILES_BYTES,
     PROBLEMS_HEADER,
     Processed,
+    answered,
     file_response,
     refusal,
     respond,
@@ -36,6 +38,7 @@ from nasion.app.serve.settings import (
     MinScore,
     Number,
     refuse_measures,
+    refuse_together,
 )
 from nasion.app.serve.uploads import CLIP_BODY, Upload, read_uploads
 from nasion.discovery import FORMATS
@@ -87,6 +90,8 @@ class _Settings(DrawingSettings):
 
     def style(self, scheme: Scheme) -> DrawStyle | None:
         """What is drawn; None for texts. Raises ``Rejected`` (422)."""
+        if not self.smooth:
+            refuse_together(self, ("min_cutoff", "beta"), "smooth=false")
         style = self.drawn() if self.format == VIDEO else None
         if style is None:
             self.refuse_unused(("draw", "labels"), f"format={VIDEO}")
@@ -136,12 +141,12 @@ def add_clips(
         if len(uploads) > 1:
             raise Rejected(422, f"{len(uploads)} files were sent; send one video.")
         work = _ClipWork(landmarker, decode, settings, style, limits)
-        done = await admission.run_for(request, work.process, uploads[0])
-        metrics.count_images(done)
-        if style is not None:
-            return file_response(done)
         output = getattr(settings.format, "value", settings.format)
-        return respond(done, output, landmarker.predictor.spec.scheme)
+        in_text = partial(respond, name=output, scheme=landmarker.predictor.spec.scheme)
+        process = answered(work.process, in_text if style is None else file_response)
+        done, response = await admission.run_for(request, process, uploads[0])
+        metrics.count_images(done)
+        return response
 
 
 @dataclass(frozen=True)

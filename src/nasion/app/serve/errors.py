@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from nasion.app.serve.access import refuse_socket
 from nasion.app.serve.admission import Rejected
 
 
@@ -20,11 +24,18 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        problems = []
-        for each in error.errors():
-            problems.append(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}")
-        return JSONResponse({"error": "; ".join(problems)}, 422)
+        return JSONResponse({"error": _problems(error.errors())}, 422)
+
+    @app.exception_handler(WebSocketRequestValidationError)
+    async def invalid_socket(socket: WebSocket, error: WebSocketRequestValidationError) -> None:
+        # Otherwise the handshake is refused with 403 and no reason.
+        await refuse_socket(socket, 422, _problems(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def _problems(errors: Sequence[Any]) -> str:
+    """What is wrong with each parameter, by its name."""
+    return "; ".join(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in errors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import FastAPI, Query, Request, Response
@@ -95,6 +96,9 @@ def add_landmarks(
             settings.hide_occluded,
             measures,
         )
-        done = await admission.run_for(request, work.process, uploads)
+        scheme = landmarker.predictor.spec.scheme
+        respond = partial(responses.respond, name=work.format, scheme=scheme)
+        process = responses.answered(work.process, respond)
+        done, response = await admission.run_for(request, process, uploads)
         metrics.count_images(done)
-        return responses.respond(done, work.format, landmarker.predictor.spec.scheme)
+        return response

@@ -6,7 +6,13 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from nasion.app.serve.admission import Rejected
-from nasion.app.serve.settings import AnyRotation, MinFace, MinScore, parse_boxes
+from nasion.app.serve.settings import (
+    AnyRotation,
+    MinFace,
+    MinScore,
+    parse_boxes,
+    refuse_together,
+)
 from nasion.inference.landmarker import Landmarker
 
 
@@ -30,8 +36,8 @@ class Search(BaseModel):
                 "boxes: nothing is detected then; leave detect, min_face, min_score and "
                 "any_rotation out.",
             )
-        if self.min_face and not self.detect:
-            raise Rejected(422, "min_face: nothing is detected with detect=false; leave one out.")
+        if not self.detect:
+            refuse_together(self, ("min_face", "min_score", "any_rotation"), "detect=false")
         return parse_boxes(self.boxes, most)
 
     def landmarker(self, server: Landmarker, most: int) -> Landmarker:

@@ -41,7 +41,7 @@ MEASURES = (
     "eyes and mouth are open (measures)."
 )
 WholeNumber = Annotated[int, BeforeValidator(_plain_digits)]
-Number = Annotated[float, BeforeValidator(_plain_digits)]
+Number = Annotated[float, BeforeValidator(_plain_digits), Field(allow_inf_nan=False)]
 MinFace = Annotated[
     WholeNumber | None, Field(ge=8, description="Side in pixels of the smallest face to look for.")
 ]
@@ -85,6 +85,12 @@ def refuse_given(settings: BaseModel, names: Iterable[str], what: str) -> None:
     """Raise ``Rejected`` (422) for parameters that have no effect on ``what`` was sent."""
     if given := sorted(set(names) & settings.model_fields_set):
         raise Rejected(422, f"{', '.join(given)}: has no effect on {what}; leave it out.")
+
+
+def refuse_together(settings: BaseModel, names: Iterable[str], other: str) -> None:
+    """Raise ``Rejected`` (422) for parameters that have no effect with another one."""
+    if given := sorted(set(names) & settings.model_fields_set):
+        raise Rejected(422, f"{', '.join(given)}: has no effect with {other}; leave one out.")
 
 
 def parse_boxes(texts: list[str], most: int) -> Float32[np.ndarray, "N 4"] | None:

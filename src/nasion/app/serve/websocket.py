@@ -59,7 +59,11 @@ def add_camera(
                 "--allow-origin, or the name of a proxy before this server with --allow-host.",
             )
             return
-        if reason := unknown_parameters(socket):
+        reason = unknown_parameters(socket)
+        unused = sorted({"min_cutoff", "beta"} & set(socket.query_params))
+        if not smooth and unused:
+            reason = reason or f"{', '.join(unused)}: has no effect with smooth=false."
+        if reason:
             await refuse_socket(socket, 422, reason)
             return
         if measures:
