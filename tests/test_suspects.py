@@ -169,7 +169,7 @@ def test_a_label_that_a_list_has_moved_is_right_there_alone(found, faces, tmp_pa
     corrected[1, 3] = after[:2]
     as_listed = replace(faces, points=corrected)
     assert without_suspects(as_listed, [audit_of(data)]).labelled.all()
-    # An audit of the corrected labels that suspects it once more is told that it is right.
+    # An audit of the corrected labels that suspects it again counts it as confirmed.
     (suspect,) = (each for each in found.suspects if each.face == faces.ids[1])
     at = suspect.points.index(point)
     labels = (*suspect.labels[:at], after[:2], *suspect.labels[at + 1 :])

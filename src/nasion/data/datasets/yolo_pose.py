@@ -54,7 +54,7 @@ def recognises(root: Path) -> bool:
 def splits(root: Path) -> tuple[str, ...]:
     """The splits that the file names; ``train`` and ``val`` only if they are different images."""
     config = _config(root)
-    # What cannot be read is told of by `read`.
+    # `read` reports what cannot be read.
     found = {name: images for name in NAMES if (images := config.split_images(name, faults=[]))}
     if found.get("train") == found.get("val"):
         # As of files that had to name a validation set and had none.
